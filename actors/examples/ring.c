@@ -1,0 +1,100 @@
+/*
+ * Actors stand in a ring and pass a token on, each adding one to it.
+ *
+ *     ./ring [ACTORS]
+ *     ./ring 1000 --place 'node=thread:2'
+ *
+ * Shows spawning many actors, each told its neighbour through the arguments of its spawn.
+ */
+#include <troupe/troupe.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ACTORS_MAX = 1000000, LAPS = 100, TOKEN = 1 };
+
+struct token {
+    unsigned long hops;
+};
+
+/** The state of a node is the reference of the next one. */
+static enum troupe_err node_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx, (void)args_bytes;
+    *(troupe_ref_t *)state = *(const troupe_ref_t *)args;
+    return TROUPE_OK;
+}
+
+static void pass_on(troupe_context_t *ctx, troupe_ref_t next, const struct token *token)
+{
+    const enum troupe_err err = TROUPE_SEND(ctx, next, TOKEN, &(struct token){token->hops + 1});
+    if (err != TROUPE_OK) {
+        troupe_fail(ctx, 1, troupe_err_text(err));
+    }
+}
+
+static void node_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    pass_on(ctx, *(const troupe_ref_t *)state, TROUPE_BODY(message, struct token));
+}
+
+static const struct troupe_behaviour node = {
+    .name = "node",
+    .state_bytes = sizeof(troupe_ref_t),
+    .init = node_init,
+    .receive = node_receive,
+};
+
+/* The ring stands between the last node and the first, and ends after the last lap. */
+struct ring {
+    troupe_ref_t first;
+    unsigned long actors;
+};
+
+static enum troupe_err ring_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    struct ring *self = state;
+    const char *actors = troupe_args_next(args, args_bytes, NULL);
+    char *end = NULL;
+    self->actors = actors != NULL ? strtoul(actors, &end, 10) : 100;
+    if (self->actors < 1 || self->actors > ACTORS_MAX || (end != NULL && *end != '\0')) {
+        troupe_fail(ctx, 2, "ACTORS is a number from 1 to 1000000, as in: ring 100");
+        return TROUPE_OK;
+    }
+    self->first = troupe_self(ctx);
+    enum troupe_err err = TROUPE_OK;
+    for (unsigned long i = 1; i < self->actors && err == TROUPE_OK; i++) {
+        const troupe_ref_t next = self->first;
+        const struct troupe_spawn_options options = {
+            .behaviour = &node, .args = &next, .args_bytes = sizeof(next)};
+        err = troupe_spawn(ctx, &options, &self->first);
+    }
+    return err == TROUPE_OK ? TROUPE_SEND(ctx, self->first, TOKEN, &(struct token){1}) : err;
+}
+
+static void ring_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    const struct ring *self = state;
+    const struct token *token = TROUPE_BODY(message, struct token);
+    if (token->hops < self->actors * LAPS) {
+        pass_on(ctx, self->first, token);
+    } else {
+        printf("%lu actors passed the token on %lu times\n", self->actors, token->hops);
+        troupe_stop(ctx);
+    }
+}
+
+static const struct troupe_behaviour ring = {
+    .name = "ring",
+    .usage = "[ACTORS]",
+    .state_bytes = sizeof(struct ring),
+    .init = ring_init,
+    .receive = ring_receive,
+};
+
+int main(int argc, char **argv)
+{
+    return troupe_main(argc, argv, TROUPE_BEHAVIOURS(&ring, &node));
+}

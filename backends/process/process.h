@@ -1,0 +1,12 @@
+/**
+ * @file process.h
+ * @brief The backend `process`: a child process for each executor. Not there yet.
+ */
+#ifndef TRP_PROCESS_H
+#define TRP_PROCESS_H
+
+#include "troupe/backend.h"
+
+extern const struct troupe_backend_ops trp_backend_process;
+
+#endif

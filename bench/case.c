@@ -1,0 +1,223 @@
+/*
+ * A case: the numbers of a run, and where its actors will live as far as the rules tell.
+ *
+ * The system gets only those rules of the command line that an actor of the case meets first. A
+ * rule for another workload's actors would make it warn at the end of each run; the command line
+ * warns once about a rule that no case used.
+ */
+#include "bench.h"
+
+#include <fnmatch.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** @return whether @p rule, `GLOB=PLACE`, is about an actor of that name. */
+static bool rule_matches(const char *rule, const char *name)
+{
+    char glob[256];
+    const char *equals = strchr(rule, '=');
+    if (equals == NULL || (size_t)(equals - rule) >= sizeof(glob)) {
+        return true; // let the system say what is wrong with it
+    }
+    size_t glob_bytes = (size_t)(equals - rule);
+    memcpy(glob, rule, glob_bytes);
+    glob[glob_bytes] = '\0';
+    return fnmatch(glob, name, 0) == 0;
+}
+
+/** @return the first rule of `TROUPE_PLACE` that matches @p name, or NULL; ends at ';' or NUL. */
+static const char *environment_rule(const char *name)
+{
+    // No other thread runs yet, or none that changes the environment.
+    const char *rules = getenv("TROUPE_PLACE"); // NOLINT(concurrency-mt-unsafe)
+    while (rules != NULL && *rules != '\0') {
+        char rule[256] = {0};
+        size_t rule_bytes = strcspn(rules, ";");
+        if (rule_bytes < sizeof(rule) && memchr(rules, '=', rule_bytes) != NULL) {
+            memcpy(rule, rules, rule_bytes);
+            if (rule_matches(rule, name)) {
+                return rules;
+            }
+        }
+        rules += rule_bytes + (rules[rule_bytes] == ';' ? 1 : 0);
+    }
+    return NULL;
+}
+
+/** Add @p word to the `/`-separated words of @p text, unless it is one of them. */
+static void add_word(char *text, size_t text_bytes, const char *word, size_t word_bytes)
+{
+    for (const char *at = text; *at != '\0'; at += strspn(at, "/")) {
+        size_t bytes = strcspn(at, "/");
+        if (bytes == word_bytes && memcmp(at, word, bytes) == 0) {
+            return;
+        }
+        at += bytes;
+    }
+    size_t used = strlen(text);
+    (void)snprintf(
+        text + used, text_bytes - used, "%s%.*s", used > 0 ? "/" : "", (int)word_bytes, word);
+}
+
+/** Note what the rule @p rule says about backend and transport; NULL: the default. */
+static void case_note_place(struct bench_case *self, const char *rule)
+{
+    const char *place = rule == NULL ? NULL : strchr(rule, '=');
+    place = place == NULL ? "ecs" : place + 1;
+    size_t backend_bytes = strcspn(place, "+; ");
+    add_word(self->backend, sizeof(self->backend), place, backend_bytes);
+
+    const char *transport = place + backend_bytes;
+    transport = *transport == '+' ? transport + 1 : "inproc";
+    add_word(self->transport, sizeof(self->transport), transport, strcspn(transport, "; "));
+}
+
+/** Find the rule that an actor called @p name meets, and keep it. */
+static void case_place(
+    struct bench_case *self,
+    const struct bench_options *options,
+    bool *is_kept,
+    const char *name,
+    bool is_measured)
+{
+    const char *rule = NULL;
+    for (size_t i = 0; options->place[i] != NULL && rule == NULL; i++) {
+        if (rule_matches(options->place[i], name)) {
+            rule = options->place[i];
+            is_kept[i] = true;
+            options->place_is_used[i] = true;
+        }
+    }
+    if (is_measured) {
+        case_note_place(self, rule != NULL ? rule : environment_rule(name));
+    }
+}
+
+static bool case_place_all(struct bench_case *self, const struct bench_options *options)
+{
+    size_t rule_count = 0;
+    while (options->place[rule_count] != NULL) {
+        rule_count++;
+    }
+    bool *is_kept = calloc(rule_count + 1, sizeof(*is_kept));
+    self->place = calloc(rule_count + 1, sizeof(*self->place));
+    if (is_kept == NULL || self->place == NULL) {
+        free(is_kept);
+        (void)fprintf(stderr, "troupe-bench: no memory for %zu rules\n", rule_count);
+        return false;
+    }
+    for (size_t i = 0; self->workload->behaviours[i] != NULL; i++) {
+        case_place(self, options, is_kept, self->workload->behaviours[i]->name, true);
+    }
+    case_place(self, options, is_kept, bench_root.name, false);
+
+    size_t kept_count = 0;
+    for (size_t i = 0; i < rule_count; i++) {
+        if (is_kept[i]) {
+            self->place[kept_count++] = options->place[i];
+        }
+    }
+    free(is_kept);
+    return true;
+}
+
+/** @return the CPUs this process may use, of the first 64. */
+static uint64_t cpus_allowed(void)
+{
+    cpu_set_t cpus;
+    uint64_t cpu_mask = 0;
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0) {
+        return 0;
+    }
+    for (size_t cpu = 0; cpu < 64; cpu++) {
+        if (CPU_ISSET(cpu, &cpus)) {
+            cpu_mask |= UINT64_C(1) << cpu;
+        }
+    }
+    return cpu_mask;
+}
+
+/** @return the CPUs to deal out: two actors that talk get a core each, more only when asked. */
+static uint64_t case_cpus(const struct bench_case *self, const struct bench_options *options)
+{
+    bool is_alone =
+        strcmp(self->backend, "thread") == 0; // in a pool a thread is not an actor's own
+    bool is_pair = !self->workload->counts_actors && bench_part_count(&self->plan) == 2;
+    uint64_t cpu_mask = cpus_allowed();
+    if (!is_alone || options->pins_none || __builtin_popcountll(cpu_mask) < 2) {
+        return 0;
+    }
+    return is_pair || options->pins_all ? cpu_mask : 0;
+}
+
+/** Fill in how many of what. @return whether the workload can do that many. */
+static bool case_count(struct bench_case *self, const struct bench_options *options)
+{
+    const struct bench_workload *workload = self->workload;
+    bool is_world = strcmp(self->backend, "ecs") == 0;
+    uint64_t messages = is_world ? workload->messages_world : workload->messages_apart;
+    if (options->messages != 0) {
+        messages = options->messages;
+    }
+    if (workload->counts_actors && options->actors != 0) {
+        messages = options->actors;
+    }
+    self->plan.messages = messages + (workload->rounds_up ? messages % 2 : 0);
+    self->plan.actors = workload->actors;
+    if (options->actors == 0 || workload->counts_actors ||
+        workload->actors_min == workload->actors_max) {
+        return true;
+    }
+    if (options->actors < workload->actors_min || options->actors > workload->actors_max) {
+        (void)fprintf(
+            stderr,
+            "troupe-bench: --actors %llu: %s takes %u to %u\n",
+            (unsigned long long)options->actors,
+            workload->name,
+            workload->actors_min,
+            workload->actors_max);
+        return false;
+    }
+    self->plan.actors = (uint32_t)options->actors;
+    return true;
+}
+
+/** @return how raw libzmq does the same where the case's actors live. */
+static enum bench_floor_kind case_floor(const struct bench_case *self)
+{
+    if (self->workload->counts_actors || strcmp(self->transport, "inproc") != 0 ||
+        strstr(self->backend, "process") != NULL) {
+        return BENCH_FLOOR_NONE;
+    }
+    return strcmp(self->backend, "ecs") == 0 ? BENCH_FLOOR_IN_TURN : self->workload->floor;
+}
+
+bool bench_case_init(
+    struct bench_case *out_case, uint32_t workload_index, const struct bench_options *options)
+{
+    *out_case = (struct bench_case){
+        .workload = bench_workload_get(workload_index),
+        .plan =
+            {
+                .workload_index = workload_index,
+                .size_bytes = options->size_bytes,
+                .is_giving = options->is_giving ? 1 : 0,
+            },
+        .runs = options->runs,
+        .has_floor = options->has_floor,
+    };
+    if (!case_place_all(out_case, options) || !case_count(out_case, options)) {
+        bench_case_free(out_case);
+        return false;
+    }
+    out_case->plan.cpu_mask = case_cpus(out_case, options);
+    out_case->floor = options->has_floor ? case_floor(out_case) : BENCH_FLOOR_NONE;
+    return true;
+}
+
+void bench_case_free(struct bench_case *self)
+{
+    free(self->place);
+    self->place = NULL;
+}

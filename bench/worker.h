@@ -1,0 +1,133 @@
+/**
+ * @file worker.h
+ * @brief The half of a workload's actor that is the same in all of them.
+ *
+ *     bench_root                 worker
+ *         | -- ask SETUP ----------> |  whom to send to, how much
+ *         | <--------- READY ------- |
+ *         | -- ask RUN ------------> |  starters send their first message
+ *         |                          |  ... the traffic that is measured ...
+ *         | <--------- REPORT ------ |  when it has met and sent all that is its own
+ *
+ * Every worker knows beforehand how much it will meet, so nobody is told of the end and the only
+ * messages in the measured time are the workload's own. Answers to asks always have room, so a full
+ * mailbox can never swallow a report.
+ *
+ * A worker whose send is refused remembers what it owes and carries on at the ROOM notice.
+ *
+ * Each function is called from a callback of the actor that holds the worker.
+ */
+#ifndef BENCH_WORKER_H
+#define BENCH_WORKER_H
+
+#include "bench.h"
+
+#include <string.h>
+
+/** Types of the messages between the actors of a benchmark. */
+enum bench_message {
+    BENCH_SETUP = 2,  /**< A struct bench_setup and its peers' references. */
+    BENCH_READY = 3,  /**< No body. */
+    BENCH_RUN = 4,    /**< No body. */
+    BENCH_REPORT = 5, /**< A struct bench_share. */
+    BENCH_NUMBER = 6, /**< What is measured. This and the next start with a number. */
+    BENCH_ANSWER = 7, /**< What comes back. */
+};
+
+/** What a worker is told. The references of its peers follow. */
+struct bench_setup {
+    struct bench_plan plan;
+    uint64_t number_first;
+    uint64_t send_count;
+    uint64_t receive_count;
+    uint32_t index;
+    uint32_t peer_count;
+    uint32_t debt_count_max;
+    uint32_t unused; // keeps the references that follow where they are aligned
+};
+
+/** What a worker counted. A time of 0: it has none to tell. */
+struct bench_share {
+    uint64_t first_ns; /**< When it sent its first message, if it started. */
+    uint64_t last_ns;  /**< When it met its last. */
+    uint64_t received;
+    uint64_t checksum;
+};
+
+/** A message that was refused. */
+struct bench_debt {
+    troupe_ref_t to;
+    uint32_t type;
+    uint64_t number;
+};
+
+/** A worker: the first field of its actor's state. */
+struct bench_worker {
+    struct bench_setup setup;
+    struct bench_share share;
+    uint64_t sent; /**< Of its own, not counting answers. */
+
+    troupe_ref_t *peers;
+    void *bytes;                /**< A body to copy from. */
+    struct troupe_body to_give; /**< A body to give away, when the last one was accepted. */
+
+    struct bench_debt *debts;
+    uint32_t debt_count;
+
+    struct troupe_asker asker; /**< Who waits for the report. */
+    bool is_running;
+    bool has_reported;
+};
+
+/** @return the number that a message starts with. */
+static inline uint64_t bench_number(const troupe_message_t *message)
+{
+    uint64_t number = 0;
+    memcpy(&number, troupe_message_body(message), sizeof(number));
+    return number;
+}
+
+/** Free what the worker holds. */
+void bench_worker_fini(struct bench_worker *self);
+
+/** Meet what is no traffic: SETUP is answered, RUN is noted, debts are paid at ROOM. */
+void bench_worker_control(
+    troupe_context_t *ctx, struct bench_worker *self, const troupe_message_t *message);
+
+/** Send a number. @return whether it was accepted; if not, carry on at the ROOM notice. */
+bool bench_worker_send(
+    troupe_context_t *ctx,
+    struct bench_worker *self,
+    troupe_ref_t to,
+    uint32_t type,
+    uint64_t number);
+
+/** Send a number, now or as soon as there is room for it. */
+void bench_worker_post(
+    troupe_context_t *ctx,
+    struct bench_worker *self,
+    troupe_ref_t to,
+    uint32_t type,
+    uint64_t number);
+
+/** Note the time of the first message. */
+void bench_worker_start(troupe_context_t *ctx, struct bench_worker *self);
+
+/** Answer RUN when all is met and sent. */
+void bench_worker_finish_if_done(troupe_context_t *ctx, struct bench_worker *self);
+
+/** Count @p count messages that were met, whose numbers sum up to @p sum. */
+static inline void bench_worker_count(
+    troupe_context_t *ctx, struct bench_worker *self, uint64_t count, uint64_t sum)
+{
+    self->share.checksum += sum;
+    self->share.received += count;
+    if (self->share.received >= self->setup.receive_count) {
+        bench_worker_finish_if_done(ctx, self);
+    }
+}
+
+/** End the benchmark: say on standard error what could not be done, and stop the system. */
+void bench_give_up(troupe_context_t *ctx, const char *what, enum troupe_err err);
+
+#endif

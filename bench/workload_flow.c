@@ -1,0 +1,162 @@
+// Messages one way, as fast as the receiver lets them come: one to one, many to one, one to many.
+//
+// "Counting actor" in the Savina suite (S. Imam, V. Sarkar, "Savina: An Actor Benchmark Suite",
+// AGERE! 2014); the fans are the two shapes that its larger programs are made of.
+//
+// Not measured: latency. A message waits behind all that were sent before it. The mailbox is
+// bounded, so part of what is measured is how senders are refused and told of room.
+#include "worker.h"
+#include "workloads.h"
+
+struct flow {
+    struct bench_worker worker;
+};
+
+/** Send what is left, round the peers, until one has no room. */
+static void source_pump(troupe_context_t *ctx, struct bench_worker *worker)
+{
+    while (worker->sent < worker->setup.send_count) {
+        uint64_t number = worker->setup.number_first + worker->sent;
+        troupe_ref_t to = worker->peers[worker->sent % worker->setup.peer_count];
+        if (!bench_worker_send(ctx, worker, to, BENCH_NUMBER, number)) {
+            return; // `sent` says where we were
+        }
+        worker->sent++;
+    }
+    bench_worker_finish_if_done(ctx, worker);
+}
+
+static void source_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct bench_worker *worker = &((struct flow *)state)->worker;
+    uint32_t type = troupe_message_type(message);
+    bench_worker_control(ctx, worker, message);
+    if (worker->sent == worker->setup.send_count) {
+        return;
+    }
+    if (type == BENCH_RUN) {
+        bench_worker_start(ctx, worker);
+        source_pump(ctx, worker);
+    } else if (type == TROUPE_MESSAGE_ROOM) {
+        source_pump(ctx, worker);
+    }
+}
+
+static void sink_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct bench_worker *worker = &((struct flow *)state)->worker;
+    if (troupe_message_type(message) == BENCH_NUMBER) {
+        bench_worker_count(ctx, worker, 1, bench_number(message));
+        return;
+    }
+    bench_worker_control(ctx, worker, message);
+}
+
+static void flow_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *exit)
+{
+    (void)ctx;
+    (void)exit;
+    bench_worker_fini(&((struct flow *)state)->worker);
+}
+
+#define FLOW(behaviour_name, receive_fn)                                                       \
+    {                                                                                          \
+        .name = (behaviour_name), .state_bytes = sizeof(struct flow), .receive = (receive_fn), \
+        .fini = flow_fini,                                                                     \
+    }
+
+static const struct troupe_behaviour producer = FLOW("producer", source_receive);
+static const struct troupe_behaviour counter = FLOW("counter", sink_receive);
+static const struct troupe_behaviour source = FLOW("source", source_receive);
+static const struct troupe_behaviour sink = FLOW("sink", sink_receive);
+
+static void counting_cast(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+{
+    if (index == 0) {
+        *out_part = (struct bench_part){
+            .behaviour = &producer,
+            .send_count = plan->messages,
+            .peer_first = 1,
+            .peer_count = 1,
+        };
+        return;
+    }
+    *out_part = (struct bench_part){.behaviour = &counter, .receive_count = plan->messages};
+}
+
+static void fan_in_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+{
+    if (index == plan->actors) {
+        *out_part = (struct bench_part){.behaviour = &sink, .receive_count = plan->messages};
+        return;
+    }
+    // Those before it send one more each while the remainder lasts.
+    uint64_t remainder = plan->messages % plan->actors;
+    uint64_t before = index * (plan->messages / plan->actors);
+    *out_part = (struct bench_part){
+        .behaviour = &source,
+        .number_first = before + (index < remainder ? index : remainder),
+        .send_count = bench_dealt(plan->messages, index, plan->actors),
+        .peer_first = plan->actors,
+        .peer_count = 1,
+    };
+}
+
+static void fan_out_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+{
+    if (index == 0) {
+        *out_part = (struct bench_part){
+            .behaviour = &source,
+            .send_count = plan->messages,
+            .peer_first = 1,
+            .peer_count = plan->actors,
+        };
+        return;
+    }
+    *out_part = (struct bench_part){
+        .behaviour = &sink,
+        .receive_count = bench_dealt(plan->messages, index - 1, plan->actors),
+    };
+}
+
+const struct bench_workload bench_counting = {
+    .name = "counting",
+    .question = "messages one way, from one actor to one",
+    .actors = 2,
+    .actors_min = 2,
+    .actors_max = 2,
+    .messages_world = 10000000,
+    .messages_apart = 10000000,
+    .floor = BENCH_FLOOR_FLOW,
+    .behaviours = (const struct troupe_behaviour *const[]){&producer, &counter, NULL},
+    .cast = counting_cast,
+};
+
+const struct bench_workload bench_fan_in = {
+    .name = "fan_in",
+    .question = "messages one way, from 60 actors to one",
+    .actors = 60,
+    .actors_min = 1,
+    .actors_max = 10000,
+    .parts_more = 1,
+    .messages_world = 6000000,
+    .messages_apart = 1200000,
+    .floor = BENCH_FLOOR_FLOW,
+    .behaviours = (const struct troupe_behaviour *const[]){&source, &sink, NULL},
+    .cast = fan_in_cast,
+};
+
+const struct bench_workload bench_fan_out = {
+    .name = "fan_out",
+    .question = "messages one way, from one actor to 60 in turn",
+    .actors = 60,
+    .actors_min = 1,
+    .actors_max = 10000,
+    .parts_more = 1,
+    .messages_world = 6000000,
+    .messages_apart = 1200000,
+    .floor = BENCH_FLOOR_FLOW,
+    .behaviours = (const struct troupe_behaviour *const[]){&source, &sink, NULL},
+    .cast = fan_out_cast,
+};

@@ -1,0 +1,47 @@
+/*
+ * The list of workloads, and what holds for all of them: messages are numbered from 0, each number
+ * is met once, and the numbers are summed.
+ */
+#include "workloads.h"
+
+const struct bench_workload *bench_workload_get(uint32_t index)
+{
+    static const struct bench_workload *const workloads[] = {
+        &bench_ping_pong,
+        &bench_ring,
+        &bench_counting,
+        &bench_fan_in,
+        &bench_fan_out,
+        &bench_big,
+        &bench_spawn,
+    };
+    return index < sizeof(workloads) / sizeof(workloads[0]) ? workloads[index] : NULL;
+}
+
+uint32_t bench_part_count(const struct bench_plan *plan)
+{
+    const struct bench_workload *workload = bench_workload_get(plan->workload_index);
+    if (workload == NULL) {
+        return 0;
+    }
+    return (workload->counts_actors ? 0 : plan->actors) + workload->parts_more;
+}
+
+uint64_t bench_checksum(const struct bench_plan *plan)
+{
+    // Halved before it is multiplied, so that it cannot wrap at the most messages.
+    uint64_t n = plan->messages;
+    return n % 2 == 0 ? n / 2 * (n - 1) : n * ((n - 1) / 2);
+}
+
+uint64_t bench_cpu_of(uint64_t cpu_mask, uint32_t index)
+{
+    if (cpu_mask == 0) {
+        return 0;
+    }
+    uint32_t cpu_count = (uint32_t)__builtin_popcountll(cpu_mask);
+    for (uint32_t skip = index % cpu_count; skip > 0; skip--) {
+        cpu_mask &= cpu_mask - 1; // drops the lowest bit
+    }
+    return cpu_mask & (~cpu_mask + 1);
+}

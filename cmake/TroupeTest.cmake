@@ -1,0 +1,137 @@
+# How each kind of test becomes entries of ctest. See tests/CMakeLists.txt for the kinds.
+
+set(TROUPE_TEST_TIMEOUT_S 60)
+
+# What fails a test whatever its exit status says: Criterion exits with 0 when a test leaks.
+set(TROUPE_TEST_FAIL_PATTERN
+  "ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|runtime error: "
+)
+
+# Sanitizers report into files, and the wrapper fails the test when there is one: a report on standard
+# error can be lost in a child whose output nobody reads.
+set(TROUPE_TEST_LAUNCHER "")
+if(TROUPE_SANITIZE)
+  set(TROUPE_TEST_LAUNCHER
+    bash "${PROJECT_SOURCE_DIR}/scripts/run-sanitized" "${PROJECT_SOURCE_DIR}/tests/sanitizers"
+  )
+endif()
+
+# troupe_test_properties(<out-var> <file>): what ctest must know about the tests of <file>, from its
+# notes, as arguments of set_tests_properties().
+function(troupe_test_properties out_properties file)
+  set(timeout_s ${TROUPE_TEST_TIMEOUT_S})
+  set(properties "")
+  file(STRINGS "${file}" notes REGEX "^(//|#) ctest: " LIMIT_COUNT 4)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+  foreach(note IN LISTS notes)
+    if(note MATCHES "ctest: serial$")
+      list(APPEND properties RUN_SERIAL ON)
+    elseif(note MATCHES "ctest: timeout ([0-9]+)$")
+      set(timeout_s ${CMAKE_MATCH_1})
+    else()
+      message(FATAL_ERROR "${file}: '${note}' is no note; write 'serial' or 'timeout SECONDS'")
+    endif()
+  endforeach()
+  if(TROUPE_SANITIZE)
+    math(EXPR timeout_s "3 * ${timeout_s}")
+  endif()
+  list(APPEND properties TIMEOUT ${timeout_s})
+  set(${out_properties} ${properties} PARENT_SCOPE)
+endfunction()
+
+# troupe_add_criterion_test(<kind> <source>): a Criterion program, and an entry `kind.suite.test` for
+# each of its tests. It is linked with the library's objects, so it sees internals.
+function(troupe_add_criterion_test kind source)
+  cmake_path(GET source STEM name)
+  set(target "${kind}_${name}")
+  add_executable(${target} "${source}")
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(${target} PRIVATE troupe_objects PkgConfig::CRITERION PkgConfig::LIBZMQ m)
+  if(TARGET troupe_test_support)
+    target_link_libraries(${target} PRIVATE troupe_test_support)
+  endif()
+  troupe_configure_target(${target} TEST)
+
+  # The names of the tests are in the program only, so it is asked for them right after it is linked.
+  set(entries "${CMAKE_CURRENT_BINARY_DIR}/${target}_entries.cmake")
+  troupe_test_properties(properties "${source}")
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND ${CMAKE_COMMAND}
+      "-DPROGRAM=$<TARGET_FILE:${target}>"
+      "-DKIND=${kind}"
+      "-DENTRIES=${entries}"
+      "-DLAUNCHER=${TROUPE_TEST_LAUNCHER}"
+      "-DPROPERTIES=${properties}"
+      "-DFAIL_PATTERN=${TROUPE_TEST_FAIL_PATTERN}"
+      -P "${PROJECT_SOURCE_DIR}/cmake/TroupeListTests.cmake"
+    BYPRODUCTS "${entries}"
+    VERBATIM
+  )
+  # Until it is built, one entry that fails says so.
+  if(NOT EXISTS "${entries}")
+    file(WRITE "${entries}" "add_test(\"${kind}.${name}\" \"${target} is not built\")\n")
+  endif()
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${entries}")
+endfunction()
+
+# troupe_add_race_test(<source>): a plain program that exits with 0 when all is well.
+function(troupe_add_race_test source)
+  cmake_path(GET source STEM target)
+  string(REGEX REPLACE "^race_" "" name "${target}")
+  add_executable(${target} "${source}")
+  target_link_libraries(${target} PRIVATE troupe_objects PkgConfig::LIBZMQ)
+  troupe_configure_target(${target})
+  add_test(NAME race.${name} COMMAND ${TROUPE_TEST_LAUNCHER} $<TARGET_FILE:${target}>)
+  troupe_set_test_properties(race.${name} race "${source}")
+endfunction()
+
+# troupe_add_integration_test(<script>): exit status 0 is a pass, 77 a skip.
+function(troupe_add_integration_test script)
+  cmake_path(GET script STEM name)
+  add_test(NAME integration.${name} COMMAND ${TROUPE_TEST_LAUNCHER} sh "${script}")
+  troupe_set_test_properties(integration.${name} integration "${script}")
+  set_tests_properties(integration.${name} PROPERTIES
+    ENVIRONMENT
+      "TROUPE_BIN_DIR=${PROJECT_BINARY_DIR}/bin;TROUPE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+    SKIP_RETURN_CODE 77
+  )
+endfunction()
+
+# troupe_add_script_test(<name> <script> [<argument>...]): a check of the tree, run by bash.
+function(troupe_add_script_test name script)
+  add_test(NAME ${name} COMMAND bash "${script}" ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS tree TIMEOUT ${TROUPE_TEST_TIMEOUT_S})
+endfunction()
+
+# troupe_add_header_tests(<header>): it compiles alone and included twice, as C and as C++.
+function(troupe_add_header_tests header)
+  cmake_path(GET header STEM name)
+  set(flags -fsyntax-only -Wall -Wextra -Wpedantic -Werror
+    "-I${PROJECT_SOURCE_DIR}/runtime/include"
+  )
+  set(alone "${CMAKE_CURRENT_BINARY_DIR}/headers/${name}")
+  set(twice "#include <troupe/${name}.h>\n#include <troupe/${name}.h>\n")
+  foreach(suffix IN ITEMS c cpp)
+    # The last line is for headers of macros alone: C wants a declaration in every source.
+    file(CONFIGURE OUTPUT "${alone}.${suffix}" CONTENT "${twice}typedef int alone_t;\n")
+  endforeach()
+  add_test(NAME header.${name}.c COMMAND "${CMAKE_C_COMPILER}" -std=c17 ${flags} "${alone}.c")
+  find_program(TROUPE_CXX NAMES g++ clang++ c++ REQUIRED
+    DOC "C++ compiler that checks the public headers"
+  )
+  add_test(NAME header.${name}.cpp COMMAND "${TROUPE_CXX}" -std=c++17 ${flags} "${alone}.cpp")
+  set_tests_properties(header.${name}.c header.${name}.cpp PROPERTIES
+    LABELS header
+    TIMEOUT ${TROUPE_TEST_TIMEOUT_S}
+  )
+endfunction()
+
+# troupe_set_test_properties(<name> <label> <file>)
+function(troupe_set_test_properties name label file)
+  troupe_test_properties(properties "${file}")
+  set_tests_properties(${name} PROPERTIES
+    LABELS ${label}
+    FAIL_REGULAR_EXPRESSION "${TROUPE_TEST_FAIL_PATTERN}"
+    ${properties}
+  )
+endfunction()

@@ -1,0 +1,93 @@
+/**
+ * @file troupe/behaviour.h
+ * @brief What an actor does: the one table that its author writes.
+ */
+#ifndef TROUPE_BEHAVIOUR_H
+#define TROUPE_BEHAVIOUR_H
+
+#include "troupe/error.h"
+#include "troupe/message.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** The running actor's hold on the runtime, handed to each callback and good only within it. */
+typedef struct troupe_context troupe_context_t;
+
+/** Why an actor ended. Numbers are part of the wire format. */
+enum troupe_exit_reason {
+    TROUPE_EXIT_NORMAL = 0,        /**< It stopped itself, done. */
+    TROUPE_EXIT_SHUTDOWN = 1,      /**< It was asked to stop, or the system ended. */
+    TROUPE_EXIT_ERROR = 2,         /**< It stopped itself with troupe_fail(). */
+    TROUPE_EXIT_KILLED = 3,        /**< It was killed. */
+    TROUPE_EXIT_CRASHED = 4,       /**< Its process crashed; the code is the signal. */
+    TROUPE_EXIT_OUT_OF_MEMORY = 5, /**< There was no memory to start it. */
+    TROUPE_EXIT_INIT_FAILED = 6,   /**< Its `init` returned an error; the code is that error. */
+    TROUPE_EXIT_NODE_LOST = 7,     /**< Its node is out of reach. */
+};
+
+/** @return a static name such as "normal"; "unknown" for a number that is no reason. Any thread. */
+TROUPE_API const char *troupe_exit_reason_text(enum troupe_exit_reason reason);
+
+/** Longest text of an exit, with its NUL, in bytes. A longer one is cut. */
+#define TROUPE_EXIT_TEXT_BYTES 96
+
+/** How an actor ended. */
+struct troupe_exit {
+    enum troupe_exit_reason reason;    /**< Why. */
+    int code;                          /**< As the reason says; else 0. */
+    char text[TROUPE_EXIT_TEXT_BYTES]; /**< In words; "" when there is no more to say. */
+};
+
+/**
+ * A behaviour: code that any number of actors run, each on a state of its own.
+ *
+ * Declare one `static const` per behaviour and fill it with designated initialisers. The runtime
+ * keeps the pointer and never writes through it.
+ *
+ * Callbacks for one actor never overlap, on any backend; callbacks for different actors may run at
+ * the same moment on other executors, so what two actors could both reach belongs in neither.
+ */
+struct troupe_behaviour {
+    /** Names the behaviour in traces, in placement rules and across processes. Required, unique. */
+    const char *name;
+
+    /**
+     * What may follow on the command line when troupe_main() starts this behaviour first, for
+     * `--help`: "[--top N] PATH...". NULL: it takes no words, and troupe_main() refuses any.
+     */
+    const char *usage;
+
+    /** Size of the actor's state in bytes. Zeroed at the start, never moved; 0 for no state. */
+    size_t state_bytes;
+
+    /**
+     * Make @p state ready. Optional; without it the state stays zeroed.
+     *
+     * @param state       The actor's state, aligned to 16; NULL when it has none.
+     * @param args        A copy of the spawner's bytes, aligned to 8, good during this call only.
+     * @param args_bytes  How many.
+     * @return ::TROUPE_OK, or the error that becomes the actor's exit reason `init_failed`, on every
+     *         backend alike; then `fini` is not called.
+     */
+    enum troupe_err (*init)(
+        troupe_context_t *ctx, void *state, const void *args, size_t args_bytes);
+
+    /**
+     * Meet one message. Required.
+     *
+     * @owns  The runtime keeps @p message, and frees it after the call.
+     */
+    void (*receive)(troupe_context_t *ctx, void *state, const troupe_message_t *message);
+
+    /**
+     * Let go of what @p state holds; may still send. Optional. Called once for each `init` that
+     * returned ::TROUPE_OK, unless the actor was killed or crashed.
+     */
+    void (*fini)(troupe_context_t *ctx, void *state, const struct troupe_exit *exit);
+};
+
+/** A list of behaviours for troupe_main() and struct troupe_system_options. */
+#define TROUPE_BEHAVIOURS(...) ((const struct troupe_behaviour *const[]){__VA_ARGS__, NULL})
+
+#endif

@@ -1,0 +1,333 @@
+/**
+ * @file troupe/context.h
+ * @brief What an actor can do: look around, spawn, send, ask, wait for a time, change and stop.
+ *
+ * Everything here takes the context that a callback was given. Two more contexts exist for code that
+ * is no actor: troupe_system_context() for the thread that made the system, and
+ * troupe_port_context() for any other thread.
+ *
+ * Unless a function says otherwise: the thread that owns the context may call it (debug builds check
+ * and return ::TROUPE_ERR_THREAD), it never blocks, what it is given is copied, and it works on any
+ * backend and transport.
+ */
+#ifndef TROUPE_CONTEXT_H
+#define TROUPE_CONTEXT_H
+
+#include "troupe/behaviour.h"
+#include "troupe/error.h"
+#include "troupe/export.h"
+#include "troupe/message.h"
+#include "troupe/ref.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Around. -------------------------------------------------------------------------------------- */
+
+/** @return the running actor; a port's own reference; ::TROUPE_REF_NONE in the main program. */
+TROUPE_API troupe_ref_t troupe_self(const troupe_context_t *ctx);
+
+/** @return the name it was spawned with, or its behaviour's. Good until it ends. */
+TROUPE_API const char *troupe_self_name(const troupe_context_t *ctx);
+
+/**
+ * @return the time in nanoseconds, never going back. From the system's clock, not the operating
+ *         system's, so that a world can be replayed.
+ */
+TROUPE_API uint64_t troupe_now(const troupe_context_t *ctx);
+
+/**
+ * @return 64 random bits from the executor's generator, which the system's seed started.
+ * @source S. Vigna, "splitmix64", prng.di.unimi.it.
+ */
+TROUPE_API uint64_t troupe_random(troupe_context_t *ctx);
+
+/* Spawn. --------------------------------------------------------------------------------------- */
+
+/** How to spawn an actor. Zero-initialise, then set what you care about. */
+struct troupe_spawn_options {
+    /** What it does. Required, and one of the behaviours the system was given. */
+    const struct troupe_behaviour *behaviour;
+
+    /**
+     * What it is called, in traces and placement rules, and where in a pool it goes. Need not be
+     * unique. NULL: it goes by its behaviour's name, and to each executor of a pool in turn.
+     */
+    const char *name;
+
+    /** Bytes for the behaviour's `init`, copied. May be NULL when @ref args_bytes is 0. */
+    const void *args;
+
+    /** How many; up to 32 KiB. */
+    size_t args_bytes;
+
+    /**
+     * Where it should live, as the right side of a placement rule: "thread", "thread:4", "ecs".
+     * The command line and the environment go before it. NULL: as the system's rules say, else ecs.
+     */
+    const char *place;
+
+    /** CPUs its executor may run on, a bit each, when it gets one of its own; 0: any. */
+    uint64_t cpu_mask;
+};
+
+/**
+ * Start an actor and carry on; its `init` runs on its own executor, before its first message.
+ *
+ * @param options  How; read during this call only.
+ * @param out_ref  Receives its reference, at once usable; may be NULL.
+ *
+ * @retval TROUPE_OK               It will start; a failing `init` is its exit reason.
+ * @retval TROUPE_ERR_NOENT        the behaviour is not one of the system's.
+ * @retval TROUPE_ERR_INVAL        `place` does not parse, or the arguments are over their limit.
+ * @retval TROUPE_ERR_UNSUPPORTED  the backend or transport of its placement cannot.
+ * @retval TROUPE_ERR_LIMIT        descriptors or threads would run out; nothing was started.
+ * @retval TROUPE_ERR_NOMEM        no memory; nothing was started.
+ * @retval TROUPE_ERR_CLOSED       the system is stopping.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_spawn(
+    troupe_context_t *ctx, const struct troupe_spawn_options *options, troupe_ref_t *out_ref);
+
+/* Send. ---------------------------------------------------------------------------------------- */
+
+/**
+ * Send a message and carry on.
+ *
+ * Messages from one sender to one receiver arrive in the order they were sent. Nothing is promised
+ * between different senders. A receiver that is gone makes the message a dead letter, and the send
+ * still succeeds: the sender could not have known.
+ *
+ * @param to          Whom.
+ * @param type        What the body means; below ::TROUPE_MESSAGE_RESERVED.
+ * @param body        The bytes, copied; may be NULL when @p body_bytes is 0.
+ * @param body_bytes  How many; up to the mailbox's bound in bytes.
+ *
+ * @retval TROUPE_OK          Accepted: it will be handled, or be a dead letter.
+ * @retval TROUPE_ERR_FULL    The mailbox is full. The actor gets one ::TROUPE_MESSAGE_ROOM for @p to
+ *                            when there is room again.
+ * @retval TROUPE_ERR_TOOBIG  The body is over the bound.
+ * @retval TROUPE_ERR_INVAL   The type is reserved, or @p to is nobody.
+ * @retval TROUPE_ERR_LIMIT   No descriptor for a first message to that executor.
+ * @retval TROUPE_ERR_NOMEM   No memory.
+ *
+ * @source  Erlang Reference Manual, "Processes: Signals", for the order promised.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send(
+    troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes);
+
+/** Send the struct that @p body points to; as troupe_send(). */
+#define TROUPE_SEND(ctx, to, type, body) troupe_send((ctx), (to), (type), (body), sizeof(*(body)))
+
+/**
+ * Send a body without a copy: its bytes change owner.
+ *
+ * Errors as troupe_send(). Between processes the bytes are sent, and freed here afterwards.
+ *
+ * @owns    Takes what @p body holds and zeroes it, on ::TROUPE_OK only. The receiver's executor, or
+ *          whoever the message ends with, calls the body's free function.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_give(
+    troupe_context_t *ctx, troupe_ref_t to, uint32_t type, struct troupe_body *body);
+
+/**
+ * Send on at once what was accepted so far. Seldom needed: it happens by itself when the turn ends,
+ * when a frame is full, and when its oldest message is 100 µs old.
+ */
+TROUPE_API void troupe_flush(troupe_context_t *ctx);
+
+/* Ask and reply. ------------------------------------------------------------------------------- */
+
+/** What to send to whom, where a call has more to say than that. Zero-initialise. */
+struct troupe_letter {
+    troupe_ref_t to;   /**< Whom. */
+    uint32_t type;     /**< What the body means. */
+    const void *body;  /**< The bytes, copied. */
+    size_t body_bytes; /**< How many. */
+};
+
+/** How long an ask waits when its timeout is 0: 5 s, in nanoseconds. */
+#define TROUPE_ASK_TIMEOUT_DEFAULT_NS UINT64_C(5000000000)
+
+/**
+ * Meets the answer of an ask, on the actor that asked. Called exactly once for each ask accepted,
+ * unless the actor ends first.
+ *
+ * @param tag     As it was given to troupe_ask().
+ * @param err     ::TROUPE_OK; ::TROUPE_ERR_TIMEDOUT; or ::TROUPE_ERR_NOENT when the receiver is gone.
+ * @param answer  The answer on ::TROUPE_OK, else NULL; kept by the runtime.
+ */
+typedef void troupe_answer_fn(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer);
+
+/**
+ * Send a message that wants an answer, and carry on; @p on_answer meets the answer.
+ *
+ * @param letter      What to ask whom.
+ * @param timeout_ns  How long to wait, in nanoseconds; 0: ::TROUPE_ASK_TIMEOUT_DEFAULT_NS.
+ * @param on_answer   Meets the answer. Required.
+ * @param tag         Handed to @p on_answer as it is, to tell one ask from another.
+ *
+ * @retval TROUPE_OK  On its way. Other errors as troupe_send(); then @p on_answer is not called.
+ * @retval TROUPE_ERR_UNSUPPORTED  this context runs no callbacks (a port's, or the main program's).
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ask(
+    troupe_context_t *ctx,
+    const struct troupe_letter *letter,
+    uint64_t timeout_ns,
+    troupe_answer_fn *on_answer,
+    uint64_t tag);
+
+/**
+ * Answer @p message: its sender's ask if it was one, else a plain send back. A reply to an ask always
+ * has room, for the ask reserved it; a plain send back can be refused like any.
+ *
+ * Errors as troupe_send(). A sender that is nobody gives ::TROUPE_ERR_NOENT.
+ */
+TROUPE_API enum troupe_err troupe_reply(
+    troupe_context_t *ctx,
+    const troupe_message_t *message,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes);
+
+/** Answer later than in the callback that met the ask; as troupe_reply(). An ask has one answer. */
+TROUPE_API enum troupe_err troupe_answer(
+    troupe_context_t *ctx,
+    struct troupe_asker asker,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes);
+
+/* Time. ---------------------------------------------------------------------------------------- */
+
+/** A timer that runs. 0 is no timer. */
+typedef uint64_t troupe_timer_t;
+
+/**
+ * Send @p letter once, @p delay_ns nanoseconds from now. It ends with the actor. A timer's message
+ * needs no room in the mailbox, and is accepted at the moment it fires.
+ *
+ * @param out_timer  Receives the timer, for troupe_timer_cancel(); may be NULL.
+ *
+ * @retval TROUPE_OK  It runs. ::TROUPE_ERR_INVAL, ::TROUPE_ERR_TOOBIG and ::TROUPE_ERR_NOMEM as
+ *                    troupe_send(); ::TROUPE_ERR_UNSUPPORTED on a port.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_after(
+    troupe_context_t *ctx,
+    uint64_t delay_ns,
+    const struct troupe_letter *letter,
+    troupe_timer_t *out_timer);
+
+/**
+ * Send @p letter every @p period_ns nanoseconds, first one period from now; as troupe_send_after().
+ * A late world skips what it missed rather than send a flood.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_every(
+    troupe_context_t *ctx,
+    uint64_t period_ns,
+    const struct troupe_letter *letter,
+    troupe_timer_t *out_timer);
+
+/**
+ * Stop a timer of this executor.
+ *
+ * @retval TROUPE_OK         It will not fire again. What it sent before may still be on its way.
+ * @retval TROUPE_ERR_NOENT  no such timer: fired, or cancelled before.
+ */
+TROUPE_API enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer);
+
+/* Change and stop. ----------------------------------------------------------------------------- */
+
+/**
+ * Meet messages with another behaviour from the next one on, on the same state. Neither `fini` of the
+ * old nor `init` of the new is called; at the end the `fini` of the latest is.
+ *
+ * @retval TROUPE_OK         From the next message on.
+ * @retval TROUPE_ERR_NOENT  the behaviour is not one of the system's.
+ * @retval TROUPE_ERR_INVAL  it needs a larger state than the actor was spawned with.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_become(
+    troupe_context_t *ctx, const struct troupe_behaviour *behaviour);
+
+/** End this actor after the callback, with reason `normal`. The first of several such calls counts. */
+TROUPE_API void troupe_stop(troupe_context_t *ctx);
+
+/**
+ * End this actor after the callback, with reason `error`.
+ *
+ * @param code  A number of the author's; as the first actor's, the program's exit status.
+ * @param text  In words, copied and cut at ::TROUPE_EXIT_TEXT_BYTES; may be NULL.
+ */
+TROUPE_API void troupe_fail(troupe_context_t *ctx, int code, const char *text);
+
+/**
+ * Ask an actor to stop, with reason `shutdown`. Overtakes the mail that waits for it, which becomes
+ * dead letters `stopped`. Does nothing when it is gone already.
+ *
+ * @retval TROUPE_OK  Asked. ::TROUPE_ERR_INVAL, ::TROUPE_ERR_LIMIT, ::TROUPE_ERR_NOMEM as troupe_send().
+ */
+TROUPE_API enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor);
+
+/**
+ * End the whole system in order: mail is drained, actors stop in reverse order of their start. The
+ * program's troupe_run() returns.
+ */
+TROUPE_API void troupe_stop_system(troupe_context_t *ctx);
+
+/* Names. --------------------------------------------------------------------------------------- */
+
+/**
+ * Let the running actor go by @p name until it ends or troupe_unregister() is called.
+ *
+ * @param name  1 to 255 bytes, copied.
+ *
+ * @retval TROUPE_OK          From now on.
+ * @retval TROUPE_ERR_EXISTS  another actor goes by it.
+ * @retval TROUPE_ERR_INVAL   empty or too long, or no actor runs in this context.
+ * @retval TROUPE_ERR_NOMEM   no memory.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_register(troupe_context_t *ctx, const char *name);
+
+/** Free a name of the running actor. ::TROUPE_ERR_NOENT when it does not go by it. */
+TROUPE_API enum troupe_err troupe_unregister(troupe_context_t *ctx, const char *name);
+
+/**
+ * Find who goes by @p name.
+ *
+ * @retval TROUPE_OK         *out_ref is set; it may end at any moment, as any actor may.
+ * @retval TROUPE_ERR_NOENT  nobody, for now; troupe_await() waits.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_lookup(
+    troupe_context_t *ctx, const char *name, troupe_ref_t *out_ref);
+
+/**
+ * Wait until somebody goes by @p name; @p on_answer meets a ::TROUPE_MESSAGE_NAME, at the earliest in
+ * the next turn. Timeout, tag and errors as troupe_ask().
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_await(
+    troupe_context_t *ctx,
+    const char *name,
+    uint64_t timeout_ns,
+    troupe_answer_fn *on_answer,
+    uint64_t tag);
+
+/* Dead letters. -------------------------------------------------------------------------------- */
+
+/**
+ * Send the running actor a ::TROUPE_MESSAGE_DEAD_LETTER for each dead letter of the node from now on,
+ * until it ends or unsubscribes. Notices need no room, are not counted, and make no dead letters.
+ *
+ * @retval TROUPE_OK         Subscribed; twice is once.
+ * @retval TROUPE_ERR_INVAL  no actor runs in this context.
+ * @retval TROUPE_ERR_NOMEM  no memory.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx);
+
+/** Undo troupe_dead_letters_subscribe(). Does nothing when not subscribed. */
+TROUPE_API void troupe_dead_letters_unsubscribe(troupe_context_t *ctx);
+
+#endif

@@ -1,0 +1,58 @@
+/**
+ * @file troupe/main.h
+ * @brief The main program of a program that is nothing but actors.
+ */
+#ifndef TROUPE_MAIN_H
+#define TROUPE_MAIN_H
+
+#include "troupe/behaviour.h"
+#include "troupe/export.h"
+
+#include <stddef.h>
+
+/**
+ * Run the first of @p behaviours until it ends, and everything it started.
+ *
+ * Takes its own flags out of the command line, wherever they stand before `--`:
+ *
+ *     --place 'GLOB=BACKEND[:COUNT][+TRANSPORT]'   where actors live; may be repeated, first match wins
+ *     --seed N                                     starts the random generators
+ *     --mailbox MESSAGES                           most messages that may wait in a mailbox
+ *     --stats                                      print the counters at the end, on standard error
+ *     --help                                       print the usage
+ *
+ * The other words become the first actor's `args`, each ended by a NUL; see troupe_args_next(). A
+ * behaviour without `usage` takes none, and a word that is left is then an error.
+ *
+ * SIGINT and SIGTERM end the program in order; a second one ends it at once. Those two handlers, and
+ * an ignored SIGPIPE, are all that is installed.
+ *
+ * @param behaviours  All behaviours, the first one first; see TROUPE_BEHAVIOURS().
+ *
+ * @return the exit status: 0 when the first actor ended `normal` or `shutdown`; its code (1 to 125)
+ *         when it ended with troupe_fail(); 1 for any other end; 2 for a wrong command line; 128 + the
+ *         signal when a signal ended it.
+ *
+ * @owns    Keeps @p behaviours and what they point to.
+ * @threads the program's first, before it starts others
+ * @blocks  until the program is done
+ */
+TROUPE_API int troupe_main(int argc, char **argv, const struct troupe_behaviour *const *behaviours);
+
+/**
+ * Walk over words that each end with a NUL, as troupe_main() hands them to the first actor.
+ *
+ *     const char *word = NULL;
+ *     while ((word = troupe_args_next(args, args_bytes, word)) != NULL) { ... }
+ *
+ * @param word  The word before, or NULL for the first.
+ * @return      the next word, or NULL after the last.
+ *
+ * @owns    A view into @p args.
+ * @threads any
+ * @blocks  never
+ * @source  argz_next() of the GNU C library.
+ */
+TROUPE_API const char *troupe_args_next(const void *args, size_t args_bytes, const char *word);
+
+#endif

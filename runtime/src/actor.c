@@ -1,0 +1,575 @@
+/*
+ * The life of an actor on its executor: START, messages, end.
+ *
+ *     START --> init --> mail that came before --> messages ... --> fini --> the row is free
+ *                  \                                            ^
+ *                   +-- failed: its mail is refused             +-- stop, fail, STOP, system's end
+ */
+#include "clock.h"
+#include "executor.h"
+#include "link.h"
+#include "system.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/** A message that came before its actor, with its own copy of the body. */
+struct trp_held {
+    struct trp_held *next;
+    struct trp_item item; // its envelope, body and given body point into this
+    struct trp_envelope envelope;
+    struct trp_given given;
+    _Alignas(8) uint8_t body[];
+};
+
+const char *troupe_exit_reason_text(enum troupe_exit_reason reason)
+{
+    switch (reason) {
+    case TROUPE_EXIT_NORMAL:
+        return "normal";
+    case TROUPE_EXIT_SHUTDOWN:
+        return "shutdown";
+    case TROUPE_EXIT_ERROR:
+        return "error";
+    case TROUPE_EXIT_KILLED:
+        return "killed";
+    case TROUPE_EXIT_CRASHED:
+        return "crashed";
+    case TROUPE_EXIT_OUT_OF_MEMORY:
+        return "out_of_memory";
+    case TROUPE_EXIT_INIT_FAILED:
+        return "init_failed";
+    case TROUPE_EXIT_NODE_LOST:
+        return "node_lost";
+    }
+    return "unknown";
+}
+
+/* Messages for nobody. -------------------------------------------------------------------------- */
+
+static troupe_ref_t actor_sender(const struct trp_item *item)
+{
+    if (item->envelope->from_generation == 0) {
+        return TROUPE_REF_NONE;
+    }
+    return (troupe_ref_t){
+        item->sender_node,
+        item->sender_executor,
+        item->envelope->from_index,
+        item->envelope->from_generation,
+    };
+}
+
+static uint64_t actor_item_bytes(const struct trp_item *item)
+{
+    return item->given != NULL ? item->given->bytes : item->body_bytes;
+}
+
+/** Messages of an item are done with: account for them on the link and towards its credit. */
+static void actor_settle_item(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct trp_item *item,
+    uint32_t handled,
+    uint32_t dead)
+{
+    if (link == NULL) {
+        return; // was held, and settled when it came
+    }
+    link->handled_count += handled;
+    link->dead_count += dead;
+    if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
+        atomic_fetch_add_explicit(
+            &executor->gate->reserve_messages, (int32_t)(handled + dead), memory_order_relaxed);
+    } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
+        int64_t messages = (int64_t)handled + dead;
+        trp_link_owe(executor, link, messages, messages * (int64_t)actor_item_bytes(item));
+    }
+}
+
+/** Make dead letters of the last @p count messages of an item. */
+static void actor_bury(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct trp_item *item,
+    uint32_t count,
+    enum troupe_dead_reason reason)
+{
+    if (!trp_kind_is_counted(item->kind)) {
+        return;
+    }
+    const struct trp_dead dead = {
+        .to = trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation),
+        .from = actor_sender(item),
+        .type = item->envelope->type,
+        .reason = reason,
+        .body_bytes = actor_item_bytes(item),
+        .ask = item->kind == TRP_KIND_USER ? item->ask : 0,
+    };
+    for (uint32_t i = 0; i < count; i++) {
+        trp_dead_letter(executor, &dead);
+    }
+    if (item->given != NULL && item->given->free != NULL) {
+        item->given->free(item->given->data, item->given->free_data);
+    }
+    actor_settle_item(executor, link, item, 0, count);
+}
+
+/** Keep an item for an actor whose START is on its way. @return false: no memory. */
+static bool actor_hold(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+{
+    struct trp_actor *actor = trp_world_row(&executor->world, item->envelope->to_index);
+    size_t stride = trp_pad8(item->body_bytes);
+    size_t body_bytes = item->given != NULL ? 0 : stride * item->count;
+    struct trp_held *held = malloc(sizeof(*held) + body_bytes);
+    if (held == NULL) {
+        return false;
+    }
+    held->next = NULL;
+    held->item = *item;
+    held->envelope = *item->envelope;
+    held->item.envelope = &held->envelope;
+    held->item.body = held->body;
+    if (item->given != NULL) {
+        held->given = *item->given;
+        held->item.given = &held->given;
+    } else {
+        memcpy(held->body, item->body, body_bytes);
+    }
+    struct trp_held **at = &actor->held;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = held;
+    executor->held_count++;
+    actor_settle_item(executor, link, item, trp_kind_is_counted(item->kind) ? item->count : 0, 0);
+    return true;
+}
+
+/** Meet a message whose actor is not running here. */
+static void actor_miss(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    uint32_t generation = item->envelope->to_generation;
+    const struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    bool awaited = actor != NULL ? actor->life == TRP_LIFE_STARTING
+                                 : trp_world_awaits(&executor->world, index, generation);
+    if (awaited && actor_hold(executor, link, item)) {
+        return;
+    }
+    enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
+    if (awaited) {
+        reason = TROUPE_DEAD_REFUSED; // no memory to hold it
+    } else if (trp_world_knew(&executor->world, index, generation)) {
+        actor = trp_world_row(&executor->world, index);
+        bool failed = actor->generation == generation && (actor->flags & TRP_ACTOR_FAILED) != 0;
+        reason = failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_STOPPED;
+    }
+    actor_bury(executor, link, item, item->count, reason);
+}
+
+/* Callbacks. ------------------------------------------------------------------------------------ */
+
+static void actor_enter(struct troupe_executor *executor, struct trp_actor *actor, uint32_t index)
+{
+    executor->context.actor = actor;
+    executor->context.actor_index = index;
+}
+
+/** Look after what a callback left to do. @return whether the actor still runs. */
+static bool actor_leave(struct troupe_executor *executor, struct trp_actor *actor, uint32_t index)
+{
+    executor->context.actor = NULL;
+    bool runs = actor->life == TRP_LIFE_RUNNING;
+    if (TRP_UNLIKELY(!runs)) {
+        struct troupe_exit exit = executor->context.exit;
+        trp_actor_end(executor, actor, index, &exit);
+    }
+    if (TRP_UNLIKELY(executor->stop_count > 0)) {
+        uint32_t generation = actor->generation;
+        trp_actor_run_stops(executor);
+        runs = runs && actor->generation == generation && actor->life == TRP_LIFE_RUNNING;
+    }
+    if (executor->dirty != NULL && (++executor->callback_count & 15) == 0) {
+        trp_links_flush_old(executor);
+    }
+    return runs;
+}
+
+/** Have the actor meet the messages of an item, until it stops. @return how many it met. */
+static uint32_t actor_receive(
+    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    size_t stride = trp_pad8(item->body_bytes);
+    struct troupe_body given = {0};
+    struct troupe_message message = {
+        .type = item->envelope->type,
+        .body_bytes = item->body_bytes,
+        .body = item->body_bytes != 0 ? item->body : NULL,
+        .sender = actor_sender(item),
+        .ask = item->ask,
+    };
+    if (TRP_UNLIKELY(item->given != NULL)) {
+        given = (struct troupe_body){
+            item->given->data, item->given->bytes, item->given->free, item->given->free_data};
+        message.given = &given;
+    }
+    uint32_t met = 0;
+    bool runs = true;
+    while (runs && met < item->count) {
+        actor_enter(executor, actor, index);
+        actor->behaviour->receive(&executor->context, actor->state, &message);
+        met++;
+        message.body = (const uint8_t *)message.body + stride;
+        runs = actor_leave(executor, actor, index);
+    }
+    troupe_body_free(&given);
+    return met;
+}
+
+/** Hand the answer of an ask to who asked. @return false: nobody waits for it. */
+static bool actor_meet_answer(
+    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
+{
+    struct trp_ask ask;
+    if (!trp_asks_take(&executor->asks, item->ask, &ask)) {
+        return false;
+    }
+    free(trp_timers_cancel(&executor->timers, ask.timer));
+    struct troupe_body given = {0};
+    struct troupe_message message = {
+        .type = item->envelope->type,
+        .body_bytes = item->body_bytes,
+        .body = item->body_bytes != 0 ? item->body : NULL,
+        .sender = actor_sender(item),
+    };
+    if (item->given != NULL) {
+        given = (struct troupe_body){
+            item->given->data, item->given->bytes, item->given->free, item->given->free_data};
+        message.given = &given;
+    }
+    bool failed = (item->flags & TRP_FLAG_FAILED) != 0;
+    uint32_t index = item->envelope->to_index;
+    actor_enter(executor, actor, index);
+    ask.on_answer(
+        &executor->context,
+        actor->state,
+        ask.tag,
+        failed ? (enum troupe_err)item->envelope->type : TROUPE_OK,
+        failed ? NULL : &message);
+    (void)actor_leave(executor, actor, index);
+    troupe_body_free(&given);
+    return true;
+}
+
+void trp_actor_meet(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+{
+    struct trp_actor *actor =
+        trp_world_find(&executor->world, item->envelope->to_index, item->envelope->to_generation);
+    if (TRP_UNLIKELY(actor == NULL || actor->life != TRP_LIFE_RUNNING)) {
+        actor_miss(executor, link, item);
+        return;
+    }
+    bool is_answer =
+        item->kind == TRP_KIND_REPLY || (item->kind == TRP_KIND_NOTICE && item->ask != 0);
+    if (TRP_UNLIKELY(is_answer)) {
+        if (!actor_meet_answer(executor, actor, item)) {
+            actor_bury(executor, link, item, item->count, TROUPE_DEAD_LATE_REPLY);
+            return;
+        }
+        if (item->kind == TRP_KIND_REPLY) {
+            trp_count(&executor->counters.handled, 1);
+            actor_settle_item(executor, link, item, 1, 0);
+        }
+        return;
+    }
+    uint32_t met = actor_receive(executor, actor, item);
+    if (item->kind == TRP_KIND_NOTICE) {
+        return;
+    }
+    trp_count(&executor->counters.handled, met);
+    actor_settle_item(executor, link, item, met, 0);
+    if (TRP_UNLIKELY(met < item->count)) {
+        actor_bury(executor, link, item, item->count - met, TROUPE_DEAD_STOPPED);
+    }
+}
+
+/* Start. ---------------------------------------------------------------------------------------- */
+
+/** Meet, or with @p refuse bury, what came before the actor. */
+static void actor_meet_held(struct troupe_executor *executor, struct trp_held *held, bool refuse)
+{
+    while (held != NULL) {
+        struct trp_held *next = held->next;
+        executor->held_count--;
+        if (refuse) {
+            actor_bury(executor, NULL, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
+        } else if (held->item.kind == TRP_KIND_STOP) {
+            trp_actor_meet_stop(executor, &held->item);
+        } else {
+            trp_actor_meet(executor, NULL, &held->item);
+        }
+        free(held);
+        held = next;
+    }
+}
+
+/** Give a starting actor what its START says. @return false: no memory. */
+static bool actor_equip(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    const struct trp_start *start,
+    const char *name)
+{
+    actor->behaviour = executor->system->behaviours[start->behaviour_index];
+    if (start->name_bytes != 0) {
+        actor->name = strndup(name, start->name_bytes);
+        if (actor->name == NULL) {
+            return false;
+        }
+    }
+    return trp_world_add_state(
+        &executor->world, actor, (uint16_t)start->behaviour_index, actor->behaviour->state_bytes);
+}
+
+/** The actor could not start: tell why, refuse its mail, free its row. */
+static void actor_fail_start(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct troupe_exit *exit)
+{
+    troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
+    struct trp_held *held = actor->held;
+    actor->held = NULL;
+    trp_count(&executor->counters.actors_failed, 1);
+    if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
+        (void)trp_names_remove(executor->system, NULL, ref);
+    }
+    if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
+        trp_subscribers_remove(executor->system, ref);
+    }
+    trp_world_remove(&executor->world, actor, index);
+    actor->flags |= TRP_ACTOR_FAILED;
+    actor_meet_held(executor, held, true);
+    trp_system_actor_ended(executor->system, ref, exit);
+    executor->ending |= executor->dedicated;
+}
+
+static enum troupe_err actor_init(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const void *args,
+    size_t args_bytes)
+{
+    if (actor->behaviour->init == NULL) {
+        return TROUPE_OK;
+    }
+    actor_enter(executor, actor, index);
+    executor->context.exit = (struct troupe_exit){.reason = TROUPE_EXIT_NORMAL};
+    enum troupe_err err =
+        actor->behaviour->init(&executor->context, actor->state, args, args_bytes);
+    executor->context.actor = NULL;
+    return err;
+}
+
+void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item)
+{
+    const struct trp_start *start = (const void *)item->body;
+    const char *name = (const char *)(start + 1);
+    const char *args = name + trp_pad8(start->name_bytes);
+    uint32_t index = item->envelope->to_index;
+    uint32_t generation = item->envelope->to_generation;
+    struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    if (actor == NULL) {
+        actor = trp_world_claim(&executor->world, index, generation);
+        if (actor == NULL) {
+            trp_count(&executor->counters.actors_failed, 1);
+            return;
+        }
+    }
+    struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
+    if (executor->ending) {
+        actor_fail_start(executor, actor, index, &exit);
+        return;
+    }
+    if (!actor_equip(executor, actor, start, name)) {
+        exit.reason = TROUPE_EXIT_OUT_OF_MEMORY;
+        actor_fail_start(executor, actor, index, &exit);
+        return;
+    }
+    enum troupe_err err =
+        actor_init(executor, actor, index, start->args_bytes != 0 ? args : NULL, start->args_bytes);
+    if (err != TROUPE_OK) {
+        exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
+        (void)snprintf(exit.text, sizeof(exit.text), "%s", troupe_err_text(err));
+        actor_fail_start(executor, actor, index, &exit);
+        return;
+    }
+    bool stopped = actor->life == TRP_LIFE_STOPPING;
+    actor->life = TRP_LIFE_RUNNING;
+    trp_world_enlist(&executor->world, actor, index);
+    trp_count(&executor->counters.actors_started, 1);
+    if (stopped) {
+        actor->life = TRP_LIFE_STOPPING;
+    }
+    struct trp_held *held = actor->held;
+    actor->held = NULL;
+    if (actor_leave(executor, actor, index) || held != NULL) {
+        actor_meet_held(executor, held, false);
+    }
+}
+
+/* End. ------------------------------------------------------------------------------------------ */
+
+void trp_actor_end(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct troupe_exit *exit)
+{
+    troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
+    actor->life = TRP_LIFE_STOPPING;
+    if (actor->behaviour->fini != NULL) {
+        actor_enter(executor, actor, index);
+        actor->behaviour->fini(&executor->context, actor->state, exit);
+        executor->context.actor = NULL;
+    }
+    if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
+        (void)trp_names_remove(executor->system, NULL, ref);
+    }
+    if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
+        trp_subscribers_remove(executor->system, ref);
+    }
+    trp_world_remove(&executor->world, actor, index);
+    trp_count(&executor->counters.actors_ended, 1);
+    trp_system_actor_ended(executor->system, ref, exit);
+    executor->ending |= executor->dedicated;
+}
+
+void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    uint32_t generation = item->envelope->to_generation;
+    struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    if (actor != NULL && actor->life == TRP_LIFE_RUNNING) {
+        const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
+        trp_actor_end(executor, actor, index, &exit);
+    } else if (
+        (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
+        trp_world_awaits(&executor->world, index, generation)) {
+        (void)actor_hold(executor, NULL, item); // without memory it starts, and is asked again
+    }
+}
+
+void trp_actor_run_stops(struct troupe_executor *executor)
+{
+    // A fini may ask for more: they are met in this same round.
+    for (uint32_t i = 0; i < executor->stop_count; i++) {
+        const struct trp_envelope envelope = {
+            .to_index = executor->stops[i].index,
+            .to_generation = executor->stops[i].generation,
+        };
+        const struct trp_item item = {
+            .envelope = &envelope,
+            .count = 1,
+            .kind = TRP_KIND_STOP,
+        };
+        trp_actor_meet_stop(executor, &item);
+    }
+    executor->stop_count = 0;
+}
+
+void trp_actor_drop_held(struct troupe_executor *executor)
+{
+    uint32_t row_count = atomic_load_explicit(&executor->world.row_count, memory_order_relaxed);
+    for (uint32_t index = 0; executor->held_count > 0 && index < row_count; index++) {
+        struct trp_actor *actor = trp_world_row(&executor->world, index);
+        if (actor != NULL && actor->held != NULL) {
+            struct trp_held *held = actor->held;
+            actor->held = NULL;
+            actor_meet_held(executor, held, true);
+        }
+    }
+}
+
+/* Timers. --------------------------------------------------------------------------------------- */
+
+/** An ask was not answered in time. */
+static void actor_meet_timeout(
+    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_alarm *alarm)
+{
+    struct trp_ask ask;
+    if (!trp_asks_take(&executor->asks, alarm->ask, &ask)) {
+        return;
+    }
+    if (ask.awaits_name) {
+        trp_names_forget(
+            executor->system,
+            trp_actor_ref(executor, alarm->actor_index, alarm->actor_generation),
+            alarm->ask);
+    }
+    if (actor == NULL) {
+        return;
+    }
+    actor_enter(executor, actor, alarm->actor_index);
+    ask.on_answer(&executor->context, actor->state, ask.tag, TROUPE_ERR_TIMEDOUT, NULL);
+    (void)actor_leave(executor, actor, alarm->actor_index);
+}
+
+static void actor_send_alarm(struct troupe_executor *executor, const struct trp_alarm *alarm)
+{
+    const struct trp_letter letter = {
+        .to = alarm->to,
+        .from_index = alarm->actor_index,
+        .from_generation = alarm->actor_generation,
+        .type = alarm->type,
+        .kind = TRP_KIND_USER,
+        .flags = TRP_FLAG_UNMETERED,
+        .body = alarm->body,
+        .body_bytes = alarm->body_bytes,
+    };
+    (void)trp_post_letter(executor, &letter); // not accepted without memory: this beat is skipped
+}
+
+/** When a periodic alarm is due next: what was missed is skipped. */
+static uint64_t actor_next_due(uint64_t due_ns, uint64_t period_ns, uint64_t now_ns)
+{
+    uint64_t next_ns = due_ns + period_ns;
+    return next_ns > now_ns ? next_ns : now_ns + period_ns - (now_ns - due_ns) % period_ns;
+}
+
+bool trp_actor_run_timers(struct troupe_executor *executor, uint64_t now_ns)
+{
+    bool worked = false;
+    while (trp_timers_due(&executor->timers) <= now_ns) {
+        uint64_t due_ns = trp_timers_due(&executor->timers);
+        uint64_t timer = 0;
+        struct trp_alarm *alarm = trp_timers_pop(&executor->timers, &timer);
+        struct trp_actor *actor =
+            trp_world_find(&executor->world, alarm->actor_index, alarm->actor_generation);
+        if (actor != NULL && actor->life != TRP_LIFE_RUNNING) {
+            actor = NULL;
+        }
+        bool again = alarm->period_ns != 0 && actor != NULL;
+        if (again) {
+            uint64_t next_ns = actor_next_due(due_ns, alarm->period_ns, now_ns);
+            trp_timers_again(&executor->timers, timer, next_ns, alarm);
+        }
+        if (alarm->ask != 0) {
+            actor_meet_timeout(executor, actor, alarm);
+        } else if (actor != NULL || alarm->actor_generation == 0) {
+            actor_send_alarm(executor, alarm);
+        }
+        if (!again) {
+            free(alarm);
+        }
+        worked = true;
+    }
+    return worked;
+}

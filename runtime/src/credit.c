@@ -1,0 +1,355 @@
+/*
+ * Credit of links: taking it, running out of it, and giving it back.
+ *
+ *     sender    refill from the peer's gate -- none free --> refused, WANT
+ *     receiver  owe --> settle: back to the gate, and CREDIT to the hungry, first come first served
+ *     sender    CREDIT --> a ROOM for everyone who was refused
+ */
+#include "executor.h"
+#include "link.h"
+#include "system.h"
+
+#include <stdlib.h>
+
+enum {
+    CHUNK_SHARE = 16, // a link takes this share of the bound at a time
+    GRANT_SHARE = 4,  // the hungry get this share at most
+    RESUME_SHARE = 8, // and are fed when they may have this share, so that it is worth a wake-up
+};
+
+static int64_t credit_share(int64_t bound, int64_t share)
+{
+    return bound >= share ? bound / share : 1;
+}
+
+/** How much a link takes at a time. A port has no loop that would give back what it does not spend. */
+static int64_t credit_chunk(const struct troupe_executor *executor, int64_t bound)
+{
+    return executor->manner == TRP_MANNER_PORT ? 1 : credit_share(bound, CHUNK_SHARE);
+}
+
+static bool credit_refill_messages(struct troupe_executor *executor, struct trp_link *link)
+{
+    struct trp_gate *gate = link->gate;
+    int64_t held = link->taken_messages -
+                   atomic_load_explicit(&link->tally->returned_messages, memory_order_relaxed);
+    int64_t taken =
+        trp_gate_take(&gate->free_messages, held, 1, credit_chunk(executor, gate->bound_messages));
+    link->credit_messages += taken;
+    link->taken_messages += taken;
+    return taken > 0;
+}
+
+static bool credit_refill_bytes(
+    struct troupe_executor *executor, struct trp_link *link, int64_t need)
+{
+    struct trp_gate *gate = link->gate;
+    int64_t held = link->taken_bytes -
+                   atomic_load_explicit(&link->tally->returned_bytes, memory_order_relaxed);
+    int64_t chunk = credit_chunk(executor, gate->bound_bytes);
+    int64_t taken = trp_gate_take(&gate->free_bytes, held, need, chunk > need ? chunk : need);
+    link->credit_bytes += taken;
+    link->taken_bytes += taken;
+    return taken >= need;
+}
+
+bool trp_link_refill(struct troupe_executor *executor, struct trp_link *link, size_t body_bytes)
+{
+    // Nobody passes those who wait.
+    if (link->is_hungry ||
+        atomic_load_explicit(&link->gate->hungry_count, memory_order_relaxed) > 0) {
+        return false;
+    }
+    if (link->credit_messages < 1 && !credit_refill_messages(executor, link)) {
+        return false;
+    }
+    int64_t need = (int64_t)body_bytes - link->credit_bytes;
+    if (need > 0 && !credit_refill_bytes(executor, link, need)) {
+        return false;
+    }
+    link->was_granted = true;
+    return true;
+}
+
+bool trp_link_take_provisional(struct trp_link *link, size_t body_bytes)
+{
+    if (link->was_granted || link->provisional_count == TRP_PROVISIONAL_MESSAGES ||
+        body_bytes > TRP_PROVISIONAL_BYTES_MAX || !trp_gate_take_reserve(link->gate)) {
+        return false;
+    }
+    link->provisional_count++;
+    return true;
+}
+
+/** Note that somebody waits for a ROOM, once for each receiver. @return false: no memory. */
+static bool credit_note_refused(
+    struct troupe_executor *executor, struct trp_link *link, troupe_ref_t to)
+{
+    struct trp_actor *actor = executor->context.actor;
+    struct trp_refused refused = {.to = to};
+    if (actor != NULL) {
+        refused.index = executor->context.actor_index;
+        refused.generation = actor->generation;
+        bool maybe_noted = (actor->flags & TRP_ACTOR_REFUSED) != 0;
+        for (uint32_t i = 0; maybe_noted && i < link->refused_count; i++) {
+            const struct trp_refused *noted = &link->refused[i];
+            if (noted->index == refused.index && noted->generation == refused.generation &&
+                troupe_ref_equal(noted->to, to)) {
+                return true;
+            }
+        }
+        actor->flags |= TRP_ACTOR_REFUSED;
+    } else if (executor->manner != TRP_MANNER_PORT) {
+        return true; // the main program asks again by itself: a notice would reach nobody
+    }
+    if (link->refused_count == link->refused_capacity) {
+        uint32_t capacity = link->refused_capacity * 2 + 4;
+        struct trp_refused *grown = realloc(link->refused, capacity * sizeof(*grown));
+        if (grown == NULL) {
+            return false;
+        }
+        link->refused = grown;
+        link->refused_capacity = capacity;
+    }
+    link->refused[link->refused_count++] = refused;
+    return true;
+}
+
+bool trp_link_refuse(
+    struct troupe_executor *executor, struct trp_link *link, troupe_ref_t to, size_t body_bytes)
+{
+    if (!credit_note_refused(executor, link, to)) {
+        return false;
+    }
+    if (!link->is_hungry) {
+        int64_t most = credit_share(link->gate->bound_messages, GRANT_SHARE);
+        const struct trp_want want = {
+            .messages = executor->manner == TRP_MANNER_PORT ? 1 : most,
+            .bytes = (int64_t)body_bytes,
+            .taken_messages = link->taken_messages,
+            .taken_bytes = link->taken_bytes,
+        };
+        atomic_fetch_add_explicit(&link->gate->hungry_count, 1, memory_order_relaxed);
+        link->is_hungry = true;
+        if (link->is_loop) {
+            trp_link_meet_want(executor, link, &want);
+        } else if (
+            trp_link_command(executor, link, TRP_KIND_WANT, &want, sizeof(want)) != TROUPE_OK) {
+            atomic_fetch_sub_explicit(&link->gate->hungry_count, 1, memory_order_relaxed);
+            link->is_hungry = false;
+            return false;
+        }
+    }
+    return true;
+}
+
+void trp_link_meet_credit(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_credit *credit)
+{
+    link->credit_messages += credit->messages;
+    link->credit_bytes += credit->bytes;
+    link->taken_messages += credit->messages;
+    link->taken_bytes += credit->bytes;
+    link->is_hungry = false;
+    link->was_granted = true;
+    for (uint32_t i = 0; i < link->refused_count; i++) {
+        struct trp_refused refused = link->refused[i];
+        struct trp_actor *actor =
+            trp_world_find(&executor->world, refused.index, refused.generation);
+        if (actor == NULL && executor->manner != TRP_MANNER_PORT) {
+            continue;
+        }
+        const struct troupe_room room = {.to = refused.to};
+        trp_count(&executor->counters.rooms, 1);
+        trp_post_notice(
+            executor,
+            trp_actor_ref(executor, refused.index, refused.generation),
+            TROUPE_MESSAGE_ROOM,
+            &room,
+            sizeof(room));
+        if (actor != NULL) {
+            actor->flags &= (uint8_t)~TRP_ACTOR_REFUSED;
+        }
+    }
+    link->refused_count = 0;
+}
+
+void trp_link_meet_want(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_want *want)
+{
+    if (link->wants) {
+        return;
+    }
+    link->wants = true;
+    link->want = *want;
+    link->next_hungry = NULL;
+    if (executor->hungry_last != NULL) {
+        executor->hungry_last->next_hungry = link;
+    } else {
+        executor->hungry_first = link;
+    }
+    executor->hungry_last = link;
+}
+
+void trp_link_forget_want(struct troupe_executor *executor, struct trp_link *link)
+{
+    struct trp_link *previous = NULL;
+    for (struct trp_link *at = executor->hungry_first; at != link; at = at->next_hungry) {
+        previous = at;
+    }
+    if (previous == NULL) {
+        executor->hungry_first = link->next_hungry;
+    } else {
+        previous->next_hungry = link->next_hungry;
+    }
+    if (executor->hungry_last == link) {
+        executor->hungry_last = previous;
+    }
+    link->wants = false;
+    atomic_fetch_sub_explicit(&executor->gate->hungry_count, 1, memory_order_relaxed);
+}
+
+void trp_link_owe(
+    struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes)
+{
+    if (link->is_loop) {
+        // Straight back to where it will be spent again.
+        link->credit_messages += messages;
+        link->credit_bytes += bytes;
+        return;
+    }
+    link->owed_messages += messages;
+    link->owed_bytes += bytes;
+    executor->owed_messages += messages;
+    executor->owed_bytes += bytes;
+    if (!link->owes) {
+        link->owes = true;
+        link->next_owed = executor->owed;
+        executor->owed = link;
+    }
+}
+
+/** Give unspent credit back to the gate it came from. */
+static void credit_give_back(struct trp_link *link, int64_t messages, int64_t bytes)
+{
+    link->credit_messages -= messages;
+    link->credit_bytes -= bytes;
+    link->taken_messages -= messages;
+    link->taken_bytes -= bytes;
+    trp_gate_give(link->gate, messages, bytes);
+}
+
+/** What came back to the loop above its share is for others to have; all of it when somebody waits. */
+static void credit_settle_loop(struct troupe_executor *executor)
+{
+    struct trp_link *loop = executor->loop;
+    bool wanted = executor->hungry_first != NULL;
+    int64_t keep_messages = wanted ? 0 : credit_share(executor->gate->bound_messages, GRANT_SHARE);
+    int64_t keep_bytes = wanted ? 0 : credit_share(executor->gate->bound_bytes, GRANT_SHARE);
+    int64_t messages = loop->credit_messages - keep_messages;
+    int64_t bytes = loop->credit_bytes - keep_bytes;
+    if (messages > 0 || bytes > 0) {
+        credit_give_back(loop, messages > 0 ? messages : 0, bytes > 0 ? bytes : 0);
+    }
+}
+
+/** Take what a hungry link may have. @return false: not enough is free for it yet. */
+static bool credit_take_grant(
+    struct troupe_executor *executor,
+    const struct trp_link *link,
+    bool idle,
+    struct trp_credit *out_credit)
+{
+    struct trp_gate *gate = executor->gate;
+    const struct trp_want *want = &link->want;
+    // What a loop gave back unspent is not among what it took any more.
+    int64_t held_messages = link->is_loop ? link->taken_messages : want->taken_messages;
+    int64_t held_bytes = link->is_loop ? link->taken_bytes : want->taken_bytes;
+    held_messages -= atomic_load_explicit(&link->in_tally->returned_messages, memory_order_relaxed);
+    held_bytes -= atomic_load_explicit(&link->in_tally->returned_bytes, memory_order_relaxed);
+    int64_t least = idle ? 1 : credit_share(gate->bound_messages, RESUME_SHARE);
+    if (least > want->messages) {
+        least = want->messages;
+    }
+    struct trp_credit credit = {0};
+    credit.messages = trp_gate_take(&gate->free_messages, held_messages, least, want->messages);
+    if (credit.messages < least) {
+        trp_gate_give(gate, credit.messages, 0);
+        return false;
+    }
+    if (want->bytes > 0) {
+        int64_t chunk = credit_share(gate->bound_bytes, CHUNK_SHARE);
+        int64_t wish = chunk > want->bytes ? chunk : want->bytes;
+        credit.bytes = trp_gate_take(&gate->free_bytes, held_bytes, want->bytes, wish);
+        if (credit.bytes < want->bytes) {
+            trp_gate_give(gate, credit.messages, credit.bytes);
+            return false;
+        }
+    }
+    *out_credit = credit;
+    return true;
+}
+
+/** Grant a hungry link what it may have. @return false: not yet. */
+static bool credit_feed(struct troupe_executor *executor, struct trp_link *link, bool idle)
+{
+    struct trp_credit credit;
+    if (!credit_take_grant(executor, link, idle, &credit)) {
+        return false;
+    }
+    if (link->is_loop) {
+        trp_link_forget_want(executor, link);
+        trp_link_meet_credit(executor, link, &credit);
+        return true;
+    }
+    struct trp_link *back = NULL;
+    if (trp_link_open(executor, link->peer_id, &back) != TROUPE_OK ||
+        trp_link_command(executor, back, TRP_KIND_CREDIT, &credit, sizeof(credit)) != TROUPE_OK) {
+        trp_gate_give(executor->gate, credit.messages, credit.bytes);
+        return false;
+    }
+    trp_link_forget_want(executor, link);
+    return true;
+}
+
+void trp_links_settle(struct troupe_executor *executor, bool idle)
+{
+    while (executor->owed != NULL) {
+        struct trp_link *link = executor->owed;
+        executor->owed = link->next_owed;
+        link->owes = false;
+        atomic_fetch_add_explicit(
+            &link->in_tally->returned_messages, link->owed_messages, memory_order_relaxed);
+        atomic_fetch_add_explicit(
+            &link->in_tally->returned_bytes, link->owed_bytes, memory_order_relaxed);
+        trp_gate_give(executor->gate, link->owed_messages, link->owed_bytes);
+        link->owed_messages = 0;
+        link->owed_bytes = 0;
+    }
+    executor->owed_messages = 0;
+    executor->owed_bytes = 0;
+    credit_settle_loop(executor);
+    while (executor->hungry_first != NULL && credit_feed(executor, executor->hungry_first, idle)) {
+    }
+}
+
+void trp_links_return_credit(struct troupe_executor *executor, bool all)
+{
+    for (uint32_t i = 0; i < executor->links.slot_count; i++) {
+        struct trp_link *link = executor->links.slots[i].value;
+        if (link == NULL || !link->out_open) {
+            continue;
+        }
+        bool quiet = all || !link->was_used;
+        link->was_used = false;
+        if (!quiet || (link->credit_messages == 0 && link->credit_bytes == 0)) {
+            continue;
+        }
+        credit_give_back(link, link->credit_messages, link->credit_bytes);
+        // Who waits there is asleep, maybe, and cannot see what came back.
+        if (!link->is_loop &&
+            atomic_load_explicit(&link->gate->hungry_count, memory_order_relaxed) > 0) {
+            (void)trp_link_command(executor, link, TRP_KIND_NUDGE, NULL, 0);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+#include "executor.h"
+#include "system.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *troupe_dead_reason_text(enum troupe_dead_reason reason)
+{
+    static const char *const texts[TROUPE_DEAD_REASON_COUNT] = {
+        [TROUPE_DEAD_NO_SUCH_ACTOR] = "no_such_actor",
+        [TROUPE_DEAD_STOPPED] = "stopped",
+        [TROUPE_DEAD_OVERFLOW] = "overflow",
+        [TROUPE_DEAD_EXPIRED] = "expired",
+        [TROUPE_DEAD_UNDECODABLE] = "undecodable",
+        [TROUPE_DEAD_PEER_DOWN] = "peer_down",
+        [TROUPE_DEAD_SENDER_DOWN] = "sender_down",
+        [TROUPE_DEAD_LATE_REPLY] = "late_reply",
+        [TROUPE_DEAD_REFUSED] = "refused",
+        [TROUPE_DEAD_POISON] = "poison",
+    };
+    return (unsigned)reason < TROUPE_DEAD_REASON_COUNT ? texts[reason] : "unknown";
+}
+
+/** Tell an asker that its ask found nobody. */
+static void dead_letter_fail_ask(struct troupe_executor *executor, const struct trp_dead *dead)
+{
+    const struct trp_letter letter = {
+        .to = dead->from,
+        .type = TROUPE_ERR_NOENT,
+        .kind = TRP_KIND_NOTICE,
+        .flags = TRP_FLAG_UNMETERED | TRP_FLAG_ASK | TRP_FLAG_FAILED,
+        .ask = dead->ask,
+    };
+    (void)trp_post_letter(executor, &letter); // without memory the ask ends at its deadline
+}
+
+/** @return a copy of the subscribers, for notices are posted without the lock; NULL: no memory. */
+static troupe_ref_t *dead_letter_subscribers(troupe_system_t *system, uint32_t *out_count)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    uint32_t count = atomic_load_explicit(&system->subscriber_count, memory_order_relaxed);
+    troupe_ref_t *copy = count == 0 ? NULL : malloc(count * sizeof(*copy));
+    if (copy != NULL) {
+        memcpy(copy, system->subscribers, count * sizeof(*copy));
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    *out_count = copy == NULL ? 0 : count;
+    return copy;
+}
+
+static void dead_letter_tell(struct troupe_executor *executor, const struct trp_dead *dead)
+{
+    const struct troupe_dead_letter notice = {
+        .to = dead->to,
+        .from = dead->from.generation == 0 ? TROUPE_REF_NONE : dead->from,
+        .type = dead->type,
+        .reason = dead->reason,
+        .body_bytes = dead->body_bytes,
+    };
+    uint32_t count = 0;
+    troupe_ref_t *subscribers = dead_letter_subscribers(executor->system, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        trp_post_notice(
+            executor, subscribers[i], TROUPE_MESSAGE_DEAD_LETTER, &notice, sizeof(notice));
+    }
+    free(subscribers);
+}
+
+void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead)
+{
+    trp_count(&executor->counters.dead_by_reason[dead->reason], 1);
+    if (dead->ask != 0) {
+        dead_letter_fail_ask(executor, dead);
+    }
+    if (atomic_load_explicit(&executor->system->subscriber_count, memory_order_relaxed) > 0) {
+        dead_letter_tell(executor, dead);
+    }
+}
+
+enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    struct trp_actor *actor = ctx->actor;
+    if (actor == NULL) {
+        return trp_explain(TROUPE_ERR_INVAL, "only an actor can subscribe to dead letters");
+    }
+    if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
+        return TROUPE_OK;
+    }
+    troupe_system_t *system = executor->system;
+    enum troupe_err err = TROUPE_OK;
+    (void)pthread_mutex_lock(&system->lock);
+    uint32_t count = atomic_load_explicit(&system->subscriber_count, memory_order_relaxed);
+    if (count == system->subscriber_capacity) {
+        uint32_t capacity = count * 2 + 4;
+        troupe_ref_t *grown = realloc(system->subscribers, capacity * sizeof(*grown));
+        if (grown == NULL) {
+            err = trp_explain(TROUPE_ERR_NOMEM, "no memory for a subscriber");
+        } else {
+            system->subscribers = grown;
+            system->subscriber_capacity = capacity;
+        }
+    }
+    if (err == TROUPE_OK) {
+        system->subscribers[count] = trp_actor_ref(executor, ctx->actor_index, actor->generation);
+        atomic_store_explicit(&system->subscriber_count, count + 1, memory_order_relaxed);
+        actor->flags |= TRP_ACTOR_SUBSCRIBED;
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    return err;
+}
+
+void trp_subscribers_remove(troupe_system_t *system, troupe_ref_t subscriber)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    uint32_t count = atomic_load_explicit(&system->subscriber_count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count; i++) {
+        if (troupe_ref_equal(system->subscribers[i], subscriber)) {
+            system->subscribers[i] = system->subscribers[--count];
+        }
+    }
+    atomic_store_explicit(&system->subscriber_count, count, memory_order_relaxed);
+    (void)pthread_mutex_unlock(&system->lock);
+}
+
+void troupe_dead_letters_unsubscribe(troupe_context_t *ctx)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
+        ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SUBSCRIBED;
+        trp_subscribers_remove(
+            executor->system, trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation));
+    }
+}

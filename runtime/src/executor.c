@@ -1,0 +1,480 @@
+#include "executor.h"
+
+#include "clock.h"
+#include "link.h"
+#include "system.h"
+
+#include <stdlib.h>
+
+/*
+ * The loop of an executor, whatever carries it.
+ *
+ *     turn      all frames at hand, of peers and of itself; timers; settle credit; flush
+ *     wait      spin a little, look once more, give unspent credit back, sleep
+ *     close     GONE to who sends here; dead letters of what still comes; FIN to whom we send
+ *
+ * A turn takes what was there when it began: what its callbacks send to this same executor is the next
+ * turn's, so peers and timers get their chance between.
+ */
+
+enum {
+    SWEEP_NS = 10000000, // unspent credit of a quiet link goes back after this
+    SWEEP_TURNS = 64,    // how often the clock is looked at for it
+};
+
+enum troupe_err trp_executor_new(
+    troupe_system_t *system,
+    uint32_t id,
+    enum trp_executor_manner manner,
+    const char *name,
+    struct troupe_executor **out_executor)
+{
+    struct troupe_executor *executor = calloc(1, sizeof(*executor));
+    if (executor == NULL) {
+        return trp_explain(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    executor->system = system;
+    executor->id = id;
+    executor->node = system->node;
+    executor->manner = manner;
+    executor->owner = pthread_self();
+    executor->random_state = system->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
+    executor->frames.pool = &system->frames;
+    executor->name = strdup(name);
+    executor->gate = aligned_alloc(TRP_CACHE_LINE, sizeof(*executor->gate));
+    bool made = trp_world_init(&executor->world, system->behaviour_count);
+    if (executor->name == NULL || executor->gate == NULL || !made) {
+        trp_executor_free(&executor);
+        return trp_explain(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    trp_gate_init(
+        executor->gate, (int64_t)system->mailbox_messages, (int64_t)system->mailbox_bytes);
+    enum troupe_err err = trp_mailbox_init(
+        &executor->mailbox,
+        system->context,
+        id,
+        executor->gate,
+        &system->spinners,
+        manner == TRP_MANNER_CALLER ? system->wake_fd : -1);
+    if (err == TROUPE_OK && !trp_link_open_loop(executor)) {
+        err = trp_explain(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    if (err != TROUPE_OK) {
+        trp_executor_free(&executor);
+        return err;
+    }
+    *out_executor = executor;
+    return TROUPE_OK;
+}
+
+static void executor_free_timers(struct troupe_executor *executor)
+{
+    uint64_t timer = 0;
+    void *alarm = NULL;
+    while ((alarm = trp_timers_pop(&executor->timers, &timer)) != NULL) {
+        free(alarm);
+    }
+    trp_timers_fini(&executor->timers);
+}
+
+void trp_executor_free(struct troupe_executor **executor_p)
+{
+    struct troupe_executor *executor = *executor_p;
+    if (executor == NULL) {
+        return;
+    }
+    trp_links_fini(executor);
+    trp_mailbox_fini(&executor->mailbox);
+    executor_free_timers(executor);
+    trp_asks_fini(&executor->asks);
+    trp_world_fini(&executor->world);
+    trp_frame_cache_fini(&executor->frames);
+    free(executor->attached);
+    free(executor->stops);
+    free(executor->gate);
+    free(executor->name);
+    free(executor);
+    *executor_p = NULL;
+}
+
+uint64_t trp_executor_now(const struct troupe_executor *executor)
+{
+    return executor->system->clock(executor->system->clock_data);
+}
+
+/* Meeting mail. --------------------------------------------------------------------------------- */
+
+/** Say that the bytes that follow in a frame cannot be read. */
+static void executor_meet_fault(
+    struct troupe_executor *executor, struct trp_link *link, uint64_t lost_count)
+{
+    trp_count(&executor->counters.frames_undecodable, 1);
+    if (link != NULL) {
+        trp_count(&executor->counters.dead_by_reason[TROUPE_DEAD_UNDECODABLE], lost_count);
+        link->received_count += lost_count;
+        link->dead_count += lost_count;
+    }
+}
+
+/** The peer takes no more mail. */
+static void executor_meet_gone(struct troupe_executor *executor, struct trp_link *link)
+{
+    if (link->out_open) {
+        trp_link_finish(executor, link);
+    }
+}
+
+/** @return the body as a struct, or NULL when it is too small for it. */
+static const void *executor_body(const struct trp_item *item, size_t bytes)
+{
+    return item->body_bytes >= bytes ? item->body : NULL;
+}
+
+/** Meet what is no message for an actor. */
+static void executor_meet_command(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+{
+    const void *body = NULL;
+    switch (item->kind) {
+    case TRP_KIND_START:
+        trp_actor_start(executor, item);
+        break;
+    case TRP_KIND_STOP:
+        trp_actor_meet_stop(executor, item);
+        break;
+    case TRP_KIND_WANT:
+        body = executor_body(item, sizeof(struct trp_want));
+        if (body != NULL) {
+            trp_link_meet_want(executor, link, body);
+        }
+        break;
+    case TRP_KIND_CREDIT:
+        body = executor_body(item, sizeof(struct trp_credit));
+        if (body != NULL && link->out_open) {
+            trp_link_meet_credit(executor, link, body);
+        }
+        break;
+    case TRP_KIND_STOP_EXECUTOR:
+        executor->ending = true;
+        break;
+    case TRP_KIND_GONE:
+        executor_meet_gone(executor, link);
+        break;
+    case TRP_KIND_FIN:
+        body = executor_body(item, sizeof(struct trp_fin));
+        if (body != NULL) {
+            trp_link_meet_fin(executor, link, body); // and the link may be gone
+        }
+        break;
+    case TRP_KIND_NUDGE: // having woken up was all of it
+    case TRP_KIND_USER:
+    case TRP_KIND_REPLY:
+    case TRP_KIND_NOTICE:
+    case TRP_KIND_COUNT:
+        break;
+    }
+}
+
+/** Meet the messages of a frame. @return how many counted messages there were before a fault. */
+static uint64_t executor_meet_items(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_cursor *cursor,
+    enum trp_fault *out_fault)
+{
+    uint64_t counted = 0;
+    struct trp_item item;
+    *out_fault = TRP_FAULT_NONE;
+    while (!trp_frame_at_end(cursor)) {
+        *out_fault = trp_frame_next(cursor, &item);
+        if (TRP_UNLIKELY(*out_fault != TRP_FAULT_NONE)) {
+            break;
+        }
+        if (TRP_LIKELY(item.kind <= TRP_KIND_NOTICE)) {
+            if (trp_kind_is_counted(item.kind)) {
+                counted += item.count;
+                link->received_count += item.count;
+            }
+            if (TRP_UNLIKELY(executor->manner == TRP_MANNER_PORT)) {
+                trp_port_meet(executor, link, &item);
+            } else {
+                trp_actor_meet(executor, link, &item);
+            }
+        } else {
+            executor_meet_command(executor, link, &item);
+        }
+    }
+    return counted;
+}
+
+/** Receive and meet the next frame of its own. */
+static void executor_meet_own(struct troupe_executor *executor)
+{
+    struct trp_parcel parcel;
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    trp_mailbox_loop_receive(&executor->mailbox, &parcel, &bytes, &size);
+    trp_count(&executor->counters.frames_received, 1);
+    struct trp_cursor cursor = {
+        .at = bytes,
+        .end = bytes + size,
+        .node = executor->node,
+        .executor = executor->id,
+        .local = true,
+    };
+    enum trp_fault fault;
+    (void)executor_meet_items(executor, executor->loop, &cursor, &fault);
+    TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
+    trp_parcel_free(&parcel);
+}
+
+/** Meet a frame that a peer sent, or somebody who claims to be one. */
+static void executor_meet_frame(struct troupe_executor *executor, const uint8_t *bytes, size_t size)
+{
+    struct trp_header header;
+    struct trp_cursor cursor;
+    enum trp_fault fault = trp_frame_open(bytes, size, NULL, &header, &cursor);
+    struct trp_link *link = NULL;
+    if (fault == TRP_FAULT_NONE) {
+        link = trp_link_accept(executor, header.executor);
+        fault = link != NULL && header.node == executor->node && header.cookie == link->in_cookie
+                    ? TRP_FAULT_NONE
+                    : TRP_FAULT_COOKIE;
+    }
+    if (fault != TRP_FAULT_NONE) {
+        executor_meet_fault(executor, NULL, 0);
+        return;
+    }
+    if (header.lane == TRP_LANE_USER && header.first_sequence != link->received_count &&
+        header.count != 0) {
+        trp_count(&executor->counters.ledger_gaps, 1);
+    }
+    cursor.local = true;
+    uint64_t counted = executor_meet_items(executor, link, &cursor, &fault);
+    if (fault != TRP_FAULT_NONE) {
+        executor_meet_fault(executor, link, header.count - counted);
+    }
+}
+
+bool trp_executor_receive(struct troupe_executor *executor)
+{
+    struct trp_parcel parcel;
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (!trp_mailbox_receive(&executor->mailbox, &parcel, &bytes, &size)) {
+        return false;
+    }
+    trp_count(&executor->counters.frames_received, 1);
+    executor_meet_frame(executor, bytes, size);
+    trp_parcel_free(&parcel);
+    return true;
+}
+
+/* The loop. ------------------------------------------------------------------------------------- */
+
+bool trp_executor_has_work(struct troupe_executor *executor)
+{
+    return executor->mailbox.loop_count != 0 || executor->loop->frame.used != 0 ||
+           executor->dirty != NULL || trp_mailbox_has_mail(&executor->mailbox) ||
+           trp_executor_timeout_ns(executor) == 0;
+}
+
+uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor)
+{
+    uint64_t due_ns = trp_timers_due(&executor->timers);
+    if (due_ns == TRP_TIMERS_NEVER) {
+        return UINT64_MAX;
+    }
+    uint64_t now_ns = trp_executor_now(executor);
+    return due_ns > now_ns ? due_ns - now_ns : 0;
+}
+
+/** Give back what is owed when it is worth it, and now and then what was not spent. */
+static void executor_settle(struct troupe_executor *executor)
+{
+    const struct trp_gate *gate = executor->gate;
+    bool wanted = atomic_load_explicit(&gate->hungry_count, memory_order_relaxed) != 0;
+    if (wanted || executor->owed_messages > gate->bound_messages / 16 ||
+        executor->owed_bytes > gate->bound_bytes / 16 ||
+        executor->loop->credit_messages > gate->bound_messages / 2) {
+        trp_links_settle(executor, false);
+    }
+    if (++executor->turn_count % SWEEP_TURNS == 0) {
+        uint64_t now_ns = trp_clock_monotonic(NULL);
+        if (now_ns - executor->swept_ns > SWEEP_NS) {
+            executor->swept_ns = now_ns;
+            trp_links_return_credit(executor, false);
+            // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
+            (void)trp_mailbox_look(&executor->mailbox);
+        }
+    }
+}
+
+bool trp_executor_turn(struct troupe_executor *executor)
+{
+    bool worked = false;
+    executor->in_turn = true;
+    trp_link_flush(executor, executor->loop); // what the main program sent between turns
+    uint32_t own_count = executor->mailbox.loop_count;
+    uint64_t bell = atomic_load_explicit(&executor->gate->bell, memory_order_relaxed);
+    while (
+        (executor->mailbox.has_early || (int64_t)(bell - executor->mailbox.received_count) > 0) &&
+        trp_executor_receive(executor)) {
+        worked = true;
+    }
+    worked |= own_count != 0;
+    while (own_count-- != 0) {
+        executor_meet_own(executor);
+    }
+    if (trp_timers_due(&executor->timers) != TRP_TIMERS_NEVER) {
+        worked |= trp_actor_run_timers(executor, trp_executor_now(executor));
+    }
+    executor_settle(executor);
+    trp_link_flush(executor, executor->loop);
+    trp_links_flush(executor);
+    executor->in_turn = false;
+    return worked;
+}
+
+void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
+{
+    if (executor->hungry_first != NULL) {
+        trp_links_settle(executor, true);
+    }
+    if (trp_executor_has_work(executor) || trp_mailbox_spin(&executor->mailbox, timeout_ns)) {
+        return;
+    }
+    trp_links_settle(executor, true);
+    trp_links_return_credit(executor, true);
+    if (executor->manner == TRP_MANNER_LOOP &&
+        atomic_load_explicit(&executor->system->draining, memory_order_relaxed)) {
+        trp_system_wake(executor->system);
+    }
+    if (trp_executor_has_work(executor) || trp_mailbox_look(&executor->mailbox)) {
+        return;
+    }
+    trp_mailbox_sleep(&executor->mailbox, timeout_ns);
+}
+
+void trp_executor_run(struct troupe_executor *executor)
+{
+    executor->owner = pthread_self();
+    while (!executor->ending) {
+        if (!trp_executor_turn(executor) && !executor->ending) {
+            trp_executor_wait(executor, trp_executor_timeout_ns(executor));
+        }
+    }
+    trp_executor_stop_actors(executor);
+    bool closed = trp_executor_close(executor, UINT64_MAX);
+    TRP_CHECK(closed);
+    trp_system_remove_executor(executor->system, executor);
+}
+
+/* The end. -------------------------------------------------------------------------------------- */
+
+void trp_executor_stop_actors(struct troupe_executor *executor)
+{
+    const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
+    executor->ending = true;
+    executor->in_turn = true;
+    while (executor->world.last_row != 0) {
+        uint32_t index = executor->world.last_row - 1;
+        trp_actor_end(executor, trp_world_row(&executor->world, index), index, &exit);
+        trp_actor_run_stops(executor);
+    }
+    trp_link_flush(executor, executor->loop);
+    trp_links_flush(executor);
+    executor->in_turn = false;
+}
+
+/** Take no new links. @return who has one, to be freed; NULL with *out_count 0: nobody. */
+static uint32_t *executor_shut(struct troupe_executor *executor, uint32_t *out_count)
+{
+    (void)pthread_mutex_lock(&executor->system->lock);
+    executor->closing = true;
+    uint32_t count = 0;
+    uint32_t most = executor->attached_count + executor->links.count;
+    uint32_t *peers = most == 0 ? NULL : malloc(most * sizeof(*peers));
+    for (uint32_t i = 0; peers != NULL && i < executor->attached_count; i++) {
+        peers[count++] = executor->attached[i].peer_id;
+    }
+    (void)pthread_mutex_unlock(&executor->system->lock);
+    for (uint32_t i = 0; peers != NULL && i < executor->links.slot_count; i++) {
+        const struct trp_link *link = executor->links.slots[i].value;
+        if (link != NULL && link->in_open) {
+            peers[count++] = link->peer_id;
+        }
+    }
+    *out_count = count;
+    return peers;
+}
+
+void trp_executor_say_gone(struct troupe_executor *executor)
+{
+    uint32_t count = 0;
+    uint32_t *peers = executor_shut(executor, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (trp_port_detach(executor->system, peers[i], executor->id)) {
+            continue;
+        }
+        struct trp_link *link = NULL;
+        // A peer that is going itself takes no new link: it finishes all of its own anyway.
+        if (trp_link_open(executor, peers[i], &link) == TROUPE_OK) {
+            (void)trp_link_command(executor, link, TRP_KIND_GONE, NULL, 0);
+        }
+    }
+    free(peers);
+}
+
+bool trp_executor_has_peers(struct troupe_executor *executor)
+{
+    (void)pthread_mutex_lock(&executor->system->lock);
+    bool has_peers = executor->in_open_count > 0;
+    (void)pthread_mutex_unlock(&executor->system->lock);
+    return has_peers;
+}
+
+static void executor_finish_links(struct troupe_executor *executor)
+{
+    // Finishing may free the link and so change the table: begin again after each.
+    bool found = true;
+    while (found) {
+        found = false;
+        for (uint32_t i = 0; i < executor->links.slot_count && !found; i++) {
+            struct trp_link *link = executor->links.slots[i].value;
+            if (link != NULL && link->out_open && !link->is_loop) {
+                trp_link_finish(executor, link);
+                found = true;
+            }
+        }
+    }
+}
+
+void trp_executor_finish(struct troupe_executor *executor)
+{
+    trp_actor_drop_held(executor);
+    while (executor->mailbox.loop_count != 0 || executor->loop->frame.used != 0) {
+        (void)trp_executor_turn(executor);
+    }
+    executor->closed_out = true;
+    trp_count(&executor->counters.mail_accepted, executor->loop->accepted_count);
+    executor_finish_links(executor);
+}
+
+bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
+{
+    trp_executor_say_gone(executor);
+    while (trp_executor_has_peers(executor)) {
+        uint64_t now_ns = trp_clock_monotonic(NULL);
+        if (now_ns >= deadline_ns) {
+            return false;
+        }
+        if (!trp_executor_turn(executor) && trp_executor_has_peers(executor) &&
+            !trp_mailbox_look(&executor->mailbox)) {
+            trp_mailbox_sleep(
+                &executor->mailbox, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns);
+        }
+    }
+    trp_executor_finish(executor);
+    return true;
+}

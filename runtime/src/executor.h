@@ -1,0 +1,329 @@
+/**
+ * @file executor.h
+ * @brief A serial executor: one thread of control, one mailbox, one world of actors.
+ *
+ *     turn:  receive --> timers --> run --> settle --> flush
+ *
+ * One loop for every backend. Everything here is the executor's own thread's, except where a field
+ * says who else comes to it.
+ */
+#ifndef TRP_EXECUTOR_H
+#define TRP_EXECUTOR_H
+
+#include "asks.h"
+#include "frame.h"
+#include "frame_pool.h"
+#include "gate.h"
+#include "idmap.h"
+#include "link.h"
+#include "mailbox.h"
+#include "timers.h"
+#include "troupe/backend.h"
+#include "troupe/context.h"
+#include "troupe/stats.h"
+#include "troupe/system.h"
+#include "world.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** What callbacks hold: the executor, and whose callback it is. */
+struct troupe_context {
+    struct trp_actor *actor; // NULL: none runs
+    uint32_t actor_index;
+    struct troupe_exit exit; // how the running actor asked to end
+};
+
+/** A counter that its owner's thread writes and any thread reads. */
+typedef _Atomic uint64_t trp_counter_t;
+
+/** What an executor counts; see struct troupe_stats for most. */
+struct trp_counters {
+    trp_counter_t accepted; // sent by its actors
+    trp_counter_t handled;
+    trp_counter_t dead_by_reason[TROUPE_DEAD_REASON_COUNT];
+    trp_counter_t mail_accepted; // sent to it, as the senders say when they finish
+    trp_counter_t refused;
+    trp_counter_t rooms;
+    trp_counter_t frames_sent;
+    trp_counter_t frames_received;
+    trp_counter_t frames_undecodable;
+    trp_counter_t ledger_gaps;
+    trp_counter_t actors_started;
+    trp_counter_t actors_failed;
+    trp_counter_t actors_ended;
+};
+
+/** An actor that another of the same executor asked to stop. */
+struct trp_stop {
+    uint32_t index;
+    uint32_t generation;
+};
+
+/** Why an executor runs no loop, or how. */
+enum trp_executor_manner {
+    TRP_MANNER_LOOP,   // a backend calls trp_executor_run()
+    TRP_MANNER_CALLER, // executor 0: turns on the owner's thread
+    TRP_MANNER_PORT,   // no actors: a foreign thread sends and receives
+};
+
+struct troupe_executor {
+    struct troupe_context context; // first: a context is its executor
+    troupe_system_t *system;
+    uint32_t id;
+    uint32_t node;
+    enum trp_executor_manner manner;
+    char *name;
+    pthread_t owner; // whose thread it is, from the start of its loop
+    uint64_t random_state;
+
+    struct trp_gate *gate; // peers' too
+    struct trp_mailbox mailbox;
+    struct trp_world world; // its reservations: any thread's
+    struct trp_timers timers;
+    struct trp_asks asks;
+    struct trp_frame_cache frames;
+
+    struct trp_idmap links; // by peer
+    struct trp_link *loop;  // to itself
+    struct trp_link *last_out;
+    struct trp_link *last_in;
+    struct trp_link *dirty;        // links with an open frame, but the loop
+    struct trp_link *owed;         // links whose credit is owed back
+    int64_t owed_messages;         // in sum
+    int64_t owed_bytes;            // in sum
+    struct trp_link *hungry_first; // peers that wait for credit, first come first served
+    struct trp_link *hungry_last;
+    uint64_t swept_ns; // when unspent credit was last looked for
+    uint32_t turn_count;
+    uint32_t callback_count; // for looking at the cycle counter now and then
+
+    bool in_turn;    // else what is sent to others leaves at once
+    bool dedicated;  // ends with its only actor
+    bool ending;     // the loop is to end
+    bool closed_out; // its links are finished: what is sent now is a dead letter
+
+    struct trp_attach *attached; // guarded by the system's lock: who opened a link to here
+    uint32_t attached_count;     // guarded by the system's lock: of them, those not claimed yet
+    uint32_t attached_capacity;  // guarded by the system's lock
+    uint32_t in_open_count;      // guarded by the system's lock: peers whose FIN is to come
+    bool closing;                // guarded by the system's lock: takes no new links
+
+    struct trp_counters counters;
+
+    uint32_t held_count;    // messages that wait for their actors' STARTs
+    struct trp_stop *stops; // local actors to stop once the running callback returns
+    uint32_t stop_count;
+    uint32_t stop_capacity;
+
+    struct troupe_port *port; // of a port; see port.c
+
+    const struct troupe_backend_ops *ops; // NULL: neither loop nor backend
+    void *backend_self;
+    void *carrier;
+    struct troupe_executor *next_finished; // guarded by the system's lock
+};
+
+/** Add to a counter of this thread's; a plain add, for nobody else writes it. */
+static inline void trp_count(trp_counter_t *counter, uint64_t more)
+{
+    uint64_t count = atomic_load_explicit(counter, memory_order_relaxed);
+    // Release: who reads `handled` and then `accepted` never sees fewer accepted than handled.
+    atomic_store_explicit(counter, count + more, memory_order_release);
+}
+
+/** @return the executor of a context. */
+static inline struct troupe_executor *trp_executor_of(troupe_context_t *ctx)
+{
+    return (struct troupe_executor *)(void *)ctx;
+}
+
+/**
+ * Make an executor with its mailbox, known to nobody yet.
+ *
+ * @param name  Copied.
+ */
+enum troupe_err trp_executor_new(
+    troupe_system_t *system,
+    uint32_t id,
+    enum trp_executor_manner manner,
+    const char *name,
+    struct troupe_executor **out_executor);
+
+/** Free an executor that runs no more, or never ran, and set *executor_p to NULL. */
+void trp_executor_free(struct troupe_executor **executor_p);
+
+/** Do what is at hand. @return whether something was. */
+bool trp_executor_turn(struct troupe_executor *executor);
+
+/** @return whether there is something at hand. */
+bool trp_executor_has_work(struct troupe_executor *executor);
+
+/** Wait until something is at hand, at most @p timeout_ns. */
+void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns);
+
+/** @return nanoseconds until the next timer, UINT64_MAX when none runs. */
+uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor);
+
+/** Run the loop to its end: turns, waits, and trp_executor_close(). */
+void trp_executor_run(struct troupe_executor *executor);
+
+/** Stop the actors in reverse order of their start. */
+void trp_executor_stop_actors(struct troupe_executor *executor);
+
+/**
+ * Leave: take no new links, have the peers finish theirs, make dead letters of what still comes,
+ * finish the own ones.
+ *
+ * @param deadline_ns  By the monotonic clock; UINT64_MAX: as long as it takes.
+ * @return             false when peers did not finish in time.
+ */
+bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns);
+
+/** Take no new links, and ask everybody who has one to here to finish it. */
+void trp_executor_say_gone(struct troupe_executor *executor);
+
+/** @return whether some peer's FIN is still to come. */
+bool trp_executor_has_peers(struct troupe_executor *executor);
+
+/** Bury what is left, and finish the own links. */
+void trp_executor_finish(struct troupe_executor *executor);
+
+/** Receive and meet one frame of a peer's. @return whether there was one. */
+bool trp_executor_receive(struct troupe_executor *executor);
+
+/** @return the time by the system's clock. */
+uint64_t trp_executor_now(const struct troupe_executor *executor);
+
+/* Posting (post.c). ---------------------------------------------------------------------------- */
+
+/** What is to be sent, before it is known which frame it goes into. */
+struct trp_letter {
+    troupe_ref_t to;
+    uint32_t from_index;
+    uint32_t from_generation;
+    uint32_t type;
+    enum trp_kind kind;
+    uint32_t flags;
+    const void *body;
+    size_t body_bytes;
+    uint64_t ask;
+    struct troupe_body *given; // taken when posted; NULL: copy `body`
+};
+
+/** Post a letter on its way, as troupe_send() says. */
+enum troupe_err trp_post_letter(struct troupe_executor *executor, const struct trp_letter *letter);
+
+/** Post a notice for an actor; best effort, as notices are not counted. */
+void trp_post_notice(
+    struct troupe_executor *executor,
+    troupe_ref_t to,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes);
+
+/* Verbs (context.c). --------------------------------------------------------------------------- */
+
+/** @return TROUPE_OK on the context's own thread; checked in debug builds only. */
+enum troupe_err trp_check_thread(const troupe_context_t *ctx);
+
+/** Note an ask of the running actor, with its deadline. */
+enum troupe_err trp_ask_begin(
+    troupe_context_t *ctx,
+    uint64_t timeout_ns,
+    troupe_answer_fn *on_answer,
+    uint64_t tag,
+    bool awaits_name,
+    uint64_t *out_ask);
+
+/** Send what a port asks, under its own number. */
+enum troupe_err trp_port_send_ask(
+    troupe_context_t *ctx, const struct troupe_letter *wanted, uint64_t ask);
+
+/** Forget an ask that could not be sent. */
+void trp_ask_undo(troupe_context_t *ctx, uint64_t ask);
+
+/* Dead letters (dead_letter.c). ---------------------------------------------------------------- */
+
+/** What is known of a message that found nobody. */
+struct trp_dead {
+    troupe_ref_t to;
+    troupe_ref_t from;
+    uint32_t type;
+    enum troupe_dead_reason reason;
+    uint64_t body_bytes;
+    uint64_t ask; // whose asker is told
+};
+
+/** Count a dead letter, tell the subscribers, and fail its ask. */
+void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead);
+
+/* Actors (actor.c). ---------------------------------------------------------------------------- */
+
+/** What a START says, in front of name and arguments. */
+struct trp_start {
+    uint32_t behaviour_index;
+    uint32_t name_bytes; // 0: it goes by its behaviour's name
+    uint32_t args_bytes;
+    uint32_t reserved;
+};
+
+/** Start the actor of a START. */
+void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item);
+
+/** Meet a message for an actor: a USER, REPLY or NOTICE. @p link is NULL for mail that was held. */
+void trp_actor_meet(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item);
+
+/** Stop the actors that running callbacks asked to stop. */
+void trp_actor_run_stops(struct troupe_executor *executor);
+
+/** Stop the actor of a STOP. */
+void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item *item);
+
+/** Make dead letters of mail whose actors never came. */
+void trp_actor_drop_held(struct troupe_executor *executor);
+
+/** A timer's payload: a letter to send, or the deadline of an ask. */
+struct trp_alarm {
+    uint32_t actor_index;
+    uint32_t actor_generation;
+    uint64_t ask;       // 0: send the letter
+    uint64_t period_ns; // 0: once
+    troupe_ref_t to;
+    uint32_t type;
+    size_t body_bytes;
+    uint8_t body[];
+};
+
+/** End an actor: fini, and nobody finds it any more. */
+void trp_actor_end(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct troupe_exit *exit);
+
+/** Run the timers that are due. @return whether one was. */
+bool trp_actor_run_timers(struct troupe_executor *executor, uint64_t now_ns);
+
+/** @return the reference of the actor in that row. */
+static inline troupe_ref_t trp_actor_ref(
+    const struct troupe_executor *executor, uint32_t index, uint32_t generation)
+{
+    return (troupe_ref_t){executor->node, executor->id, index, generation};
+}
+
+/** The message that a callback meets, or that a port hands out. */
+struct troupe_message {
+    uint32_t type;
+    bool owned; // came out of a port
+    size_t body_bytes;
+    const void *body;
+    troupe_ref_t sender;
+    uint64_t ask;
+    struct troupe_body *given; // NULL: the body lies in the frame
+};
+
+#endif

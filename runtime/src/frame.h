@@ -1,0 +1,316 @@
+/**
+ * @file frame.h
+ * @brief What goes over a ZeroMQ socket: envelopes, and the header of frames between executors.
+ *
+ *     loopback frame          envelope, envelope, ...
+ *     frame between executors header, envelope, envelope, ...
+ *
+ *     envelope, 24 bytes      to_index:4 to_generation:4 from_index:4 from_generation:4
+ *                             type:4 kind:4bit flags:8bit size:20bit
+ *     then, as flagged        sender 8 | ask 8 | run count 8 | given body 32
+ *     then                    the body, padded to 8; a run has as many bodies as it counts
+ *
+ * All numbers are little-endian. Everything starts at a multiple of 8. Whose executors `to` and `from`
+ * are is known from the frame: the receiver's own, and the one in the header.
+ *
+ * Reading is a pure function of the bytes: whatever they are, it yields an item or a fault.
+ */
+#ifndef TRP_FRAME_H
+#define TRP_FRAME_H
+
+#include "check.h"
+#include "troupe/message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+_Static_assert(
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are written as this machine stores numbers");
+
+/** A frame is sent on when it holds this many bytes. */
+#define TRP_FRAME_BYTES_MAX 65536u
+
+/** A frame between executors is sent on when it holds this many messages. */
+#define TRP_FRAME_MESSAGES_MAX 1024u
+
+/** Larger bodies travel as given bodies. */
+#define TRP_INLINE_BYTES_MAX 16384u
+
+/** No envelope's body is larger, not even that of a START. */
+#define TRP_BODY_BYTES_MAX 49152u
+
+#define TRP_FRAME_VERSION 1u
+
+/** What an envelope is. Numbers are part of the wire format. */
+enum trp_kind {
+    TRP_KIND_USER = 0,          // a message for an actor
+    TRP_KIND_REPLY = 1,         // the answer to an ask
+    TRP_KIND_NOTICE = 2,        // the runtime's message for an actor; not counted
+    TRP_KIND_START = 3,         // start an actor in a reserved row
+    TRP_KIND_STOP = 4,          // ask an actor to stop
+    TRP_KIND_WANT = 5,          // the sending link is out of credit
+    TRP_KIND_CREDIT = 6,        // the receiving link gets credit
+    TRP_KIND_NUDGE = 7,         // credit came back: look whether somebody wants it
+    TRP_KIND_STOP_EXECUTOR = 8, // end the executor
+    TRP_KIND_GONE = 9,          // the sender takes no more mail: close your link to it
+    TRP_KIND_FIN = 10,          // the last frame on this lane of this link
+    TRP_KIND_COUNT = 11,
+};
+
+enum trp_flag {
+    TRP_FLAG_SENDER = 1 << 0,      // `from` is on another executor than the frame's: node, executor
+    TRP_FLAG_ASK = 1 << 1,         // carries the number of an ask
+    TRP_FLAG_RUN = 1 << 2,         // carries a count, and that many bodies
+    TRP_FLAG_GIVEN = 1 << 3,       // the body is a struct trp_given
+    TRP_FLAG_UNMETERED = 1 << 4,   // took no credit: a reply, a timer
+    TRP_FLAG_PROVISIONAL = 1 << 5, // took its credit from the reserve
+    TRP_FLAG_FAILED = 1 << 6,      // a reply that says the ask failed; type is the troupe_err
+};
+
+struct trp_envelope {
+    uint32_t to_index;
+    uint32_t to_generation;
+    uint32_t from_index;
+    uint32_t from_generation;
+    uint32_t type;
+    uint32_t tag; // kind, flags, size: trp_tag()
+};
+_Static_assert(sizeof(struct trp_envelope) == 24, "the envelope has 24 bytes");
+
+/** A body that changes owner without a copy; only ever within one process. */
+struct trp_given {
+    void *data;
+    uint64_t bytes;
+    troupe_free_fn *free;
+    void *free_data;
+};
+_Static_assert(sizeof(struct trp_given) == 32, "a given body is named by 32 bytes");
+
+/** Which of the two pipes of a link a frame took. */
+enum trp_lane { TRP_LANE_USER = 0, TRP_LANE_COMMAND = 1 };
+
+struct trp_header {
+    uint8_t version;
+    uint8_t lane;
+    uint16_t reserved;
+    uint32_t count;           // counted messages in the frame
+    uint64_t cookie;          // of the link, in this direction
+    uint64_t first_sequence;  // counted messages sent on the link before this frame
+    uint64_t acknowledged;    // counted messages of the other direction that are done with
+    uint32_t credit_messages; // granted to the other direction
+    uint32_t credit_bytes;
+    uint32_t node; // the sender's
+    uint32_t executor;
+};
+_Static_assert(sizeof(struct trp_header) == 48, "the header has 48 bytes");
+
+static inline uint32_t trp_tag(enum trp_kind kind, uint32_t flags, uint32_t size)
+{
+    return (uint32_t)kind << 28 | flags << 20 | size;
+}
+
+static inline enum trp_kind trp_tag_kind(uint32_t tag)
+{
+    return (enum trp_kind)(tag >> 28);
+}
+
+static inline uint32_t trp_tag_flags(uint32_t tag)
+{
+    return tag >> 20 & 0xFF;
+}
+
+static inline uint32_t trp_tag_size(uint32_t tag)
+{
+    return tag & 0xFFFFF;
+}
+
+static inline size_t trp_pad8(size_t bytes)
+{
+    return (bytes + 7) & ~(size_t)7;
+}
+
+/** @return whether the law counts it: accepted, then handled or dead. */
+static inline bool trp_kind_is_counted(enum trp_kind kind)
+{
+    return kind == TRP_KIND_USER || kind == TRP_KIND_REPLY;
+}
+
+/* Reading. ------------------------------------------------------------------------------------- */
+
+/** What can be wrong with a frame. */
+enum trp_fault {
+    TRP_FAULT_NONE = 0,
+    TRP_FAULT_TRUNCATED,  // ends within a header, an envelope or a body
+    TRP_FAULT_OVERSIZED,  // larger than any frame or body may be
+    TRP_FAULT_MISALIGNED, // not at, or not of, a multiple of 8
+    TRP_FAULT_VERSION,    // another version of this format
+    TRP_FAULT_COOKIE,     // not of this link
+    TRP_FAULT_KIND,       // no such kind, lane or flag, or not allowed there
+    TRP_FAULT_COUNT,      // holds more or fewer messages than it says, or out of sequence
+    TRP_FAULT_KINDS,
+};
+
+/** @return a static name such as "truncated". */
+const char *trp_fault_text(enum trp_fault fault);
+
+/** One envelope, or one run, as it lies in a frame. */
+struct trp_item {
+    const struct trp_envelope *envelope;
+    const uint8_t *body; // of the first message
+    uint32_t body_bytes; // of each
+    uint32_t count;      // 1, or as many as the run has
+    enum trp_kind kind;
+    uint32_t flags;
+    uint64_t ask; // 0: none
+    uint32_t sender_node;
+    uint32_t sender_executor;
+    const struct trp_given *given; // NULL: the body lies in the frame
+};
+
+/** Where a reader is in a frame, and whose frame it is. */
+struct trp_cursor {
+    const uint8_t *at;
+    const uint8_t *end;
+    uint32_t node;
+    uint32_t executor;
+    bool local; // from this process: may carry given bodies
+};
+
+/**
+ * Check the header of a frame and set up the cursor behind it.
+ *
+ * @param bytes   The frame, at any address.
+ * @param cookie  What the header's cookie must be, for its sender; looked up by the caller after a
+ *                first call that was given NULL, which skips that check.
+ */
+enum trp_fault trp_frame_open(
+    const uint8_t *bytes,
+    size_t size,
+    const uint64_t *cookie,
+    struct trp_header *out_header,
+    struct trp_cursor *out_cursor);
+
+/** Read an envelope that carries more than a body. @return a fault, or NONE with *out_item set. */
+enum trp_fault trp_frame_next_flagged(struct trp_cursor *cursor, struct trp_item *out_item);
+
+/** @return whether the frame is at its end. */
+static inline bool trp_frame_at_end(const struct trp_cursor *cursor)
+{
+    return cursor->at == cursor->end;
+}
+
+/** Read the next envelope. @return a fault, or NONE with *out_item set. */
+static inline enum trp_fault trp_frame_next(struct trp_cursor *cursor, struct trp_item *out_item)
+{
+    size_t left = (size_t)(cursor->end - cursor->at);
+    if (TRP_UNLIKELY(left < sizeof(struct trp_envelope))) {
+        return TRP_FAULT_TRUNCATED;
+    }
+    const struct trp_envelope *envelope = (const void *)cursor->at;
+    // The common envelope has kind USER and no flags: its tag is its size.
+    if (TRP_UNLIKELY(envelope->tag > TRP_BODY_BYTES_MAX)) {
+        return trp_frame_next_flagged(cursor, out_item);
+    }
+    size_t need = sizeof(*envelope) + trp_pad8(envelope->tag);
+    if (TRP_UNLIKELY(left < need)) {
+        return TRP_FAULT_TRUNCATED;
+    }
+    *out_item = (struct trp_item){
+        .envelope = envelope,
+        .body = cursor->at + sizeof(*envelope),
+        .body_bytes = envelope->tag,
+        .count = 1,
+        .kind = TRP_KIND_USER,
+        .sender_node = cursor->node,
+        .sender_executor = cursor->executor,
+    };
+    cursor->at += need;
+    return TRP_FAULT_NONE;
+}
+
+/* Writing. ------------------------------------------------------------------------------------- */
+
+/** What to write as one envelope. */
+struct trp_post {
+    uint32_t to_index;
+    uint32_t to_generation;
+    uint32_t from_index;
+    uint32_t from_generation;
+    uint32_t type;
+    uint32_t tag; // its size is that of `body`
+    const void *body;
+    uint64_t ask;                  // written when TRP_FLAG_ASK
+    const struct trp_given *given; // written when TRP_FLAG_GIVEN; then size is 0
+};
+
+/** A frame that is being written. Zeroed memory, with `base` set, is an empty one. */
+struct trp_outframe {
+    uint8_t *bytes;
+    uint32_t capacity;
+    uint32_t used;     // 0, or `base` and what follows it
+    uint32_t base;     // room for a header in front
+    uint32_t last;     // where the last envelope starts; 0 when it cannot become a run
+    uint32_t count;    // counted messages in it
+    uint32_t messages; // all envelopes' messages in it
+};
+
+/** No envelope starts a run behind it. */
+#define TRP_LAST_NONE UINT32_MAX
+
+/** Bodies up to this size join in runs. */
+#define TRP_RUN_BODY_BYTES_MAX 256u
+
+/** Write a post that carries more than a body, or a first one. @return false: no room. */
+bool trp_outframe_put_slow(struct trp_outframe *frame, const struct trp_post *post);
+
+/** @return whether @p post went into the run that its like began; the last envelope is @p last. */
+static inline bool trp_outframe_join_run(
+    struct trp_outframe *frame, struct trp_envelope *last, const struct trp_post *post)
+{
+    uint32_t stride = (uint32_t)trp_pad8(trp_tag_size(post->tag));
+    bool is_run = (trp_tag_flags(last->tag) & TRP_FLAG_RUN) != 0;
+    if (frame->used + stride + 8 > frame->capacity) {
+        return false;
+    }
+    uint64_t *count = (void *)(last + 1);
+    if (!is_run) {
+        memmove((uint8_t *)(last + 1) + 8, last + 1, stride);
+        *count = 1;
+        last->tag |= (uint32_t)TRP_FLAG_RUN << 20;
+        frame->used += 8;
+    }
+    ++*count;
+    if (stride == 8 && trp_tag_size(post->tag) == 8) {
+        memcpy(frame->bytes + frame->used, post->body, 8);
+    } else if (stride != 0) {
+        memset(frame->bytes + frame->used + stride - 8, 0, 8);
+        memcpy(frame->bytes + frame->used, post->body, trp_tag_size(post->tag));
+    }
+    frame->used += stride;
+    frame->count++;
+    frame->messages++;
+    return true;
+}
+
+/** Write @p post at the end of @p frame. @return false: no room; flush or grow, and try again. */
+static inline bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
+{
+    if (post->tag > TRP_RUN_BODY_BYTES_MAX || frame->used == 0) {
+        return trp_outframe_put_slow(frame, post);
+    }
+    if (frame->last != TRP_LAST_NONE) {
+        struct trp_envelope *last = (void *)(frame->bytes + frame->last);
+        uint32_t run = (uint32_t)TRP_FLAG_RUN << 20;
+        if (last->to_index == post->to_index && last->to_generation == post->to_generation &&
+            last->from_index == post->from_index &&
+            last->from_generation == post->from_generation && last->type == post->type &&
+            (last->tag & ~run) == post->tag) {
+            return trp_outframe_join_run(frame, last, post);
+        }
+    }
+    return trp_outframe_put_slow(frame, post);
+}
+
+#endif

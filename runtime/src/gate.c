@@ -1,0 +1,54 @@
+#include "gate.h"
+
+void trp_gate_init(struct trp_gate *gate, int64_t bound_messages, int64_t bound_bytes)
+{
+    atomic_init(&gate->bell, 0);
+    atomic_init(&gate->free_messages, bound_messages);
+    atomic_init(&gate->free_bytes, bound_bytes);
+    atomic_init(&gate->reserve_messages, TRP_RESERVE_MESSAGES);
+    atomic_init(&gate->hungry_count, 0);
+    gate->bound_messages = bound_messages;
+    gate->bound_bytes = bound_bytes;
+}
+
+static int64_t gate_allowed(int64_t free, int64_t held, int64_t need, int64_t wish)
+{
+    // held + x <= 2 * (free - x)
+    int64_t most = (2 * free - held) / 3;
+    if (most < need) {
+        most = held == 0 && free >= need ? need : 0;
+    }
+    return most < wish ? most : wish;
+}
+
+int64_t trp_gate_take(_Atomic int64_t *free, int64_t held, int64_t need, int64_t wish)
+{
+    // Credit guards no memory, the pipe does: relaxed is enough.
+    int64_t left = atomic_load_explicit(free, memory_order_relaxed);
+    int64_t taken = 0;
+    do {
+        taken = gate_allowed(left, held, need, wish);
+        if (taken <= 0) {
+            return 0;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(
+        free, &left, left - taken, memory_order_relaxed, memory_order_relaxed));
+    return taken;
+}
+
+bool trp_gate_take_reserve(struct trp_gate *gate)
+{
+    if (atomic_fetch_sub_explicit(&gate->reserve_messages, 1, memory_order_relaxed) > 0) {
+        return true;
+    }
+    atomic_fetch_add_explicit(&gate->reserve_messages, 1, memory_order_relaxed);
+    return false;
+}
+
+void trp_gate_give(struct trp_gate *gate, int64_t messages, int64_t bytes)
+{
+    atomic_fetch_add_explicit(&gate->free_messages, messages, memory_order_relaxed);
+    if (bytes != 0) {
+        atomic_fetch_add_explicit(&gate->free_bytes, bytes, memory_order_relaxed);
+    }
+}

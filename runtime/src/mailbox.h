@@ -1,0 +1,116 @@
+/**
+ * @file mailbox.h
+ * @brief Where an executor's mail arrives: a PULL for others', a private PAIR for its own.
+ *
+ *     peers --PUSH--> PULL     looked at when the doorbell says so, and before sleep
+ *     itself --PAIR--> PAIR    received from exactly as often as was sent, so never found empty
+ *
+ * Only the executor's own thread comes here; peers touch the gate.
+ */
+#ifndef TRP_MAILBOX_H
+#define TRP_MAILBOX_H
+
+#include "gate.h"
+#include "wire.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** How many of a node's threads spin, so that they never outnumber the cores. */
+struct trp_spinners {
+    _Atomic int32_t count;
+    int32_t count_max; // const
+};
+
+struct trp_mailbox {
+    void *context;
+    uint32_t id;
+    void *pull;
+    int pull_fd;
+    int wake_fd; // an eventfd that also ends a wait; -1: none
+    struct trp_gate *gate;
+    struct trp_spinners *spinners;
+
+    uint64_t received_count; // frames that rang, so far
+    void *loop_in;           // NULL until the first frame to itself
+    void *loop_out;
+    uint32_t loop_count; // frames on their way to itself
+
+    bool has_early; // a frame found while getting ready to sleep
+    struct trp_parcel early;
+    const uint8_t *early_bytes;
+    size_t early_size;
+
+    int32_t spin_score; // above 0: waits were short lately, so spin first
+};
+
+/**
+ * Make the PULL of executor @p id and bind it.
+ *
+ * @param wake_fd  An eventfd that ends a wait too, or -1.
+ */
+enum troupe_err trp_mailbox_init(
+    struct trp_mailbox *mailbox,
+    void *context,
+    uint32_t id,
+    struct trp_gate *gate,
+    struct trp_spinners *spinners,
+    int wake_fd);
+
+/** Close the sockets. Nobody sends any more, and what came was received. */
+void trp_mailbox_fini(struct trp_mailbox *mailbox);
+
+/** @return whether the doorbell says that a peer's frame is there. */
+static inline bool trp_mailbox_has_mail(const struct trp_mailbox *mailbox)
+{
+    // Acquire: pairs with the release in trp_gate_ring(), so that the frame is in the pipe.
+    uint64_t bell = atomic_load_explicit(&mailbox->gate->bell, memory_order_acquire);
+    return (int64_t)(bell - mailbox->received_count) > 0 || mailbox->has_early;
+}
+
+/** Ring a peer's doorbell, after the send. */
+static inline void trp_gate_ring(struct trp_gate *gate)
+{
+    atomic_fetch_add_explicit(&gate->bell, 1, memory_order_release);
+}
+
+/** Receive a peer's frame, if the doorbell says that one is there. @return whether one was. */
+bool trp_mailbox_receive(
+    struct trp_mailbox *mailbox,
+    struct trp_parcel *parcel,
+    const uint8_t **out_bytes,
+    size_t *out_size);
+
+/** Take back the count of a received frame that did not ring: a FIN, whose sender is gone by now. */
+void trp_mailbox_uncount(struct trp_mailbox *mailbox);
+
+/** Make the pair, if it is not there yet. */
+enum troupe_err trp_mailbox_make_loop(struct trp_mailbox *mailbox);
+
+/** As trp_mailbox_make_loop(), for the road of a message. */
+static inline enum troupe_err trp_mailbox_open_loop(struct trp_mailbox *mailbox)
+{
+    return mailbox->loop_in != NULL ? TROUPE_OK : trp_mailbox_make_loop(mailbox);
+}
+
+/** Send a frame to itself; the loop is open. */
+void trp_mailbox_loop_send(struct trp_mailbox *mailbox, struct trp_parcel *parcel);
+
+/** Receive the next frame sent to itself; `loop_count` is not 0. */
+void trp_mailbox_loop_receive(
+    struct trp_mailbox *mailbox,
+    struct trp_parcel *parcel,
+    const uint8_t **out_bytes,
+    size_t *out_size);
+
+/** Look whether a frame came without a ring, and put the pipes to sleep. @return whether one did. */
+bool trp_mailbox_look(struct trp_mailbox *mailbox);
+
+/** Spin for mail while that has paid lately. @return whether there is some. */
+bool trp_mailbox_spin(struct trp_mailbox *mailbox, uint64_t timeout_ns);
+
+/** Sleep until mail comes, the wake_fd is written, or @p timeout_ns pass (UINT64_MAX: for ever). */
+void trp_mailbox_sleep(struct trp_mailbox *mailbox, uint64_t timeout_ns);
+
+#endif

@@ -1,0 +1,279 @@
+#include "troupe/main.h"
+
+#include "error.h"
+#include "troupe/backend.h"
+#include "troupe/system.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_CODE_MAX = 125, STATUS_SIGNAL = 128 };
+
+/** What the command line says. */
+struct main_line {
+    const char *program;
+    const char **place; // ended by NULL
+    size_t place_count;
+    char *words; // for the first actor, each ended by a NUL
+    size_t words_bytes;
+    size_t word_count;
+    uint64_t seed;
+    uint32_t mailbox_messages;
+    bool stats;
+    bool help;
+};
+
+static troupe_system_t *main_system;      // for the signal handler
+static volatile sig_atomic_t main_signal; // the first that came; 0: none
+
+static void main_on_signal(int number)
+{
+    main_signal = number;
+    troupe_system_stop(main_system); // handlers are reset after one: a second signal ends at once
+}
+
+static void main_install_handlers(void)
+{
+    struct sigaction action = {.sa_handler = main_on_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static void main_print_usage(FILE *file, const char *program, const struct troupe_behaviour *first)
+{
+    (void)fprintf(
+        file,
+        "usage: %s [--place 'GLOB=BACKEND[:COUNT][+TRANSPORT]']... [--seed N] [--mailbox "
+        "MESSAGES]\n"
+        "       [--stats] [--help]%s%s\n\n"
+        "  --place    where actors live; the first rule that matches a name wins\n"
+        "  --seed     starts the random generators\n"
+        "  --mailbox  most messages that may wait in a mailbox\n"
+        "  --stats    print what became of all messages, at the end, on standard error\n\n"
+        "backends:\n",
+        program,
+        first->usage != NULL ? " " : "",
+        first->usage != NULL ? first->usage : "");
+    const struct troupe_backend_ops *ops = NULL;
+    for (uint32_t i = 0; (ops = troupe_backend_get(i)) != NULL; i++) {
+        (void)fprintf(file, "  %-9s  %s\n", ops->name, ops->description);
+    }
+}
+
+/** Parse a number from 1 to @p most. @return false: it is none. */
+static bool main_parse_number(const char *text, uint64_t most, uint64_t *out_number)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number == 0 ||
+        number > most) {
+        return false;
+    }
+    *out_number = number;
+    return true;
+}
+
+/** @return the value of `--name value` or `--name=value` at *at, which moves along; NULL: not it. */
+static const char *main_flag_value(int argc, char **argv, int *at, const char *name, bool *missing)
+{
+    const char *word = argv[*at];
+    size_t bytes = strlen(name);
+    if (strncmp(word, name, bytes) != 0 || (word[bytes] != '\0' && word[bytes] != '=')) {
+        return NULL;
+    }
+    if (word[bytes] == '=') {
+        return word + bytes + 1;
+    }
+    if (*at + 1 == argc) {
+        *missing = true;
+        return NULL;
+    }
+    return argv[++*at];
+}
+
+/** Take a flag with a value. @return false: the word is none of these. */
+static bool main_take_value(struct main_line *line, int argc, char **argv, int *at, bool *wrong)
+{
+    static const char *const names[] = {"--place", "--seed", "--mailbox"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        bool missing = false;
+        const char *value = main_flag_value(argc, argv, at, names[i], &missing);
+        if (missing) {
+            (void)fprintf(stderr, "%s: %s needs a value; see --help\n", line->program, names[i]);
+            *wrong = true;
+            return true;
+        }
+        if (value == NULL) {
+            continue;
+        }
+        uint64_t number = 0;
+        if (i == 0) {
+            line->place[line->place_count++] = value;
+        } else if (!main_parse_number(value, i == 1 ? UINT64_MAX : UINT32_MAX, &number)) {
+            (void)fprintf(
+                stderr,
+                "%s: %s '%s': a whole number from 1 belongs there\n",
+                line->program,
+                names[i],
+                value);
+            *wrong = true;
+        } else if (i == 1) {
+            line->seed = number;
+        } else {
+            line->mailbox_messages = (uint32_t)number;
+        }
+        return true;
+    }
+    return false;
+}
+
+static void main_take_word(struct main_line *line, const char *word)
+{
+    size_t bytes = strlen(word) + 1;
+    memcpy(line->words + line->words_bytes, word, bytes);
+    line->words_bytes += bytes;
+    line->word_count++;
+}
+
+/** Read the command line. @return false: it is wrong, and was said so. */
+static bool main_parse(struct main_line *line, int argc, char **argv)
+{
+    bool wrong = false;
+    bool all_words = false;
+    for (int at = 1; at < argc && !wrong; at++) {
+        const char *word = argv[at];
+        if (all_words) {
+            main_take_word(line, word);
+        } else if (strcmp(word, "--") == 0) {
+            all_words = true;
+        } else if (strcmp(word, "--stats") == 0) {
+            line->stats = true;
+        } else if (strcmp(word, "--help") == 0) {
+            line->help = true;
+        } else if (!main_take_value(line, argc, argv, &at, &wrong)) {
+            main_take_word(line, word);
+        }
+    }
+    return !wrong;
+}
+
+/** Make the system and its first actor. */
+static enum troupe_err main_start(
+    const struct main_line *line, const struct troupe_behaviour *const *behaviours)
+{
+    const struct troupe_system_options options = {
+        .behaviours = behaviours,
+        .place = line->place,
+        .seed = line->seed,
+        .mailbox_messages = line->mailbox_messages,
+    };
+    enum troupe_err err = troupe_system_new(&options, &main_system);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    main_install_handlers();
+    const struct troupe_spawn_options spawn = {
+        .behaviour = behaviours[0],
+        .args = line->words,
+        .args_bytes = line->words_bytes,
+    };
+    troupe_ref_t first = TROUPE_REF_NONE;
+    err = troupe_spawn(troupe_system_context(main_system), &spawn, &first);
+    if (err == TROUPE_OK) {
+        troupe_system_watch(main_system, first);
+    }
+    return err;
+}
+
+/** @return the exit status that the first actor's end means. */
+static int main_status(const struct main_line *line)
+{
+    struct troupe_exit exit = {0};
+    if (main_signal != 0) {
+        return STATUS_SIGNAL + (int)main_signal;
+    }
+    if (troupe_system_watched_exit(main_system, &exit) != TROUPE_OK ||
+        exit.reason == TROUPE_EXIT_NORMAL || exit.reason == TROUPE_EXIT_SHUTDOWN) {
+        return 0;
+    }
+    (void)fprintf(
+        stderr,
+        "%s: the first actor ended: %s%s%s\n",
+        line->program,
+        troupe_exit_reason_text(exit.reason),
+        exit.text[0] != '\0' ? ": " : "",
+        exit.text);
+    bool code_is_status = exit.reason == TROUPE_EXIT_ERROR && exit.code > 0;
+    if (!code_is_status) {
+        return STATUS_FAILED;
+    }
+    return exit.code > STATUS_CODE_MAX ? STATUS_CODE_MAX : exit.code;
+}
+
+static int main_run(const struct main_line *line, const struct troupe_behaviour *const *behaviours)
+{
+    enum troupe_err err = main_start(line, behaviours);
+    if (err != TROUPE_OK) {
+        (void)fprintf(stderr, "%s: %s\n", line->program, troupe_error_detail());
+        bool usage = err == TROUPE_ERR_INVAL || err == TROUPE_ERR_UNSUPPORTED;
+        (void)troupe_system_destroy(&main_system);
+        return usage ? STATUS_USAGE : STATUS_FAILED;
+    }
+    if (troupe_run(main_system) != TROUPE_OK) {
+        (void)fprintf(stderr, "%s: %s\n", line->program, troupe_error_detail());
+        (void)fflush(NULL);
+        _exit(STATUS_FAILED); // a thread that cannot be ended would use what is freed
+    }
+    int status = main_status(line);
+    if (line->stats) {
+        troupe_system_print_stats(main_system, stderr);
+    }
+    (void)troupe_system_destroy(&main_system);
+    return status;
+}
+
+int troupe_main(int argc, char **argv, const struct troupe_behaviour *const *behaviours)
+{
+    size_t bytes = 1;
+    for (int i = 1; i < argc; i++) {
+        bytes += strlen(argv[i]) + 1;
+    }
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    struct main_line line = {
+        .program = slash != NULL ? slash + 1 : behaviours[0]->name,
+        .place = calloc((size_t)argc + 1, sizeof(*line.place)),
+        .words = malloc(bytes),
+    };
+    int status = STATUS_USAGE;
+    if (line.place == NULL || line.words == NULL) {
+        (void)fprintf(stderr, "%s: no memory for the command line\n", line.program);
+        status = STATUS_FAILED;
+    } else if (!main_parse(&line, argc, argv)) {
+        status = STATUS_USAGE;
+    } else if (line.help) {
+        main_print_usage(stdout, line.program, behaviours[0]);
+        status = 0;
+    } else if (line.word_count > 0 && behaviours[0]->usage == NULL) {
+        (void)fprintf(stderr, "%s: unknown word '%s'; see --help\n", line.program, line.words);
+    } else {
+        status = main_run(&line, behaviours);
+    }
+    free(line.place);
+    free(line.words);
+    return status;
+}
+
+const char *troupe_args_next(const void *args, size_t args_bytes, const char *word)
+{
+    const char *first = args;
+    const char *next = word == NULL ? first : word + strlen(word) + 1;
+    return first != NULL && next < first + args_bytes ? next : NULL;
+}

@@ -1,0 +1,299 @@
+/*
+ * The road of a message, from a callback to the open frame.
+ *
+ *     find the link --> have credit --> append to the open frame --> (full? flush)
+ *        | peer is gone     | none
+ *        v                  v
+ *     dead letter        refuse, and note who waits for room
+ */
+#include "clock.h"
+#include "executor.h"
+#include "link.h"
+#include "system.h"
+
+#include <stdlib.h>
+
+/** Accept a message whose receiver's executor is gone: a dead letter at once. */
+static enum troupe_err post_dead(
+    struct troupe_executor *executor,
+    const struct trp_letter *letter,
+    enum troupe_dead_reason reason)
+{
+    if (!trp_kind_is_counted(letter->kind)) {
+        return TROUPE_OK; // notices and commands for the gone are nobody's loss
+    }
+    trp_count(&executor->counters.accepted, 1);
+    trp_count(&executor->counters.mail_accepted, 1);
+    const struct trp_dead dead = {
+        .to = letter->to,
+        .from = trp_actor_ref(executor, letter->from_index, letter->from_generation),
+        .type = letter->type,
+        .reason = reason,
+        .body_bytes = letter->given != NULL ? letter->given->bytes : letter->body_bytes,
+        .ask = letter->kind == TRP_KIND_USER ? letter->ask : 0,
+    };
+    trp_dead_letter(executor, &dead);
+    if (letter->given != NULL) {
+        troupe_body_free(letter->given);
+    }
+    return TROUPE_OK;
+}
+
+static enum troupe_err post_find_loop(struct troupe_executor *executor, struct trp_link **out_link)
+{
+    if (executor->closed_out) {
+        return TROUPE_ERR_NOENT;
+    }
+    if (executor->mailbox.loop_in == NULL && !trp_system_has_descriptors()) {
+        return trp_explain(
+            TROUPE_ERR_LIMIT,
+            "fewer than %d descriptors are free: no message from executor %u to itself; close "
+            "some, "
+            "or raise the limit of open files",
+            TRP_DESCRIPTORS_FREE_MIN,
+            executor->id);
+    }
+    *out_link = executor->loop;
+    return trp_mailbox_open_loop(&executor->mailbox);
+}
+
+/** Find the link to the receiver's executor, or open it. */
+static enum troupe_err post_find_link(
+    struct troupe_executor *executor, troupe_ref_t to, struct trp_link **out_link)
+{
+    if (to.executor == executor->id) {
+        return post_find_loop(executor, out_link);
+    }
+    enum troupe_err err = trp_link_open(executor, to.executor, out_link);
+    if (err == TROUPE_OK) {
+        executor->last_out = *out_link;
+    }
+    return err;
+}
+
+/**
+ * Get credit for a letter: from the link, from the gate, from the reserve.
+ *
+ * @return TROUPE_OK, with the flag to post in *flags; or TROUPE_ERR_FULL, noted; or no memory.
+ */
+static enum troupe_err post_take_credit(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    troupe_ref_t to,
+    size_t bytes,
+    uint32_t *flags)
+{
+    if ((int64_t)bytes > link->gate->bound_bytes) {
+        return trp_explain(
+            TROUPE_ERR_TOOBIG,
+            "a body of %zu bytes is over the mailbox's bound of %lld; split it, or send the name "
+            "of a "
+            "file",
+            bytes,
+            (long long)link->gate->bound_bytes);
+    }
+    if (trp_link_refill(executor, link, bytes)) {
+        link->credit_messages--;
+        link->credit_bytes -= (int64_t)bytes;
+        return TROUPE_OK;
+    }
+    if (trp_link_take_provisional(link, bytes)) {
+        *flags |= TRP_FLAG_PROVISIONAL;
+        return TROUPE_OK;
+    }
+    trp_count(&executor->counters.refused, 1);
+    if (!trp_link_refuse(executor, link, to, bytes)) {
+        return trp_explain(TROUPE_ERR_NOMEM, "no memory to wait for room in a full mailbox");
+    }
+    return trp_explain(
+        TROUPE_ERR_FULL,
+        "the mailbox of executor %u is full; wait for the ROOM notice",
+        to.executor);
+}
+
+static void post_give_credit_back(struct trp_link *link, size_t bytes, uint32_t flags)
+{
+    if ((flags & TRP_FLAG_PROVISIONAL) != 0) {
+        atomic_fetch_add_explicit(&link->gate->reserve_messages, 1, memory_order_relaxed);
+        link->provisional_count--;
+    } else {
+        link->credit_messages++;
+        link->credit_bytes += (int64_t)bytes;
+    }
+}
+
+static bool post_is_metered(const struct trp_letter *letter)
+{
+    return letter->kind == TRP_KIND_USER && (letter->flags & TRP_FLAG_UNMETERED) == 0;
+}
+
+/** Put a post into the open frame, and that frame on its way when it is time. */
+static bool post_append(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_post *post)
+{
+    struct trp_outframe *frame = &link->frame;
+    if (TRP_UNLIKELY(!trp_outframe_put(frame, post))) {
+        // Envelope, ask, and what a body or a given body needs: about what put_slow() asks for.
+        size_t need = sizeof(struct trp_envelope) + 8 + sizeof(struct trp_given) +
+                      trp_pad8(trp_tag_size(post->tag));
+        if (!trp_link_make_room(executor, link, (uint32_t)need) ||
+            !trp_outframe_put_slow(frame, post)) {
+            return false;
+        }
+    }
+    if (trp_kind_is_counted(trp_tag_kind(post->tag))) {
+        trp_count(&executor->counters.accepted, 1);
+        link->accepted_count++;
+        link->was_used = true;
+    }
+    if (link->is_loop) {
+        return true;
+    }
+    if (!link->dirty) {
+        link->dirty = true;
+        link->next_dirty = executor->dirty;
+        executor->dirty = link;
+        link->frame_cycles = trp_cycles();
+    }
+    if (frame->messages >= TRP_FRAME_MESSAGES_MAX) {
+        trp_link_flush(executor, link);
+    }
+    if (TRP_UNLIKELY(!executor->in_turn)) {
+        trp_links_flush(executor); // no turn's end will
+    }
+    return true;
+}
+
+/** Name the bytes of a body that travels without a copy; copy first one that is only large. */
+static bool post_take_body(const struct trp_letter *letter, struct trp_given *out_given)
+{
+    struct troupe_body body = {0};
+    if (letter->given != NULL) {
+        body = *letter->given;
+    } else {
+        if (troupe_body_new(letter->body_bytes, &body) != TROUPE_OK) {
+            return false;
+        }
+        memcpy(body.data, letter->body, letter->body_bytes);
+    }
+    *out_given = (struct trp_given){
+        .data = body.data,
+        .bytes = body.bytes,
+        .free = body.free,
+        .free_data = body.free_data,
+    };
+    return true;
+}
+
+/** Post with a body that has an owner of its own. */
+static bool post_append_given(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct trp_letter *letter,
+    struct trp_post *post)
+{
+    struct trp_given given;
+    if (!post_take_body(letter, &given)) {
+        return false;
+    }
+    post->given = &given;
+    post->tag |= (uint32_t)TRP_FLAG_GIVEN << 20;
+    if (post_append(executor, link, post)) {
+        if (letter->given != NULL) {
+            *letter->given = (struct troupe_body){0};
+        }
+        return true;
+    }
+    if (letter->given == NULL && given.free != NULL) {
+        given.free(given.data, given.free_data);
+    }
+    return false;
+}
+
+static inline enum troupe_err post_letter(
+    struct troupe_executor *executor, const struct trp_letter *letter)
+{
+    if (TRP_UNLIKELY(letter->to.node != executor->node)) {
+        return post_dead(executor, letter, TROUPE_DEAD_NO_SUCH_ACTOR);
+    }
+    struct trp_link *link = executor->last_out;
+    if (TRP_UNLIKELY(link == NULL || link->peer_id != letter->to.executor)) {
+        enum troupe_err err = post_find_link(executor, letter->to, &link);
+        if (err == TROUPE_ERR_NOENT) {
+            bool was = trp_system_had_executor(executor->system, letter->to.executor);
+            return post_dead(
+                executor, letter, was ? TROUPE_DEAD_STOPPED : TROUPE_DEAD_NO_SUCH_ACTOR);
+        }
+        if (err != TROUPE_OK) {
+            return err;
+        }
+    }
+    size_t bytes = letter->given != NULL ? letter->given->bytes : letter->body_bytes;
+    uint32_t flags = letter->flags;
+    bool metered = post_is_metered(letter);
+    if (metered) {
+        if (TRP_LIKELY(link->credit_messages > 0 && link->credit_bytes >= (int64_t)bytes)) {
+            link->credit_messages--;
+            link->credit_bytes -= (int64_t)bytes;
+        } else {
+            enum troupe_err err = post_take_credit(executor, link, letter->to, bytes, &flags);
+            if (err != TROUPE_OK) {
+                return err;
+            }
+        }
+    }
+    bool has_owner =
+        letter->given != NULL || (bytes > TRP_INLINE_BYTES_MAX && letter->kind != TRP_KIND_START);
+    struct trp_post post = {
+        .to_index = letter->to.index,
+        .to_generation = letter->to.generation,
+        .from_index = letter->from_index,
+        .from_generation = letter->from_generation,
+        .type = letter->type,
+        .tag = trp_tag(letter->kind, flags, has_owner ? 0 : (uint32_t)bytes),
+        .body = letter->body,
+        .ask = letter->ask,
+    };
+    bool posted = TRP_UNLIKELY(has_owner) ? post_append_given(executor, link, letter, &post)
+                                          : post_append(executor, link, &post);
+    if (TRP_UNLIKELY(!posted)) {
+        if (metered) {
+            post_give_credit_back(link, bytes, flags);
+        }
+        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a message of %zu bytes", bytes);
+    }
+    return TROUPE_OK;
+}
+
+enum troupe_err trp_post_letter(struct troupe_executor *executor, const struct trp_letter *letter)
+{
+    if (TRP_LIKELY(executor->port == NULL)) {
+        return post_letter(executor, letter);
+    }
+    trp_port_lock(executor->port);
+    enum troupe_err err = post_letter(executor, letter);
+    trp_port_unlock(executor->port);
+    return err;
+}
+
+void trp_post_notice(
+    struct troupe_executor *executor,
+    troupe_ref_t to,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes)
+{
+    if (executor->manner == TRP_MANNER_PORT && to.executor == executor->id) {
+        trp_port_notice(executor, type, body, body_bytes);
+        return;
+    }
+    const struct trp_letter letter = {
+        .to = to,
+        .type = type,
+        .kind = TRP_KIND_NOTICE,
+        .flags = TRP_FLAG_UNMETERED,
+        .body = body,
+        .body_bytes = body_bytes,
+    };
+    (void)trp_post_letter(executor, &letter); // best effort: a notice without memory is not sent
+}

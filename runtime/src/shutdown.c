@@ -1,0 +1,146 @@
+/*
+ * The end of a system, driven by the owner's thread:
+ *
+ *     refuse    no more spawns
+ *     drain     until accepted = handled + dead, or half of the time is over
+ *     stop      the executors, latest first; then the actors of executor 0
+ *     close     each executor finishes its links, and so leaves nothing unaccounted for
+ */
+#include "clock.h"
+#include "executor.h"
+#include "link.h"
+#include "system.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/** Do what is at hand on executor 0, else wait for a while. */
+static void shutdown_step(troupe_system_t *system, uint64_t deadline_ns)
+{
+    struct troupe_executor *executor = system->executor;
+    uint64_t now_ns = trp_clock_monotonic(NULL);
+    if (trp_executor_turn(executor) || now_ns >= deadline_ns) {
+        return;
+    }
+    uint64_t timeout_ns = trp_executor_timeout_ns(executor);
+    uint64_t left_ns = deadline_ns - now_ns;
+    trp_executor_wait(executor, timeout_ns < left_ns ? timeout_ns : left_ns);
+}
+
+/**
+ * @return whether no message is on its way anywhere.
+ *
+ * Done is read before accepted, and neither ever falls: if they are equal, nothing was on its way at
+ * a moment between the two reads (F. Mattern, "Algorithms for distributed termination detection", 1987).
+ */
+static bool shutdown_is_quiet(troupe_system_t *system)
+{
+    struct troupe_stats done;
+    struct troupe_stats accepted;
+    trp_system_sum(system, &done);
+    trp_system_sum(system, &accepted);
+    return accepted.accepted == done.handled + done.dead + done.unknown;
+}
+
+static void shutdown_drain(troupe_system_t *system, uint64_t deadline_ns)
+{
+    // Executors that run out of work from here on wake this one, to look again.
+    atomic_store_explicit(&system->draining, true, memory_order_relaxed);
+    while (!shutdown_is_quiet(system) && trp_clock_monotonic(NULL) < deadline_ns) {
+        shutdown_step(system, deadline_ns);
+    }
+    atomic_store_explicit(&system->draining, false, memory_order_relaxed);
+}
+
+/** @return the latest executor that runs a loop, or 0. */
+static uint32_t shutdown_latest(troupe_system_t *system)
+{
+    uint32_t latest = 0;
+    (void)pthread_mutex_lock(&system->lock);
+    for (uint32_t i = 0; i < system->executors.slot_count; i++) {
+        const struct troupe_executor *executor = system->executors.slots[i].value;
+        if (executor != NULL && executor->manner == TRP_MANNER_LOOP && executor->id > latest) {
+            latest = executor->id;
+        }
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    return latest;
+}
+
+static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    bool gone = trp_idmap_find(&system->executors, id) == NULL;
+    (void)pthread_mutex_unlock(&system->lock);
+    return gone;
+}
+
+static void shutdown_ask(troupe_system_t *system, uint32_t id)
+{
+    struct trp_link *link = NULL;
+    (void)pthread_mutex_lock(&system->lock);
+    struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
+    if (executor != NULL && executor->ops->stop != NULL) {
+        executor->ops->stop(executor->backend_self, executor->carrier);
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    if (trp_link_open(system->executor, id, &link) == TROUPE_OK) {
+        (void)trp_link_command(system->executor, link, TRP_KIND_STOP_EXECUTOR, NULL, 0);
+    } // else it is going already
+}
+
+/** Say which executors are in the way. */
+static void shutdown_explain(troupe_system_t *system)
+{
+    char names[512] = "";
+    size_t at = 0;
+    (void)pthread_mutex_lock(&system->lock);
+    for (uint32_t i = 0; i < system->executors.slot_count; i++) {
+        const struct troupe_executor *executor = system->executors.slots[i].value;
+        if (executor != NULL && executor->id != 0 && at < sizeof(names) - 64) {
+            at += (size_t)snprintf(
+                names + at,
+                sizeof(names) - at,
+                "%s'%.40s' (executor %u)",
+                at == 0 ? "" : ", ",
+                executor->name,
+                executor->id);
+        }
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    (void)trp_explain(
+        TROUPE_ERR_TIMEDOUT, "still running when the time to stop was over: %s", names);
+}
+
+bool trp_system_shut_down(troupe_system_t *system)
+{
+    if (system->stopped) {
+        return true;
+    }
+    uint64_t now_ns = trp_clock_monotonic(NULL);
+    uint64_t deadline_ns = now_ns + system->stop_timeout_ns;
+    atomic_store_explicit(&system->stop_asked, true, memory_order_release);
+    shutdown_drain(system, now_ns + system->stop_timeout_ns / 2);
+    uint32_t latest = 0;
+    while ((latest = shutdown_latest(system)) != 0) {
+        shutdown_ask(system, latest);
+        while (!shutdown_is_gone(system, latest)) {
+            if (trp_clock_monotonic(NULL) >= deadline_ns) {
+                shutdown_explain(system);
+                return false;
+            }
+            shutdown_step(system, deadline_ns);
+        }
+        trp_system_reap(system);
+    }
+    trp_executor_stop_actors(system->executor);
+    if (!trp_executor_close(system->executor, deadline_ns)) {
+        shutdown_explain(system);
+        return false;
+    }
+    trp_system_reap(system);
+    trp_system_remove_executor(system, system->executor);
+    trp_placement_warn(&system->placement);
+    system->stopped = true;
+    return true;
+}

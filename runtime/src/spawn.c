@@ -1,0 +1,294 @@
+/*
+ * Spawning: where an actor goes, and its START.
+ *
+ *     placement --> executor (found, or started) --> row (added, or reserved) --> START
+ */
+#include "executor.h"
+#include "system.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ARGS_BYTES_MAX = 32768,
+    NAME_BYTES_MAX = 255,
+    START_BYTES_MAX = sizeof(struct trp_start) + 256 + ARGS_BYTES_MAX,
+};
+_Static_assert(START_BYTES_MAX <= TRP_BODY_BYTES_MAX, "a START fits into a frame");
+
+/** Where an actor goes. */
+struct spawn_target {
+    uint32_t executor_id;
+    struct troupe_executor *fresh; // started with this actor only; NULL: it runs already
+};
+
+static enum troupe_err spawn_check(
+    const troupe_system_t *system,
+    const struct troupe_spawn_options *options,
+    uint32_t *out_behaviour_index)
+{
+    const struct troupe_behaviour *behaviour = options->behaviour;
+    uint32_t index = 0;
+    while (index < system->behaviour_count && system->behaviours[index] != behaviour) {
+        index++;
+    }
+    if (index == system->behaviour_count) {
+        return trp_explain(
+            TROUPE_ERR_NOENT,
+            "behaviour '%s' is not one of the system's; add it to TROUPE_BEHAVIOURS",
+            behaviour == NULL || behaviour->name == NULL ? "" : behaviour->name);
+    }
+    if (options->args_bytes > ARGS_BYTES_MAX) {
+        return trp_explain(
+            TROUPE_ERR_INVAL,
+            "%zu bytes of arguments for '%s': at most %d; send the rest as a message",
+            options->args_bytes,
+            behaviour->name,
+            ARGS_BYTES_MAX);
+    }
+    if (options->name != NULL &&
+        (options->name[0] == '\0' || strlen(options->name) > NAME_BYTES_MAX)) {
+        return trp_explain(
+            TROUPE_ERR_INVAL, "the name of an actor has 1 to %d bytes", NAME_BYTES_MAX);
+    }
+    *out_behaviour_index = index;
+    return TROUPE_OK;
+}
+
+/** Find the rule that says where the actor goes; NULL: none does. */
+static enum troupe_err spawn_find_rule(
+    troupe_system_t *system, const struct troupe_spawn_options *options, struct trp_rule **out_rule)
+{
+    struct trp_placement *placement = &system->placement;
+    const char *behaviour_name = options->behaviour->name;
+    *out_rule = trp_placement_match(placement, options->name, behaviour_name, true);
+    if (*out_rule == NULL && options->place != NULL) {
+        (void)pthread_mutex_lock(&system->lock);
+        enum troupe_err err = trp_placement_of_spawn(placement, options->place, out_rule);
+        (void)pthread_mutex_unlock(&system->lock);
+        return err;
+    }
+    if (*out_rule == NULL) {
+        *out_rule = trp_placement_match(placement, options->name, behaviour_name, false);
+    }
+    return TROUPE_OK;
+}
+
+/** Make and start an executor. */
+static enum troupe_err spawn_new_executor(
+    troupe_system_t *system,
+    const struct troupe_spawn_options *options,
+    const struct troupe_backend_ops *ops,
+    struct troupe_executor **out_executor)
+{
+    if (!trp_system_has_descriptors()) {
+        return trp_explain(
+            TROUPE_ERR_LIMIT,
+            "fewer than %d descriptors are free: no executor for '%s'; end some actors, pool them "
+            "with "
+            "%s:N, or raise the limit of open files",
+            TRP_DESCRIPTORS_FREE_MIN,
+            options->name != NULL ? options->name : options->behaviour->name,
+            ops->name);
+    }
+    trp_system_reap(system);
+    (void)pthread_mutex_lock(&system->lock);
+    void *self = NULL;
+    enum troupe_err err = trp_system_backend(system, ops, &self);
+    (void)pthread_mutex_unlock(&system->lock);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    const char *name = options->name != NULL ? options->name : options->behaviour->name;
+    struct troupe_executor *executor = NULL;
+    err = trp_system_add_executor(system, TRP_MANNER_LOOP, name, &executor);
+    if (err == TROUPE_OK) {
+        executor->ops = ops;
+        executor->backend_self = self;
+        *out_executor = executor;
+    }
+    return err;
+}
+
+/** @return which executor of a pool an actor goes to. @threads holding the system's lock */
+static uint32_t spawn_pool_slot(struct trp_rule *rule, const char *name)
+{
+    if (name == NULL) {
+        return rule->pool_turn++ % rule->place.count;
+    }
+    uint64_t hash = UINT64_C(14695981039346656037); // FNV-1a
+    for (const char *at = name; *at != '\0'; at++) {
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
+    }
+    return (uint32_t)(hash % rule->place.count);
+}
+
+/** Find the pool's executor for an actor, or make it. */
+static enum troupe_err spawn_pool_executor(
+    troupe_system_t *system,
+    const struct troupe_spawn_options *options,
+    struct trp_rule *rule,
+    struct spawn_target *target)
+{
+    // One at a time makes an executor of the pool, so that no slot gets two.
+    (void)pthread_mutex_lock(&system->pool_lock);
+    (void)pthread_mutex_lock(&system->lock);
+    uint32_t slot = spawn_pool_slot(rule, options->name);
+    target->executor_id = rule->pool[slot];
+    (void)pthread_mutex_unlock(&system->lock);
+    enum troupe_err err = TROUPE_OK;
+    if (target->executor_id == 0) {
+        struct troupe_executor *executor = NULL;
+        err = spawn_new_executor(system, options, rule->place.ops, &executor);
+        if (err == TROUPE_OK) {
+            uint32_t id = executor->id;
+            err = trp_system_start_executor(system, executor, options->cpu_mask);
+            if (err == TROUPE_OK) {
+                (void)pthread_mutex_lock(&system->lock);
+                rule->pool[slot] = id;
+                (void)pthread_mutex_unlock(&system->lock);
+                target->executor_id = id;
+            }
+        }
+    }
+    (void)pthread_mutex_unlock(&system->pool_lock);
+    return err;
+}
+
+static enum troupe_err spawn_place(
+    struct troupe_executor *spawner,
+    const struct troupe_spawn_options *options,
+    struct spawn_target *target)
+{
+    troupe_system_t *system = spawner->system;
+    struct trp_rule *rule = NULL;
+    enum troupe_err err = spawn_find_rule(system, options, &rule);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    const struct troupe_backend_ops *ops = rule == NULL ? system->executor->ops : rule->place.ops;
+    if ((ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0) {
+        target->executor_id = system->executor->id;
+        return TROUPE_OK;
+    }
+    if (rule->place.count > 0) {
+        return spawn_pool_executor(system, options, rule, target);
+    }
+    err = spawn_new_executor(system, options, ops, &target->fresh);
+    if (err == TROUPE_OK) {
+        target->fresh->dedicated = true;
+        target->executor_id = target->fresh->id;
+    }
+    return err;
+}
+
+/** Get the actor a row on its executor. */
+static enum troupe_err spawn_get_row(
+    struct troupe_executor *spawner, uint32_t executor_id, troupe_ref_t *out_ref)
+{
+    troupe_ref_t ref = {.node = spawner->node, .executor = executor_id};
+    bool got = false;
+    if (executor_id == spawner->id) {
+        const struct trp_actor *actor = trp_world_add(&spawner->world, &ref.index);
+        got = actor != NULL;
+        ref.generation = got ? actor->generation : 0;
+    } else {
+        troupe_system_t *system = spawner->system;
+        (void)pthread_mutex_lock(&system->lock);
+        struct troupe_executor *executor = trp_idmap_find(&system->executors, executor_id);
+        bool open = executor != NULL && !executor->closing;
+        got = open && trp_world_reserve(&executor->world, &ref.index, &ref.generation);
+        (void)pthread_mutex_unlock(&system->lock);
+        if (!open) {
+            return trp_explain(TROUPE_ERR_CLOSED, "executor %u is stopping", executor_id);
+        }
+    }
+    if (!got) {
+        return trp_explain(TROUPE_ERR_NOMEM, "no memory for one more actor");
+    }
+    *out_ref = ref;
+    return TROUPE_OK;
+}
+
+static enum troupe_err spawn_post_start(
+    struct troupe_executor *spawner,
+    const struct troupe_spawn_options *options,
+    uint32_t behaviour_index,
+    troupe_ref_t ref)
+{
+    _Alignas(8) uint8_t bytes[START_BYTES_MAX];
+    struct trp_start start = {
+        .behaviour_index = behaviour_index,
+        .name_bytes = options->name != NULL ? (uint32_t)strlen(options->name) : 0,
+        .args_bytes = (uint32_t)options->args_bytes,
+    };
+    size_t at = sizeof(start);
+    memcpy(bytes, &start, sizeof(start));
+    if (start.name_bytes != 0) {
+        memset(bytes + at, 0, trp_pad8(start.name_bytes));
+        memcpy(bytes + at, options->name, start.name_bytes);
+        at += trp_pad8(start.name_bytes);
+    }
+    if (start.args_bytes != 0) {
+        memcpy(bytes + at, options->args, start.args_bytes);
+        at += start.args_bytes;
+    }
+    const struct trp_letter letter = {
+        .to = ref,
+        .kind = TRP_KIND_START,
+        .flags = TRP_FLAG_UNMETERED,
+        .body = bytes,
+        .body_bytes = at,
+    };
+    return trp_post_letter(spawner, &letter);
+}
+
+/** Give up an actor whose START could not be posted. */
+static void spawn_undo(struct troupe_executor *spawner, troupe_ref_t ref)
+{
+    if (ref.executor == spawner->id) {
+        struct trp_actor *actor = trp_world_find(&spawner->world, ref.index, ref.generation);
+        trp_world_remove(&spawner->world, actor, ref.index);
+    } // a row reserved elsewhere is lost: nobody will ever claim it
+}
+
+enum troupe_err troupe_spawn(
+    troupe_context_t *ctx, const struct troupe_spawn_options *options, troupe_ref_t *out_ref)
+{
+    struct troupe_executor *spawner = trp_executor_of(ctx);
+    uint32_t behaviour_index = 0;
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err == TROUPE_OK &&
+        (spawner->ending ||
+         atomic_load_explicit(&spawner->system->stop_asked, memory_order_relaxed))) {
+        err = trp_explain(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
+    }
+    if (err == TROUPE_OK) {
+        err = spawn_check(spawner->system, options, &behaviour_index);
+    }
+    struct spawn_target target = {0};
+    if (err == TROUPE_OK) {
+        err = spawn_place(spawner, options, &target);
+    }
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    // Its own executor starts first: a thread that cannot be made must not leave mail behind.
+    if (target.fresh != NULL) {
+        err = trp_system_start_executor(spawner->system, target.fresh, options->cpu_mask);
+    }
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    if (err == TROUPE_OK) {
+        err = spawn_get_row(spawner, target.executor_id, &ref);
+    }
+    if (err == TROUPE_OK) {
+        err = spawn_post_start(spawner, options, behaviour_index, ref);
+        if (err != TROUPE_OK) {
+            spawn_undo(spawner, ref);
+        }
+    }
+    if (err == TROUPE_OK && out_ref != NULL) {
+        *out_ref = ref;
+    }
+    return err;
+}

@@ -1,0 +1,647 @@
+#include "system.h"
+
+#include "clock.h"
+#include "link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+enum {
+    NODE = 1, // the first node; others come with processes
+    SOCKET_COUNT_MIN = 1023,
+    SOCKET_COUNT_MAX = 65535, // libzmq's own
+};
+
+/* Descriptors. ---------------------------------------------------------------------------------- */
+
+static rlim_t system_descriptor_limit(void)
+{
+    struct rlimit limit = {0};
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : SOCKET_COUNT_MIN;
+}
+
+bool trp_system_has_descriptors(void)
+{
+    // The kernel gives out the lowest free number: if that is low, what is above it is mostly free.
+    rlim_t limit = system_descriptor_limit();
+    int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (lowest < 0 && errno == EBADF) {
+        lowest = eventfd(0, EFD_CLOEXEC); // a program without standard error
+    }
+    if (lowest < 0) {
+        return false;
+    }
+    (void)close(lowest);
+    return limit == RLIM_INFINITY || (rlim_t)lowest + TRP_DESCRIPTORS_FREE_MIN < limit;
+}
+
+static void system_raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); // if not, the limit is the lower one
+    }
+}
+
+static int system_socket_count_max(void)
+{
+    rlim_t limit = system_descriptor_limit();
+    if (limit < SOCKET_COUNT_MIN) {
+        return SOCKET_COUNT_MIN;
+    }
+    return limit > SOCKET_COUNT_MAX ? SOCKET_COUNT_MAX : (int)limit;
+}
+
+/* What backends may ask (struct troupe_host). ---------------------------------------------------- */
+
+static void host_gone(troupe_executor_t *executor)
+{
+    troupe_system_t *system = executor->system;
+    (void)pthread_mutex_lock(&system->lock);
+    executor->next_finished = system->finished;
+    system->finished = executor;
+    (void)pthread_mutex_unlock(&system->lock);
+}
+
+static void host_turn(troupe_executor_t *executor)
+{
+    (void)trp_executor_turn(executor);
+}
+
+static uint64_t host_now(troupe_executor_t *executor)
+{
+    return trp_executor_now(executor);
+}
+
+static void host_explain(const char *text)
+{
+    (void)trp_explain(TROUPE_ERR_SYSTEM, "%s", text);
+}
+
+static const struct troupe_host system_host = {
+    .version = TROUPE_BACKEND_VERSION,
+    .run = trp_executor_run,
+    .gone = host_gone,
+    .turn = host_turn,
+    .now = host_now,
+    .explain = host_explain,
+};
+
+enum troupe_err trp_system_backend(
+    troupe_system_t *system, const struct troupe_backend_ops *ops, void **out_self)
+{
+    uint32_t at = 0;
+    while (at < TRP_BACKEND_COUNT_MAX && system->backends[at].ops != NULL &&
+           system->backends[at].ops != ops) {
+        at++;
+    }
+    TRP_CHECK(at < TRP_BACKEND_COUNT_MAX);
+    if (system->backends[at].ops == NULL) {
+        void *self = NULL;
+        if (ops->init != NULL) {
+            enum troupe_err err = ops->init(&system_host, &self);
+            if (err != TROUPE_OK) {
+                return err;
+            }
+        }
+        system->backends[at] = (struct trp_backend_state){.ops = ops, .self = self};
+    }
+    *out_self = system->backends[at].self;
+    return TROUPE_OK;
+}
+
+/* Executors. ------------------------------------------------------------------------------------ */
+
+enum troupe_err trp_system_add_executor(
+    troupe_system_t *system,
+    enum trp_executor_manner manner,
+    const char *name,
+    struct troupe_executor **out_executor)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    uint32_t id = system->next_executor_id++;
+    (void)pthread_mutex_unlock(&system->lock);
+    struct troupe_executor *executor = NULL;
+    enum troupe_err err = trp_executor_new(system, id, manner, name, &executor);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    (void)pthread_mutex_lock(&system->lock);
+    bool added = trp_idmap_put(&system->executors, id, executor);
+    system->executors_started += added ? 1 : 0;
+    (void)pthread_mutex_unlock(&system->lock);
+    if (!added) {
+        trp_executor_free(&executor);
+        return trp_explain(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    *out_executor = executor;
+    return TROUPE_OK;
+}
+
+enum troupe_err trp_system_add_port(
+    troupe_system_t *system, struct troupe_port *port, struct troupe_executor **out_executor)
+{
+    struct troupe_executor *executor = NULL;
+    enum troupe_err err = trp_system_add_executor(system, TRP_MANNER_PORT, "port", &executor);
+    if (err == TROUPE_OK) {
+        (void)pthread_mutex_lock(&system->lock);
+        executor->port = port;
+        system->port_count++;
+        (void)pthread_mutex_unlock(&system->lock);
+        *out_executor = executor;
+    }
+    return err;
+}
+
+void trp_system_remove_port(troupe_system_t *system, struct troupe_executor *executor)
+{
+    trp_system_remove_executor(system, executor);
+    (void)pthread_mutex_lock(&system->lock);
+    system->port_count--;
+    (void)pthread_mutex_unlock(&system->lock);
+}
+
+bool trp_system_had_executor(troupe_system_t *system, uint32_t id)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    bool had = id < system->next_executor_id;
+    (void)pthread_mutex_unlock(&system->lock);
+    return had;
+}
+
+/** Keep what became of an executor's mail. @threads holding `lock` */
+static void system_record(troupe_system_t *system, const struct troupe_executor *executor)
+{
+    if (system->records == NULL) {
+        system->records = calloc(TRP_RECORD_COUNT_MAX + 1, sizeof(*system->records));
+        if (system->records == NULL) {
+            return;
+        }
+    }
+    struct trp_record *record = &system->records[TRP_RECORD_COUNT_MAX];
+    if (system->record_count < TRP_RECORD_COUNT_MAX) {
+        record = &system->records[system->record_count++];
+        record->id = executor->id;
+        (void)snprintf(record->name, sizeof(record->name), "%s", executor->name);
+    }
+    record->accepted += executor->counters.mail_accepted;
+    record->handled += executor->counters.handled;
+    record->dead += trp_counters_dead(&executor->counters);
+}
+
+void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    trp_idmap_remove(&system->executors, executor->id);
+    trp_counters_add(&executor->counters, &system->retired);
+    system->retired.executors_ended++;
+    system_record(system, executor);
+    (void)pthread_mutex_unlock(&system->lock);
+    trp_system_wake(system);
+}
+
+enum troupe_err trp_system_start_executor(
+    troupe_system_t *system, struct troupe_executor *executor, uint64_t cpu_mask)
+{
+    const struct troupe_executor_spec spec = {
+        .name = executor->name,
+        .id = executor->id,
+        .cpu_mask = cpu_mask,
+    };
+    // Under a lock of its own, for a backend is promised one start at a time.
+    (void)pthread_mutex_lock(&system->start_lock);
+    enum troupe_err err =
+        executor->ops->start(executor->backend_self, executor, &spec, &executor->carrier);
+    (void)pthread_mutex_unlock(&system->start_lock);
+    if (err != TROUPE_OK) {
+        (void)pthread_mutex_lock(&system->lock);
+        trp_idmap_remove(&system->executors, executor->id);
+        system->executors_started--;
+        (void)pthread_mutex_unlock(&system->lock);
+        trp_executor_free(&executor);
+    }
+    return err;
+}
+
+void trp_system_reap(troupe_system_t *system)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    struct troupe_executor *executor = system->finished;
+    system->finished = NULL;
+    (void)pthread_mutex_unlock(&system->lock);
+    while (executor != NULL) {
+        struct troupe_executor *next = executor->next_finished;
+        executor->ops->wait(executor->backend_self, executor->carrier);
+        trp_executor_free(&executor);
+        executor = next;
+    }
+}
+
+void trp_system_actor_ended(
+    troupe_system_t *system, troupe_ref_t actor, const struct troupe_exit *exit)
+{
+    // Most actors are not the watched one: look without the lock first.
+    if (atomic_load_explicit(&system->watched_executor, memory_order_acquire) !=
+        (uint64_t)actor.executor + 1) {
+        return;
+    }
+    (void)pthread_mutex_lock(&system->lock);
+    bool watched = troupe_ref_equal(system->watched, actor);
+    if (watched) {
+        system->watched_exit = *exit;
+        system->watched_ended = true;
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    if (watched) {
+        troupe_system_stop(system);
+    }
+}
+
+void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    system->watched = actor;
+    system->watched_ended = false;
+    (void)pthread_mutex_unlock(&system->lock);
+    atomic_store_explicit(
+        &system->watched_executor, (uint64_t)actor.executor + 1, memory_order_release);
+}
+
+enum troupe_err troupe_system_watched_exit(troupe_system_t *system, struct troupe_exit *out_exit)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    bool ended = system->watched_ended;
+    if (ended) {
+        *out_exit = system->watched_exit;
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    return ended ? TROUPE_OK : trp_explain(TROUPE_ERR_NOENT, "no watched actor has ended");
+}
+
+/* Life. ----------------------------------------------------------------------------------------- */
+
+static enum troupe_err system_check_behaviours(
+    const struct troupe_behaviour *const *behaviours, uint32_t *out_count)
+{
+    uint32_t count = 0;
+    while (behaviours != NULL && behaviours[count] != NULL) {
+        const struct troupe_behaviour *behaviour = behaviours[count];
+        if (behaviour->name == NULL || behaviour->name[0] == '\0' || behaviour->receive == NULL) {
+            return trp_explain(
+                TROUPE_ERR_INVAL,
+                "behaviour %u ('%s') needs a name and a receive",
+                count + 1,
+                behaviour->name == NULL ? "" : behaviour->name);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            if (strcmp(behaviours[i]->name, behaviour->name) == 0) {
+                return trp_explain(
+                    TROUPE_ERR_INVAL, "two behaviours are called '%s'", behaviour->name);
+            }
+        }
+        count++;
+    }
+    if (count == 0 || count > UINT16_MAX) {
+        return trp_explain(
+            TROUPE_ERR_INVAL,
+            "a system has 1 to %d behaviours; this one has %u",
+            UINT16_MAX,
+            count);
+    }
+    *out_count = count;
+    return TROUPE_OK;
+}
+
+/** Take over the options. */
+static enum troupe_err system_configure(
+    troupe_system_t *system, const struct troupe_system_options *options)
+{
+    enum troupe_err err = system_check_behaviours(options->behaviours, &system->behaviour_count);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    system->node = NODE;
+    system->behaviours = options->behaviours;
+    system->mailbox_messages = options->mailbox_messages != 0 ? options->mailbox_messages
+                                                              : TROUPE_MAILBOX_MESSAGES_DEFAULT;
+    system->mailbox_bytes =
+        options->mailbox_bytes != 0 ? options->mailbox_bytes : TROUPE_MAILBOX_BYTES_DEFAULT;
+    system->stop_timeout_ns =
+        options->stop_timeout_ns != 0 ? options->stop_timeout_ns : TROUPE_STOP_TIMEOUT_DEFAULT_NS;
+    system->clock_is_real = options->clock == NULL;
+    system->clock = options->clock != NULL ? options->clock : trp_clock_monotonic;
+    system->clock_data = options->clock_data;
+    system->seed = options->seed;
+    if (system->seed == 0) {
+        (void)!getrandom(&system->seed, sizeof(system->seed), 0);
+    }
+    struct trp_placement *placement = &system->placement;
+    err = trp_placement_add(placement, options->place, TRP_RULE_COMMAND_LINE);
+    if (err == TROUPE_OK) {
+        const char *environment = getenv("TROUPE_PLACE"); // NOLINT(concurrency-mt-unsafe)
+        err = trp_placement_add_text(placement, environment, TRP_RULE_ENVIRONMENT);
+    }
+    if (err == TROUPE_OK) {
+        err = trp_placement_add(placement, options->place_default, TRP_RULE_PROGRAM);
+    }
+    return err;
+}
+
+/** Make what needs the operating system, and executor 0. */
+static enum troupe_err system_open(troupe_system_t *system)
+{
+    if (!trp_system_has_descriptors()) {
+        return trp_explain(
+            TROUPE_ERR_LIMIT,
+            "fewer than %d descriptors are free; close some, or raise the limit of open files",
+            TRP_DESCRIPTORS_FREE_MIN);
+    }
+    system->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (system->wake_fd < 0) {
+        return trp_explain(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
+    }
+    enum troupe_err err = trp_wire_context_new(system_socket_count_max(), &system->context);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    const struct troupe_backend_ops *ops = troupe_backend_get(0);
+    TRP_CHECK((ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0);
+    err = trp_system_add_executor(system, TRP_MANNER_CALLER, ops->name, &system->executor);
+    if (err == TROUPE_OK) {
+        system->executor->ops = ops;
+        (void)pthread_mutex_lock(&system->lock);
+        err = trp_system_backend(system, ops, &system->executor->backend_self);
+        (void)pthread_mutex_unlock(&system->lock);
+    }
+    return err;
+}
+
+/** Undo any prefix of a system's making; its executors are gone or never ran. */
+static void system_free(troupe_system_t *system)
+{
+    trp_executor_free(&system->executor);
+    for (uint32_t i = 0; i < TRP_BACKEND_COUNT_MAX && system->backends[i].ops != NULL; i++) {
+        if (system->backends[i].ops->fini != NULL) {
+            system->backends[i].ops->fini(system->backends[i].self);
+        }
+    }
+    trp_wire_context_free(system->context);
+    trp_frame_pool_fini(&system->frames);
+    trp_placement_fini(&system->placement);
+    trp_names_fini(system);
+    trp_idmap_fini(&system->executors);
+    int *fds[] = {&system->wake_fd, &system->epoll_fd, &system->timer_fd};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        if (*fds[i] >= 0) {
+            (void)close(*fds[i]);
+        }
+    }
+    free(system->records);
+    free(system->subscribers);
+    (void)pthread_mutex_destroy(&system->lock);
+    (void)pthread_mutex_destroy(&system->names_lock);
+    (void)pthread_mutex_destroy(&system->pool_lock);
+    (void)pthread_mutex_destroy(&system->start_lock);
+    free(system);
+}
+
+static int32_t system_cpu_count(void)
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+}
+
+enum troupe_err troupe_system_new(
+    const struct troupe_system_options *options, troupe_system_t **out_system)
+{
+    troupe_system_t *system = calloc(1, sizeof(*system));
+    if (system == NULL) {
+        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a system");
+    }
+    system->wake_fd = -1;
+    system->epoll_fd = -1;
+    system->timer_fd = -1;
+    (void)pthread_mutex_init(&system->lock, NULL);
+    (void)pthread_mutex_init(&system->names_lock, NULL);
+    (void)pthread_mutex_init(&system->pool_lock, NULL);
+    (void)pthread_mutex_init(&system->start_lock, NULL);
+    // Spinning is for when another core can be running what is waited for.
+    int32_t cpu_count = system_cpu_count();
+    system->spinners.count_max = cpu_count > 1 ? cpu_count : 0;
+    trp_cycles_calibrate();
+    system_raise_descriptor_limit();
+    enum troupe_err err = system_configure(system, options);
+    if (err == TROUPE_OK) {
+        err = system_open(system);
+    }
+    if (err != TROUPE_OK) {
+        system_free(system);
+        return err;
+    }
+    *out_system = system;
+    return TROUPE_OK;
+}
+
+troupe_context_t *troupe_system_context(troupe_system_t *system)
+{
+    return &system->executor->context;
+}
+
+void trp_system_wake(troupe_system_t *system)
+{
+    const uint64_t one = 1;
+    int saved = errno;
+    (void)!write(system->wake_fd, &one, sizeof(one)); // full means it is awake already
+    errno = saved;
+}
+
+void troupe_system_stop(troupe_system_t *system)
+{
+    atomic_store_explicit(&system->stop_asked, true, memory_order_release);
+    trp_system_wake(system);
+}
+
+/* Running. -------------------------------------------------------------------------------------- */
+
+static bool system_stop_asked(const troupe_system_t *system)
+{
+    return atomic_load_explicit(&system->stop_asked, memory_order_acquire);
+}
+
+/** How long executor 0 may sleep: by a clock that is not real, in small steps. */
+static uint64_t system_wait_ns(const troupe_system_t *system)
+{
+    const uint64_t step_ns = 1000000;
+    uint64_t timeout_ns = trp_executor_timeout_ns(system->executor);
+    if (timeout_ns == UINT64_MAX || system->clock_is_real) {
+        return timeout_ns;
+    }
+    return timeout_ns < step_ns ? timeout_ns : step_ns;
+}
+
+static void system_run_once(troupe_system_t *system)
+{
+    struct troupe_executor *executor = system->executor;
+    executor->ops->run_once(executor->backend_self, executor);
+}
+
+enum troupe_err troupe_run(troupe_system_t *system)
+{
+    struct troupe_executor *executor = system->executor;
+    enum troupe_err err = trp_check_thread(&executor->context);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    while (!system_stop_asked(system)) {
+        system_run_once(system);
+        if (!trp_executor_has_work(executor) && !system_stop_asked(system)) {
+            trp_executor_wait(executor, system_wait_ns(system));
+        }
+    }
+    if (!trp_system_shut_down(system)) {
+        return TROUPE_ERR_TIMEDOUT;
+    }
+    return TROUPE_OK;
+}
+
+/** Get the descriptors that a foreign loop waits for in step with what is to be done. */
+static void system_arm(troupe_system_t *system)
+{
+    struct troupe_executor *executor = system->executor;
+    if (system->epoll_fd < 0) {
+        return;
+    }
+    if (!trp_executor_has_work(executor)) {
+        // What was received without a look leaves the pipes awake: they would not say the next frame.
+        trp_links_settle(executor, true);
+        trp_links_return_credit(executor, true);
+        (void)trp_mailbox_look(&executor->mailbox);
+    }
+    if (trp_executor_has_work(executor) || system_stop_asked(system)) {
+        trp_system_wake(system);
+    }
+    uint64_t timeout_ns = system_wait_ns(system);
+    struct itimerspec when = {0};
+    if (timeout_ns != UINT64_MAX) {
+        timeout_ns = timeout_ns == 0 ? 1 : timeout_ns; // 0 would disarm it
+        when.it_value.tv_sec = (time_t)(timeout_ns / UINT64_C(1000000000));
+        when.it_value.tv_nsec = (long)(timeout_ns % UINT64_C(1000000000));
+    }
+    (void)timerfd_settime(system->timer_fd, 0, &when, NULL);
+}
+
+static bool system_budget_left(
+    const troupe_system_t *system,
+    const struct troupe_budget *budget,
+    uint64_t start_ns,
+    uint64_t start_count)
+{
+    const struct troupe_executor *executor = system->executor;
+    if (budget->messages != 0 &&
+        atomic_load_explicit(&executor->counters.handled, memory_order_relaxed) - start_count >=
+            budget->messages) {
+        return false;
+    }
+    return budget->ns == 0 || trp_clock_monotonic(NULL) - start_ns < budget->ns;
+}
+
+enum troupe_err troupe_progress(troupe_system_t *system, const struct troupe_budget *budget)
+{
+    struct troupe_executor *executor = system->executor;
+    enum troupe_err err = trp_check_thread(&executor->context);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    uint64_t drained = 0;
+    (void)!read(system->wake_fd, &drained, sizeof(drained));
+    if (!trp_executor_has_work(executor)) {
+        (void)trp_mailbox_look(&executor->mailbox);
+    }
+    uint64_t start_ns = trp_clock_monotonic(NULL);
+    uint64_t start_count = atomic_load_explicit(&executor->counters.handled, memory_order_relaxed);
+    do {
+        system_run_once(system);
+    } while (budget != NULL && trp_executor_has_work(executor) && !system_stop_asked(system) &&
+             system_budget_left(system, budget, start_ns, start_count));
+    if (executor->hungry_first != NULL && !trp_executor_has_work(executor)) {
+        trp_links_settle(executor, true);
+    }
+    system_arm(system);
+    if (system_stop_asked(system)) {
+        return trp_explain(TROUPE_ERR_CLOSED, "the system was asked to stop");
+    }
+    return TROUPE_OK;
+}
+
+static bool system_watch_fd(int epoll_fd, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+int troupe_system_fd(troupe_system_t *system)
+{
+    if (system->epoll_fd >= 0) {
+        return system->epoll_fd;
+    }
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (epoll_fd < 0 || timer_fd < 0 || !system_watch_fd(epoll_fd, timer_fd) ||
+        !system_watch_fd(epoll_fd, system->wake_fd) ||
+        !system_watch_fd(epoll_fd, system->executor->mailbox.pull_fd)) {
+        (void)trp_explain(TROUPE_ERR_SYSTEM, "no descriptor to wait for: errno %d", errno);
+        (void)close(epoll_fd);
+        (void)close(timer_fd);
+        return -1;
+    }
+    system->epoll_fd = epoll_fd;
+    system->timer_fd = timer_fd;
+    system_arm(system);
+    return epoll_fd;
+}
+
+int64_t troupe_system_timeout_ns(troupe_system_t *system)
+{
+    if (trp_executor_has_work(system->executor) || system_stop_asked(system)) {
+        return 0;
+    }
+    uint64_t timeout_ns = trp_executor_timeout_ns(system->executor);
+    return timeout_ns > INT64_MAX ? -1 : (int64_t)timeout_ns;
+}
+
+enum troupe_err troupe_system_destroy(troupe_system_t **system_p)
+{
+    troupe_system_t *system = *system_p;
+    if (system == NULL) {
+        return TROUPE_OK;
+    }
+    enum troupe_err err = trp_check_thread(&system->executor->context);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    (void)pthread_mutex_lock(&system->lock);
+    uint32_t port_count = system->port_count;
+    (void)pthread_mutex_unlock(&system->lock);
+    if (port_count != 0) {
+        return trp_explain(
+            TROUPE_ERR_TIMEDOUT,
+            "%u ports are still open; destroy them before the system",
+            port_count);
+    }
+    if (!trp_system_shut_down(system)) {
+        return TROUPE_ERR_TIMEDOUT;
+    }
+    system_free(system);
+    *system_p = NULL;
+    return TROUPE_OK;
+}

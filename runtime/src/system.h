@@ -1,0 +1,186 @@
+/**
+ * @file system.h
+ * @brief What all executors of a node share.
+ *
+ * Lock order: `pool_lock`, a port's `lock`, then the system's `lock`; `start_lock` and `names_lock`
+ * alone. No behaviour runs under any of them, and the road of a message takes none.
+ */
+#ifndef TRP_SYSTEM_H
+#define TRP_SYSTEM_H
+
+#include "executor.h"
+#include "placement.h"
+#include "troupe/backend.h"
+#include "troupe/system.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Descriptors that stay free: libzmq aborts when it meets the limit, so we stop well before. */
+#define TRP_DESCRIPTORS_FREE_MIN 256
+
+/** Backends that a program may know. */
+#define TRP_BACKEND_COUNT_MAX 16
+
+/** What became of an executor that is gone, for the statistics. */
+struct trp_record {
+    uint32_t id; // 0 with `name` "others": the sum of those that had no room
+    char name[32];
+    uint64_t accepted; // by those who sent to it
+    uint64_t handled;
+    uint64_t dead;
+};
+
+/** Records kept; those of later executors are summed up. */
+#define TRP_RECORD_COUNT_MAX 256
+
+struct trp_backend_state {
+    const struct troupe_backend_ops *ops;
+    void *self;
+};
+
+struct troupe_system {
+    uint32_t node;
+    const struct troupe_behaviour *const *behaviours;
+    uint32_t behaviour_count;
+    uint64_t mailbox_messages;
+    uint64_t mailbox_bytes;
+    uint64_t seed;
+    uint64_t stop_timeout_ns;
+    troupe_clock_fn *clock;
+    void *clock_data;
+    bool clock_is_real;
+
+    void *context; // ZeroMQ's
+    struct trp_frame_pool frames;
+    struct trp_spinners spinners;
+    struct trp_placement placement; // its pools: guarded by `lock`
+
+    int wake_fd;  // an eventfd that wakes executor 0
+    int epoll_fd; // -1 until troupe_system_fd()
+    int timer_fd; // as above
+    _Atomic bool stop_asked;
+    _Atomic bool draining; // executors that go to sleep wake executor 0
+    bool stopped;          // of the owner's thread: the end is done
+
+    struct troupe_executor *executor; // 0, the owner's
+
+    pthread_mutex_t lock;
+    struct trp_idmap executors;       // guarded by `lock`
+    uint32_t next_executor_id;        // guarded by `lock`
+    uint32_t port_count;              // guarded by `lock`
+    struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
+    struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
+    struct troupe_stats retired;       // guarded by `lock`: of those that are gone
+    struct trp_record *records;        // guarded by `lock`
+    uint32_t record_count;             // guarded by `lock`
+    troupe_ref_t *subscribers;         // guarded by `lock`
+    uint32_t subscriber_capacity;      // guarded by `lock`
+    _Atomic uint32_t subscriber_count; // written under `lock`
+    _Atomic uint64_t watched_executor; // of the watched actor, + 1; 0: none
+    troupe_ref_t watched;              // guarded by `lock`
+    struct troupe_exit watched_exit;   // guarded by `lock`
+    bool watched_ended;                // guarded by `lock`
+    uint64_t executors_started;        // guarded by `lock`
+
+    pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `lock`
+    pthread_mutex_t start_lock; // held while a backend starts an executor
+    pthread_mutex_t names_lock;
+    void *names; // guarded by `names_lock`: a tree of tsearch()
+};
+
+/** @return whether more than ::TRP_DESCRIPTORS_FREE_MIN descriptors are free. @threads any */
+bool trp_system_has_descriptors(void);
+
+/** Wake executor 0. Safe in a signal handler. @threads any */
+void trp_system_wake(troupe_system_t *system);
+
+/** Number a new executor and let others find it. @return an error when the system stops. */
+enum troupe_err trp_system_add_executor(
+    troupe_system_t *system,
+    enum trp_executor_manner manner,
+    const char *name,
+    struct troupe_executor **out_executor);
+
+/** @return whether an executor of that number was ever there. @threads any */
+bool trp_system_had_executor(troupe_system_t *system, uint32_t id);
+
+/** Make the executor of a port, and let others find it. */
+enum troupe_err trp_system_add_port(
+    troupe_system_t *system, struct troupe_port *port, struct troupe_executor **out_executor);
+
+/** Let nobody find a port any more, and keep its counts. */
+void trp_system_remove_port(troupe_system_t *system, struct troupe_executor *executor);
+
+/** Let nobody find it any more, and keep its counts. */
+void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor);
+
+/** Start @p executor, which was just added, on its backend. */
+enum troupe_err trp_system_start_executor(
+    troupe_system_t *system, struct troupe_executor *executor, uint64_t cpu_mask);
+
+/** Wait for the executors that reported their end, and free them. */
+void trp_system_reap(troupe_system_t *system);
+
+/** Hear that an actor ended, in case it is the watched one. @threads any */
+void trp_system_actor_ended(
+    troupe_system_t *system, troupe_ref_t actor, const struct troupe_exit *exit);
+
+/** Find or make the state of a backend. @threads holding `lock` */
+enum troupe_err trp_system_backend(
+    troupe_system_t *system, const struct troupe_backend_ops *ops, void **out_self);
+
+/** Sum up the counters of the living executors and the retired. */
+void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats);
+
+/** Add an executor's counters to @p stats. */
+void trp_counters_add(const struct trp_counters *counters, struct troupe_stats *stats);
+
+/** @return the sum of an executor's dead letters. */
+uint64_t trp_counters_dead(const struct trp_counters *counters);
+
+/** Stop everything but executor 0, then it. @return false at the deadline; the detail says who. */
+bool trp_system_shut_down(troupe_system_t *system);
+
+/* Names (names.c). ----------------------------------------------------------------------------- */
+
+/** Free a name, if @p owner goes by it. @p name NULL: all of the owner's names. */
+enum troupe_err trp_names_remove(troupe_system_t *system, const char *name, troupe_ref_t owner);
+
+/** Forget that an ask waits for a name. */
+void trp_names_forget(troupe_system_t *system, troupe_ref_t waiter, uint64_t ask);
+
+/** Free all names. */
+void trp_names_fini(troupe_system_t *system);
+
+/* Subscribers (dead_letter.c). ------------------------------------------------------------------ */
+
+/** Take a subscriber off the list. */
+void trp_subscribers_remove(troupe_system_t *system, troupe_ref_t subscriber);
+
+/* Ports (port.c). ------------------------------------------------------------------------------ */
+
+/**
+ * Close the link by which a port sends to @p executor_id, for a port runs no loop that would.
+ *
+ * @return false: @p peer_id is no port.
+ */
+bool trp_port_detach(troupe_system_t *system, uint32_t peer_id, uint32_t executor_id);
+
+/** Hold the lock of a port while touching its links from its own thread. */
+void trp_port_lock(struct troupe_port *port);
+
+/** Undo trp_port_lock(). */
+void trp_port_unlock(struct troupe_port *port);
+
+/** Meet a USER, REPLY or NOTICE that came to a port. */
+void trp_port_meet(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item);
+
+/** Keep a notice for the port. */
+void trp_port_notice(
+    struct troupe_executor *executor, uint32_t type, const void *body, size_t body_bytes);
+
+#endif

@@ -1,0 +1,178 @@
+#include "wire.h"
+
+#include <zmq.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct trp_parcel) == sizeof(zmq_msg_t), "a parcel is a zmq_msg_t");
+
+enum { ENDPOINT_BYTES = 48 };
+
+static zmq_msg_t *wire_msg(struct trp_parcel *parcel)
+{
+    return (zmq_msg_t *)(void *)parcel->opaque;
+}
+
+enum troupe_err trp_wire_context_new(int socket_count_max, void **out_context)
+{
+    void *context = zmq_ctx_new();
+    if (context == NULL) {
+        return trp_explain(TROUPE_ERR_SYSTEM, "ZeroMQ makes no context: %s", zmq_strerror(errno));
+    }
+    if (zmq_ctx_set(context, ZMQ_MAX_SOCKETS, socket_count_max) != 0) {
+        (void)zmq_ctx_term(context);
+        return trp_explain(TROUPE_ERR_INVAL, "ZeroMQ refuses %d sockets", socket_count_max);
+    }
+    *out_context = context;
+    return TROUPE_OK;
+}
+
+void trp_wire_context_free(void *context)
+{
+    if (context == NULL) {
+        return;
+    }
+    while (zmq_ctx_term(context) != 0 && errno == EINTR) {
+    }
+}
+
+static void *wire_socket(void *context, int type)
+{
+    void *socket = zmq_socket(context, type);
+    if (socket == NULL) {
+        return NULL;
+    }
+    // Credit is the bound, so ZeroMQ has none; and nobody closes before what it sent is read.
+    const int unbounded = 0;
+    const int linger = 0;
+    (void)zmq_setsockopt(socket, ZMQ_SNDHWM, &unbounded, sizeof(unbounded));
+    (void)zmq_setsockopt(socket, ZMQ_RCVHWM, &unbounded, sizeof(unbounded));
+    (void)zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger));
+    return socket;
+}
+
+typedef int wire_attach_fn(void *socket, const char *endpoint);
+
+static enum troupe_err wire_open(
+    void *context, int type, wire_attach_fn *attach, const char *endpoint, void **out_socket)
+{
+    void *socket = wire_socket(context, type);
+    if (socket == NULL) {
+        return trp_explain(
+            TROUPE_ERR_LIMIT,
+            "ZeroMQ makes no socket for %s: %s; end some executors, or raise the limit of open "
+            "files",
+            endpoint,
+            zmq_strerror(errno));
+    }
+    if (attach(socket, endpoint) != 0) {
+        enum troupe_err err =
+            trp_explain(TROUPE_ERR_SYSTEM, "ZeroMQ refuses %s: %s", endpoint, zmq_strerror(errno));
+        (void)zmq_close(socket);
+        return err;
+    }
+    *out_socket = socket;
+    return TROUPE_OK;
+}
+
+enum troupe_err trp_wire_pull_new(void *context, uint32_t id, void **out_socket)
+{
+    char endpoint[ENDPOINT_BYTES];
+    (void)snprintf(endpoint, sizeof(endpoint), "inproc://executor-%u", id);
+    return wire_open(context, ZMQ_PULL, zmq_bind, endpoint, out_socket);
+}
+
+enum troupe_err trp_wire_push_new(void *context, uint32_t id, void **out_socket)
+{
+    char endpoint[ENDPOINT_BYTES];
+    (void)snprintf(endpoint, sizeof(endpoint), "inproc://executor-%u", id);
+    return wire_open(context, ZMQ_PUSH, zmq_connect, endpoint, out_socket);
+}
+
+enum troupe_err trp_wire_pair_new(void *context, uint32_t id, void **out_in, void **out_out)
+{
+    char endpoint[ENDPOINT_BYTES];
+    (void)snprintf(endpoint, sizeof(endpoint), "inproc://loopback-%u", id);
+    void *out = NULL;
+    enum troupe_err err = wire_open(context, ZMQ_PAIR, zmq_bind, endpoint, &out);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    void *in = NULL;
+    err = wire_open(context, ZMQ_PAIR, zmq_connect, endpoint, &in);
+    if (err != TROUPE_OK) {
+        trp_wire_close(&out);
+        return err;
+    }
+    *out_in = in;
+    *out_out = out;
+    return TROUPE_OK;
+}
+
+void trp_wire_close(void **socket_p)
+{
+    if (*socket_p != NULL) {
+        (void)zmq_close(*socket_p);
+        *socket_p = NULL;
+    }
+}
+
+int trp_wire_fd(void *socket)
+{
+    int fd = -1;
+    size_t size = sizeof(fd);
+    return zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0 ? fd : -1;
+}
+
+bool trp_parcel_copy(struct trp_parcel *parcel, const void *bytes, size_t size)
+{
+    zmq_msg_t *msg = wire_msg(parcel);
+    if (zmq_msg_init_size(msg, size) != 0) {
+        return false;
+    }
+    memcpy(zmq_msg_data(msg), bytes, size);
+    return true;
+}
+
+bool trp_parcel_give(
+    struct trp_parcel *parcel,
+    void *bytes,
+    size_t size,
+    void (*free_fn)(void *bytes, void *data),
+    void *data)
+{
+    return zmq_msg_init_data(wire_msg(parcel), bytes, size, free_fn, data) == 0;
+}
+
+void trp_parcel_free(struct trp_parcel *parcel)
+{
+    (void)zmq_msg_close(wire_msg(parcel));
+}
+
+bool trp_wire_send(void *socket, struct trp_parcel *parcel)
+{
+    int sent = -1;
+    do {
+        sent = zmq_msg_send(wire_msg(parcel), socket, ZMQ_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent >= 0;
+}
+
+bool trp_wire_receive(
+    void *socket, struct trp_parcel *parcel, const uint8_t **out_bytes, size_t *out_size)
+{
+    zmq_msg_t *msg = wire_msg(parcel);
+    (void)zmq_msg_init(msg);
+    int received = -1;
+    do {
+        received = zmq_msg_recv(msg, socket, ZMQ_DONTWAIT);
+    } while (received < 0 && errno == EINTR);
+    if (received < 0) {
+        return false;
+    }
+    *out_bytes = zmq_msg_data(msg);
+    *out_size = (size_t)received;
+    return true;
+}

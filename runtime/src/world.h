@@ -1,0 +1,150 @@
+/**
+ * @file world.h
+ * @brief The actors of an executor: entities in rows, their states in columns, one per behaviour.
+ *
+ *     row      generation, life, behaviour, state --+     48 bytes an actor
+ *     column   [state][state][state] ...  <---------+     chunks that never move
+ *
+ * The owner's thread uses rows and columns; other threads only reserve rows, for actors whose START is
+ * on its way. A reservation and its START may arrive out of order with another sender's message, so
+ * the world can tell a row that is reserved from one that never was.
+ */
+#ifndef TRP_WORLD_H
+#define TRP_WORLD_H
+
+#include "check.h"
+#include "troupe/behaviour.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * Where an actor is in its life.
+ *
+ *     FREE --> STARTING --> RUNNING --> STOPPING --> FREE
+ *                  |                                   ^
+ *                  +-----------------------------------+     init failed
+ */
+enum trp_life {
+    TRP_LIFE_FREE = 0,
+    TRP_LIFE_STARTING = 1, // its START is on its way, or its init runs
+    TRP_LIFE_RUNNING = 2,
+    TRP_LIFE_STOPPING = 3, // asked to stop; its callback has not returned yet, or its fini runs
+};
+
+enum trp_actor_flag {
+    TRP_ACTOR_REMOTE = 1 << 0,     // its row was reserved by another executor
+    TRP_ACTOR_NAMED = 1 << 1,      // goes by a registered name
+    TRP_ACTOR_SUBSCRIBED = 1 << 2, // hears of dead letters
+    TRP_ACTOR_REFUSED = 1 << 3,    // waits for a ROOM notice somewhere
+    TRP_ACTOR_FAILED = 1 << 4,     // of a free row: its last tenant could not start
+};
+
+struct trp_held; // mail that came before its actor; see actor.c
+
+/** An actor's row. */
+struct trp_actor {
+    uint32_t generation; // of this tenant, or of the last one
+    uint8_t life;        // an enum trp_life
+    uint8_t flags;       // of enum trp_actor_flag
+    uint16_t column;     // where its state lies
+    const struct troupe_behaviour *behaviour;
+    void *state;
+    char *name; // NULL: its behaviour's
+    struct trp_held *held;
+    uint32_t next;     // in the order of start, index + 1; of a free row, the next free one
+    uint32_t previous; // in the order of start, index + 1
+};
+
+/** States of one behaviour. */
+struct trp_column {
+    size_t stride_bytes;
+    void *chunks;     // each begins with a pointer to the next
+    void *free_state; // each begins with a pointer to the next
+    uint8_t *fresh;   // never used yet, in the newest chunk
+    uint32_t fresh_count;
+    uint32_t chunk_states; // how many the next chunk has
+};
+
+/** Rows lie in segments that double in size, so that they never move. */
+enum { TRP_SEGMENT_FIRST_BITS = 4, TRP_SEGMENT_COUNT = 28 };
+
+struct trp_world {
+    struct trp_actor *segments[TRP_SEGMENT_COUNT];
+    struct trp_column *columns;
+    uint32_t column_count;
+    uint32_t free_row;   // index + 1
+    uint32_t first_row;  // in the order of start, index + 1
+    uint32_t last_row;   // as above
+    uint32_t live_count; // STARTING, RUNNING or STOPPING
+
+    _Atomic uint32_t row_count; // rows ever given out, by whomever
+
+    pthread_mutex_t lock;
+    uint32_t *reserved; // guarded by `lock`: the latest generation reserved from elsewhere, by row
+    uint32_t reserved_capacity; // guarded by `lock`
+    uint32_t *spare;            // guarded by `lock`: rows to be reserved again
+    uint32_t spare_count;       // guarded by `lock`
+    uint32_t spare_capacity;    // guarded by `lock`
+};
+
+/** Make a world for @p behaviour_count behaviours. @return false: no memory. */
+bool trp_world_init(struct trp_world *world, uint32_t behaviour_count);
+
+/** Free it. No actor lives there any more. */
+void trp_world_fini(struct trp_world *world);
+
+/** @return the row, which was given out before. */
+static inline struct trp_actor *trp_world_row(const struct trp_world *world, uint32_t index)
+{
+    uint32_t place = index + (1u << TRP_SEGMENT_FIRST_BITS);
+    uint32_t bits = 31 - (uint32_t)__builtin_clz(place);
+    struct trp_actor *segment = world->segments[bits - TRP_SEGMENT_FIRST_BITS];
+    return segment == NULL ? NULL : &segment[place - (1u << bits)];
+}
+
+/** @return the row of that very tenant, or NULL when it is gone, or not there yet. */
+static inline struct trp_actor *trp_world_find(
+    const struct trp_world *world, uint32_t index, uint32_t generation)
+{
+    // No row has an index that large: the highest segment would not hold it.
+    if (TRP_UNLIKELY(index >= UINT32_MAX / 2)) {
+        return NULL;
+    }
+    struct trp_actor *actor = trp_world_row(world, index);
+    return actor != NULL && actor->generation == generation && actor->life != TRP_LIFE_FREE ? actor
+                                                                                            : NULL;
+}
+
+/**
+ * Give out a row for an actor that the owner starts; it is STARTING.
+ *
+ * @return the row, or NULL without memory or rows.
+ */
+struct trp_actor *trp_world_add(struct trp_world *world, uint32_t *out_index);
+
+/** Reserve a row for an actor that somebody else starts. @return false: no memory. @threads any */
+bool trp_world_reserve(struct trp_world *world, uint32_t *out_index, uint32_t *out_generation);
+
+/** Make a reserved row STARTING, now that its START is here. @return NULL: no memory, or no such. */
+struct trp_actor *trp_world_claim(struct trp_world *world, uint32_t index, uint32_t generation);
+
+/** @return whether that tenant is still to come: reserved, its START on its way. */
+bool trp_world_awaits(struct trp_world *world, uint32_t index, uint32_t generation);
+
+/** @return whether that tenant lived here once. */
+bool trp_world_knew(const struct trp_world *world, uint32_t index, uint32_t generation);
+
+/** Give an actor its state, zeroed, from the column of behaviour @p column. @return false: no memory. */
+bool trp_world_add_state(
+    struct trp_world *world, struct trp_actor *actor, uint16_t column, size_t bytes);
+
+/** Put a started actor at the end of the order. */
+void trp_world_enlist(struct trp_world *world, struct trp_actor *actor, uint32_t index);
+
+/** End the tenancy of a row: free its state and name, and let the row be used again. */
+void trp_world_remove(struct trp_world *world, struct trp_actor *actor, uint32_t index);
+
+#endif

@@ -1,0 +1,487 @@
+/*
+ * Promise 6, bounded: a mailbox has a bound in messages and bytes that means the same everywhere. A
+ * send beyond it is refused, and each refused sender is told once when there is room again.
+ *
+ * The floods come from the scenario, and the receiver is held meanwhile; see fixture_hold().
+ */
+#include "support/fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    QUERY = 1, // to the asker: troupe_ref_t, whom to ask
+    QUESTION,  // from the asker to the scenario
+    ANSWER,    // from the scenario to the asker
+    ANSWERED,  // from the asker: uint32_t, an error code
+    TICK,      // from a timer to the slow one
+    TOCK,      // from a timer to the scenario
+    PRESS,     // to a presser: troupe_ref_t, whom to press
+    PRESSURE,  // from a presser to the judge: uint32_t, its index
+    JUDGE,     // ask of the judge; answered by FAIR
+    FAIR,      // nothing
+    ENOUGH,    // from the judge to a presser
+};
+
+enum { BOUND = 32 };
+
+static struct fixture *open_bounded(
+    const struct fixture_placement *placement, const struct troupe_behaviour *const *behaviours)
+{
+    struct fixture_options options = {.behaviours = behaviours, .mailbox_messages = BOUND};
+    return fixture_open(placement, &options);
+}
+
+/** A system with a slow actor that is held. */
+static struct fixture *open_with_slow(
+    const struct fixture_placement *placement, troupe_ref_t *out_slow, struct fixture_gate *gate)
+{
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow));
+    *out_slow = fixture_spawn(fixture, &fixture_slow);
+    fixture_hold(fixture, *out_slow, gate);
+    return fixture;
+}
+
+BACKEND_TEST(bounds, a_full_mailbox_refuses_before_more_than_the_bound_waits)
+{
+    troupe_ref_t slow = TROUPE_REF_NONE;
+    struct fixture_gate gate;
+    struct fixture *fixture = open_with_slow(placement, &slow, &gate);
+    struct fixture_flood flood = {.to = slow};
+
+    fixture_act(fixture, fixture_flood, &flood);
+    fixture_gate_open(&gate);
+
+    cr_expect(le(u32, flood.accepted, BOUND));
+    cr_expect(ge(u32, flood.accepted, BOUND / 2)); // a lone sender may use most of it
+    cr_expect(eq(u32, flood.refused, 1));
+    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    cr_expect(eq(u64, fixture_count(fixture, slow), flood.accepted)); // and none was lost
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 0));
+}
+
+BACKEND_TEST(bounds, many_refusals_are_answered_by_one_room)
+{
+    troupe_ref_t slow = TROUPE_REF_NONE;
+    struct fixture_gate gate;
+    struct fixture *fixture = open_with_slow(placement, &slow, &gate);
+    struct fixture_flood flood = {.to = slow, .extra = 20};
+
+    fixture_act(fixture, fixture_flood, &flood);
+    fixture_gate_open(&gate);
+
+    const struct heard *heard = fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    const struct troupe_room *room = heard->body;
+    cr_expect(eq(u32, flood.refused, 21));
+    cr_expect(eq(sz, heard->body_bytes, sizeof(*room)));
+    cr_expect(troupe_ref_equal(room->to, slow));
+    cr_expect(not(troupe_ref_is_some(heard->from)));
+    (void)fixture_count(fixture, slow); // whatever else it caused is here by now
+    cr_expect(eq(u32, fixture_unheard(fixture, TROUPE_MESSAGE_ROOM), 0));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.rooms, 1));
+}
+
+BACKEND_TEST(bounds, after_room_there_is_room)
+{
+    troupe_ref_t slow = TROUPE_REF_NONE;
+    struct fixture_gate gate;
+    struct fixture *fixture = open_with_slow(placement, &slow, &gate);
+    uint64_t accepted = 0;
+
+    for (int round = 0; round < 5; round++) {
+        struct fixture_flood flood = {.to = slow};
+        fixture_act(fixture, fixture_flood, &flood);
+        fixture_gate_open(&gate);
+        (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+        struct fixture_flood next = {.to = slow, .count_max = 1};
+        fixture_act(fixture, fixture_flood, &next);
+        cr_expect(eq(u32, next.accepted, 1));
+        cr_expect(eq(u32, next.refused, 0));
+        accepted += flood.accepted + next.accepted;
+        cr_expect(eq(u64, fixture_count(fixture, slow), accepted));
+        fixture_hold(fixture, slow, &gate);
+    }
+
+    fixture_gate_open(&gate);
+    fixture_close(&fixture);
+}
+
+struct two_floods {
+    struct fixture_flood one;
+    struct fixture_flood other;
+};
+
+static void flood_two(troupe_context_t *ctx, void *data)
+{
+    struct two_floods *floods = data;
+    fixture_flood(ctx, &floods->one);
+    fixture_flood(ctx, &floods->other);
+}
+
+BACKEND_TEST(bounds, each_receiver_that_refused_gives_one_room)
+{
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow));
+    struct two_floods floods = {
+        .one = {.to = fixture_spawn(fixture, &fixture_slow), .extra = 3},
+        .other = {.to = fixture_spawn(fixture, &fixture_slow), .extra = 3},
+    };
+    struct fixture_gate one_gate;
+    struct fixture_gate other_gate = {{0}};
+    fixture_hold(fixture, floods.one.to, &one_gate);
+    if (floods.one.to.executor != floods.other.to.executor) {
+        fixture_hold(fixture, floods.other.to, &other_gate);
+    }
+
+    fixture_act(fixture, flood_two, &floods);
+    fixture_gate_open(&one_gate);
+    fixture_gate_open(&other_gate);
+
+    troupe_ref_t first = FIXTURE_HEAR(fixture, TROUPE_MESSAGE_ROOM, struct troupe_room)->to;
+    troupe_ref_t second = FIXTURE_HEAR(fixture, TROUPE_MESSAGE_ROOM, struct troupe_room)->to;
+    cr_expect(not(troupe_ref_equal(first, second)));
+    cr_expect(troupe_ref_equal(first, floods.one.to) || troupe_ref_equal(first, floods.other.to));
+    cr_expect(troupe_ref_equal(second, floods.one.to) || troupe_ref_equal(second, floods.other.to));
+    (void)fixture_count(fixture, floods.one.to);
+    (void)fixture_count(fixture, floods.other.to);
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.rooms, 2));
+}
+
+static void flood_then_stop(troupe_context_t *ctx, void *data)
+{
+    const struct fixture_flood *flood = data;
+    fixture_flood(ctx, data);
+    cr_assert(eq(int, troupe_stop_actor(ctx, flood->to), TROUPE_OK));
+}
+
+BACKEND_TEST(bounds, a_receiver_that_stops_gives_room_too)
+{
+    troupe_ref_t slow = TROUPE_REF_NONE;
+    struct fixture_gate gate;
+    struct fixture *fixture = open_with_slow(placement, &slow, &gate);
+    struct fixture_flood flood = {.to = slow};
+
+    fixture_act(fixture, flood_then_stop, &flood);
+    fixture_gate_open(&gate);
+
+    const struct troupe_room *room = FIXTURE_HEAR(fixture, TROUPE_MESSAGE_ROOM, struct troupe_room);
+    cr_expect(troupe_ref_equal(room->to, slow));
+    fixture_close(&fixture);
+}
+
+/* Bytes. --------------------------------------------------------------------------------------- */
+
+enum { BOUND_BYTES = 65536 };
+
+static struct fixture *open_bounded_in_bytes(
+    const struct fixture_placement *placement, troupe_ref_t *out_slow, struct fixture_gate *gate)
+{
+    struct fixture_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&fixture_slow), .mailbox_bytes = BOUND_BYTES};
+    struct fixture *fixture = fixture_open(placement, &options);
+    *out_slow = fixture_spawn(fixture, &fixture_slow);
+    fixture_hold(fixture, *out_slow, gate);
+    return fixture;
+}
+
+BACKEND_TEST(bounds, a_mailbox_is_full_of_bytes_before_more_than_the_bound_waits)
+{
+    troupe_ref_t slow = TROUPE_REF_NONE;
+    struct fixture_gate gate;
+    struct fixture *fixture = open_bounded_in_bytes(placement, &slow, &gate);
+    struct fixture_flood flood = {.to = slow, .body_bytes = 4096};
+
+    fixture_act(fixture, fixture_flood, &flood);
+    fixture_gate_open(&gate);
+
+    cr_expect(le(u32, flood.accepted, BOUND_BYTES / 4096));
+    cr_expect(ge(u32, flood.accepted, 1));
+    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    cr_expect(eq(u64, fixture_count(fixture, slow), flood.accepted));
+    fixture_close(&fixture);
+}
+
+struct oversize {
+    troupe_ref_t to;
+    size_t bytes;
+    enum troupe_err sent;
+    enum troupe_err given;
+    struct troupe_body body;
+};
+
+static void send_oversize(troupe_context_t *ctx, void *data)
+{
+    struct oversize *oversize = data;
+    cr_assert(eq(int, troupe_body_new(oversize->bytes, &oversize->body), TROUPE_OK));
+    oversize->sent =
+        troupe_send(ctx, oversize->to, FIXTURE_DROP, oversize->body.data, oversize->bytes);
+    oversize->given = troupe_give(ctx, oversize->to, FIXTURE_DROP, &oversize->body);
+}
+
+BACKEND_TEST(bounds, a_body_over_the_bound_is_too_big_and_stays_with_its_sender)
+{
+    troupe_ref_t slow = TROUPE_REF_NONE;
+    struct fixture_gate gate;
+    struct fixture *fixture = open_bounded_in_bytes(placement, &slow, &gate);
+    struct oversize oversize = {.to = slow, .bytes = BOUND_BYTES + 1};
+
+    fixture_act(fixture, send_oversize, &oversize);
+    fixture_gate_open(&gate);
+
+    cr_expect(eq(int, oversize.sent, TROUPE_ERR_TOOBIG));
+    cr_expect(eq(int, oversize.given, TROUPE_ERR_TOOBIG));
+    cr_expect(eq(sz, oversize.body.bytes, BOUND_BYTES + 1));
+    cr_expect(oversize.body.data != NULL);
+    troupe_body_free(&oversize.body);
+    cr_expect(eq(u64, fixture_count(fixture, slow), 0));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.refused, 0)); // it would never fit, so no ROOM is owed
+}
+
+BACKEND_TEST(bounds, a_body_of_half_the_bound_fits_an_empty_mailbox)
+{
+    struct fixture_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&fixture_slow), .mailbox_bytes = BOUND_BYTES};
+    struct fixture *fixture = fixture_open(placement, &options);
+    troupe_ref_t slow = fixture_spawn(fixture, &fixture_slow);
+    struct fixture_flood flood = {.to = slow, .body_bytes = BOUND_BYTES / 2, .count_max = 1};
+
+    // It may be refused for as long as others hold a little of the mailbox, and is told of room
+    // then.
+    for (;;) {
+        fixture_act(fixture, fixture_flood, &flood);
+        if (flood.accepted == 1) {
+            break;
+        }
+        (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    }
+
+    cr_expect(eq(u64, fixture_count(fixture, slow), 1));
+    fixture_close(&fixture);
+}
+
+struct refused_gift {
+    struct fixture_flood flood;
+    struct troupe_body body;
+    enum troupe_err err;
+};
+
+static void flood_then_give(troupe_context_t *ctx, void *data)
+{
+    struct refused_gift *gift = data;
+    fixture_flood(ctx, &gift->flood);
+    cr_assert(eq(int, troupe_body_new(100, &gift->body), TROUPE_OK));
+    gift->err = troupe_give(ctx, gift->flood.to, FIXTURE_DROP, &gift->body);
+}
+
+BACKEND_TEST(bounds, a_refused_body_stays_with_its_giver)
+{
+    troupe_ref_t slow = TROUPE_REF_NONE;
+    struct fixture_gate gate;
+    struct fixture *fixture = open_with_slow(placement, &slow, &gate);
+    struct refused_gift gift = {.flood = {.to = slow}};
+
+    fixture_act(fixture, flood_then_give, &gift);
+    fixture_gate_open(&gate);
+
+    cr_expect(eq(int, gift.err, TROUPE_ERR_FULL));
+    cr_expect(gift.body.data != NULL);
+    cr_expect(eq(sz, gift.body.bytes, 100));
+    troupe_body_free(&gift.body);
+    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    fixture_close(&fixture);
+}
+
+/* What passes a full mailbox. ------------------------------------------------------------------ */
+
+/** The asker asks, can be held, and tells what came of it. */
+struct asker {
+    struct troupe_asker scenario;
+    uint64_t count;
+};
+
+static void asker_on_answer(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer)
+{
+    (void)tag, (void)answer;
+    const struct asker *asker = state;
+    uint32_t code = (uint32_t)err;
+    MUST(troupe_answer(ctx, asker->scenario, ANSWERED, &code, sizeof(code)));
+}
+
+static void asker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct asker *asker = state;
+    if (troupe_message_type(message) == QUERY) {
+        asker->scenario = troupe_message_asker(message);
+        struct troupe_letter letter = {.to = *TROUPE_BODY(message, troupe_ref_t), .type = QUESTION};
+        MUST(troupe_ask(ctx, &letter, 4 * FIXTURE_DEADLINE_NS, asker_on_answer, 0));
+        return;
+    }
+    fixture_slow.receive(ctx, &asker->count, message);
+}
+
+static const struct troupe_behaviour asker = {
+    .name = "asker", .state_bytes = sizeof(struct asker), .receive = asker_receive};
+
+struct flood_and_answer {
+    struct fixture_flood flood;
+    struct troupe_asker asker;
+    enum troupe_err err;
+};
+
+static void flood_then_answer(troupe_context_t *ctx, void *data)
+{
+    struct flood_and_answer *what = data;
+    fixture_flood(ctx, &what->flood);
+    what->err = troupe_answer(ctx, what->asker, ANSWER, NULL, 0);
+}
+
+BACKEND_TEST(bounds, an_answer_passes_a_full_mailbox)
+{
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&asker));
+    troupe_ref_t ref = fixture_spawn(fixture, &asker);
+    troupe_ref_t scenario = fixture_scenario(fixture);
+    fixture_ask(fixture, ref, QUERY, &scenario, sizeof(scenario));
+    struct flood_and_answer what = {
+        .flood = {.to = ref}, .asker = fixture_hear(fixture, QUESTION)->asker};
+    struct fixture_gate gate;
+    fixture_hold(fixture, ref, &gate);
+
+    fixture_act(fixture, flood_then_answer, &what);
+    fixture_gate_open(&gate);
+
+    cr_expect(eq(int, what.err, TROUPE_OK));
+    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, ANSWERED, uint32_t), TROUPE_OK));
+    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    fixture_close(&fixture);
+}
+
+static void flood_and_set_timers(troupe_context_t *ctx, void *data)
+{
+    struct fixture_flood *flood = data;
+    fixture_flood(ctx, flood);
+    struct troupe_letter tick = {.to = flood->to, .type = TICK};
+    struct troupe_letter tock = {.to = troupe_self(ctx), .type = TOCK};
+    cr_assert(eq(int, troupe_send_after(ctx, 1000, &tick, NULL), TROUPE_OK));
+    cr_assert(eq(int, troupe_send_after(ctx, 1000000, &tock, NULL), TROUPE_OK));
+}
+
+BACKEND_TEST(bounds, a_timers_message_passes_a_full_mailbox)
+{
+    troupe_ref_t slow = TROUPE_REF_NONE;
+    struct fixture_gate gate;
+    struct fixture *fixture = open_with_slow(placement, &slow, &gate);
+    struct fixture_flood flood = {.to = slow};
+
+    fixture_act(fixture, flood_and_set_timers, &flood);
+    (void)fixture_hear(fixture, TOCK); // so TICK has fired too, being due before it
+    fixture_gate_open(&gate);
+
+    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    cr_expect(eq(u64, fixture_count(fixture, slow), flood.accepted + 1)); // the drops and TICK
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 0));
+}
+
+/* Two pressers press one judge, who lets both go when it has heard enough of each. ------------- */
+
+struct presser {
+    troupe_ref_t judge;
+    uint32_t has_enough;
+};
+
+static void presser_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct presser *presser = state;
+    if (troupe_message_type(message) == PRESS) {
+        presser->judge = *TROUPE_BODY(message, troupe_ref_t);
+    } else if (troupe_message_type(message) == ENOUGH) {
+        presser->has_enough = 1;
+    }
+    while (presser->has_enough == 0) {
+        enum troupe_err err = troupe_send(ctx, presser->judge, PRESSURE, NULL, 0);
+        if (err == TROUPE_ERR_FULL) {
+            return; // goes on at ROOM
+        }
+        MUST(err);
+    }
+}
+
+static const struct troupe_behaviour presser = {
+    .name = "presser", .state_bytes = sizeof(struct presser), .receive = presser_receive};
+
+enum { ENOUGH_COUNT = 500 };
+
+struct judge {
+    struct troupe_asker scenario;
+    troupe_ref_t pressers[2];
+    uint32_t counts[2];
+    uint32_t is_done;
+};
+
+static void judge_pressed(struct judge *judge, troupe_ref_t by)
+{
+    uint32_t index =
+        troupe_ref_equal(judge->pressers[0], by) || !troupe_ref_is_some(judge->pressers[0]) ? 0 : 1;
+    judge->pressers[index] = by;
+    judge->counts[index]++;
+}
+
+static void judge_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct judge *judge = state;
+    if (troupe_message_type(message) == JUDGE) {
+        judge->scenario = troupe_message_asker(message);
+        return;
+    }
+    judge_pressed(judge, troupe_message_sender(message));
+    bool is_fair = judge->counts[0] >= ENOUGH_COUNT && judge->counts[1] >= ENOUGH_COUNT;
+    if (is_fair && judge->is_done == 0) {
+        judge->is_done = 1;
+        // By timers, which need no room: in one world the pressers' mailbox is the full one.
+        for (int i = 0; i < 2; i++) {
+            struct troupe_letter enough = {.to = judge->pressers[i], .type = ENOUGH};
+            MUST(troupe_send_after(ctx, 0, &enough, NULL));
+        }
+        MUST(troupe_answer(ctx, judge->scenario, FAIR, NULL, 0));
+    }
+}
+
+static const struct troupe_behaviour judge = {
+    .name = "judge", .state_bytes = sizeof(struct judge), .receive = judge_receive};
+
+struct press {
+    troupe_ref_t judge;
+    troupe_ref_t pressers[2];
+};
+
+/** Both in one callback: in one world nothing else gets through once the first of them presses. */
+static void press(troupe_context_t *ctx, void *data)
+{
+    const struct press *press = data;
+    for (int i = 0; i < 2; i++) {
+        cr_assert(eq(int, TROUPE_SEND(ctx, press->pressers[i], PRESS, &press->judge), TROUPE_OK));
+    }
+}
+
+BACKEND_TEST(bounds, two_senders_that_press_both_make_progress)
+{
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&presser, &judge));
+    struct press what = {
+        .judge = fixture_spawn(fixture, &judge),
+        .pressers = {fixture_spawn(fixture, &presser), fixture_spawn(fixture, &presser)},
+    };
+    fixture_ask(fixture, what.judge, JUDGE, NULL, 0);
+
+    fixture_act(fixture, press, &what);
+
+    (void)fixture_hear(fixture, FAIR);
+    fixture_close(&fixture);
+}

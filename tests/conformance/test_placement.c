@@ -1,0 +1,257 @@
+/*
+ * Promise 10, you say where: an actor lives where the first rule that matches says, and rules of
+ * the command line go before the environment, that before the code, and that before the defaults.
+ */
+#include "support/fixture.h"
+
+#include <troupe/backend.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    WHERE = 1, // asks for HERE
+    HERE,      // troupe_ref_t, oneself
+};
+
+static void settler_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    troupe_ref_t self = troupe_self(ctx);
+    REPORT(ctx, message, HERE, &self);
+}
+
+static const struct troupe_behaviour settler = {.name = "settler", .receive = settler_receive};
+static const struct troupe_behaviour nomad = {.name = "nomad", .receive = settler_receive};
+
+static struct fixture *open_with_rules(
+    const struct fixture_placement *placement, const struct fixture_options *rules)
+{
+    struct fixture_options options = *rules;
+    options.behaviours = TROUPE_BEHAVIOURS(&settler, &nomad);
+    return fixture_open(placement, &options);
+}
+
+/** Spawn, ask it where it lives, and check that its reference said so. @return its executor. */
+static uint32_t settle(struct fixture *fixture, const struct troupe_spawn_options *options)
+{
+    troupe_ref_t ref = fixture_spawn_with(fixture, options);
+    fixture_ask(fixture, ref, WHERE, NULL, 0);
+    troupe_ref_t self = *FIXTURE_HEAR(fixture, HERE, troupe_ref_t);
+    cr_expect(troupe_ref_equal(self, ref));
+    return ref.executor;
+}
+
+static uint32_t settle_named(struct fixture *fixture, const char *name)
+{
+    return settle(fixture, &(struct troupe_spawn_options){.behaviour = &settler, .name = name});
+}
+
+/** @return whether @p executor is one that actors of the placement may have. */
+static bool is_at_home(const struct fixture_placement *placement, uint32_t executor)
+{
+    bool is_ecs = (fixture_traits(placement) & TROUPE_TRAIT_CALLERS_THREAD) != 0;
+    return is_ecs == (executor == 0);
+}
+
+static uint32_t count_different(const uint32_t *numbers, uint32_t count)
+{
+    uint32_t different = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_new = true;
+        for (uint32_t before = 0; before < i; before++) {
+            is_new = is_new && numbers[before] != numbers[i];
+        }
+        different += is_new ? 1 : 0;
+    }
+    return different;
+}
+
+BACKEND_TEST(placement, actors_share_as_many_executors_as_the_rule_says)
+{
+    struct fixture *fixture = open_with_rules(placement, &(struct fixture_options){0});
+    uint32_t executors[12];
+
+    for (uint32_t i = 0; i < 12; i++) {
+        executors[i] = settle_named(fixture, NULL);
+        cr_expect(is_at_home(placement, executors[i]));
+    }
+
+    uint32_t promised = fixture_executor_count(placement);
+    cr_expect(eq(u32, count_different(executors, 12), promised == 0 ? 12 : promised));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(placement, a_name_always_leads_to_the_same_place_in_a_pool)
+{
+    struct fixture *fixture = open_with_rules(placement, &(struct fixture_options){0});
+    if (fixture_executor_count(placement) == 0) {
+        fixture_close(&fixture);
+        cr_skip("no pool: each actor has an executor of its own");
+    }
+
+    uint32_t anna = settle_named(fixture, "anna");
+    uint32_t bert = settle_named(fixture, "bert");
+
+    for (int i = 0; i < 5; i++) {
+        cr_expect(eq(u32, settle_named(fixture, "anna"), anna));
+        cr_expect(eq(u32, settle_named(fixture, "bert"), bert));
+    }
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(placement, without_any_rule_an_actor_lives_in_the_owners_world)
+{
+    struct fixture *fixture =
+        open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
+
+    cr_expect(eq(u32, settle_named(fixture, NULL), 0));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(placement, the_first_rule_that_matches_wins)
+{
+    struct fixture *fixture =
+        open_with_rules(placement, &(struct fixture_options){.first_rule = "w*=ecs"});
+
+    cr_expect(eq(u32, settle_named(fixture, "worker"), 0));
+    cr_expect(is_at_home(placement, settle_named(fixture, "answerer")));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(placement, a_rule_matches_the_name_or_the_behaviour)
+{
+    struct fixture *fixture =
+        open_with_rules(placement, &(struct fixture_options){.first_rule = "nomad=ecs"});
+
+    struct troupe_spawn_options options = {.behaviour = &nomad, .name = "ali"};
+    cr_expect(eq(u32, settle(fixture, &options), 0));      // by its behaviour
+    cr_expect(eq(u32, settle_named(fixture, "nomad"), 0)); // by its name
+    cr_expect(is_at_home(placement, settle_named(fixture, "ali")));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(placement, the_code_says_where_when_no_rule_does)
+{
+    struct fixture *fixture =
+        open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
+
+    struct troupe_spawn_options options = {.behaviour = &settler, .place = placement->place};
+    cr_expect(is_at_home(placement, settle(fixture, &options)));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(placement, a_rule_outranks_the_code)
+{
+    struct fixture *fixture =
+        open_with_rules(placement, &(struct fixture_options){.first_rule = "w*=ecs"});
+
+    struct troupe_spawn_options to_place = {
+        .behaviour = &settler, .name = "worker", .place = placement->place};
+    struct troupe_spawn_options to_ecs = {.behaviour = &settler, .place = "ecs"};
+    cr_expect(eq(u32, settle(fixture, &to_place), 0));
+    cr_expect(is_at_home(placement, settle(fixture, &to_ecs)));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(placement, the_code_outranks_the_programs_defaults)
+{
+    char rule[64];
+    (void)snprintf(rule, sizeof(rule), "*=%s", placement->place);
+    const char *const defaults[] = {rule, NULL};
+    struct fixture_options rules = {.places_nothing = true, .place_default = defaults};
+    struct fixture *fixture = open_with_rules(placement, &rules);
+
+    struct troupe_spawn_options to_ecs = {.behaviour = &settler, .place = "ecs"};
+    cr_expect(eq(u32, settle(fixture, &to_ecs), 0));
+    cr_expect(is_at_home(placement, settle_named(fixture, NULL)));
+    fixture_close(&fixture);
+}
+
+/** `TROUPE_PLACE` is for this test's process alone: each test runs in one of its own. */
+static void set_environment(const char *rules)
+{
+    cr_assert(eq(int, setenv("TROUPE_PLACE", rules, 1), 0));
+}
+
+BACKEND_TEST(placement, the_environment_outranks_the_code)
+{
+    char rules[96];
+    (void)snprintf(rules, sizeof(rules), "w*=ecs;*=%s", placement->place);
+    set_environment(rules);
+    struct fixture *fixture =
+        open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
+
+    struct troupe_spawn_options to_place = {
+        .behaviour = &settler, .name = "worker", .place = placement->place};
+    struct troupe_spawn_options to_ecs = {.behaviour = &settler, .place = "ecs"};
+    cr_expect(eq(u32, settle(fixture, &to_place), 0));
+    cr_expect(is_at_home(placement, settle(fixture, &to_ecs)));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(placement, the_command_line_outranks_the_environment)
+{
+    char rules[96];
+    (void)snprintf(rules, sizeof(rules), "w*=%s;*=ecs", placement->place);
+    set_environment(rules);
+    struct fixture *fixture =
+        open_with_rules(placement, &(struct fixture_options){.first_rule = "w*=ecs"});
+
+    cr_expect(eq(u32, settle_named(fixture, "worker"), 0));
+    cr_expect(is_at_home(placement, settle_named(fixture, "answerer")));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(placement, a_spawn_whose_place_is_no_place_is_refused)
+{
+    struct fixture *fixture =
+        open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
+    troupe_context_t *ctx = troupe_system_context(fixture_system(fixture));
+    struct troupe_spawn_options no_count = {.behaviour = &settler, .place = "thread:"};
+    struct troupe_spawn_options no_backend = {.behaviour = &settler, .place = "martian"};
+
+    cr_expect(eq(int, troupe_spawn(ctx, &no_count, NULL), TROUPE_ERR_INVAL));
+    cr_expect(ne(int, troupe_spawn(ctx, &no_backend, NULL), TROUPE_OK));
+
+    cr_expect(strstr(troupe_error_detail(), "martian") != NULL, "%s", troupe_error_detail());
+    cr_expect(eq(u32, settle_named(fixture, NULL), 0)); // and no harm was done
+    fixture_close(&fixture);
+}
+
+/* What a system refuses at its start, wherever actors live. ------------------------------------ */
+
+static enum troupe_err new_with_rule(const char *rule)
+{
+    const char *const rules[] = {rule, NULL};
+    struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&settler), .place = rules};
+    troupe_system_t *system = NULL;
+    enum troupe_err err = troupe_system_new(&options, &system);
+    (void)troupe_system_destroy(&system);
+    return err;
+}
+
+Test(placement, a_rule_that_does_not_parse_is_refused_with_a_caret)
+{
+    static const char *const rules[] = {
+        "settler",
+        "=ecs",
+        "settler=",
+        "settler=thread:",
+        "settler=thread:0",
+        "settler=thread:x",
+        "settler=ecs+",
+    };
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        cr_expect(new_with_rule(rules[i]) == TROUPE_ERR_INVAL, "'%s' parses", rules[i]);
+        cr_expect(strchr(troupe_error_detail(), '^') != NULL, "no caret for '%s'", rules[i]);
+    }
+}
+
+Test(placement, a_rule_with_an_unknown_backend_is_refused_by_name)
+{
+    cr_expect(ne(int, new_with_rule("*=martian"), TROUPE_OK));
+    cr_expect(strstr(troupe_error_detail(), "martian") != NULL, "%s", troupe_error_detail());
+}

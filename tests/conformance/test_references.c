@@ -1,0 +1,265 @@
+/*
+ * Promise 7, a reference never reaches the next tenant: it names one actor for as long as that
+ * lives, and afterwards makes a dead letter.
+ */
+#include "support/fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    VISIT = 1, // asks for VISITED
+    VISITED,   // uint32_t, how many visits this tenant had
+    LEAVE,     // stop yourself
+    LEFT,      // from fini
+    FORWARD,   // to the postman: struct forward
+};
+
+/* A tenant counts its visits, and tells when it leaves. ---------------------------------------- */
+
+struct tenant {
+    troupe_ref_t scenario;
+    uint32_t visits;
+};
+
+static enum troupe_err tenant_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx;
+    ((struct tenant *)state)->scenario = fixture_ref_of(args, args_bytes);
+    return TROUPE_OK;
+}
+
+static void tenant_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct tenant *tenant = state;
+    if (troupe_message_type(message) == LEAVE) {
+        troupe_stop(ctx);
+        return;
+    }
+    tenant->visits++;
+    REPORT(ctx, message, VISITED, &tenant->visits);
+}
+
+static void tenant_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)
+{
+    (void)end;
+    // At the end of the system the scenario may be gone, and this a dead letter.
+    fixture_ignore(troupe_send(ctx, ((struct tenant *)state)->scenario, LEFT, NULL, 0));
+}
+
+static const struct troupe_behaviour tenant = {
+    .name = "tenant",
+    .state_bytes = sizeof(struct tenant),
+    .init = tenant_init,
+    .receive = tenant_receive,
+    .fini = tenant_fini,
+};
+
+static struct fixture *open_with_tenants(const struct fixture_placement *placement)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&tenant)};
+    return fixture_open(placement, &options);
+}
+
+/** Spawn a tenant and let it leave again. @return the reference it leaves behind. */
+static troupe_ref_t spawn_and_leave(struct fixture *fixture)
+{
+    troupe_ref_t ref = fixture_spawn_reporter(fixture, &tenant);
+    fixture_tell(fixture, ref, LEAVE, NULL, 0);
+    (void)fixture_hear(fixture, LEFT);
+    return ref;
+}
+
+BACKEND_TEST(references, a_stale_reference_makes_a_dead_letter)
+{
+    struct fixture *fixture = open_with_tenants(placement);
+    troupe_ref_t stale = spawn_and_leave(fixture);
+
+    fixture_tell(fixture, stale, VISIT, NULL, 0);
+    fixture_tell(fixture, stale, VISIT, NULL, 0);
+
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
+}
+
+static int compare_refs(const void *a, const void *b)
+{
+    return troupe_ref_compare(*(const troupe_ref_t *)a, *(const troupe_ref_t *)b);
+}
+
+BACKEND_TEST(references, a_stale_reference_never_reaches_the_next_tenant)
+{
+    struct fixture *fixture = open_with_tenants(placement);
+    uint32_t count = fixture_crowd(placement);
+    troupe_ref_t *stale = calloc(count, sizeof(*stale));
+    for (uint32_t i = 0; i < count; i++) {
+        stale[i] = spawn_and_leave(fixture);
+    }
+    troupe_ref_t last = fixture_spawn_reporter(fixture, &tenant);
+
+    for (uint32_t i = 0; i < count; i++) {
+        fixture_tell(fixture, stale[i], VISIT, NULL, 0);
+    }
+    fixture_tell(fixture, last, VISIT, NULL, 0);
+
+    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, VISITED, uint32_t), 1));
+    qsort(stale, count, sizeof(*stale), compare_refs);
+    for (uint32_t i = 1; i < count; i++) {
+        cr_expect(not(troupe_ref_equal(stale[i - 1], stale[i])));
+        cr_expect(not(troupe_ref_equal(stale[i], last)));
+    }
+    free(stale);
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], count));
+}
+
+static void spawn_and_stop_many(troupe_context_t *ctx, void *data)
+{
+    struct fixture *fixture = data;
+    troupe_ref_t scenario = fixture_scenario(fixture);
+    struct troupe_spawn_options options = {
+        .behaviour = &tenant, .args = &scenario, .args_bytes = sizeof(scenario)};
+    for (int i = 0; i < 20; i++) {
+        troupe_ref_t ref = TROUPE_REF_NONE;
+        cr_assert(eq(int, troupe_spawn(ctx, &options, &ref), TROUPE_OK));
+        cr_assert(eq(int, troupe_stop_actor(ctx, ref), TROUPE_OK));
+        cr_assert(eq(int, troupe_send(ctx, ref, VISIT, NULL, 0), TROUPE_OK));
+    }
+}
+
+BACKEND_TEST(references, an_actor_stopped_at_birth_leaves_nothing_behind)
+{
+    struct fixture *fixture = open_with_tenants(placement);
+
+    fixture_act(fixture, spawn_and_stop_many, fixture);
+
+    for (int i = 0; i < 20; i++) {
+        (void)fixture_hear(fixture, LEFT);
+    }
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 20));
+    cr_expect(eq(u64, stats.actors_started, 21));
+}
+
+/* References that never were. ------------------------------------------------------------------ */
+
+struct wrong {
+    troupe_ref_t refs[4];
+};
+
+static void send_to_the_wrong(troupe_context_t *ctx, void *data)
+{
+    const struct wrong *wrong = data;
+    for (int i = 0; i < 4; i++) {
+        cr_expect(eq(int, troupe_send(ctx, wrong->refs[i], VISIT, "hello", 6), TROUPE_OK));
+    }
+}
+
+BACKEND_TEST(references, a_reference_that_never_was_makes_a_dead_letter)
+{
+    struct fixture *fixture = open_with_tenants(placement);
+    troupe_ref_t real = fixture_spawn_reporter(fixture, &tenant);
+    struct wrong wrong = {.refs = {real, real, real, real}};
+    wrong.refs[0].index = 77777777;
+    wrong.refs[1].generation += 1000;
+    wrong.refs[2].executor = 60000;
+    wrong.refs[3].node = 99999;
+
+    fixture_act(fixture, send_to_the_wrong, &wrong);
+    fixture_tell(fixture, real, VISIT, NULL, 0);
+
+    (void)fixture_hear(fixture, VISITED);
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_NO_SUCH_ACTOR], 4));
+    cr_expect(eq(u64, stats.dead, 4));
+}
+
+static void on_no_answer(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer)
+{
+    (void)ctx, (void)state, (void)tag, (void)err, (void)answer;
+    cr_fatal("an ask that was refused has no answer");
+}
+
+static void try_nobody(troupe_context_t *ctx, void *data)
+{
+    (void)data;
+    struct troupe_body body = {0};
+    struct troupe_letter letter = {.to = TROUPE_REF_NONE, .type = VISIT};
+    cr_expect(eq(int, troupe_send(ctx, TROUPE_REF_NONE, VISIT, NULL, 0), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, troupe_give(ctx, TROUPE_REF_NONE, VISIT, &body), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, troupe_ask(ctx, &letter, 0, on_no_answer, 0), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, troupe_send_after(ctx, 1, &letter, NULL), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, troupe_stop_actor(ctx, TROUPE_REF_NONE), TROUPE_ERR_INVAL));
+}
+
+BACKEND_TEST(references, nobody_is_refused_at_once)
+{
+    struct fixture *fixture = open_with_tenants(placement);
+
+    fixture_act(fixture, try_nobody, NULL);
+
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 0));
+}
+
+/* References as values. ------------------------------------------------------------------------ */
+
+struct forward {
+    troupe_ref_t to;
+};
+
+/** Visits whom it is told to, and brings the answer back. */
+static void postman_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    troupe_ref_t *scenario = state;
+    if (troupe_message_type(message) == FORWARD) {
+        *scenario = troupe_message_sender(message);
+        MUST(troupe_send(ctx, TROUPE_BODY(message, struct forward)->to, VISIT, NULL, 0));
+        return;
+    }
+    MUST(troupe_send(
+        ctx,
+        *scenario,
+        troupe_message_type(message),
+        troupe_message_body(message),
+        troupe_message_body_bytes(message)));
+}
+
+static const struct troupe_behaviour postman = {
+    .name = "postman", .state_bytes = sizeof(troupe_ref_t), .receive = postman_receive};
+
+BACKEND_TEST(references, a_reference_in_a_message_names_the_same_actor)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&tenant, &postman)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    struct forward forward = {.to = fixture_spawn_reporter(fixture, &tenant)};
+    troupe_ref_t ref = fixture_spawn(fixture, &postman);
+
+    fixture_tell(fixture, ref, FORWARD, &forward, sizeof(forward));
+
+    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, VISITED, uint32_t), 1));
+    fixture_tell(fixture, forward.to, VISIT, NULL, 0);
+    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, VISITED, uint32_t), 2));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(references, a_reference_printed_and_parsed_reaches_its_actor)
+{
+    struct fixture *fixture = open_with_tenants(placement);
+    troupe_ref_t ref = fixture_spawn_reporter(fixture, &tenant);
+    char text[TROUPE_REF_TEXT_BYTES];
+    troupe_ref_t parsed = TROUPE_REF_NONE;
+
+    cr_assert(eq(int, troupe_ref_parse(troupe_ref_print(ref, text), &parsed), TROUPE_OK));
+
+    cr_expect(troupe_ref_equal(parsed, ref), "'%s'", text);
+    fixture_tell(fixture, parsed, VISIT, NULL, 0);
+    (void)fixture_hear(fixture, VISITED);
+    fixture_close(&fixture);
+}

@@ -1,0 +1,442 @@
+/*
+ * The end of a system: whatever its actors are at, it ends in order and in time, every actor is
+ * finished once, and every message is accounted for (the audit of fixture_close()).
+ *
+ * What subjects tell at the very end goes into a journal, since the scenario may be gone by then.
+ */
+#include "support/fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SERVE = 1, // to a player: struct serve
+    BALL,      // between players, for ever
+    BUSY,      // from a player after some balls
+    PRESS,     // to a presser: troupe_ref_t
+    PRESSURE,  // from the presser
+    BEAT,      // from a timer
+    STOP_ALL,  // stop the system
+    END,       // fail yourself
+    HELLO,     // ask; answered by HELLO
+};
+
+/* Players exchange a ball for ever. ------------------------------------------------------------ */
+
+struct serve {
+    troupe_ref_t other;
+    troupe_ref_t scenario;
+};
+
+struct player {
+    struct serve serve;
+    uint32_t count;
+};
+
+static void player_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct player *player = state;
+    player->count++;
+    if (troupe_message_type(message) == SERVE) {
+        player->serve = *TROUPE_BODY(message, struct serve);
+    }
+    if (player->count == 100 && troupe_ref_is_some(player->serve.scenario)) {
+        MUST(troupe_send(ctx, player->serve.scenario, BUSY, NULL, 0));
+    }
+    troupe_ref_t to = troupe_message_type(message) == SERVE ? player->serve.other
+                                                            : troupe_message_sender(message);
+    // While the system ends, a send may be refused; then the ball is out.
+    fixture_ignore(troupe_send(ctx, to, BALL, NULL, 0));
+}
+
+static const struct troupe_behaviour player = {
+    .name = "player", .state_bytes = sizeof(struct player), .receive = player_receive};
+
+BACKEND_TEST(stop, a_system_ends_while_its_actors_talk)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&player)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    for (int pair = 0; pair < 4; pair++) {
+        struct serve serve = {
+            .other = fixture_spawn(fixture, &player), .scenario = fixture_scenario(fixture)};
+        fixture_tell(fixture, fixture_spawn(fixture, &player), SERVE, &serve, sizeof(serve));
+    }
+    for (int pair = 0; pair < 4; pair++) {
+        (void)fixture_hear(fixture, BUSY);
+    }
+
+    troupe_system_stop(fixture_system(fixture));
+    fixture_run(fixture);
+
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.actors_ended, 9));
+}
+
+/* Pressers fill a mailbox for ever. ------------------------------------------------------------ */
+
+struct presser {
+    troupe_ref_t scenario;
+    troupe_ref_t to;
+    uint32_t rooms;
+};
+
+static enum troupe_err presser_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx;
+    ((struct presser *)state)->scenario = fixture_ref_of(args, args_bytes);
+    return TROUPE_OK;
+}
+
+static void presser_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct presser *presser = state;
+    if (troupe_message_type(message) == PRESS) {
+        presser->to = *TROUPE_BODY(message, troupe_ref_t);
+    } else if (++presser->rooms == 3) {
+        // By a timer, which needs no room: in one world the scenario's mailbox is the full one.
+        struct troupe_letter busy = {.to = presser->scenario, .type = BUSY};
+        MUST(troupe_send_after(ctx, 0, &busy, NULL));
+    }
+    for (int i = 0; i < 100; i++) {
+        // What is refused, by a full mailbox or by the end, goes on at ROOM or never.
+        fixture_ignore(troupe_send(ctx, presser->to, PRESSURE, "pressure", 9));
+    }
+}
+
+static const struct troupe_behaviour presser = {
+    .name = "presser",
+    .state_bytes = sizeof(struct presser),
+    .init = presser_init,
+    .receive = presser_receive,
+};
+
+BACKEND_TEST(stop, a_system_ends_while_its_mailboxes_are_full)
+{
+    struct fixture_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&presser, &fixture_slow), .mailbox_messages = 64};
+    struct fixture *fixture = fixture_open(placement, &options);
+    troupe_context_t *ctx = troupe_system_context(fixture_system(fixture));
+    troupe_ref_t slow = fixture_spawn(fixture, &fixture_slow);
+    for (int i = 0; i < 3; i++) {
+        troupe_ref_t ref = fixture_spawn_reporter(fixture, &presser);
+        cr_assert(eq(int, TROUPE_SEND(ctx, ref, PRESS, &slow), TROUPE_OK));
+    }
+    for (int i = 0; i < 3; i++) {
+        (void)fixture_hear(fixture, BUSY);
+    }
+
+    troupe_system_stop(fixture_system(fixture));
+    fixture_run(fixture);
+
+    fixture_close(&fixture);
+}
+
+/* Timers that never end. ----------------------------------------------------------------------- */
+
+struct beater {
+    troupe_ref_t scenario;
+    uint32_t beats;
+};
+
+static void beater_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct beater *beater = state;
+    if (troupe_message_type(message) == HELLO) {
+        beater->scenario = troupe_message_sender(message);
+        struct troupe_letter beat = {.to = troupe_self(ctx), .type = BEAT};
+        MUST(troupe_send_every(ctx, 100000, &beat, NULL));
+        return;
+    }
+    beater->beats++;
+    if (beater->beats == 3) {
+        MUST(troupe_send(ctx, beater->scenario, BUSY, NULL, 0));
+    }
+}
+
+static const struct troupe_behaviour beater = {
+    .name = "beater", .state_bytes = sizeof(struct beater), .receive = beater_receive};
+
+BACKEND_TEST(stop, a_system_ends_while_its_timers_repeat)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&beater)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    for (int i = 0; i < 4; i++) {
+        fixture_tell(fixture, fixture_spawn(fixture, &beater), HELLO, NULL, 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        (void)fixture_hear(fixture, BUSY);
+    }
+
+    troupe_system_stop(fixture_system(fixture));
+    fixture_run(fixture);
+
+    fixture_close(&fixture);
+}
+
+/* The chronicler writes its end into the journal. ---------------------------------------------- */
+
+struct chronicle {
+    struct fixture_journal journal;
+    uint32_t number;
+};
+
+static enum troupe_err chronicler_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx;
+    MUST_BE(args_bytes == sizeof(struct chronicle));
+    memcpy(state, args, args_bytes);
+    return TROUPE_OK;
+}
+
+static void chronicler_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    if (troupe_message_type(message) == STOP_ALL) {
+        troupe_stop_system(ctx);
+    } else if (troupe_message_type(message) == END) {
+        troupe_fail(ctx, 7, "as told");
+    } else {
+        MUST(troupe_reply(ctx, message, HELLO, NULL, 0));
+    }
+}
+
+static void chronicler_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)
+{
+    const struct chronicle *chronicle = state;
+    char line[128];
+    (void)snprintf(
+        line,
+        sizeof(line),
+        "%u %u %s",
+        (unsigned)troupe_self(ctx).executor,
+        (unsigned)chronicle->number,
+        troupe_exit_reason_text(end->reason));
+    fixture_journal_add(&chronicle->journal, line);
+}
+
+static const struct troupe_behaviour chronicler = {
+    .name = "chronicler",
+    .state_bytes = sizeof(struct chronicle),
+    .init = chronicler_init,
+    .receive = chronicler_receive,
+    .fini = chronicler_fini,
+};
+
+enum { CHRONICLER_COUNT = 10 };
+
+/** A system with ten chroniclers, each of which has answered. @return the last one. */
+static struct fixture *open_with_chroniclers(
+    const struct fixture_placement *placement,
+    struct fixture_journal *journal,
+    troupe_ref_t *out_last)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&chronicler)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    struct chronicle chronicle;
+    fixture_journal_open(journal);
+    chronicle.journal = *journal;
+    for (chronicle.number = 0; chronicle.number < CHRONICLER_COUNT; chronicle.number++) {
+        *out_last = fixture_spawn_with(
+            fixture,
+            &(struct troupe_spawn_options){
+                .behaviour = &chronicler,
+                .args = &chronicle,
+                .args_bytes = sizeof(chronicle),
+            });
+        fixture_ask(fixture, *out_last, HELLO, NULL, 0);
+        (void)fixture_hear(fixture, HELLO);
+    }
+    return fixture;
+}
+
+struct line {
+    unsigned executor;
+    unsigned number;
+    char reason[32];
+};
+
+/** Read the next line of a journal and move @p text behind it. @return whether there was one. */
+static bool next_line(const char **text, struct line *out_line)
+{
+    int bytes = 0;
+    int count = sscanf(
+        *text, "%u %u %31s\n%n", &out_line->executor, &out_line->number, out_line->reason, &bytes);
+    *text += count == 3 ? bytes : 0;
+    return count == 3;
+}
+
+BACKEND_TEST(stop, every_actor_is_finished_once_as_shutdown)
+{
+    struct fixture_journal journal;
+    troupe_ref_t last = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+
+    fixture_close(&fixture);
+
+    const char *text = fixture_journal_close(&journal);
+    struct line line;
+    uint32_t seen[CHRONICLER_COUNT] = {0};
+    while (next_line(&text, &line)) {
+        cr_assert(lt(uint, line.number, CHRONICLER_COUNT));
+        seen[line.number]++;
+        cr_expect(strcmp(line.reason, "shutdown") == 0, "%u: %s", line.number, line.reason);
+    }
+    for (uint32_t number = 0; number < CHRONICLER_COUNT; number++) {
+        cr_expect(eq(u32, seen[number], 1));
+    }
+}
+
+BACKEND_TEST(stop, actors_of_one_executor_end_in_reverse_order_of_their_start)
+{
+    struct fixture_journal journal;
+    troupe_ref_t last = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+
+    fixture_close(&fixture);
+
+    const char *text = fixture_journal_close(&journal);
+    struct line line;
+    unsigned lowest[1024];
+    memset(lowest, 0xFF, sizeof(lowest));
+    while (next_line(&text, &line)) {
+        cr_assert(lt(uint, line.executor, 1024));
+        cr_expect(lt(uint, line.number, lowest[line.executor]));
+        lowest[line.executor] = line.number;
+    }
+}
+
+BACKEND_TEST(stop, an_actor_can_end_the_system)
+{
+    struct fixture_journal journal;
+    troupe_ref_t last = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+
+    fixture_tell(fixture, last, STOP_ALL, NULL, 0);
+    fixture_run(fixture);
+
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.actors_ended, CHRONICLER_COUNT + 1));
+    (void)fixture_journal_close(&journal);
+}
+
+BACKEND_TEST(stop, the_system_ends_with_the_actor_that_is_watched)
+{
+    struct fixture_journal journal;
+    troupe_ref_t last = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+    struct troupe_exit end;
+    troupe_system_watch(fixture_system(fixture), last);
+    cr_expect(eq(int, troupe_system_watched_exit(fixture_system(fixture), &end), TROUPE_ERR_NOENT));
+
+    fixture_tell(fixture, last, END, NULL, 0);
+    fixture_run(fixture);
+
+    cr_assert(eq(int, troupe_system_watched_exit(fixture_system(fixture), &end), TROUPE_OK));
+    cr_expect(eq(int, end.reason, TROUPE_EXIT_ERROR));
+    cr_expect(eq(int, end.code, 7));
+    cr_expect(strcmp(end.text, "as told") == 0, "the text is '%s'", end.text);
+    fixture_close(&fixture);
+    (void)fixture_journal_close(&journal);
+}
+
+BACKEND_TEST(stop, stopping_twice_is_once)
+{
+    struct fixture_journal journal;
+    troupe_ref_t last = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+    fixture_tell(fixture, last, STOP_ALL, NULL, 0);
+
+    troupe_system_stop(fixture_system(fixture));
+    troupe_system_stop(fixture_system(fixture));
+    fixture_run(fixture);
+
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.actors_ended, CHRONICLER_COUNT + 1));
+    (void)fixture_journal_close(&journal);
+}
+
+BACKEND_TEST(stop, progress_tells_that_the_system_was_stopped)
+{
+    struct fixture_journal journal;
+    troupe_ref_t last = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+
+    troupe_system_stop(fixture_system(fixture));
+
+    cr_expect(eq(int, troupe_progress(fixture_system(fixture), NULL), TROUPE_ERR_CLOSED));
+    fixture_run(fixture);
+    fixture_close(&fixture);
+    (void)fixture_journal_close(&journal);
+}
+
+/* The late parent spawns in its fini. ---------------------------------------------------------- */
+
+static void late_parent_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)
+{
+    (void)end;
+    const struct chronicle *chronicle = state;
+    struct troupe_spawn_options options = {.behaviour = &beater};
+    enum troupe_err err = troupe_spawn(ctx, &options, NULL);
+    fixture_journal_add(
+        &chronicle->journal, err == TROUPE_ERR_CLOSED ? "closed" : troupe_err_text(err));
+}
+
+static const struct troupe_behaviour late_parent = {
+    .name = "late_parent",
+    .state_bytes = sizeof(struct chronicle),
+    .init = chronicler_init,
+    .receive = chronicler_receive,
+    .fini = late_parent_fini,
+};
+
+BACKEND_TEST(stop, nobody_is_spawned_while_the_system_ends)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&late_parent, &beater)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    struct chronicle chronicle = {.number = 0};
+    fixture_journal_open(&chronicle.journal);
+    troupe_ref_t ref = fixture_spawn_with(
+        fixture,
+        &(struct troupe_spawn_options){
+            .behaviour = &late_parent,
+            .args = &chronicle,
+            .args_bytes = sizeof(chronicle),
+        });
+    fixture_ask(fixture, ref, HELLO, NULL, 0);
+    (void)fixture_hear(fixture, HELLO);
+
+    struct troupe_stats stats = fixture_close(&fixture);
+
+    cr_expect(eq(u64, stats.actors_started, 2));
+    const char *text = fixture_journal_close(&chronicle.journal);
+    cr_expect(strcmp(text, "closed\n") == 0, "the spawn returned '%s'", text);
+}
+
+/* Systems that never ran. ---------------------------------------------------------------------- */
+
+BACKEND_TEST(stop, a_system_that_never_ran_is_destroyed_with_its_mail)
+{
+    char text[64];
+    const char *const rule[] = {text, NULL};
+    (void)snprintf(text, sizeof(text), "*=%s", placement->place);
+    struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&fixture_slow), .place = rule};
+    troupe_system_t *system = NULL;
+    fixture_register_backends();
+    cr_assert(eq(int, troupe_system_new(&options, &system), TROUPE_OK));
+    struct troupe_spawn_options spawn_options = {.behaviour = &fixture_slow};
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    cr_assert(
+        eq(int, troupe_spawn(troupe_system_context(system), &spawn_options, &ref), TROUPE_OK));
+    for (int i = 0; i < 10; i++) {
+        cr_assert(
+            eq(int, troupe_send(troupe_system_context(system), ref, BEAT, NULL, 0), TROUPE_OK));
+    }
+
+    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+
+    cr_expect(system == NULL);
+    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK)); // nothing to do
+}

@@ -1,0 +1,483 @@
+/*
+ * Promise 9, time and chance come from the context: from the system's clock and seed, so that a
+ * world can be replayed. Timers fire in order, never early, and as often as they should.
+ */
+#include "support/fixture.h"
+
+#include <troupe/backend.h>
+
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    SET = 1,   // to a timer keeper: ask for FIRED, struct set
+    FIRE,      // from its timers: uint32_t, which
+    FIRED,     // struct fired
+    REPEAT,    // ask for REPEATED
+    BEAT,      // from its repeating timer
+    END_BEAT,  // from a later timer
+    REPEATED,  // struct repeated
+    CANCEL,    // ask for CANCELLED
+    CANCELLED, // struct cancelled
+    LAST_WORD, // to a mortal: set a timer to me, and stop
+    WORD,      // from its timer, or from the scenario's own
+    DRAW,      // ask for DRAWN
+    DRAWN,     // uint64_t[DRAW_COUNT]
+    CLOCK,     // ask for TIME
+    TIME,      // uint64_t, nanoseconds
+    WATCH,     // ask for WATCHED
+    WATCHED,   // uint64_t, how often time went back
+};
+
+enum { TIMER_COUNT = 6, DRAW_COUNT = 16, MS = 1000000 };
+
+/* The keeper of timers. ------------------------------------------------------------------------ */
+
+struct set {
+    uint64_t delays_ns[TIMER_COUNT];
+};
+
+struct fired {
+    uint32_t order[TIMER_COUNT];
+    uint64_t early_count; // of them, those that came before their time
+};
+
+struct repeated {
+    uint64_t beats;
+    uint64_t early_count;
+    uint32_t cancel_err;
+    uint32_t second_cancel_err;
+};
+
+struct cancelled {
+    uint32_t pending_err;
+    uint32_t again_err;
+    uint32_t none_err;
+    uint32_t fired_err;
+    uint32_t fire_count;
+};
+
+struct keeper {
+    struct troupe_asker asker;
+    uint64_t start_ns;
+    struct set set;
+    struct fired fired;
+    uint32_t fired_count;
+    struct repeated repeated;
+    struct cancelled cancelled;
+    troupe_timer_t timer;
+};
+
+enum { PERIOD_NS = MS, BEAT_COUNT = 5 };
+
+static void keeper_set(troupe_context_t *ctx, struct keeper *keeper, const struct set *set)
+{
+    keeper->set = *set;
+    keeper->start_ns = troupe_now(ctx);
+    for (uint32_t i = 0; i < TIMER_COUNT; i++) {
+        struct troupe_letter letter = {
+            .to = troupe_self(ctx), .type = FIRE, .body = &i, .body_bytes = sizeof(i)};
+        MUST(troupe_send_after(ctx, set->delays_ns[i], &letter, NULL));
+    }
+}
+
+static void keeper_fired(troupe_context_t *ctx, struct keeper *keeper, uint32_t which)
+{
+    uint64_t elapsed_ns = troupe_now(ctx) - keeper->start_ns;
+    keeper->fired.early_count += elapsed_ns < keeper->set.delays_ns[which];
+    keeper->fired.order[keeper->fired_count++] = which;
+    if (keeper->fired_count == TIMER_COUNT) {
+        MUST(troupe_answer(ctx, keeper->asker, FIRED, &keeper->fired, sizeof(keeper->fired)));
+    }
+}
+
+static void keeper_repeat(troupe_context_t *ctx, struct keeper *keeper)
+{
+    keeper->start_ns = troupe_now(ctx);
+    struct troupe_letter beat = {.to = troupe_self(ctx), .type = BEAT};
+    MUST(troupe_send_every(ctx, PERIOD_NS, &beat, &keeper->timer));
+    MUST_BE(keeper->timer != 0);
+}
+
+static void keeper_beat(troupe_context_t *ctx, struct keeper *keeper)
+{
+    struct repeated *repeated = &keeper->repeated;
+    repeated->beats++;
+    uint64_t elapsed_ns = troupe_now(ctx) - keeper->start_ns;
+    repeated->early_count += elapsed_ns < repeated->beats * PERIOD_NS;
+    if (repeated->beats != BEAT_COUNT) {
+        return;
+    }
+    repeated->cancel_err = (uint32_t)troupe_timer_cancel(ctx, keeper->timer);
+    repeated->second_cancel_err = (uint32_t)troupe_timer_cancel(ctx, keeper->timer);
+    struct troupe_letter end = {.to = troupe_self(ctx), .type = END_BEAT};
+    MUST(troupe_send_after(ctx, 10 * PERIOD_NS, &end, NULL));
+}
+
+static void keeper_cancel(troupe_context_t *ctx, struct keeper *keeper)
+{
+    struct troupe_letter fire = {.to = troupe_self(ctx), .type = CANCELLED};
+    struct troupe_letter beat = {.to = troupe_self(ctx), .type = CLOCK};
+    troupe_timer_t pending = 0;
+    MUST(troupe_send_after(ctx, 3 * MS, &fire, &pending));
+    MUST(troupe_send_after(ctx, 6 * MS, &beat, &keeper->timer));
+    keeper->cancelled.pending_err = (uint32_t)troupe_timer_cancel(ctx, pending);
+    keeper->cancelled.again_err = (uint32_t)troupe_timer_cancel(ctx, pending);
+    keeper->cancelled.none_err = (uint32_t)troupe_timer_cancel(ctx, 0);
+}
+
+static void keeper_cancelled(troupe_context_t *ctx, struct keeper *keeper)
+{
+    keeper->cancelled.fired_err = (uint32_t)troupe_timer_cancel(ctx, keeper->timer);
+    MUST(troupe_answer(
+        ctx, keeper->asker, CANCELLED, &keeper->cancelled, sizeof(keeper->cancelled)));
+}
+
+static void keeper_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct keeper *keeper = state;
+    if (troupe_message_asker(message).ask != 0) {
+        keeper->asker = troupe_message_asker(message);
+    }
+    switch (troupe_message_type(message)) {
+    case SET:
+        keeper_set(ctx, keeper, TROUPE_BODY(message, struct set));
+        break;
+    case FIRE:
+        keeper_fired(ctx, keeper, *TROUPE_BODY(message, uint32_t));
+        break;
+    case REPEAT:
+        keeper_repeat(ctx, keeper);
+        break;
+    case BEAT:
+        keeper_beat(ctx, keeper);
+        break;
+    case END_BEAT:
+        MUST(troupe_answer(
+            ctx, keeper->asker, REPEATED, &keeper->repeated, sizeof(keeper->repeated)));
+        break;
+    case CANCEL:
+        keeper_cancel(ctx, keeper);
+        break;
+    case CANCELLED:
+        keeper->cancelled.fire_count++;
+        break;
+    case CLOCK:
+        keeper_cancelled(ctx, keeper);
+        break;
+    default:
+        break;
+    }
+}
+
+static const struct troupe_behaviour keeper = {
+    .name = "keeper", .state_bytes = sizeof(struct keeper), .receive = keeper_receive};
+
+static struct fixture *open_with_keeper(
+    const struct fixture_placement *placement, troupe_ref_t *out_ref)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&keeper)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    *out_ref = fixture_spawn(fixture, &keeper);
+    return fixture;
+}
+
+static const struct set shuffled = {{9 * MS, 3 * MS, 12 * MS, 0, 6 * MS, 1 * MS}};
+
+BACKEND_TEST(clocks, timers_fire_in_the_order_they_are_due)
+{
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_keeper(placement, &ref);
+
+    fixture_ask(fixture, ref, SET, &shuffled, sizeof(shuffled));
+
+    static const uint32_t expected[TIMER_COUNT] = {3, 5, 1, 4, 0, 2};
+    const struct fired *fired = FIXTURE_HEAR(fixture, FIRED, struct fired);
+    for (int i = 0; i < TIMER_COUNT; i++) {
+        cr_expect(eq(u32, fired->order[i], expected[i]));
+    }
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(clocks, a_timer_is_never_early)
+{
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_keeper(placement, &ref);
+
+    fixture_ask(fixture, ref, SET, &shuffled, sizeof(shuffled));
+
+    cr_expect(eq(u64, FIXTURE_HEAR(fixture, FIRED, struct fired)->early_count, 0));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(clocks, a_repeating_timer_repeats_until_it_is_cancelled)
+{
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_keeper(placement, &ref);
+
+    fixture_ask(fixture, ref, REPEAT, NULL, 0);
+
+    const struct repeated *repeated = FIXTURE_HEAR(fixture, REPEATED, struct repeated);
+    cr_expect(ge(u64, repeated->beats, BEAT_COUNT));
+    cr_expect(le(u64, repeated->beats, BEAT_COUNT + 1)); // one may have been on its way
+    cr_expect(eq(u64, repeated->early_count, 0));
+    cr_expect(eq(u32, repeated->cancel_err, TROUPE_OK));
+    cr_expect(eq(u32, repeated->second_cancel_err, TROUPE_ERR_NOENT));
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(clocks, a_cancelled_timer_never_fires_and_a_fired_one_cannot_be_cancelled)
+{
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_keeper(placement, &ref);
+
+    fixture_ask(fixture, ref, CANCEL, NULL, 0);
+
+    const struct cancelled *cancelled = FIXTURE_HEAR(fixture, CANCELLED, struct cancelled);
+    cr_expect(eq(u32, cancelled->fire_count, 0));
+    cr_expect(eq(u32, cancelled->pending_err, TROUPE_OK));
+    cr_expect(eq(u32, cancelled->again_err, TROUPE_ERR_NOENT));
+    cr_expect(eq(u32, cancelled->none_err, TROUPE_ERR_NOENT));
+    cr_expect(eq(u32, cancelled->fired_err, TROUPE_ERR_NOENT));
+    fixture_close(&fixture);
+}
+
+/* The mortal dies before its timers. ----------------------------------------------------------- */
+
+static void mortal_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    troupe_ref_t to = troupe_message_sender(message);
+    uint32_t is_last = 0;
+    struct troupe_letter word = {
+        .to = to, .type = WORD, .body = &is_last, .body_bytes = sizeof(is_last)};
+    MUST(troupe_send_after(ctx, 2 * MS, &word, NULL));
+    MUST(troupe_send_every(ctx, 2 * MS, &word, NULL));
+    troupe_stop(ctx);
+    // The answer marks the time from which on the mortal's timers would have been heard.
+    MUST(troupe_reply(ctx, message, LAST_WORD, NULL, 0));
+}
+
+static const struct troupe_behaviour mortal = {.name = "mortal", .receive = mortal_receive};
+
+static void set_last_word(troupe_context_t *ctx, void *data)
+{
+    (void)data;
+    uint32_t is_last = 1;
+    struct troupe_letter word = {
+        .to = troupe_self(ctx), .type = WORD, .body = &is_last, .body_bytes = sizeof(is_last)};
+    cr_assert(eq(int, troupe_send_after(ctx, 10 * MS, &word, NULL), TROUPE_OK));
+}
+
+BACKEND_TEST(clocks, timers_end_with_their_actor)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&mortal)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    troupe_ref_t ref = fixture_spawn(fixture, &mortal);
+
+    fixture_tell(fixture, ref, LAST_WORD, NULL, 0);
+    (void)fixture_hear(fixture, LAST_WORD);
+    fixture_act(fixture, set_last_word, NULL);
+
+    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, WORD, uint32_t), 1), "a timer outlived its actor");
+    fixture_close(&fixture);
+}
+
+/* Chance. -------------------------------------------------------------------------------------- */
+
+static void gambler_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    uint64_t drawn[DRAW_COUNT];
+    for (int i = 0; i < DRAW_COUNT; i++) {
+        drawn[i] = troupe_random(ctx);
+    }
+    REPORT(ctx, message, DRAWN, &drawn);
+}
+
+static const struct troupe_behaviour gambler = {.name = "gambler", .receive = gambler_receive};
+
+/** What an actor draws in a system with that seed. */
+struct drawn {
+    uint64_t numbers[DRAW_COUNT];
+};
+
+static struct drawn draw(const struct fixture_placement *placement, uint64_t seed)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&gambler), .seed = seed};
+    struct fixture *fixture = fixture_open(placement, &options);
+    troupe_ref_t ref = fixture_spawn(fixture, &gambler);
+    fixture_tell(fixture, ref, DRAW, NULL, 0);
+    struct drawn drawn = *FIXTURE_HEAR(fixture, DRAWN, struct drawn);
+    fixture_close(&fixture);
+    return drawn;
+}
+
+BACKEND_TEST(clocks, the_same_seed_draws_the_same_numbers)
+{
+    struct drawn one = draw(placement, 42);
+    struct drawn other = draw(placement, 42);
+
+    cr_expect(memcmp(&one, &other, sizeof(one)) == 0);
+}
+
+BACKEND_TEST(clocks, another_seed_draws_other_numbers)
+{
+    struct drawn one = draw(placement, 42);
+    struct drawn other = draw(placement, 43);
+
+    cr_expect(memcmp(&one, &other, sizeof(one)) != 0);
+}
+
+BACKEND_TEST(clocks, without_a_seed_every_system_draws_other_numbers)
+{
+    struct drawn one = draw(placement, 0);
+    struct drawn other = draw(placement, 0);
+
+    cr_expect(memcmp(&one, &other, sizeof(one)) != 0);
+}
+
+BACKEND_TEST(clocks, two_actors_draw_different_numbers)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&gambler), .seed = 42};
+    struct fixture *fixture = fixture_open(placement, &options);
+    troupe_ref_t one_ref = fixture_spawn(fixture, &gambler);
+    troupe_ref_t other_ref = fixture_spawn(fixture, &gambler);
+
+    fixture_tell(fixture, one_ref, DRAW, NULL, 0);
+    fixture_tell(fixture, other_ref, DRAW, NULL, 0);
+
+    const struct drawn *one = FIXTURE_HEAR(fixture, DRAWN, struct drawn);
+    const struct drawn *other = FIXTURE_HEAR(fixture, DRAWN, struct drawn);
+    cr_expect(memcmp(one, other, sizeof(*one)) != 0);
+    fixture_close(&fixture);
+}
+
+/* The clock. ----------------------------------------------------------------------------------- */
+
+static void watcher_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    uint64_t now_ns = troupe_now(ctx);
+    if (troupe_message_type(message) == CLOCK) {
+        REPORT(ctx, message, TIME, &now_ns);
+        return;
+    }
+    uint64_t back_count = 0;
+    for (int i = 0; i < 10000; i++) {
+        uint64_t next_ns = troupe_now(ctx);
+        back_count += next_ns < now_ns;
+        now_ns = next_ns;
+    }
+    REPORT(ctx, message, WATCHED, &back_count);
+}
+
+static const struct troupe_behaviour watcher = {.name = "watcher", .receive = watcher_receive};
+
+BACKEND_TEST(clocks, time_never_goes_back)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&watcher)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    troupe_ref_t ref = fixture_spawn(fixture, &watcher);
+
+    fixture_tell(fixture, ref, WATCH, NULL, 0);
+
+    cr_expect(eq(u64, *FIXTURE_HEAR(fixture, WATCHED, uint64_t), 0));
+    fixture_close(&fixture);
+}
+
+/** The monotonic clock, a million seconds ahead. Any thread calls it. */
+static uint64_t clock_ahead(void *clock_data)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return *(const uint64_t *)clock_data + (uint64_t)now.tv_sec * UINT64_C(1000000000) +
+           (uint64_t)now.tv_nsec;
+}
+
+BACKEND_TEST(clocks, every_actor_reads_the_systems_clock)
+{
+    static uint64_t ahead_ns = UINT64_C(1000000000000000);
+    struct fixture_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&watcher), .clock = clock_ahead, .clock_data = &ahead_ns};
+    struct fixture *fixture = fixture_open(placement, &options);
+    troupe_ref_t ref = fixture_spawn(fixture, &watcher);
+    uint64_t before_ns = clock_ahead(&ahead_ns);
+
+    fixture_tell(fixture, ref, CLOCK, NULL, 0);
+
+    uint64_t time_ns = *FIXTURE_HEAR(fixture, TIME, uint64_t);
+    cr_expect(ge(u64, time_ns, before_ns));
+    cr_expect(le(u64, time_ns, clock_ahead(&ahead_ns)));
+    fixture_close(&fixture);
+}
+
+/* A clock that stands still until told, where the whole system is one thread. ------------------ */
+
+static uint64_t clock_standing(void *clock_data)
+{
+    return atomic_load((atomic_ullong *)clock_data);
+}
+
+static atomic_ullong standing_ns = 1000;
+
+static struct fixture *open_standing(
+    const struct fixture_placement *placement, troupe_ref_t *out_ref)
+{
+    struct fixture_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&keeper),
+        .clock = clock_standing,
+        .clock_data = &standing_ns,
+    };
+    struct fixture *fixture = fixture_open(placement, &options);
+    if ((fixture_traits(placement) & TROUPE_TRAIT_DETERMINISTIC) == 0) {
+        fixture_close(&fixture);
+        cr_skip("executors that sleep by the real clock cannot follow a clock that stands still");
+    }
+    *out_ref = fixture_spawn(fixture, &keeper);
+    return fixture;
+}
+
+BACKEND_TEST(clocks, a_timer_fires_exactly_when_a_standing_clock_is_moved_to_its_time)
+{
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    struct fixture *fixture = open_standing(placement, &ref);
+    static const struct set hours = {{3600, 3600, 3600, 3600, 3600, 3600}};
+    fixture_ask(fixture, ref, SET, &hours, sizeof(hours));
+    fixture_settle(fixture);
+
+    atomic_fetch_add(&standing_ns, 3599);
+    fixture_settle(fixture);
+    uint32_t early = fixture_unheard(fixture, FIRED);
+    atomic_fetch_add(&standing_ns, 1);
+
+    const struct fired *fired = FIXTURE_HEAR(fixture, FIRED, struct fired);
+    cr_expect(eq(u32, early, 0));
+    cr_expect(eq(u64, fired->early_count, 0));
+    fixture_close(&fixture);
+}
+
+static void set_long_period(troupe_context_t *ctx, void *data)
+{
+    (void)data;
+    struct troupe_letter beat = {.to = troupe_self(ctx), .type = BEAT};
+    cr_assert(eq(int, troupe_send_every(ctx, 1000, &beat, NULL), TROUPE_OK));
+}
+
+BACKEND_TEST(clocks, a_late_world_skips_what_it_missed)
+{
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    struct fixture *fixture = open_standing(placement, &ref);
+    fixture_act(fixture, set_long_period, NULL);
+
+    atomic_fetch_add(&standing_ns, 100500);
+    fixture_settle(fixture);
+    uint32_t late = fixture_unheard(fixture, BEAT);
+    atomic_fetch_add(&standing_ns, 1000);
+    fixture_settle(fixture);
+
+    cr_expect(eq(u32, late, 1));
+    cr_expect(eq(u32, fixture_unheard(fixture, BEAT), 2));
+    fixture_close(&fixture);
+}

@@ -1,0 +1,97 @@
+/*
+ * The clone backend: thrd_create() to start an executor, thrd_join() to wait for it.
+ *
+ *     start --> thrd_create --> clone_main: host->run, host->gone --> wait: thrd_join
+ *
+ * A carrier is one allocation. The runtime calls `wait` once for each `start`, so it is freed
+ * there.
+ */
+#include "backend_clone.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <threads.h>
+
+struct clone_carrier {
+    const struct troupe_host *host;
+    troupe_executor_t *executor;
+    thrd_t thread;
+};
+
+static enum troupe_err clone_init(const struct troupe_host *host, void **out_self)
+{
+    struct clone_carrier *model = calloc(1, sizeof(*model));
+    if (model == NULL) {
+        return TROUPE_ERR_NOMEM;
+    }
+    model->host = host;
+    *out_self = model;
+    return TROUPE_OK;
+}
+
+static int clone_main(void *opaque)
+{
+    struct clone_carrier *carrier = opaque;
+    carrier->host->run(carrier->executor);
+    carrier->host->gone(carrier->executor);
+    return 0;
+}
+
+/** Create the thread with all signals blocked, as they belong to the program's own threads. */
+static int clone_create(struct clone_carrier *carrier)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = thrd_create(&carrier->thread, clone_main, carrier);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+static enum troupe_err clone_start(
+    void *self,
+    troupe_executor_t *executor,
+    const struct troupe_executor_spec *spec,
+    void **out_carrier)
+{
+    (void)spec; // C11 has no names and no CPU sets for threads
+    const struct clone_carrier *model = self;
+    struct clone_carrier *carrier = calloc(1, sizeof(*carrier));
+    if (carrier == NULL) {
+        return TROUPE_ERR_NOMEM;
+    }
+    carrier->host = model->host;
+    carrier->executor = executor;
+    if (clone_create(carrier) != thrd_success) {
+        model->host->explain("clone: no more threads; end some actors or raise the limit");
+        free(carrier);
+        return TROUPE_ERR_LIMIT;
+    }
+    *out_carrier = carrier;
+    return TROUPE_OK;
+}
+
+static void clone_wait(void *self, void *opaque)
+{
+    (void)self;
+    struct clone_carrier *carrier = opaque;
+    (void)thrd_join(carrier->thread, NULL);
+    free(carrier);
+}
+
+static void clone_fini(void *self)
+{
+    free(self);
+}
+
+const struct troupe_backend_ops backend_clone = {
+    .version = TROUPE_BACKEND_VERSION,
+    .traits = TROUPE_TRAIT_PARALLEL,
+    .name = "clone",
+    .description = "a C11 thread each, for tests",
+    .init = clone_init,
+    .start = clone_start,
+    .wait = clone_wait,
+    .fini = clone_fini,
+};

@@ -1,0 +1,519 @@
+/*
+ * The stage: a system, the scenario's actor, and the pump that lets the test wait for messages.
+ *
+ *     test --fixture_act--> PLAY --> scenario's actor: runs the act, so it is the one who sends
+ *     test <--fixture_hear-- list of what the scenario's actor met <-- subjects
+ *
+ * The test and the scenario's actor share one thread: the actor's callbacks run inside the pump,
+ * which is troupe_progress() and a poll of troupe_system_fd(). So nothing here needs a lock.
+ */
+#include "fixture.h"
+
+#include "backend_clone.h"
+#include <troupe/backend.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/** The main program's message to the scenario's actor. Body: a struct cue. */
+#define FIXTURE_PLAY UINT32_C(0x7FFF0002)
+
+/** Longer than the fixture waits, so that a lost answer fails the test rather than end the ask. */
+#define FIXTURE_ASK_TIMEOUT_NS (UINT64_C(4) * FIXTURE_DEADLINE_NS)
+
+/** A message heard, in a list; its body follows it. */
+struct entry {
+    struct heard heard;
+    struct entry *next;
+    max_align_t body[];
+};
+
+struct fixture {
+    struct fixture_placement placement;
+    troupe_system_t *system;
+    troupe_ref_t scenario;
+    struct entry *unheard;    // in the order they came
+    struct entry *heard;      // kept until the end, as the test still looks at them
+    uint64_t refused_outside; // refusals of the main program, which gets no ROOM
+    bool has_run;
+    const struct troupe_behaviour **behaviours; // the test's and the scenario's
+};
+
+/** One fixture_act(). */
+struct play {
+    fixture_act_fn *act;
+    void *data;
+    bool is_done;
+};
+
+/** What calls the scenario's actor to a play: a pointer, as both are always in one process. */
+struct cue {
+    struct play *play;
+};
+
+/**
+ * Nanoseconds that never go back, from the operating system: the fixture outlives any test clock.
+ */
+static uint64_t fixture_now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static void fixture_check(enum troupe_err err, const char *what)
+{
+    cr_assert(err == TROUPE_OK, "%s: %s: %s", what, troupe_err_text(err), troupe_error_detail());
+}
+
+/* The scenario's actor. ------------------------------------------------------------------------ */
+
+static void fixture_append(struct fixture *fixture, struct entry *entry)
+{
+    struct entry **end = &fixture->unheard;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = entry;
+}
+
+static void fixture_keep(
+    struct fixture *fixture, const troupe_message_t *message, struct heard heard)
+{
+    size_t body_bytes = message == NULL ? 0 : troupe_message_body_bytes(message);
+    struct entry *entry = calloc(1, sizeof(*entry) + body_bytes);
+    cr_assert(entry != NULL, "no memory to hear a message of %zu bytes", body_bytes);
+    entry->heard = heard;
+    if (message != NULL) {
+        entry->heard.type = troupe_message_type(message);
+        entry->heard.from = troupe_message_sender(message);
+        entry->heard.body = entry->body;
+        entry->heard.body_bytes = body_bytes;
+    }
+    if (body_bytes > 0) {
+        memcpy(entry->body, troupe_message_body(message), body_bytes);
+    }
+    fixture_append(fixture, entry);
+}
+
+static enum troupe_err scenario_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx;
+    struct fixture **fixture = state;
+    cr_assert(eq(sz, args_bytes, sizeof(*fixture)));
+    memcpy(fixture, args, sizeof(*fixture));
+    return TROUPE_OK;
+}
+
+static void scenario_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct fixture *fixture = *(struct fixture **)state;
+    if (troupe_message_type(message) == FIXTURE_PLAY) {
+        struct play *play = TROUPE_BODY(message, struct cue)->play;
+        play->act(ctx, play->data);
+        play->is_done = true;
+        return;
+    }
+    fixture_keep(fixture, message, (struct heard){.asker = troupe_message_asker(message)});
+}
+
+static void scenario_on_answer(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer)
+{
+    (void)ctx;
+    (void)tag;
+    struct fixture *fixture = *(struct fixture **)state;
+    struct heard heard = {.type = FIXTURE_NO_ANSWER, .err = err, .is_answer = true};
+    fixture_keep(fixture, answer, heard);
+}
+
+static const struct troupe_behaviour scenario = {
+    .name = "scenario",
+    .state_bytes = sizeof(struct fixture *),
+    .init = scenario_init,
+    .receive = scenario_receive,
+};
+
+/* Placements. ---------------------------------------------------------------------------------- */
+
+void fixture_register_backends(void)
+{
+    fixture_check(troupe_backend_register(&backend_clone), "troupe_backend_register");
+}
+
+uint32_t fixture_traits(const struct fixture_placement *placement)
+{
+    size_t name_bytes = strcspn(placement->place, ":+");
+    const struct troupe_backend_ops *ops = NULL;
+    for (uint32_t index = 0; (ops = troupe_backend_get(index)) != NULL; index++) {
+        if (strlen(ops->name) == name_bytes &&
+            strncmp(ops->name, placement->place, name_bytes) == 0) {
+            return ops->traits;
+        }
+    }
+    cr_fatal("no backend is known for '%s'", placement->place);
+    return 0;
+}
+
+uint32_t fixture_executor_count(const struct fixture_placement *placement)
+{
+    if ((fixture_traits(placement) & TROUPE_TRAIT_CALLERS_THREAD) != 0) {
+        return 1;
+    }
+    const char *count = strchr(placement->place, ':');
+    return count == NULL ? 0 : (uint32_t)strtoul(count + 1, NULL, 10);
+}
+
+uint32_t fixture_crowd(const struct fixture_placement *placement)
+{
+    return fixture_executor_count(placement) == 0 ? 50 : 1000;
+}
+
+/* The pump. ------------------------------------------------------------------------------------ */
+
+static void fixture_fail_late(struct fixture *fixture, const char *what)
+{
+    troupe_system_print_stats(fixture->system, stderr);
+    cr_fatal(
+        "%s: waited %llu s for %s; the counters are on standard error",
+        fixture->placement.place,
+        (unsigned long long)(FIXTURE_DEADLINE_NS / UINT64_C(1000000000)),
+        what);
+}
+
+/** Do what is at hand, callbacks of the scenario among it. */
+static void fixture_turn(struct fixture *fixture)
+{
+    fixture_check(troupe_progress(fixture->system, NULL), "troupe_progress");
+}
+
+/** Sleep until the system has something to do or @p deadline_ns passes, which fails the test. */
+static void fixture_wait(struct fixture *fixture, uint64_t deadline_ns, const char *what)
+{
+    uint64_t now_ns = fixture_now_ns();
+    if (now_ns >= deadline_ns) {
+        fixture_fail_late(fixture, what);
+    }
+    int64_t idle_ns = troupe_system_timeout_ns(fixture->system);
+    uint64_t left_ns = deadline_ns - now_ns;
+    if (idle_ns >= 0 && (uint64_t)idle_ns < left_ns) {
+        left_ns = (uint64_t)idle_ns;
+    }
+    struct pollfd ready = {.fd = troupe_system_fd(fixture->system), .events = POLLIN};
+    cr_assert(ready.fd >= 0, "troupe_system_fd: %s", troupe_error_detail());
+    struct timespec left = {
+        .tv_sec = (time_t)(left_ns / UINT64_C(1000000000)),
+        .tv_nsec = (long)(left_ns % UINT64_C(1000000000)),
+    };
+    (void)ppoll(&ready, 1, &left, NULL);
+}
+
+void fixture_settle(struct fixture *fixture)
+{
+    uint64_t deadline_ns = fixture_now_ns() + FIXTURE_DEADLINE_NS;
+    do {
+        fixture_turn(fixture);
+        if (fixture_now_ns() >= deadline_ns) {
+            fixture_fail_late(fixture, "the world to settle");
+        }
+    } while (troupe_system_timeout_ns(fixture->system) == 0);
+}
+
+/* A life. -------------------------------------------------------------------------------------- */
+
+/** The test's behaviours and the scenario's, ended by NULL. */
+static const struct troupe_behaviour **fixture_behaviours(
+    const struct troupe_behaviour *const *behaviours)
+{
+    size_t count = 0;
+    while (behaviours[count] != NULL) {
+        count++;
+    }
+    const struct troupe_behaviour **all = calloc(count + 2, sizeof(*all));
+    cr_assert(all != NULL, "no memory for %zu behaviours", count);
+    memcpy(all, behaviours, count * sizeof(const struct troupe_behaviour *));
+    all[count] = &scenario;
+    return all;
+}
+
+static void fixture_spawn_scenario(struct fixture *fixture)
+{
+    struct troupe_spawn_options options = {
+        .behaviour = &scenario,
+        .args = &fixture,
+        .args_bytes = sizeof(fixture),
+    };
+    fixture->scenario = fixture_spawn_with(fixture, &options);
+}
+
+struct fixture *fixture_open(
+    const struct fixture_placement *placement, const struct fixture_options *options)
+{
+    fixture_register_backends();
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    cr_assert(fixture != NULL, "no memory for the fixture");
+    fixture->placement = *placement;
+    fixture->behaviours = fixture_behaviours(options->behaviours);
+
+    char rule[64];
+    (void)snprintf(rule, sizeof(rule), "*=%s", placement->place);
+    const char *rules[4] = {"scenario=ecs"};
+    size_t count = 1;
+    if (options->first_rule != NULL) {
+        rules[count++] = options->first_rule;
+    }
+    if (!options->places_nothing) {
+        rules[count++] = rule;
+    }
+    struct troupe_system_options system_options = {
+        .behaviours = fixture->behaviours,
+        .place = rules,
+        .place_default = options->place_default,
+        .mailbox_messages = options->mailbox_messages,
+        .mailbox_bytes = options->mailbox_bytes,
+        .seed = options->seed,
+        .clock = options->clock,
+        .clock_data = options->clock_data,
+        .stop_timeout_ns = FIXTURE_DEADLINE_NS,
+    };
+    fixture_check(troupe_system_new(&system_options, &fixture->system), "troupe_system_new");
+    fixture_spawn_scenario(fixture);
+    return fixture;
+}
+
+/** Set by the alarm that ends a run, with the system to stop. */
+static troupe_system_t *volatile alarm_system;
+static volatile sig_atomic_t alarm_rang;
+
+static void fixture_on_alarm(int number)
+{
+    (void)number;
+    alarm_rang = 1;
+    troupe_system_stop(alarm_system);
+}
+
+void fixture_run(struct fixture *fixture)
+{
+    alarm_system = fixture->system;
+    alarm_rang = 0;
+    (void)signal(SIGALRM, fixture_on_alarm);
+    (void)alarm((unsigned)(FIXTURE_DEADLINE_NS / UINT64_C(1000000000)));
+    enum troupe_err err = troupe_run(fixture->system);
+    (void)alarm(0);
+    fixture->has_run = true;
+    if (alarm_rang != 0) {
+        fixture_fail_late(fixture, "troupe_run() to return");
+    }
+    fixture_check(err, "troupe_run");
+}
+
+static void fixture_audit(const struct fixture *fixture, const struct troupe_stats *stats)
+{
+    uint64_t dead = 0;
+    for (uint32_t reason = 0; reason < TROUPE_DEAD_REASON_COUNT; reason++) {
+        dead += stats->dead_by_reason[reason];
+    }
+    uint64_t refused = stats->refused - fixture->refused_outside;
+    cr_expect(
+        eq(u64, stats->accepted, stats->handled + stats->dead + stats->unknown + stats->waiting),
+        "the law of the counters closes");
+    cr_expect(eq(u64, stats->waiting, 0), "nothing waits after the end");
+    cr_expect(eq(u64, stats->dead, dead), "dead letters by reason sum up");
+    cr_expect(eq(u64, stats->ledger_gaps, 0), "no two ends of a link disagree");
+    cr_expect(eq(u64, stats->frames_undecodable, 0), "every frame was understood");
+    cr_expect(eq(u64, stats->actors_ended, stats->actors_started), "who started has ended");
+    cr_expect(eq(u64, stats->executors_ended, stats->executors_started), "and so its executor");
+    cr_expect(le(u64, stats->rooms, refused), "no ROOM without a refusal");
+    cr_expect(refused == 0 || stats->rooms > 0, "refusals were answered by ROOM");
+}
+
+static void fixture_free_entries(struct entry *entry)
+{
+    while (entry != NULL) {
+        struct entry *next = entry->next;
+        free(entry);
+        entry = next;
+    }
+}
+
+struct troupe_stats fixture_close(struct fixture **fixture_p)
+{
+    struct fixture *fixture = *fixture_p;
+    if (!fixture->has_run) {
+        troupe_system_stop(fixture->system);
+        fixture_run(fixture);
+    }
+    struct troupe_stats stats;
+    troupe_system_stats(fixture->system, &stats);
+    fixture_audit(fixture, &stats);
+    fixture_check(troupe_system_destroy(&fixture->system), "troupe_system_destroy");
+    cr_expect(fixture->system == NULL, "the system is gone");
+    fixture_free_entries(fixture->unheard);
+    fixture_free_entries(fixture->heard);
+    free(fixture->behaviours);
+    free(fixture);
+    *fixture_p = NULL;
+    return stats;
+}
+
+troupe_system_t *fixture_system(const struct fixture *fixture)
+{
+    return fixture->system;
+}
+
+troupe_ref_t fixture_scenario(const struct fixture *fixture)
+{
+    return fixture->scenario;
+}
+
+/* The scenario acts. --------------------------------------------------------------------------- */
+
+void fixture_act(struct fixture *fixture, fixture_act_fn *act, void *data)
+{
+    struct play play = {.act = act, .data = data};
+    struct cue cue = {.play = &play};
+    troupe_context_t *ctx = troupe_system_context(fixture->system);
+    uint64_t deadline_ns = fixture_now_ns() + FIXTURE_DEADLINE_NS;
+    enum troupe_err err = TROUPE_OK;
+    // The main program gets no ROOM: it lets the world empty its mailbox and tries again.
+    while ((err = TROUPE_SEND(ctx, fixture->scenario, FIXTURE_PLAY, &cue)) == TROUPE_ERR_FULL) {
+        fixture->refused_outside++;
+        fixture_turn(fixture);
+        if (fixture_now_ns() >= deadline_ns) {
+            fixture_fail_late(fixture, "room in the scenario's mailbox");
+        }
+    }
+    fixture_check(err, "troupe_send to the scenario");
+    for (;;) {
+        fixture_turn(fixture);
+        if (play.is_done) {
+            return;
+        }
+        fixture_wait(fixture, deadline_ns, "the scenario to act");
+    }
+}
+
+troupe_ref_t fixture_spawn(struct fixture *fixture, const struct troupe_behaviour *behaviour)
+{
+    return fixture_spawn_with(fixture, &(struct troupe_spawn_options){.behaviour = behaviour});
+}
+
+troupe_ref_t fixture_spawn_with(struct fixture *fixture, const struct troupe_spawn_options *options)
+{
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    fixture_check(
+        troupe_spawn(troupe_system_context(fixture->system), options, &ref), "troupe_spawn");
+    cr_assert(troupe_ref_is_some(ref), "a spawned actor has a reference");
+    return ref;
+}
+
+troupe_ref_t fixture_spawn_reporter(
+    struct fixture *fixture, const struct troupe_behaviour *behaviour)
+{
+    struct troupe_spawn_options options = {
+        .behaviour = behaviour,
+        .args = &fixture->scenario,
+        .args_bytes = sizeof(fixture->scenario),
+    };
+    return fixture_spawn_with(fixture, &options);
+}
+
+static void fixture_act_tell(troupe_context_t *ctx, void *data)
+{
+    const struct troupe_letter *letter = data;
+    fixture_check(
+        troupe_send(ctx, letter->to, letter->type, letter->body, letter->body_bytes),
+        "troupe_send");
+}
+
+void fixture_tell(
+    struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
+{
+    struct troupe_letter letter = {.to = to, .type = type, .body = body, .body_bytes = body_bytes};
+    fixture_act(fixture, fixture_act_tell, &letter);
+}
+
+static void fixture_act_ask(troupe_context_t *ctx, void *data)
+{
+    const struct troupe_letter *letter = data;
+    fixture_check(
+        troupe_ask(ctx, letter, FIXTURE_ASK_TIMEOUT_NS, scenario_on_answer, 0), "troupe_ask");
+}
+
+void fixture_ask(
+    struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
+{
+    struct troupe_letter letter = {.to = to, .type = type, .body = body, .body_bytes = body_bytes};
+    fixture_act(fixture, fixture_act_ask, &letter);
+}
+
+/* The scenario hears. -------------------------------------------------------------------------- */
+
+/** Any type at all, for fixture_take(). */
+#define FIXTURE_ANY UINT32_MAX
+
+/** Move the first unheard message of @p type over to the heard ones; NULL when there is none. */
+static const struct heard *fixture_take(struct fixture *fixture, uint32_t type)
+{
+    struct entry **place = &fixture->unheard;
+    while (*place != NULL && type != FIXTURE_ANY && (*place)->heard.type != type) {
+        place = &(*place)->next;
+    }
+    struct entry *entry = *place;
+    if (entry == NULL) {
+        return NULL;
+    }
+    *place = entry->next;
+    entry->next = fixture->heard;
+    fixture->heard = entry;
+    return &entry->heard;
+}
+
+const struct heard *fixture_hear(struct fixture *fixture, uint32_t type)
+{
+    char what[48];
+    (void)snprintf(what, sizeof(what), "a message of type %#x", (unsigned)type);
+    uint64_t deadline_ns = fixture_now_ns() + FIXTURE_DEADLINE_NS;
+    const struct heard *heard = NULL;
+    for (;;) {
+        if ((heard = fixture_take(fixture, type)) != NULL) {
+            return heard;
+        }
+        fixture_turn(fixture);
+        if ((heard = fixture_take(fixture, type)) != NULL) {
+            return heard;
+        }
+        fixture_wait(fixture, deadline_ns, what);
+    }
+}
+
+const struct heard *fixture_hear_any(struct fixture *fixture)
+{
+    return fixture_hear(fixture, FIXTURE_ANY);
+}
+
+const void *fixture_hear_body(struct fixture *fixture, uint32_t type, size_t body_bytes)
+{
+    const struct heard *heard = fixture_hear(fixture, type);
+    cr_assert(eq(sz, heard->body_bytes, body_bytes), "the body of type %#x", (unsigned)type);
+    return heard->body;
+}
+
+uint32_t fixture_unheard(const struct fixture *fixture, uint32_t type)
+{
+    uint32_t count = 0;
+    for (const struct entry *entry = fixture->unheard; entry != NULL; entry = entry->next) {
+        count += entry->heard.type == type ? 1 : 0;
+    }
+    return count;
+}

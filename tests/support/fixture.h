@@ -1,0 +1,304 @@
+/**
+ * @file fixture.h
+ * @brief The stage of the conformance suite: one test, played on every placement.
+ *
+ *     BACKEND_TEST(order, one_sender_is_heard_in_order)
+ *     {
+ *         struct fixture *fixture = fixture_open(
+ *             placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&hearer)});
+ *         troupe_ref_t hearer_ref = fixture_spawn(fixture, &hearer);
+ *         fixture_tell(fixture, hearer_ref, NUMBER, &number, sizeof(number));
+ *         const struct report *report = FIXTURE_HEAR(fixture, REPORT, struct report);
+ *         ...
+ *         fixture_close(&fixture);
+ *     }
+ *
+ * Two kinds of code take part:
+ *
+ *  - the *scenario* is the test itself. It has an actor that always lives on `ecs`, executor 0,
+ *    which is the test's own thread: what the test tells and asks, this actor sends, and what this
+ *    actor meets, the test hears. Scenario code may assert and use the variables of the test's
+ *    process.
+ *  - the *subjects* are the other actors. They live where the placement says, maybe in a process of
+ *    their own, so they report by messages alone; what must not fail in them goes through MUST().
+ *
+ * Nothing here sleeps: every wait is for a message, until ::FIXTURE_DEADLINE_NS. A test that waits
+ * in vain fails with the counters of the system on standard error. Every test ends with an audit of
+ * those counters, in fixture_close().
+ *
+ * Unless a function says otherwise, the test's own thread calls it, and a failure ends the test.
+ */
+#ifndef TROUPE_TESTS_FIXTURE_H
+#define TROUPE_TESTS_FIXTURE_H
+
+#include <troupe/troupe.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Placements. ---------------------------------------------------------------------------------- */
+
+/** Where the subjects of a test live. */
+struct fixture_placement {
+    const char *name;  /**< The end of the test's name: "thread_2". */
+    const char *place; /**< The right side of a placement rule: "thread:2". */
+};
+
+/**
+ * Every placement the suite runs on: backend × transport, a line each. A new one is one line here.
+ */
+// clang-format off
+#define FIXTURE_PLACEMENTS(ONE, suite, test) \
+    ONE(suite, test, ecs,      "ecs")        \
+    ONE(suite, test, thread,   "thread")     \
+    ONE(suite, test, thread_2, "thread:2")   \
+    ONE(suite, test, clone,    "clone")
+// clang-format on
+
+/** Seconds until a test is ended from outside: the net under ::FIXTURE_DEADLINE_NS. */
+#define FIXTURE_TEST_SECONDS 50
+
+#define FIXTURE_ONE_TEST(suite, test, id, rule)                                          \
+    Test(suite, test##__##id, .timeout = FIXTURE_TEST_SECONDS)                           \
+    {                                                                                    \
+        suite##_##test(&(const struct fixture_placement){.name = #id, .place = (rule)}); \
+    }
+
+/**
+ * A test that every backend must pass, with `placement` in scope.
+ *
+ * Makes one Criterion test for each placement, so a report names the one that failed and
+ * `--filter 'order/?*__thread'` runs it alone.
+ */
+#define BACKEND_TEST(suite, test)                                          \
+    static void suite##_##test(const struct fixture_placement *placement); \
+    FIXTURE_PLACEMENTS(FIXTURE_ONE_TEST, suite, test)                      \
+    static void suite##_##test(const struct fixture_placement *placement)
+
+/** Register what is not built in; fixture_open() does it too. */
+void fixture_register_backends(void);
+
+/** @return the traits of the placement's backend, of ::troupe_backend_trait. */
+uint32_t fixture_traits(const struct fixture_placement *placement);
+
+/** @return over how many executors its actors are spread; 0 when each has one of its own. */
+uint32_t fixture_executor_count(const struct fixture_placement *placement);
+
+/** @return how many actors make a crowd there: many, and fewer where each is a thread. */
+uint32_t fixture_crowd(const struct fixture_placement *placement);
+
+/* The stage. ----------------------------------------------------------------------------------- */
+
+/** How long any wait may take, in nanoseconds: 10 s. */
+#define FIXTURE_DEADLINE_NS UINT64_C(10000000000)
+
+/** The system under test and its scenario. */
+struct fixture;
+
+/** What a test wants of its system. Zero-initialise, then set what it is about. */
+struct fixture_options {
+    const struct troupe_behaviour *const *behaviours; /**< Of the subjects. Required. */
+    uint32_t mailbox_messages;                        /**< As the system's. */
+    size_t mailbox_bytes;                             /**< As the system's. */
+    uint64_t seed;                                    /**< As the system's. */
+    troupe_clock_fn *clock;                           /**< As the system's. */
+    void *clock_data;                                 /**< As the system's. */
+    const char *first_rule; /**< Goes before the rule that places all subjects; NULL: none. */
+    bool places_nothing;    /**< Leave that rule out: subjects live where the code says. */
+    const char *const *place_default; /**< As the system's. */
+};
+
+/** Make the system, with `clone` registered, rules for @p placement, and the scenario's actor. */
+struct fixture *fixture_open(
+    const struct fixture_placement *placement, const struct fixture_options *options);
+
+/**
+ * Stop the system, audit its counters, free everything and set *fixture_p to NULL.
+ *
+ * The audit: accepted = handled + dead + unknown + waiting; nothing waits; dead letters by reason
+ * sum up; no ledger has a gap; refusals were answered by ROOM; who started has ended.
+ *
+ * @return the counters, for what else a test wants to know.
+ */
+struct troupe_stats fixture_close(struct fixture **fixture_p);
+
+/** Run the system by troupe_run() until it stops by itself; fixture_close() follows. */
+void fixture_run(struct fixture *fixture);
+
+/** @return the system. */
+troupe_system_t *fixture_system(const struct fixture *fixture);
+
+/** @return the scenario's actor. */
+troupe_ref_t fixture_scenario(const struct fixture *fixture);
+
+/* The scenario acts. --------------------------------------------------------------------------- */
+
+/** Code that runs as the scenario's actor, in one callback. */
+typedef void fixture_act_fn(troupe_context_t *ctx, void *data);
+
+/** Run @p act as the scenario's actor, and return when it has run. */
+void fixture_act(struct fixture *fixture, fixture_act_fn *act, void *data);
+
+/** Spawn a subject from the main program. */
+troupe_ref_t fixture_spawn(struct fixture *fixture, const struct troupe_behaviour *behaviour);
+
+/** Spawn a subject with options of its own. */
+troupe_ref_t fixture_spawn_with(
+    struct fixture *fixture, const struct troupe_spawn_options *options);
+
+/** Spawn a subject whose arguments are the scenario's reference, so that it can report unasked. */
+troupe_ref_t fixture_spawn_reporter(
+    struct fixture *fixture, const struct troupe_behaviour *behaviour);
+
+/** Send as the scenario. */
+void fixture_tell(
+    struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes);
+
+/** Ask as the scenario; the answer is heard like any message. It finds room in a full mailbox. */
+void fixture_ask(
+    struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes);
+
+/* The scenario hears. -------------------------------------------------------------------------- */
+
+/** The type of what is heard when an ask ends without an answer; `err` says how. */
+#define FIXTURE_NO_ANSWER UINT32_C(0x7FFF0001)
+
+/** A message that the scenario's actor met. */
+struct heard {
+    uint32_t type;             /**< Its type. */
+    enum troupe_err err;       /**< ::TROUPE_OK, or how an ask ended without an answer. */
+    bool is_answer;            /**< Whether it answers an ask. */
+    troupe_ref_t from;         /**< Who sent it. */
+    struct troupe_asker asker; /**< Whom to answer. */
+    const void *body;          /**< Its body. */
+    size_t body_bytes;         /**< How many. */
+};
+
+/** @return the next message heard, whatever it is; good until fixture_close(). */
+const struct heard *fixture_hear_any(struct fixture *fixture);
+
+/** @return the next message of @p type; others stay to be heard. Good until fixture_close(). */
+const struct heard *fixture_hear(struct fixture *fixture, uint32_t type);
+
+/** @return the body of the next message of @p type, which must have @p body_bytes bytes. */
+const void *fixture_hear_body(struct fixture *fixture, uint32_t type, size_t body_bytes);
+
+/** Hear a message whose body is a struct: FIXTURE_HEAR(fixture, REPORT, struct report)->count. */
+#define FIXTURE_HEAR(fixture, type, struct_type) \
+    ((const struct_type *)fixture_hear_body((fixture), (type), sizeof(struct_type)))
+
+/** @return how many messages of @p type have arrived and were not heard yet. Waits for none. */
+uint32_t fixture_unheard(const struct fixture *fixture, uint32_t type);
+
+/** Run the owner's world until nothing is at hand in it. It knows nothing of other executors. */
+void fixture_settle(struct fixture *fixture);
+
+/* For subjects. -------------------------------------------------------------------------------- */
+
+/** For subjects: a call that must succeed, else the process stops and says where. */
+#define MUST(call) fixture_must((call), #call, __FILE__, __LINE__)
+
+/** For subjects: a condition that must hold, else the process stops and says where. */
+#define MUST_BE(condition) \
+    fixture_must((condition) ? TROUPE_OK : TROUPE_ERR_INVAL, #condition, __FILE__, __LINE__)
+
+/** See MUST(). Any thread. */
+void fixture_must(enum troupe_err err, const char *what, const char *file, int line);
+
+/** For subjects: answer @p message with the struct that @p body points to. */
+#define REPORT(ctx, message, type, body) \
+    MUST(troupe_reply((ctx), (message), (type), (body), sizeof(*(body))))
+
+/** Drop a result that says nothing the test wants to know. Any thread. */
+void fixture_ignore(enum troupe_err err);
+
+/** Fill @p bytes with a pattern that @p seed starts. Any thread. */
+void fixture_fill(void *bytes, size_t size_bytes, uint64_t seed);
+
+/**
+ * @return a number that tells these bytes from others. Any thread.
+ * @source FNV-1a, www.isthe.com/chongo/tech/comp/fnv.
+ */
+uint64_t fixture_digest(const void *bytes, size_t size_bytes);
+
+/** What subjects read out of their arguments: whom to report to. */
+troupe_ref_t fixture_ref_of(const void *args, size_t args_bytes);
+
+/* A slow subject. ------------------------------------------------------------------------------ */
+
+/** A file that stands as long as the gate is shut: it reaches subjects in any process. */
+struct fixture_gate {
+    char path[64];
+};
+
+/** Shut a new gate. */
+void fixture_gate_shut(struct fixture_gate *gate);
+
+/** Open it. Does nothing when it is open. */
+void fixture_gate_open(struct fixture_gate *gate);
+
+/** For subjects: stay in the callback until the gate opens. Any thread but the test's own. */
+void fixture_gate_wait(const struct fixture_gate *gate);
+
+/** What fixture_slow understands; it counts messages of any other type. */
+enum fixture_slow_message {
+    FIXTURE_COUNT = 0x00510001, /**< Ask for ::FIXTURE_COUNTED. */
+    FIXTURE_COUNTED,            /**< Body: uint64_t, how many it met. */
+    FIXTURE_HOLD,               /**< Body: struct fixture_gate. Asked by fixture_hold(). */
+    FIXTURE_HOLDING,            /**< It is within the callback, and stays there. */
+    FIXTURE_LEAVE,              /**< Stop with reason `normal`. */
+};
+
+/** A subject that counts its mail, and can be held. To be among the behaviours of the test. */
+extern const struct troupe_behaviour fixture_slow;
+
+/**
+ * Hold @p slow in a callback until @p gate opens, so that its mail waits.
+ *
+ * On the scenario's own executor nothing is to be done: nobody meets mail there while the scenario
+ * acts. So a test that fills a mailbox does all of it in one fixture_act().
+ */
+void fixture_hold(struct fixture *fixture, troupe_ref_t slow, struct fixture_gate *gate);
+
+/** @return how many messages @p slow has met, after all that the scenario sent it before. */
+uint64_t fixture_count(struct fixture *fixture, troupe_ref_t slow);
+
+/** What to send to fill a mailbox, and what came of it. */
+struct fixture_flood {
+    troupe_ref_t to;    /**< Whom. */
+    size_t body_bytes;  /**< Size of each body. */
+    uint32_t count_max; /**< Stop after so many were accepted; 0: only when one is refused. */
+    uint32_t extra;     /**< Try so often again after the first refusal. */
+    uint32_t accepted;  /**< Out: how many were. */
+    uint32_t refused;   /**< Out: how many were refused with ::TROUPE_ERR_FULL. */
+};
+
+/** The message of a flood. */
+#define FIXTURE_DROP UINT32_C(0x00510100)
+
+/** A ::fixture_act_fn: flood as @p data, a struct fixture_flood, says. */
+void fixture_flood(troupe_context_t *ctx, void *data);
+
+/* A journal, for what is told after the scenario has ended. ------------------------------------ */
+
+/** A file to which subjects add lines, from any process. */
+struct fixture_journal {
+    char path[64];
+};
+
+/** Make an empty one. */
+void fixture_journal_open(struct fixture_journal *journal);
+
+/** For subjects: add a line. Any thread. */
+void fixture_journal_add(const struct fixture_journal *journal, const char *line);
+
+/**
+ * @return all its lines, each ended by a newline, good until the next call; the file is removed.
+ */
+const char *fixture_journal_close(struct fixture_journal *journal);
+
+#endif
