@@ -147,6 +147,9 @@ static bool actor_hold(
     return true;
 }
 
+static void actor_meet_notice(
+    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item);
+
 /** Meet a message whose actor is not running here. */
 static void actor_miss(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
@@ -159,12 +162,15 @@ static void actor_miss(
     if (awaited && actor_hold(executor, link, item)) {
         return;
     }
+    if (item->kind == TRP_KIND_NOTICE && item->ask == 0) {
+        actor_meet_notice(executor, NULL, item);
+        return;
+    }
     enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
     if (awaited) {
         reason = TROUPE_DEAD_REFUSED; // no memory to hold it
     } else if (trp_world_knew(&executor->world, index, generation)) {
-        actor = trp_world_row(&executor->world, index);
-        bool failed = actor->generation == generation && (actor->flags & TRP_ACTOR_FAILED) != 0;
+        bool failed = trp_world_refused(&executor->world, index, generation);
         reason = failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_STOPPED;
     }
     actor_bury(executor, link, item, item->count, reason);
@@ -203,31 +209,56 @@ static uint32_t actor_receive(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
-    size_t stride = trp_pad8(item->body_bytes);
-    struct troupe_body given = {0};
+    struct troupe_body body;
     struct troupe_message message = {
         .type = item->envelope->type,
-        .body_bytes = item->body_bytes,
-        .body = item->body_bytes != 0 ? item->body : NULL,
-        .sender = actor_sender(item),
+        .given = item->given != NULL,
         .ask = item->ask,
+        .sender = actor_sender(item),
+        .body = &body,
     };
-    if (TRP_UNLIKELY(item->given != NULL)) {
-        given = (struct troupe_body){
-            item->given->data, item->given->bytes, item->given->free, item->given->free_data};
-        message.given = &given;
-    }
     uint32_t met = 0;
     bool runs = true;
     while (runs && met < item->count) {
+        body = trp_item_body(item, met++);
         actor_enter(executor, actor, index);
         actor->behaviour->receive(&executor->context, actor->state, &message);
-        met++;
-        message.body = (const uint8_t *)message.body + stride;
         runs = actor_leave(executor, actor, index);
     }
-    troupe_body_free(&given);
+    if (TRP_UNLIKELY(message.given)) {
+        troupe_body_free(&body);
+    }
     return met;
+}
+
+bool trp_actor_meet_plain(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_envelope *envelope)
+{
+    uint32_t index = envelope->to_index;
+    struct trp_actor *actor = trp_world_find(&executor->world, index, envelope->to_generation);
+    if (TRP_UNLIKELY(
+            actor == NULL || actor->life != TRP_LIFE_RUNNING || !link->is_loop ||
+            envelope->from_generation == 0 || link->is_hungry || link->room_sent)) {
+        return false;
+    }
+    uint32_t size = envelope->tag;
+    union {
+        const void *read_only;
+        void *data;
+    } at = {.read_only = size != 0 ? envelope + 1 : NULL};
+    struct troupe_body body = {.data = at.data, .bytes = size};
+    const struct troupe_message message = {
+        .type = envelope->type,
+        .sender = {executor->node, executor->id, envelope->from_index, envelope->from_generation},
+        .body = &body,
+    };
+    actor_enter(executor, actor, index);
+    actor->behaviour->receive(&executor->context, actor->state, &message);
+    (void)actor_leave(executor, actor, index);
+    trp_count(&executor->counters.handled, 1);
+    link->handled_count++;
+    trp_link_owe(executor, link, 1, size);
+    return true;
 }
 
 /** Hand the answer of an ask to who asked. @return false: nobody waits for it. */
@@ -239,18 +270,13 @@ static bool actor_meet_answer(
         return false;
     }
     free(trp_timers_cancel(&executor->timers, ask.timer));
-    struct troupe_body given = {0};
+    struct troupe_body body = trp_item_body(item, 0);
     struct troupe_message message = {
         .type = item->envelope->type,
-        .body_bytes = item->body_bytes,
-        .body = item->body_bytes != 0 ? item->body : NULL,
+        .given = item->given != NULL,
         .sender = actor_sender(item),
+        .body = &body,
     };
-    if (item->given != NULL) {
-        given = (struct troupe_body){
-            item->given->data, item->given->bytes, item->given->free, item->given->free_data};
-        message.given = &given;
-    }
     bool failed = (item->flags & TRP_FLAG_FAILED) != 0;
     uint32_t index = item->envelope->to_index;
     actor_enter(executor, actor, index);
@@ -261,8 +287,27 @@ static bool actor_meet_answer(
         failed ? (enum troupe_err)item->envelope->type : TROUPE_OK,
         failed ? NULL : &message);
     (void)actor_leave(executor, actor, index);
-    troupe_body_free(&given);
+    if (message.given) {
+        troupe_body_free(&body);
+    }
     return true;
+}
+
+/** Have the actor meet a notice; @p actor NULL: it is gone. With a ROOM goes the credit to use it. */
+static void actor_meet_notice(
+    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
+{
+    bool is_room = item->envelope->type == TROUPE_MESSAGE_ROOM;
+    const struct troupe_room *room = (const void *)item->body;
+    if (is_room) {
+        trp_link_begin_room(executor, room->to.executor);
+    }
+    if (actor != NULL) {
+        (void)actor_receive(executor, actor, item);
+    }
+    if (is_room) {
+        trp_link_end_room(executor, room->to.executor);
+    }
 }
 
 void trp_actor_meet(
@@ -287,10 +332,11 @@ void trp_actor_meet(
         }
         return;
     }
-    uint32_t met = actor_receive(executor, actor, item);
-    if (item->kind == TRP_KIND_NOTICE) {
+    if (TRP_UNLIKELY(item->kind == TRP_KIND_NOTICE)) {
+        actor_meet_notice(executor, actor, item);
         return;
     }
+    uint32_t met = actor_receive(executor, actor, item);
     trp_count(&executor->counters.handled, met);
     actor_settle_item(executor, link, item, met, 0);
     if (TRP_UNLIKELY(met < item->count)) {
@@ -489,7 +535,7 @@ void trp_actor_drop_held(struct troupe_executor *executor)
 {
     uint32_t row_count = atomic_load_explicit(&executor->world.row_count, memory_order_relaxed);
     for (uint32_t index = 0; executor->held_count > 0 && index < row_count; index++) {
-        struct trp_actor *actor = trp_world_row(&executor->world, index);
+        struct trp_actor *actor = trp_world_try_row(&executor->world, index);
         if (actor != NULL && actor->held != NULL) {
             struct trp_held *held = actor->held;
             actor->held = NULL;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_CAPACITY = 8 };
+enum { ASKS_FIRST_CAPACITY = 8 };
 
 void trp_asks_fini(struct trp_asks *asks)
 {
@@ -12,7 +12,7 @@ void trp_asks_fini(struct trp_asks *asks)
 
 static bool asks_grow(struct trp_asks *asks)
 {
-    uint32_t capacity = asks->capacity == 0 ? FIRST_CAPACITY : asks->capacity * 2;
+    uint32_t capacity = asks->capacity == 0 ? ASKS_FIRST_CAPACITY : asks->capacity * 2;
     struct trp_ask *entries = realloc(asks->entries, capacity * sizeof(*entries));
     if (entries == NULL) {
         return false;

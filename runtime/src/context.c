@@ -11,26 +11,14 @@
  * dead_letter.c; the road of what is sent begins in post.c.
  */
 
-#ifdef TROUPE_DCHECK_ENABLED
-enum troupe_err trp_check_thread(const troupe_context_t *ctx)
+enum troupe_err trp_explain_thread(const struct troupe_executor *executor)
 {
-    const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
-    if (pthread_equal(executor->owner, pthread_self())) {
-        return TROUPE_OK;
-    }
     return trp_explain(
         TROUPE_ERR_THREAD,
         "the context of executor %u ('%s') is used on another thread; open a port there",
         executor->id,
         executor->name);
 }
-#else
-enum troupe_err trp_check_thread(const troupe_context_t *ctx)
-{
-    (void)ctx;
-    return TROUPE_OK;
-}
-#endif
 
 troupe_ref_t troupe_self(const troupe_context_t *ctx)
 {
@@ -78,36 +66,37 @@ static void context_sign(const troupe_context_t *ctx, struct trp_letter *letter)
     letter->from_generation = executor->manner == TRP_MANNER_PORT ? 1 : 0;
 }
 
-static enum troupe_err context_check(
-    const troupe_context_t *ctx,
-    troupe_ref_t to,
-    uint32_t type,
-    const void *body,
-    size_t body_bytes)
+/** Say what is wrong with a message that cannot be sent. */
+static enum troupe_err context_explain(uint32_t type, size_t body_bytes, bool for_nobody)
 {
-#ifdef TROUPE_DCHECK_ENABLED
-    enum troupe_err err = trp_check_thread(ctx);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-#else
-    (void)ctx;
-#endif
-    if (TRP_UNLIKELY(type >= TROUPE_MESSAGE_RESERVED)) {
+    if (type >= TROUPE_MESSAGE_RESERVED) {
         return trp_explain(
             TROUPE_ERR_INVAL,
             "message type %u is the runtime's; use one below %u",
             type,
             TROUPE_MESSAGE_RESERVED);
     }
-    if (TRP_UNLIKELY(to.node == 0)) {
+    if (for_nobody) {
         return trp_explain(TROUPE_ERR_INVAL, "a message of type %u is for nobody", type);
     }
-    if (TRP_UNLIKELY(body == NULL && body_bytes != 0)) {
-        return trp_explain(
-            TROUPE_ERR_INVAL, "a message of type %u has %zu bytes and no body", type, body_bytes);
+    return trp_explain(
+        TROUPE_ERR_INVAL, "a message of type %u has %zu bytes and no body", type, body_bytes);
+}
+
+static inline enum troupe_err context_check(
+    const troupe_context_t *ctx,
+    troupe_ref_t to,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes)
+{
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err == TROUPE_OK &&
+        TRP_UNLIKELY(
+            type >= TROUPE_MESSAGE_RESERVED || to.node == 0 || (body == NULL && body_bytes != 0))) {
+        err = context_explain(type, body_bytes, to.node == 0);
     }
-    return TROUPE_OK;
+    return err;
 }
 
 enum troupe_err troupe_send(
@@ -116,6 +105,9 @@ enum troupe_err troupe_send(
     enum troupe_err err = context_check(ctx, to, type, body, body_bytes);
     if (TRP_UNLIKELY(err != TROUPE_OK)) {
         return err;
+    }
+    if (TRP_LIKELY(trp_post_plain(trp_executor_of(ctx), to, type, body, body_bytes))) {
+        return TROUPE_OK;
     }
     struct trp_letter letter = {
         .to = to,

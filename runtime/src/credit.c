@@ -10,6 +10,7 @@
 #include "system.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     CHUNK_SHARE = 16, // a link takes this share of the bound at a time
@@ -56,7 +57,7 @@ static bool credit_refill_bytes(
 bool trp_link_refill(struct troupe_executor *executor, struct trp_link *link, size_t body_bytes)
 {
     // Nobody passes those who wait.
-    if (link->is_hungry ||
+    if (link->is_hungry || link->room_sent ||
         atomic_load_explicit(&link->gate->hungry_count, memory_order_relaxed) > 0) {
         return false;
     }
@@ -91,7 +92,7 @@ static bool credit_note_refused(
         refused.index = executor->context.actor_index;
         refused.generation = actor->generation;
         bool maybe_noted = (actor->flags & TRP_ACTOR_REFUSED) != 0;
-        for (uint32_t i = 0; maybe_noted && i < link->refused_count; i++) {
+        for (uint32_t i = link->refused_first; maybe_noted && i < link->refused_count; i++) {
             const struct trp_refused *noted = &link->refused[i];
             if (noted->index == refused.index && noted->generation == refused.generation &&
                 troupe_ref_equal(noted->to, to)) {
@@ -101,6 +102,14 @@ static bool credit_note_refused(
         actor->flags |= TRP_ACTOR_REFUSED;
     } else if (executor->manner != TRP_MANNER_PORT) {
         return true; // the main program asks again by itself: a notice would reach nobody
+    }
+    if (link->refused_count == link->refused_capacity && link->refused_first > 0) {
+        link->refused_count -= link->refused_first;
+        memmove(
+            link->refused,
+            link->refused + link->refused_first,
+            link->refused_count * sizeof(*link->refused));
+        link->refused_first = 0;
     }
     if (link->refused_count == link->refused_capacity) {
         uint32_t capacity = link->refused_capacity * 2 + 4;
@@ -115,63 +124,131 @@ static bool credit_note_refused(
     return true;
 }
 
+/** Ask the receiver for credit. @return false: no memory. */
+static bool credit_want(struct troupe_executor *executor, struct trp_link *link, int64_t body_bytes)
+{
+    if (link->is_hungry) {
+        return true;
+    }
+    int64_t most = credit_share(link->gate->bound_messages, GRANT_SHARE);
+    const struct trp_want want = {
+        .messages = executor->manner == TRP_MANNER_PORT ? 1 : most,
+        .bytes = body_bytes,
+        .taken_messages = link->taken_messages,
+        .taken_bytes = link->taken_bytes,
+    };
+    atomic_fetch_add_explicit(&link->gate->hungry_count, 1, memory_order_relaxed);
+    link->is_hungry = true;
+    if (link->is_loop) {
+        trp_link_meet_want(executor, link, &want);
+    } else if (trp_link_command(executor, link, TRP_KIND_WANT, &want, sizeof(want)) != TROUPE_OK) {
+        atomic_fetch_sub_explicit(&link->gate->hungry_count, 1, memory_order_relaxed);
+        link->is_hungry = false;
+        return false;
+    }
+    return true;
+}
+
 bool trp_link_refuse(
     struct troupe_executor *executor, struct trp_link *link, troupe_ref_t to, size_t body_bytes)
 {
     if (!credit_note_refused(executor, link, to)) {
         return false;
     }
-    if (!link->is_hungry) {
-        int64_t most = credit_share(link->gate->bound_messages, GRANT_SHARE);
-        const struct trp_want want = {
-            .messages = executor->manner == TRP_MANNER_PORT ? 1 : most,
-            .bytes = (int64_t)body_bytes,
-            .taken_messages = link->taken_messages,
-            .taken_bytes = link->taken_bytes,
-        };
-        atomic_fetch_add_explicit(&link->gate->hungry_count, 1, memory_order_relaxed);
-        link->is_hungry = true;
-        if (link->is_loop) {
-            trp_link_meet_want(executor, link, &want);
-        } else if (
-            trp_link_command(executor, link, TRP_KIND_WANT, &want, sizeof(want)) != TROUPE_OK) {
-            atomic_fetch_sub_explicit(&link->gate->hungry_count, 1, memory_order_relaxed);
-            link->is_hungry = false;
+    // While others before it get their ROOMs, its turn comes without asking.
+    return link->room_sent || credit_want(executor, link, (int64_t)body_bytes);
+}
+
+/** Send the first of the refused its ROOM. @return false: there is none to send to. */
+static bool credit_send_room(struct troupe_executor *executor, struct trp_link *link)
+{
+    while (link->refused_first < link->refused_count) {
+        struct trp_refused refused = link->refused[link->refused_first++];
+        struct trp_actor *actor =
+            trp_world_find(&executor->world, refused.index, refused.generation);
+        if (actor == NULL && executor->manner != TRP_MANNER_PORT) {
+            continue; // ended meanwhile
+        }
+        const struct troupe_room room = {.to = refused.to};
+        troupe_ref_t to = trp_actor_ref(executor, refused.index, refused.generation);
+        if (!trp_post_notice(executor, to, TROUPE_MESSAGE_ROOM, &room, sizeof(room))) {
+            link->refused_first--; // no memory for it: tried again with the next credit
             return false;
         }
+        trp_count(&executor->counters.rooms, 1);
+        return true;
     }
-    return true;
+    link->refused_first = 0;
+    link->refused_count = 0;
+    return false;
+}
+
+void trp_link_send_rooms(struct troupe_executor *executor, struct trp_link *link)
+{
+    while (credit_send_room(executor, link)) {
+    }
+}
+
+/** Go on with what is parked: the next ROOM, or a WANT for more, or anybody's. */
+static void credit_serve_refused(struct troupe_executor *executor, struct trp_link *link)
+{
+    bool waiting = link->refused_first < link->refused_count;
+    if (waiting && link->parked_messages <= 0) {
+        (void)credit_want(executor, link, 0); // without memory, the next refused send asks again
+        return;
+    }
+    if (executor->manner != TRP_MANNER_PORT && waiting && credit_send_room(executor, link)) {
+        link->room_sent = true;
+        return;
+    }
+    trp_link_send_rooms(executor, link); // a port's; it runs no callbacks
+    link->credit_messages += link->parked_messages;
+    link->credit_bytes += link->parked_bytes;
+    link->parked_messages = 0;
+    link->parked_bytes = 0;
 }
 
 void trp_link_meet_credit(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_credit *credit)
 {
-    link->credit_messages += credit->messages;
-    link->credit_bytes += credit->bytes;
     link->taken_messages += credit->messages;
     link->taken_bytes += credit->bytes;
+    link->parked_messages += credit->messages + link->credit_messages;
+    link->parked_bytes += credit->bytes + link->credit_bytes;
+    link->credit_messages = 0;
+    link->credit_bytes = 0;
     link->is_hungry = false;
     link->was_granted = true;
-    for (uint32_t i = 0; i < link->refused_count; i++) {
-        struct trp_refused refused = link->refused[i];
-        struct trp_actor *actor =
-            trp_world_find(&executor->world, refused.index, refused.generation);
-        if (actor == NULL && executor->manner != TRP_MANNER_PORT) {
-            continue;
-        }
-        const struct troupe_room room = {.to = refused.to};
-        trp_count(&executor->counters.rooms, 1);
-        trp_post_notice(
-            executor,
-            trp_actor_ref(executor, refused.index, refused.generation),
-            TROUPE_MESSAGE_ROOM,
-            &room,
-            sizeof(room));
-        if (actor != NULL) {
-            actor->flags &= (uint8_t)~TRP_ACTOR_REFUSED;
+    if (!link->room_sent) {
+        credit_serve_refused(executor, link);
+    }
+}
+
+void trp_link_begin_room(struct troupe_executor *executor, uint32_t peer_id)
+{
+    struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
+    if (link != NULL && link->room_sent) {
+        link->room_sent = false;
+        link->credit_messages += link->parked_messages;
+        link->credit_bytes += link->parked_bytes;
+        link->parked_messages = 0;
+        link->parked_bytes = 0;
+    }
+}
+
+void trp_link_end_room(struct troupe_executor *executor, uint32_t peer_id)
+{
+    struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
+    if (link != NULL && link->out_open && !link->room_sent &&
+        link->refused_first < link->refused_count) {
+        link->parked_messages += link->credit_messages;
+        link->parked_bytes += link->credit_bytes;
+        link->credit_messages = 0;
+        link->credit_bytes = 0;
+        if (!link->is_hungry) {
+            credit_serve_refused(executor, link);
         }
     }
-    link->refused_count = 0;
 }
 
 void trp_link_meet_want(
@@ -209,13 +286,26 @@ void trp_link_forget_want(struct troupe_executor *executor, struct trp_link *lin
     atomic_fetch_sub_explicit(&executor->gate->hungry_count, 1, memory_order_relaxed);
 }
 
+/** Give unspent credit back to the gate it came from. */
+static void credit_give_back(struct trp_link *link, int64_t messages, int64_t bytes)
+{
+    link->credit_messages -= messages;
+    link->credit_bytes -= bytes;
+    link->taken_messages -= messages;
+    link->taken_bytes -= bytes;
+    trp_gate_give(link->gate, messages, bytes);
+}
+
 void trp_link_owe(
     struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes)
 {
     if (link->is_loop) {
-        // Straight back to where it will be spent again.
+        // Straight back to where it will be spent again; while some wait, to be granted in turn.
         link->credit_messages += messages;
         link->credit_bytes += bytes;
+        if (link->is_hungry || link->room_sent) {
+            credit_give_back(link, messages, bytes);
+        }
         return;
     }
     link->owed_messages += messages;
@@ -227,16 +317,6 @@ void trp_link_owe(
         link->next_owed = executor->owed;
         executor->owed = link;
     }
-}
-
-/** Give unspent credit back to the gate it came from. */
-static void credit_give_back(struct trp_link *link, int64_t messages, int64_t bytes)
-{
-    link->credit_messages -= messages;
-    link->credit_bytes -= bytes;
-    link->taken_messages -= messages;
-    link->taken_bytes -= bytes;
-    trp_gate_give(link->gate, messages, bytes);
 }
 
 /** What came back to the loop above its share is for others to have; all of it when somebody waits. */

@@ -60,7 +60,7 @@ static void dead_letter_tell(struct troupe_executor *executor, const struct trp_
     uint32_t count = 0;
     troupe_ref_t *subscribers = dead_letter_subscribers(executor->system, &count);
     for (uint32_t i = 0; i < count; i++) {
-        trp_post_notice(
+        (void)trp_post_notice(
             executor, subscribers[i], TROUPE_MESSAGE_DEAD_LETTER, &notice, sizeof(notice));
     }
     free(subscribers);

@@ -20,6 +20,8 @@
 enum {
     SWEEP_NS = 10000000, // unspent credit of a quiet link goes back after this
     SWEEP_TURNS = 64,    // how often the clock is looked at for it
+    TIMERS_NS = 20000,   // about how late a busy executor may see that a timer is due
+    TIMERS_STRIDE_MAX = 63,
 };
 
 enum troupe_err trp_executor_new(
@@ -186,6 +188,13 @@ static uint64_t executor_meet_items(
     struct trp_item item;
     *out_fault = TRP_FAULT_NONE;
     while (!trp_frame_at_end(cursor)) {
+        const struct trp_envelope *plain = trp_frame_peek_plain(cursor);
+        if (TRP_LIKELY(plain != NULL) && trp_actor_meet_plain(executor, link, plain)) {
+            link->received_count++;
+            counted++;
+            cursor->at += sizeof(*plain) + trp_pad8(plain->tag);
+            continue;
+        }
         *out_fault = trp_frame_next(cursor, &item);
         if (TRP_UNLIKELY(*out_fault != TRP_FAULT_NONE)) {
             break;
@@ -210,10 +219,9 @@ static uint64_t executor_meet_items(
 /** Receive and meet the next frame of its own. */
 static void executor_meet_own(struct troupe_executor *executor)
 {
-    struct trp_parcel parcel;
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    trp_mailbox_loop_receive(&executor->mailbox, &parcel, &bytes, &size);
+    trp_mailbox_loop_receive(&executor->mailbox, &bytes, &size);
     trp_count(&executor->counters.frames_received, 1);
     struct trp_cursor cursor = {
         .at = bytes,
@@ -225,7 +233,7 @@ static void executor_meet_own(struct troupe_executor *executor)
     enum trp_fault fault;
     (void)executor_meet_items(executor, executor->loop, &cursor, &fault);
     TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
-    trp_parcel_free(&parcel);
+    trp_mailbox_let_go(&executor->mailbox, size);
 }
 
 /** Meet a frame that a peer sent, or somebody who claims to be one. */
@@ -258,15 +266,14 @@ static void executor_meet_frame(struct troupe_executor *executor, const uint8_t 
 
 bool trp_executor_receive(struct troupe_executor *executor)
 {
-    struct trp_parcel parcel;
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    if (!trp_mailbox_receive(&executor->mailbox, &parcel, &bytes, &size)) {
+    if (!trp_mailbox_receive(&executor->mailbox, &bytes, &size)) {
         return false;
     }
     trp_count(&executor->counters.frames_received, 1);
     executor_meet_frame(executor, bytes, size);
-    trp_parcel_free(&parcel);
+    trp_mailbox_let_go(&executor->mailbox, size);
     return true;
 }
 
@@ -310,6 +317,30 @@ static void executor_settle(struct troupe_executor *executor)
     }
 }
 
+/** @return whether to look at the timers this turn: while busy, only about every 20 µs. */
+static bool executor_minds_timers(struct troupe_executor *executor, bool busy)
+{
+    if (!busy || !executor->system->clock_is_real) {
+        return true;
+    }
+    if (executor->timers_turns > 0) {
+        executor->timers_turns--;
+        return false;
+    }
+    // Even the cycle counter costs a tenth of a turn, so let turns be counted where they are short.
+    uint64_t cycles = trp_cycles();
+    uint64_t passed = cycles - executor->timers_cycles;
+    executor->timers_cycles = cycles;
+    uint64_t wanted = trp_cycles_of_ns(TIMERS_NS);
+    if (passed > wanted) {
+        executor->timers_stride /= 4;
+    } else if (passed < wanted / 2 && executor->timers_stride < TIMERS_STRIDE_MAX) {
+        executor->timers_stride = executor->timers_stride * 2 + 1;
+    }
+    executor->timers_turns = executor->timers_stride;
+    return true;
+}
+
 bool trp_executor_turn(struct troupe_executor *executor)
 {
     bool worked = false;
@@ -327,11 +358,15 @@ bool trp_executor_turn(struct troupe_executor *executor)
         executor_meet_own(executor);
     }
     if (trp_timers_due(&executor->timers) != TRP_TIMERS_NEVER) {
-        worked |= trp_actor_run_timers(executor, trp_executor_now(executor));
+        if (executor_minds_timers(executor, worked)) {
+            worked |= trp_actor_run_timers(executor, trp_executor_now(executor));
+        }
     }
     executor_settle(executor);
     trp_link_flush(executor, executor->loop);
-    trp_links_flush(executor);
+    if (executor->dirty != NULL) {
+        trp_links_flush(executor);
+    }
     executor->in_turn = false;
     return worked;
 }

@@ -96,7 +96,10 @@ struct troupe_executor {
     int64_t owed_bytes;            // in sum
     struct trp_link *hungry_first; // peers that wait for credit, first come first served
     struct trp_link *hungry_last;
-    uint64_t swept_ns; // when unspent credit was last looked for
+    uint64_t swept_ns;      // when unspent credit was last looked for
+    uint64_t timers_cycles; // when timers were last looked at
+    uint32_t timers_stride; // turns from one look at the timers to the next, while busy
+    uint32_t timers_turns;  // of them, those to come
     uint32_t turn_count;
     uint32_t callback_count; // for looking at the cycle counter now and then
 
@@ -213,11 +216,24 @@ struct trp_letter {
     struct troupe_body *given; // taken when posted; NULL: copy `body`
 };
 
+/**
+ * Post a small message of the running actor to where the last one went, which has credit for it: what
+ * most sends are.
+ *
+ * @return false: it is not that simple; nothing was done.
+ */
+bool trp_post_plain(
+    struct troupe_executor *executor,
+    troupe_ref_t to,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes);
+
 /** Post a letter on its way, as troupe_send() says. */
 enum troupe_err trp_post_letter(struct troupe_executor *executor, const struct trp_letter *letter);
 
-/** Post a notice for an actor; best effort, as notices are not counted. */
-void trp_post_notice(
+/** Post a notice for an actor. @return false: no memory; as notices are not counted, that is all. */
+bool trp_post_notice(
     struct troupe_executor *executor,
     troupe_ref_t to,
     uint32_t type,
@@ -226,8 +242,22 @@ void trp_post_notice(
 
 /* Verbs (context.c). --------------------------------------------------------------------------- */
 
-/** @return TROUPE_OK on the context's own thread; checked in debug builds only. */
-enum troupe_err trp_check_thread(const troupe_context_t *ctx);
+/** Say that a context is used on a thread that does not own it. */
+enum troupe_err trp_explain_thread(const struct troupe_executor *executor);
+
+/** @return TROUPE_OK on the context's own thread; looked at in debug builds only. */
+static inline enum troupe_err trp_check_thread(const troupe_context_t *ctx)
+{
+#ifdef TROUPE_DCHECK_ENABLED
+    const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
+    if (!pthread_equal(executor->owner, pthread_self())) {
+        return trp_explain_thread(executor);
+    }
+#else
+    (void)ctx;
+#endif
+    return TROUPE_OK;
+}
 
 /** Note an ask of the running actor, with its deadline. */
 enum troupe_err trp_ask_begin(
@@ -273,6 +303,24 @@ struct trp_start {
 /** Start the actor of a START. */
 void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item);
 
+/** @return the body of the @p which-th message of an item, as a callback sees it. */
+static inline struct troupe_body trp_item_body(const struct trp_item *item, uint32_t which)
+{
+    if (TRP_UNLIKELY(item->given != NULL)) {
+        return (struct troupe_body){
+            item->given->data, item->given->bytes, item->given->free, item->given->free_data};
+    }
+    // A frame is only ever read through this: a body's bytes belong to who owns the frame.
+    union {
+        const uint8_t *read_only;
+        void *data;
+    } at = {.read_only = item->body + which * trp_pad8(item->body_bytes)};
+    return (struct troupe_body){
+        .data = item->body_bytes != 0 ? at.data : NULL,
+        .bytes = item->body_bytes,
+    };
+}
+
 /** Meet a message for an actor: a USER, REPLY or NOTICE. @p link is NULL for mail that was held. */
 void trp_actor_meet(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item);
@@ -298,6 +346,14 @@ struct trp_alarm {
     uint8_t body[];
 };
 
+/**
+ * Meet a plain message: kind USER, no flags.
+ *
+ * @return false: its actor does not run here, or its credit goes a longer way; nothing was done.
+ */
+bool trp_actor_meet_plain(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_envelope *envelope);
+
 /** End an actor: fini, and nobody finds it any more. */
 void trp_actor_end(
     struct troupe_executor *executor,
@@ -319,11 +375,10 @@ static inline troupe_ref_t trp_actor_ref(
 struct troupe_message {
     uint32_t type;
     bool owned; // came out of a port
-    size_t body_bytes;
-    const void *body;
-    troupe_ref_t sender;
+    bool given; // its body has an owner, and did not come in a frame
     uint64_t ask;
-    struct troupe_body *given; // NULL: the body lies in the frame
+    troupe_ref_t sender;
+    struct troupe_body *body; // emptied when it is taken out
 };
 
 #endif

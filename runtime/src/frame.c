@@ -139,8 +139,19 @@ enum trp_fault trp_frame_next_flagged(struct trp_cursor *cursor, struct trp_item
     return TRP_FAULT_NONE;
 }
 
-bool trp_outframe_put_slow(struct trp_outframe *frame, const struct trp_post *post)
+bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
 {
+    if (post->tag <= TRP_RUN_BODY_BYTES_MAX) {
+        const struct trp_envelope like = {
+            post->to_index,
+            post->to_generation,
+            post->from_index,
+            post->from_generation,
+            post->type,
+            post->tag,
+        };
+        return trp_outframe_put_plain(frame, &like, post->body);
+    }
     uint32_t flags = trp_tag_flags(post->tag);
     uint32_t size = trp_tag_size(post->tag);
     size_t ask_bytes = (flags & TRP_FLAG_ASK) != 0 ? sizeof(post->ask) : 0;
@@ -171,8 +182,7 @@ bool trp_outframe_put_slow(struct trp_outframe *frame, const struct trp_post *po
         memset(tail + body_bytes - 8, 0, 8);
         memcpy(tail, post->body, size);
     }
-    bool may_run = post->tag <= TRP_RUN_BODY_BYTES_MAX;
-    frame->last = may_run ? at : TRP_LAST_NONE;
+    frame->last = TRP_LAST_NONE;
     frame->used = at + (uint32_t)need;
     frame->count += trp_kind_is_counted(trp_tag_kind(post->tag)) ? 1 : 0;
     frame->messages++;

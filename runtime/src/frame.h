@@ -201,6 +201,16 @@ static inline bool trp_frame_at_end(const struct trp_cursor *cursor)
     return cursor->at == cursor->end;
 }
 
+/** @return the next envelope if it is a plain message and all there, else NULL; reads nothing. */
+static inline const struct trp_envelope *trp_frame_peek_plain(const struct trp_cursor *cursor)
+{
+    size_t left = (size_t)(cursor->end - cursor->at);
+    const struct trp_envelope *envelope = (const void *)cursor->at;
+    bool plain = left >= sizeof(*envelope) && envelope->tag <= TRP_BODY_BYTES_MAX &&
+                 left >= sizeof(*envelope) + trp_pad8(envelope->tag);
+    return plain ? envelope : NULL;
+}
+
 /** Read the next envelope. @return a fault, or NONE with *out_item set. */
 static inline enum trp_fault trp_frame_next(struct trp_cursor *cursor, struct trp_item *out_item)
 {
@@ -245,72 +255,91 @@ struct trp_post {
     const struct trp_given *given; // written when TRP_FLAG_GIVEN; then size is 0
 };
 
-/** A frame that is being written. Zeroed memory, with `base` set, is an empty one. */
+/** No envelope starts a run behind it. */
+#define TRP_LAST_NONE UINT32_MAX
+
+/** Bodies up to this size are written inline, and join in runs. */
+#define TRP_RUN_BODY_BYTES_MAX 256u
+
+/** A frame that is being written. `last` is ::TRP_LAST_NONE and `used` is 0 while it is empty. */
 struct trp_outframe {
     uint8_t *bytes;
     uint32_t capacity;
     uint32_t used;     // 0, or `base` and what follows it
     uint32_t base;     // room for a header in front
-    uint32_t last;     // where the last envelope starts; 0 when it cannot become a run
+    uint32_t last;     // where the last envelope starts, if it can become a run
     uint32_t count;    // counted messages in it
     uint32_t messages; // all envelopes' messages in it
 };
 
-/** No envelope starts a run behind it. */
-#define TRP_LAST_NONE UINT32_MAX
+/** Write a post of any kind. @return false: no room. */
+bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post);
 
-/** Bodies up to this size join in runs. */
-#define TRP_RUN_BODY_BYTES_MAX 256u
-
-/** Write a post that carries more than a body, or a first one. @return false: no room. */
-bool trp_outframe_put_slow(struct trp_outframe *frame, const struct trp_post *post);
-
-/** @return whether @p post went into the run that its like began; the last envelope is @p last. */
-static inline bool trp_outframe_join_run(
-    struct trp_outframe *frame, struct trp_envelope *last, const struct trp_post *post)
+/** Copy a small body to where the frame is, and pad it. */
+static inline void trp_outframe_copy(uint8_t *at, const void *body, uint32_t size)
 {
-    uint32_t stride = (uint32_t)trp_pad8(trp_tag_size(post->tag));
-    bool is_run = (trp_tag_flags(last->tag) & TRP_FLAG_RUN) != 0;
+    if (TRP_LIKELY(size == 8)) {
+        memcpy(at, body, 8);
+    } else if (size != 0) {
+        memset(at + trp_pad8(size) - 8, 0, 8);
+        memcpy(at, body, size);
+    }
+}
+
+/** Write a body behind those of the envelope @p last, which is or becomes a run. @return false: no room. */
+static inline bool trp_outframe_join_run(
+    struct trp_outframe *frame, struct trp_envelope *last, const void *body, uint32_t size)
+{
+    uint32_t stride = (uint32_t)trp_pad8(size);
     if (frame->used + stride + 8 > frame->capacity) {
         return false;
     }
     uint64_t *count = (void *)(last + 1);
-    if (!is_run) {
-        memmove((uint8_t *)(last + 1) + 8, last + 1, stride);
+    if ((trp_tag_flags(last->tag) & TRP_FLAG_RUN) == 0) {
+        memmove(count + 1, count, stride);
         *count = 1;
         last->tag |= (uint32_t)TRP_FLAG_RUN << 20;
         frame->used += 8;
     }
     ++*count;
-    if (stride == 8 && trp_tag_size(post->tag) == 8) {
-        memcpy(frame->bytes + frame->used, post->body, 8);
-    } else if (stride != 0) {
-        memset(frame->bytes + frame->used + stride - 8, 0, 8);
-        memcpy(frame->bytes + frame->used, post->body, trp_tag_size(post->tag));
-    }
+    trp_outframe_copy(frame->bytes + frame->used, body, size);
     frame->used += stride;
     frame->count++;
     frame->messages++;
     return true;
 }
 
-/** Write @p post at the end of @p frame. @return false: no room; flush or grow, and try again. */
-static inline bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
+/**
+ * Write a plain message: kind USER, no flags, a small body; @p like says to whom from whom.
+ *
+ * @return false: no room; flush or grow, and try again.
+ */
+static inline bool trp_outframe_put_plain(
+    struct trp_outframe *frame, const struct trp_envelope *like, const void *body)
 {
-    if (post->tag > TRP_RUN_BODY_BYTES_MAX || frame->used == 0) {
-        return trp_outframe_put_slow(frame, post);
-    }
+    uint32_t size = like->tag;
     if (frame->last != TRP_LAST_NONE) {
         struct trp_envelope *last = (void *)(frame->bytes + frame->last);
         uint32_t run = (uint32_t)TRP_FLAG_RUN << 20;
-        if (last->to_index == post->to_index && last->to_generation == post->to_generation &&
-            last->from_index == post->from_index &&
-            last->from_generation == post->from_generation && last->type == post->type &&
-            (last->tag & ~run) == post->tag) {
-            return trp_outframe_join_run(frame, last, post);
+        if (last->to_index == like->to_index && last->to_generation == like->to_generation &&
+            last->from_index == like->from_index &&
+            last->from_generation == like->from_generation && last->type == like->type &&
+            (last->tag & ~run) == size) {
+            return trp_outframe_join_run(frame, last, body, size);
         }
     }
-    return trp_outframe_put_slow(frame, post);
+    uint32_t at = frame->used == 0 ? frame->base : frame->used;
+    uint32_t need = (uint32_t)(sizeof(*like) + trp_pad8(size));
+    if (at + need > frame->capacity) {
+        return false;
+    }
+    memcpy(frame->bytes + at, like, sizeof(*like));
+    trp_outframe_copy(frame->bytes + at + sizeof(*like), body, size);
+    frame->last = at;
+    frame->used = at + need;
+    frame->count++;
+    frame->messages++;
+    return true;
 }
 
 #endif

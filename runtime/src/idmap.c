@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_SLOT_COUNT = 8 };
+enum { IDMAP_FIRST_SLOT_COUNT = 8 };
 
 void trp_idmap_fini(struct trp_idmap *map)
 {
@@ -25,7 +25,7 @@ static void idmap_place(struct trp_idmap *map, uint32_t id, void *value)
 
 static bool idmap_grow(struct trp_idmap *map)
 {
-    uint32_t slot_count = map->slot_count == 0 ? FIRST_SLOT_COUNT : map->slot_count * 2;
+    uint32_t slot_count = map->slot_count == 0 ? IDMAP_FIRST_SLOT_COUNT : map->slot_count * 2;
     struct trp_idmap grown = {
         .slots = calloc(slot_count, sizeof(*grown.slots)),
         .slot_count = slot_count,

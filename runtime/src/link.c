@@ -149,7 +149,7 @@ static void link_detach(struct troupe_executor *executor, uint32_t peer_id)
     troupe_system_t *system = executor->system;
     (void)pthread_mutex_lock(&system->lock);
     struct troupe_executor *peer = trp_idmap_find(&system->executors, peer_id);
-    for (uint32_t i = 0; i < peer->attached_count; i++) {
+    for (uint32_t i = 0; peer != NULL && i < peer->attached_count; i++) {
         if (peer->attached[i].peer_id == executor->id) {
             peer->attached[i] = peer->attached[--peer->attached_count];
             peer->in_open_count--;
@@ -269,16 +269,16 @@ static void link_clear_frame(struct trp_outframe *frame)
     frame->last = TRP_LAST_NONE;
 }
 
-/** Turn an open frame into a parcel. @return false: no memory; the frame is as before. */
-static bool link_pack(
-    struct troupe_executor *executor, struct trp_outframe *frame, struct trp_parcel *parcel)
+/** Send the bytes of an open frame: a copy, or for a large one themselves. @return false: no memory. */
+static bool link_send_frame(
+    struct troupe_executor *executor, struct trp_outframe *frame, void *socket)
 {
     if (frame->used <= COPIED_BYTES_MAX) {
-        return trp_parcel_copy(parcel, frame->bytes, frame->used);
+        return trp_wire_send(socket, frame->bytes, frame->used);
     }
     TRP_DCHECK(frame->capacity == TRP_FRAME_BYTES_MAX);
-    if (!trp_parcel_give(
-            parcel, frame->bytes, frame->used, trp_frame_give_back, executor->frames.pool)) {
+    if (!trp_wire_give(
+            socket, frame->bytes, frame->used, trp_frame_give_back, executor->frames.pool)) {
         return false;
     }
     frame->bytes = NULL;
@@ -286,24 +286,19 @@ static bool link_pack(
     return true;
 }
 
-void trp_link_flush(struct troupe_executor *executor, struct trp_link *link)
+void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *link)
 {
     struct trp_outframe *frame = &link->frame;
-    if (frame->used == 0) {
-        return;
-    }
-    if (!link->is_loop) {
-        link_write_header(executor, link, TRP_LANE_USER, frame);
-    }
-    struct trp_parcel parcel;
-    if (!link_pack(executor, frame, &parcel)) {
-        return;
-    }
-    if (link->is_loop) {
-        trp_mailbox_loop_send(&executor->mailbox, &parcel);
+    if (TRP_LIKELY(link->is_loop)) {
+        if (!link_send_frame(executor, frame, executor->mailbox.loop_in)) {
+            return;
+        }
+        trp_mailbox_loop_sent(&executor->mailbox);
     } else {
-        bool sent = trp_wire_send(link->push, &parcel);
-        TRP_CHECK(sent);
+        link_write_header(executor, link, TRP_LANE_USER, frame);
+        if (!link_send_frame(executor, frame, link->push)) {
+            return;
+        }
         trp_gate_ring(link->gate);
     }
     trp_count(&executor->counters.frames_sent, 1);
@@ -388,16 +383,11 @@ static bool link_send_alone(
         .base = sizeof(struct trp_header),
         .last = TRP_LAST_NONE,
     };
-    bool put = trp_outframe_put_slow(&frame, post);
+    bool put = trp_outframe_put(&frame, post);
     TRP_CHECK(put);
     link_write_header(executor, link, lane, &frame);
-    struct trp_parcel parcel;
-    if (!trp_parcel_copy(&parcel, frame.bytes, frame.used)) {
-        return false;
-    }
-    bool sent = trp_wire_send(lane == TRP_LANE_USER ? link->push : link->command_push, &parcel);
-    TRP_CHECK(sent);
-    return true;
+    void *socket = lane == TRP_LANE_USER ? link->push : link->command_push;
+    return trp_wire_send(socket, frame.bytes, frame.used);
 }
 
 /** Choose the lane of a command, and open the second one when it is needed first. */
@@ -510,7 +500,7 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
     link->tally = NULL;
     executor->last_out = executor->last_out == link ? NULL : executor->last_out;
     // Who waits for room there learns by the next send what became of it.
-    trp_link_meet_credit(executor, link, &(struct trp_credit){0});
+    trp_link_send_rooms(executor, link);
     link_release(executor, link);
 }
 

@@ -63,8 +63,12 @@ struct trp_link {
     bool is_hungry;             // waits for a CREDIT
     bool was_used;              // since the last sweep for unspent credit
     struct trp_refused *refused;
+    uint32_t refused_first; // of them, who gets the next ROOM
     uint32_t refused_count;
     uint32_t refused_capacity;
+    int64_t parked_messages; // credit kept for those, while there are any
+    int64_t parked_bytes;
+    bool room_sent; // a ROOM is on its way to one of them
 
     // In.
     uint64_t in_cookie;
@@ -117,8 +121,16 @@ struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer
 /** Make the executor's link to itself. @return false: no memory. */
 bool trp_link_open_loop(struct troupe_executor *executor);
 
-/** Send the open frame on. On failure it stays open, and is tried again next turn. */
-void trp_link_flush(struct troupe_executor *executor, struct trp_link *link);
+/** Send the open frame on, which is not empty. Without memory it stays open until the next turn. */
+void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *link);
+
+/** Send the open frame on, if there is something in it. */
+static inline void trp_link_flush(struct troupe_executor *executor, struct trp_link *link)
+{
+    if (link->frame.used != 0) {
+        trp_link_flush_frame(executor, link);
+    }
+}
 
 /** Flush all open frames. */
 void trp_links_flush(struct troupe_executor *executor);
@@ -163,9 +175,18 @@ bool trp_link_take_provisional(struct trp_link *link, size_t body_bytes);
 bool trp_link_refuse(
     struct troupe_executor *executor, struct trp_link *link, troupe_ref_t to, size_t body_bytes);
 
-/** Meet the CREDIT that ends a hunger: everybody refused gets a ROOM. */
+/** Meet the CREDIT that ends a hunger: who was refused gets a ROOM, one after the other. */
 void trp_link_meet_credit(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_credit *credit);
+
+/** The ROOM for the link to @p peer_id is about to be met: its credit may be spent. */
+void trp_link_begin_room(struct troupe_executor *executor, uint32_t peer_id);
+
+/** The ROOM was met: what is left is the next one's. */
+void trp_link_end_room(struct troupe_executor *executor, uint32_t peer_id);
+
+/** Send everybody refused a ROOM: nothing is full any more where they sent to. */
+void trp_link_send_rooms(struct troupe_executor *executor, struct trp_link *link);
 
 /** Meet a WANT. */
 void trp_link_meet_want(

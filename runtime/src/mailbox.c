@@ -30,6 +30,7 @@ enum troupe_err trp_mailbox_init(
         .wake_fd = wake_fd,
         .spin_score = 1,
     };
+    trp_parcel_init(&mailbox->parcel);
     enum troupe_err err = trp_wire_pull_new(context, id, &mailbox->pull);
     if (err == TROUPE_OK) {
         mailbox->pull_fd = trp_wire_fd(mailbox->pull);
@@ -39,30 +40,23 @@ enum troupe_err trp_mailbox_init(
 
 void trp_mailbox_fini(struct trp_mailbox *mailbox)
 {
+    trp_parcel_clear(&mailbox->parcel);
     trp_wire_close(&mailbox->pull);
     trp_wire_close(&mailbox->loop_in);
     trp_wire_close(&mailbox->loop_out);
 }
 
-bool trp_mailbox_receive(
-    struct trp_mailbox *mailbox,
-    struct trp_parcel *parcel,
-    const uint8_t **out_bytes,
-    size_t *out_size)
+bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)
 {
     if (mailbox->has_early) {
         mailbox->has_early = false;
-        *parcel = mailbox->early;
-        // A small frame lives in the parcel itself, and has just moved with it.
-        ptrdiff_t offset = mailbox->early_bytes - (const uint8_t *)&mailbox->early;
-        bool inside = offset >= 0 && (size_t)offset < sizeof(mailbox->early);
-        *out_bytes = inside ? (const uint8_t *)parcel + offset : mailbox->early_bytes;
+        *out_bytes = mailbox->early_bytes;
         *out_size = mailbox->early_size;
         return true;
     }
     // A ring can be seen before its frame, when it overtakes another pipe's: then the next turn looks.
     if (!trp_mailbox_has_mail(mailbox) ||
-        !trp_wire_receive(mailbox->pull, parcel, out_bytes, out_size)) {
+        !trp_wire_receive(mailbox->pull, &mailbox->parcel, out_bytes, out_size)) {
         return false;
     }
     mailbox->received_count++;
@@ -79,21 +73,11 @@ enum troupe_err trp_mailbox_make_loop(struct trp_mailbox *mailbox)
     return trp_wire_pair_new(mailbox->context, mailbox->id, &mailbox->loop_in, &mailbox->loop_out);
 }
 
-void trp_mailbox_loop_send(struct trp_mailbox *mailbox, struct trp_parcel *parcel)
-{
-    bool sent = trp_wire_send(mailbox->loop_in, parcel);
-    TRP_CHECK(sent);
-    mailbox->loop_count++;
-}
-
 void trp_mailbox_loop_receive(
-    struct trp_mailbox *mailbox,
-    struct trp_parcel *parcel,
-    const uint8_t **out_bytes,
-    size_t *out_size)
+    struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)
 {
-    TRP_DCHECK(mailbox->loop_count > 0);
-    bool received = trp_wire_receive(mailbox->loop_out, parcel, out_bytes, out_size);
+    TRP_DCHECK(mailbox->loop_count > 0 && !mailbox->has_early);
+    bool received = trp_wire_receive(mailbox->loop_out, &mailbox->parcel, out_bytes, out_size);
     TRP_CHECK(received);
     mailbox->loop_count--;
 }
@@ -102,7 +86,7 @@ bool trp_mailbox_look(struct trp_mailbox *mailbox)
 {
     if (!mailbox->has_early &&
         trp_wire_receive(
-            mailbox->pull, &mailbox->early, &mailbox->early_bytes, &mailbox->early_size)) {
+            mailbox->pull, &mailbox->parcel, &mailbox->early_bytes, &mailbox->early_size)) {
         mailbox->has_early = true;
         mailbox->received_count++;
     }

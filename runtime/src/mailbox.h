@@ -37,8 +37,8 @@ struct trp_mailbox {
     void *loop_out;
     uint32_t loop_count; // frames on their way to itself
 
-    bool has_early; // a frame found while getting ready to sleep
-    struct trp_parcel early;
+    struct trp_parcel parcel; // what was received last
+    bool has_early;           // it was found while getting ready to sleep, and is to be met yet
     const uint8_t *early_bytes;
     size_t early_size;
 
@@ -75,12 +75,20 @@ static inline void trp_gate_ring(struct trp_gate *gate)
     atomic_fetch_add_explicit(&gate->bell, 1, memory_order_release);
 }
 
-/** Receive a peer's frame, if the doorbell says that one is there. @return whether one was. */
-bool trp_mailbox_receive(
-    struct trp_mailbox *mailbox,
-    struct trp_parcel *parcel,
-    const uint8_t **out_bytes,
-    size_t *out_size);
+/**
+ * Receive a peer's frame, if the doorbell says that one is there.
+ *
+ * @return whether one was; it is good until trp_mailbox_let_go().
+ */
+bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size);
+
+/** Let go of the frame received last, of @p size bytes. */
+static inline void trp_mailbox_let_go(struct trp_mailbox *mailbox, size_t size)
+{
+    if (size > TRP_PARCEL_INSIDE_BYTES) {
+        trp_parcel_clear(&mailbox->parcel);
+    }
+}
 
 /** Take back the count of a received frame that did not ring: a FIN, whose sender is gone by now. */
 void trp_mailbox_uncount(struct trp_mailbox *mailbox);
@@ -94,15 +102,15 @@ static inline enum troupe_err trp_mailbox_open_loop(struct trp_mailbox *mailbox)
     return mailbox->loop_in != NULL ? TROUPE_OK : trp_mailbox_make_loop(mailbox);
 }
 
-/** Send a frame to itself; the loop is open. */
-void trp_mailbox_loop_send(struct trp_mailbox *mailbox, struct trp_parcel *parcel);
+/** Say that a frame was sent into `loop_in`. */
+static inline void trp_mailbox_loop_sent(struct trp_mailbox *mailbox)
+{
+    mailbox->loop_count++;
+}
 
-/** Receive the next frame sent to itself; `loop_count` is not 0. */
+/** Receive the next frame sent to itself; `loop_count` is not 0. It is good until let go. */
 void trp_mailbox_loop_receive(
-    struct trp_mailbox *mailbox,
-    struct trp_parcel *parcel,
-    const uint8_t **out_bytes,
-    size_t *out_size);
+    struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size);
 
 /** Look whether a frame came without a ring, and put the pipes to sleep. @return whether one did. */
 bool trp_mailbox_look(struct trp_mailbox *mailbox);

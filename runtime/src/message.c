@@ -12,12 +12,12 @@ uint32_t troupe_message_type(const troupe_message_t *message)
 
 const void *troupe_message_body(const troupe_message_t *message)
 {
-    return message->given != NULL ? message->given->data : message->body;
+    return message->body->data;
 }
 
 size_t troupe_message_body_bytes(const troupe_message_t *message)
 {
-    return message->given != NULL ? message->given->bytes : message->body_bytes;
+    return message->body->bytes;
 }
 
 troupe_ref_t troupe_message_sender(const troupe_message_t *message)
@@ -62,16 +62,21 @@ void troupe_body_free(struct troupe_body *body)
 enum troupe_err troupe_message_take_body(
     const troupe_message_t *message, struct troupe_body *out_body)
 {
-    if (message->given != NULL) {
-        *out_body = *message->given;
-        *message->given = (struct troupe_body){0};
-        return TROUPE_OK;
+    if (message->given) {
+        *out_body = *message->body;
+    } else {
+        struct troupe_body copy;
+        enum troupe_err err = troupe_body_new(message->body->bytes, &copy);
+        if (err != TROUPE_OK) {
+            return err;
+        }
+        if (copy.bytes != 0) {
+            memcpy(copy.data, message->body->data, copy.bytes);
+        }
+        *out_body = copy;
     }
-    enum troupe_err err = troupe_body_new(message->body_bytes, out_body);
-    if (err == TROUPE_OK && message->body_bytes != 0) {
-        memcpy(out_body->data, message->body, message->body_bytes);
-    }
-    return err;
+    *message->body = (struct troupe_body){0};
+    return TROUPE_OK;
 }
 
 void troupe_message_destroy(troupe_message_t **message_p)
@@ -81,8 +86,8 @@ void troupe_message_destroy(troupe_message_t **message_p)
         return;
     }
     TRP_CHECK(message->owned);
-    if (message->given != NULL) {
-        troupe_body_free(message->given);
+    if (message->given) {
+        troupe_body_free(message->body);
     }
     free(message);
     *message_p = NULL;

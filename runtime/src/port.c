@@ -20,7 +20,7 @@
 /** A message that waits to be received. The message is first: freeing it frees all. */
 struct port_mail {
     struct troupe_message message;
-    struct troupe_body given;
+    struct troupe_body content;
     struct port_mail *next;
     uint32_t peer_id;
     bool counted;
@@ -114,10 +114,11 @@ static struct port_mail *port_mail_new(
     mail->message = (struct troupe_message){
         .type = type,
         .owned = true,
-        .body_bytes = body_bytes,
-        .body = body_bytes != 0 ? mail->body : NULL,
         .sender = sender,
+        .body = &mail->content,
     };
+    mail->content.data = body_bytes != 0 ? mail->body : NULL;
+    mail->content.bytes = body_bytes;
     if (body_bytes != 0) {
         memcpy(mail->body, body, body_bytes);
     }
@@ -145,9 +146,8 @@ static struct port_mail *port_mail_of(const struct trp_item *item, uint32_t whic
         mail->provisional = (item->flags & TRP_FLAG_PROVISIONAL) != 0;
         mail->metered = item->kind == TRP_KIND_USER && (item->flags & TRP_FLAG_UNMETERED) == 0;
         if (item->given != NULL) {
-            mail->given = (struct troupe_body){
-                item->given->data, item->given->bytes, item->given->free, item->given->free_data};
-            mail->message.given = &mail->given;
+            mail->content = trp_item_body(item, 0);
+            mail->message.given = true;
         }
     }
     return mail;
@@ -257,13 +257,14 @@ void trp_port_meet(
     }
 }
 
-void trp_port_notice(
+bool trp_port_notice(
     struct troupe_executor *executor, uint32_t type, const void *body, size_t body_bytes)
 {
     struct port_mail *mail = port_mail_new(type, TROUPE_REF_NONE, body, body_bytes);
     if (mail != NULL) {
         port_append(executor->port, mail);
     }
+    return mail != NULL;
 }
 
 /* Receiving. ------------------------------------------------------------------------------------ */

@@ -61,10 +61,9 @@ static enum troupe_err post_find_loop(struct troupe_executor *executor, struct t
 static enum troupe_err post_find_link(
     struct troupe_executor *executor, troupe_ref_t to, struct trp_link **out_link)
 {
-    if (to.executor == executor->id) {
-        return post_find_loop(executor, out_link);
-    }
-    enum troupe_err err = trp_link_open(executor, to.executor, out_link);
+    enum troupe_err err = to.executor == executor->id
+                              ? post_find_loop(executor, out_link)
+                              : trp_link_open(executor, to.executor, out_link);
     if (err == TROUPE_OK) {
         executor->last_out = *out_link;
     }
@@ -127,39 +126,83 @@ static bool post_is_metered(const struct trp_letter *letter)
     return letter->kind == TRP_KIND_USER && (letter->flags & TRP_FLAG_UNMETERED) == 0;
 }
 
-/** Put a post into the open frame, and that frame on its way when it is time. */
-static bool post_append(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_post *post)
+/** Something was written for a peer: see to it that it leaves. */
+static void post_mark(struct troupe_executor *executor, struct trp_link *link)
 {
-    struct trp_outframe *frame = &link->frame;
-    if (TRP_UNLIKELY(!trp_outframe_put(frame, post))) {
-        // Envelope, ask, and what a body or a given body needs: about what put_slow() asks for.
-        size_t need = sizeof(struct trp_envelope) + 8 + sizeof(struct trp_given) +
-                      trp_pad8(trp_tag_size(post->tag));
-        if (!trp_link_make_room(executor, link, (uint32_t)need) ||
-            !trp_outframe_put_slow(frame, post)) {
-            return false;
-        }
-    }
-    if (trp_kind_is_counted(trp_tag_kind(post->tag))) {
-        trp_count(&executor->counters.accepted, 1);
-        link->accepted_count++;
-        link->was_used = true;
-    }
-    if (link->is_loop) {
-        return true;
-    }
     if (!link->dirty) {
         link->dirty = true;
         link->next_dirty = executor->dirty;
         executor->dirty = link;
         link->frame_cycles = trp_cycles();
     }
-    if (frame->messages >= TRP_FRAME_MESSAGES_MAX) {
+    if (link->frame.messages >= TRP_FRAME_MESSAGES_MAX) {
         trp_link_flush(executor, link);
     }
     if (TRP_UNLIKELY(!executor->in_turn)) {
         trp_links_flush(executor); // no turn's end will
+    }
+}
+
+/** Account for a message that was written. */
+static inline void post_account(struct troupe_executor *executor, struct trp_link *link)
+{
+    trp_count(&executor->counters.accepted, 1);
+    link->accepted_count++;
+    link->was_used = true;
+}
+
+/** Put a post into the open frame, and that frame on its way when it is time. */
+static bool post_append(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_post *post)
+{
+    if (!trp_outframe_put(&link->frame, post)) {
+        // Envelope, ask, and what a body or a given body needs: at least what the post needs.
+        size_t need = sizeof(struct trp_envelope) + 8 + sizeof(struct trp_given) +
+                      trp_pad8(trp_tag_size(post->tag));
+        if (!trp_link_make_room(executor, link, (uint32_t)need) ||
+            !trp_outframe_put(&link->frame, post)) {
+            return false;
+        }
+    }
+    if (trp_kind_is_counted(trp_tag_kind(post->tag))) {
+        post_account(executor, link);
+    }
+    if (!link->is_loop) {
+        post_mark(executor, link);
+    }
+    return true;
+}
+
+bool trp_post_plain(
+    struct troupe_executor *executor,
+    troupe_ref_t to,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes)
+{
+    struct trp_link *link = executor->last_out;
+    const struct troupe_context *ctx = &executor->context;
+    if (link == NULL || link->peer_id != to.executor || to.node != executor->node ||
+        ctx->actor == NULL || body_bytes > TRP_RUN_BODY_BYTES_MAX || link->credit_messages <= 0 ||
+        link->credit_bytes < (int64_t)body_bytes) {
+        return false;
+    }
+    const struct trp_envelope like = {
+        to.index,
+        to.generation,
+        ctx->actor_index,
+        ctx->actor->generation,
+        type,
+        (uint32_t)body_bytes,
+    };
+    if (TRP_UNLIKELY(!trp_outframe_put_plain(&link->frame, &like, body))) {
+        return false;
+    }
+    link->credit_messages--;
+    link->credit_bytes -= (int64_t)body_bytes;
+    post_account(executor, link);
+    if (!link->is_loop) {
+        post_mark(executor, link);
     }
     return true;
 }
@@ -210,7 +253,7 @@ static bool post_append_given(
     return false;
 }
 
-static inline enum troupe_err post_letter(
+static enum troupe_err post_letter(
     struct troupe_executor *executor, const struct trp_letter *letter)
 {
     if (TRP_UNLIKELY(letter->to.node != executor->node)) {
@@ -276,7 +319,7 @@ enum troupe_err trp_post_letter(struct troupe_executor *executor, const struct t
     return err;
 }
 
-void trp_post_notice(
+bool trp_post_notice(
     struct troupe_executor *executor,
     troupe_ref_t to,
     uint32_t type,
@@ -284,8 +327,7 @@ void trp_post_notice(
     size_t body_bytes)
 {
     if (executor->manner == TRP_MANNER_PORT && to.executor == executor->id) {
-        trp_port_notice(executor, type, body, body_bytes);
-        return;
+        return trp_port_notice(executor, type, body, body_bytes);
     }
     const struct trp_letter letter = {
         .to = to,
@@ -295,5 +337,5 @@ void trp_post_notice(
         .body = body,
         .body_bytes = body_bytes,
     };
-    (void)trp_post_letter(executor, &letter); // best effort: a notice without memory is not sent
+    return trp_post_letter(executor, &letter) == TROUPE_OK;
 }

@@ -11,7 +11,7 @@
 
 enum {
     ARGS_BYTES_MAX = 32768,
-    NAME_BYTES_MAX = 255,
+    ACTOR_NAME_BYTES_MAX = 255,
     START_BYTES_MAX = sizeof(struct trp_start) + 256 + ARGS_BYTES_MAX,
 };
 _Static_assert(START_BYTES_MAX <= TRP_BODY_BYTES_MAX, "a START fits into a frame");
@@ -47,9 +47,9 @@ static enum troupe_err spawn_check(
             ARGS_BYTES_MAX);
     }
     if (options->name != NULL &&
-        (options->name[0] == '\0' || strlen(options->name) > NAME_BYTES_MAX)) {
+        (options->name[0] == '\0' || strlen(options->name) > ACTOR_NAME_BYTES_MAX)) {
         return trp_explain(
-            TROUPE_ERR_INVAL, "the name of an actor has 1 to %d bytes", NAME_BYTES_MAX);
+            TROUPE_ERR_INVAL, "the name of an actor has 1 to %d bytes", ACTOR_NAME_BYTES_MAX);
     }
     *out_behaviour_index = index;
     return TROUPE_OK;

@@ -179,8 +179,8 @@ void trp_port_unlock(struct troupe_port *port);
 void trp_port_meet(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item);
 
-/** Keep a notice for the port. */
-void trp_port_notice(
+/** Keep a notice for the port. @return false: no memory. */
+bool trp_port_notice(
     struct troupe_executor *executor, uint32_t type, const void *body, size_t body_bytes);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_CAPACITY = 8 };
+enum { TIMERS_FIRST_CAPACITY = 8 };
 
 void trp_timers_fini(struct trp_timers *timers)
 {
@@ -62,7 +62,7 @@ static void timers_sift_down(struct trp_timers *timers, uint32_t place)
 
 static bool timers_grow(struct trp_timers *timers)
 {
-    uint32_t capacity = timers->capacity == 0 ? FIRST_CAPACITY : timers->capacity * 2;
+    uint32_t capacity = timers->capacity == 0 ? TIMERS_FIRST_CAPACITY : timers->capacity * 2;
     struct trp_timer *entries = realloc(timers->entries, capacity * sizeof(*entries));
     if (entries == NULL) {
         return false;

@@ -1,5 +1,7 @@
 #include "wire.h"
 
+#include "check.h"
+
 #include <zmq.h>
 
 #include <errno.h>
@@ -126,50 +128,51 @@ int trp_wire_fd(void *socket)
     return zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0 ? fd : -1;
 }
 
-bool trp_parcel_copy(struct trp_parcel *parcel, const void *bytes, size_t size)
+void trp_parcel_init(struct trp_parcel *parcel)
 {
-    zmq_msg_t *msg = wire_msg(parcel);
-    if (zmq_msg_init_size(msg, size) != 0) {
-        return false;
-    }
-    memcpy(zmq_msg_data(msg), bytes, size);
-    return true;
+    (void)zmq_msg_init(wire_msg(parcel));
 }
 
-bool trp_parcel_give(
-    struct trp_parcel *parcel,
-    void *bytes,
-    size_t size,
-    void (*free_fn)(void *bytes, void *data),
-    void *data)
-{
-    return zmq_msg_init_data(wire_msg(parcel), bytes, size, free_fn, data) == 0;
-}
-
-void trp_parcel_free(struct trp_parcel *parcel)
+void trp_parcel_clear(struct trp_parcel *parcel)
 {
     (void)zmq_msg_close(wire_msg(parcel));
+    (void)zmq_msg_init(wire_msg(parcel));
 }
 
-bool trp_wire_send(void *socket, struct trp_parcel *parcel)
+bool trp_wire_send(void *socket, const void *bytes, size_t size)
 {
     int sent = -1;
     do {
-        sent = zmq_msg_send(wire_msg(parcel), socket, ZMQ_DONTWAIT);
+        sent = zmq_send(socket, bytes, size, ZMQ_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
+    TRP_CHECK(sent >= 0 || errno == ENOMEM); // nothing is full, and who is sent to is there
     return sent >= 0;
+}
+
+bool trp_wire_give(
+    void *socket, void *bytes, size_t size, void (*free_fn)(void *bytes, void *data), void *data)
+{
+    zmq_msg_t msg;
+    if (zmq_msg_init_data(&msg, bytes, size, free_fn, data) != 0) {
+        return false;
+    }
+    int sent = -1;
+    do {
+        sent = zmq_msg_send(&msg, socket, ZMQ_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    TRP_CHECK(sent >= 0);
+    return true;
 }
 
 bool trp_wire_receive(
     void *socket, struct trp_parcel *parcel, const uint8_t **out_bytes, size_t *out_size)
 {
     zmq_msg_t *msg = wire_msg(parcel);
-    (void)zmq_msg_init(msg);
     int received = -1;
     do {
         received = zmq_msg_recv(msg, socket, ZMQ_DONTWAIT);
-    } while (received < 0 && errno == EINTR);
-    if (received < 0) {
+    } while (TRP_UNLIKELY(received < 0) && errno == EINTR);
+    if (TRP_UNLIKELY(received < 0)) {
         return false;
     }
     *out_bytes = zmq_msg_data(msg);

@@ -41,25 +41,24 @@ void trp_wire_close(void **socket_p);
 /** @return the descriptor that turns readable when the socket has news; see trp_wire_receive(). */
 int trp_wire_fd(void *socket);
 
-/** Copy @p size bytes into a parcel. Up to 33 bytes live inside of it. @return false: no memory. */
-bool trp_parcel_copy(struct trp_parcel *parcel, const void *bytes, size_t size);
+/** Parcels up to this size hold their bytes inside, and need not be cleared. */
+#define TRP_PARCEL_INSIDE_BYTES 33
 
-/** Make a parcel of @p bytes itself; @p free_fn frees them, on any thread. @return false: no memory. */
-bool trp_parcel_give(
-    struct trp_parcel *parcel,
-    void *bytes,
-    size_t size,
-    void (*free_fn)(void *bytes, void *data),
-    void *data);
+/** Send a copy of @p size bytes. @return false: no memory. */
+bool trp_wire_send(void *socket, const void *bytes, size_t size);
 
-/** Free what a received parcel holds. */
-void trp_parcel_free(struct trp_parcel *parcel);
+/** Send @p bytes itself; @p free_fn frees them later, on any thread. @return false: no memory. */
+bool trp_wire_give(
+    void *socket, void *bytes, size_t size, void (*free_fn)(void *bytes, void *data), void *data);
 
-/** Send and empty a parcel. @return false: nobody takes it; then it is the caller's still. */
-bool trp_wire_send(void *socket, struct trp_parcel *parcel);
+/** Make an empty parcel to receive into; it can be received into again and again. */
+void trp_parcel_init(struct trp_parcel *parcel);
+
+/** Let go of what a parcel holds; it is empty then. */
+void trp_parcel_clear(struct trp_parcel *parcel);
 
 /**
- * Receive a parcel if one is there. One that is not looked for in vain costs 80 ns; a look in vain
+ * Receive into a parcel, if something is there; what it held is let go. One that is not looked for in vain costs 80 ns; a look in vain
  * costs 600 and puts the pipes to sleep, so that the next frame makes trp_wire_fd() readable.
  *
  * @return whether *parcel was received; then @p out_bytes and @p out_size say what it holds.

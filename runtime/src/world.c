@@ -160,8 +160,15 @@ bool trp_world_knew(const struct trp_world *world, uint32_t index, uint32_t gene
     if (index >= UINT32_MAX / 2 || generation == 0) {
         return false;
     }
-    const struct trp_actor *actor = trp_world_row(world, index);
+    const struct trp_actor *actor = trp_world_try_row(world, index);
     return actor != NULL && generation <= actor->generation;
+}
+
+bool trp_world_refused(const struct trp_world *world, uint32_t index, uint32_t generation)
+{
+    const struct trp_actor *actor = trp_world_try_row(world, index);
+    return actor != NULL && actor->generation == generation &&
+           (actor->flags & TRP_ACTOR_FAILED) != 0;
 }
 
 static bool world_add_chunk(struct trp_column *column)

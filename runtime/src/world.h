@@ -38,7 +38,7 @@ enum trp_actor_flag {
     TRP_ACTOR_REMOTE = 1 << 0,     // its row was reserved by another executor
     TRP_ACTOR_NAMED = 1 << 1,      // goes by a registered name
     TRP_ACTOR_SUBSCRIBED = 1 << 2, // hears of dead letters
-    TRP_ACTOR_REFUSED = 1 << 3,    // waits for a ROOM notice somewhere
+    TRP_ACTOR_REFUSED = 1 << 3,    // was refused before, so it may wait for a ROOM already
     TRP_ACTOR_FAILED = 1 << 4,     // of a free row: its last tenant could not start
 };
 
@@ -96,13 +96,21 @@ bool trp_world_init(struct trp_world *world, uint32_t behaviour_count);
 /** Free it. No actor lives there any more. */
 void trp_world_fini(struct trp_world *world);
 
-/** @return the row, which was given out before. */
-static inline struct trp_actor *trp_world_row(const struct trp_world *world, uint32_t index)
+/** @return the row, or NULL when it was never made; @p index is below UINT32_MAX / 2. */
+static inline struct trp_actor *trp_world_try_row(const struct trp_world *world, uint32_t index)
 {
     uint32_t place = index + (1u << TRP_SEGMENT_FIRST_BITS);
     uint32_t bits = 31 - (uint32_t)__builtin_clz(place);
     struct trp_actor *segment = world->segments[bits - TRP_SEGMENT_FIRST_BITS];
     return segment == NULL ? NULL : &segment[place - (1u << bits)];
+}
+
+/** @return the row, which was made before. */
+static inline struct trp_actor *trp_world_row(const struct trp_world *world, uint32_t index)
+{
+    uint32_t place = index + (1u << TRP_SEGMENT_FIRST_BITS);
+    uint32_t bits = 31 - (uint32_t)__builtin_clz(place);
+    return &world->segments[bits - TRP_SEGMENT_FIRST_BITS][place - (1u << bits)];
 }
 
 /** @return the row of that very tenant, or NULL when it is gone, or not there yet. */
@@ -113,7 +121,7 @@ static inline struct trp_actor *trp_world_find(
     if (TRP_UNLIKELY(index >= UINT32_MAX / 2)) {
         return NULL;
     }
-    struct trp_actor *actor = trp_world_row(world, index);
+    struct trp_actor *actor = trp_world_try_row(world, index);
     return actor != NULL && actor->generation == generation && actor->life != TRP_LIFE_FREE ? actor
                                                                                             : NULL;
 }
@@ -136,6 +144,9 @@ bool trp_world_awaits(struct trp_world *world, uint32_t index, uint32_t generati
 
 /** @return whether that tenant lived here once. */
 bool trp_world_knew(const struct trp_world *world, uint32_t index, uint32_t generation);
+
+/** @return whether that tenant was the row's last, and could not start. */
+bool trp_world_refused(const struct trp_world *world, uint32_t index, uint32_t generation);
 
 /** Give an actor its state, zeroed, from the column of behaviour @p column. @return false: no memory. */
 bool trp_world_add_state(

@@ -138,8 +138,6 @@ static void hearer_receive(troupe_context_t *ctx, void *state, const troupe_mess
     if (troupe_message_type(message) == EXPECT) {
         hearer->asker = troupe_message_asker(message);
         hearer->expect = *TROUPE_BODY(message, struct expect);
-    } else if (troupe_message_type(message) == TELL) {
-        hearer->tell = *TROUPE_BODY(message, struct tell);
     } else {
         hearer_hear(hearer, message);
     }
@@ -149,8 +147,22 @@ static void hearer_receive(troupe_context_t *ctx, void *state, const troupe_mess
     }
 }
 
+static enum troupe_err hearer_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx;
+    struct hearer *hearer = state;
+    MUST_BE(args_bytes == sizeof(hearer->tell));
+    memcpy(&hearer->tell, args, args_bytes);
+    return TROUPE_OK;
+}
+
 static const struct troupe_behaviour hearer = {
-    .name = "hearer", .state_bytes = sizeof(struct hearer), .receive = hearer_receive};
+    .name = "hearer",
+    .state_bytes = sizeof(struct hearer),
+    .init = hearer_init,
+    .receive = hearer_receive,
+};
 
 /** What a test wants to be told. */
 struct tale {
@@ -167,10 +179,12 @@ static void expect_order(const struct fixture_placement *placement, const struct
         .mailbox_messages = tale->mailbox_messages,
     };
     struct fixture *fixture = fixture_open(placement, &options);
-    struct tell tell = {
-        .to = fixture_spawn(fixture, &hearer), .count = tale->count, .is_mixed = tale->is_mixed};
+    struct tell tell = {.count = tale->count, .is_mixed = tale->is_mixed};
+    tell.to = fixture_spawn_with(
+        fixture,
+        &(struct troupe_spawn_options){
+            .behaviour = &hearer, .args = &tell, .args_bytes = sizeof(tell)});
     struct expect expect = {.count = (uint64_t)tale->teller_count * tale->count};
-    fixture_tell(fixture, tell.to, TELL, &tell, sizeof(tell));
     fixture_ask(fixture, tell.to, EXPECT, &expect, sizeof(expect));
     troupe_ref_t tellers[TELLER_MAX];
     for (uint32_t i = 0; i < tale->teller_count; i++) {

