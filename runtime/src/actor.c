@@ -597,6 +597,9 @@ bool trp_actor_run_timers(struct troupe_executor *executor, uint64_t now_ns)
         uint64_t due_ns = trp_timers_due(&executor->timers);
         uint64_t timer = 0;
         struct trp_alarm *alarm = trp_timers_pop(&executor->timers, &timer);
+        if (alarm == NULL) {
+            break;
+        }
         struct trp_actor *actor =
             trp_world_find(&executor->world, alarm->actor_index, alarm->actor_generation);
         if (actor != NULL && actor->life != TRP_LIFE_RUNNING) {
