@@ -134,7 +134,7 @@ static bool actor_hold(
     if (item->given != NULL) {
         held->given = *item->given;
         held->item.given = &held->given;
-    } else {
+    } else if (body_bytes != 0) {
         memcpy(held->body, item->body, body_bytes);
     }
     struct trp_held **at = &actor->held;
@@ -403,7 +403,10 @@ static void actor_fail_start(
     actor->flags |= TRP_ACTOR_FAILED;
     actor_meet_held(executor, held, true);
     trp_system_actor_ended(executor->system, ref, exit);
-    executor->ending |= executor->dedicated;
+    if (executor->dedicated) {
+        trp_system_note_failed(executor->system, executor);
+        executor->ending = true;
+    }
 }
 
 static enum troupe_err actor_init(

@@ -29,6 +29,29 @@ static int64_t credit_chunk(const struct troupe_executor *executor, int64_t boun
     return executor->manner == TRP_MANNER_PORT ? 1 : credit_share(bound, CHUNK_SHARE);
 }
 
+/** Give unspent credit back to the gate it came from. */
+static void credit_give_back(struct trp_link *link, int64_t messages, int64_t bytes)
+{
+    link->credit_messages -= messages;
+    link->credit_bytes -= bytes;
+    atomic_fetch_add_explicit(&link->tally->returned_messages, messages, memory_order_relaxed);
+    atomic_fetch_add_explicit(&link->tally->returned_bytes, bytes, memory_order_relaxed);
+    trp_gate_give(link->gate, messages, bytes);
+}
+
+/** Give back all unspent credit of a link, and wake who waits for some there. */
+static void credit_give_all_back(struct troupe_executor *executor, struct trp_link *link)
+{
+    if (link->credit_messages == 0 && link->credit_bytes == 0) {
+        return;
+    }
+    credit_give_back(link, link->credit_messages, link->credit_bytes);
+    if (!link->is_loop &&
+        atomic_load_explicit(&link->gate->hungry_count, memory_order_relaxed) > 0) {
+        (void)trp_link_command(executor, link, TRP_KIND_NUDGE, NULL, 0);
+    }
+}
+
 static bool credit_refill_messages(struct troupe_executor *executor, struct trp_link *link)
 {
     struct trp_gate *gate = link->gate;
@@ -241,13 +264,15 @@ void trp_link_end_room(struct troupe_executor *executor, uint32_t peer_id)
     struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
     if (link != NULL && link->out_open && !link->room_sent &&
         link->refused_first < link->refused_count) {
+        if (link->is_hungry) {
+            credit_give_all_back(executor, link); // its WANT will be answered with more
+            return;
+        }
         link->parked_messages += link->credit_messages;
         link->parked_bytes += link->credit_bytes;
         link->credit_messages = 0;
         link->credit_bytes = 0;
-        if (!link->is_hungry) {
-            credit_serve_refused(executor, link);
-        }
+        credit_serve_refused(executor, link);
     }
 }
 
@@ -284,16 +309,6 @@ void trp_link_forget_want(struct troupe_executor *executor, struct trp_link *lin
     }
     link->wants = false;
     atomic_fetch_sub_explicit(&executor->gate->hungry_count, 1, memory_order_relaxed);
-}
-
-/** Give unspent credit back to the gate it came from. */
-static void credit_give_back(struct trp_link *link, int64_t messages, int64_t bytes)
-{
-    link->credit_messages -= messages;
-    link->credit_bytes -= bytes;
-    link->taken_messages -= messages;
-    link->taken_bytes -= bytes;
-    trp_gate_give(link->gate, messages, bytes);
 }
 
 void trp_link_owe(
@@ -342,11 +357,12 @@ static bool credit_take_grant(
 {
     struct trp_gate *gate = executor->gate;
     const struct trp_want *want = &link->want;
-    // What a loop gave back unspent is not among what it took any more.
-    int64_t held_messages = link->is_loop ? link->taken_messages : want->taken_messages;
-    int64_t held_bytes = link->is_loop ? link->taken_bytes : want->taken_bytes;
-    held_messages -= atomic_load_explicit(&link->in_tally->returned_messages, memory_order_relaxed);
-    held_bytes -= atomic_load_explicit(&link->in_tally->returned_bytes, memory_order_relaxed);
+    int64_t held_messages =
+        want->taken_messages -
+        atomic_load_explicit(&link->in_tally->returned_messages, memory_order_relaxed);
+    int64_t held_bytes =
+        want->taken_bytes -
+        atomic_load_explicit(&link->in_tally->returned_bytes, memory_order_relaxed);
     int64_t least = idle ? 1 : credit_share(gate->bound_messages, RESUME_SHARE);
     if (least > want->messages) {
         least = want->messages;
@@ -357,14 +373,12 @@ static bool credit_take_grant(
         trp_gate_give(gate, credit.messages, 0);
         return false;
     }
-    if (want->bytes > 0) {
-        int64_t chunk = credit_share(gate->bound_bytes, CHUNK_SHARE);
-        int64_t wish = chunk > want->bytes ? chunk : want->bytes;
-        credit.bytes = trp_gate_take(&gate->free_bytes, held_bytes, want->bytes, wish);
-        if (credit.bytes < want->bytes) {
-            trp_gate_give(gate, credit.messages, credit.bytes);
-            return false;
-        }
+    int64_t chunk = credit_share(gate->bound_bytes, CHUNK_SHARE);
+    int64_t wish = chunk > want->bytes ? chunk : want->bytes;
+    credit.bytes = trp_gate_take(&gate->free_bytes, held_bytes, want->bytes, wish);
+    if (credit.bytes < want->bytes) {
+        trp_gate_give(gate, credit.messages, credit.bytes);
+        return false;
     }
     *out_credit = credit;
     return true;
@@ -422,14 +436,8 @@ void trp_links_return_credit(struct troupe_executor *executor, bool all)
         }
         bool quiet = all || !link->was_used;
         link->was_used = false;
-        if (!quiet || (link->credit_messages == 0 && link->credit_bytes == 0)) {
-            continue;
-        }
-        credit_give_back(link, link->credit_messages, link->credit_bytes);
-        // Who waits there is asleep, maybe, and cannot see what came back.
-        if (!link->is_loop &&
-            atomic_load_explicit(&link->gate->hungry_count, memory_order_relaxed) > 0) {
-            (void)trp_link_command(executor, link, TRP_KIND_NUDGE, NULL, 0);
+        if (quiet) {
+            credit_give_all_back(executor, link);
         }
     }
 }

@@ -134,7 +134,10 @@ static const void *executor_body(const struct trp_item *item, size_t bytes)
 
 /** Meet what is no message for an actor. */
 static void executor_meet_command(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    enum trp_lane lane,
+    const struct trp_item *item)
 {
     const void *body = NULL;
     switch (item->kind) {
@@ -165,7 +168,7 @@ static void executor_meet_command(
     case TRP_KIND_FIN:
         body = executor_body(item, sizeof(struct trp_fin));
         if (body != NULL) {
-            trp_link_meet_fin(executor, link, body); // and the link may be gone
+            trp_link_meet_fin(executor, link, lane, body); // and the link may be gone
         }
         break;
     case TRP_KIND_NUDGE: // having woken up was all of it
@@ -210,7 +213,7 @@ static uint64_t executor_meet_items(
                 trp_actor_meet(executor, link, &item);
             }
         } else {
-            executor_meet_command(executor, link, &item);
+            executor_meet_command(executor, link, cursor->lane, &item);
         }
     }
     return counted;
@@ -348,9 +351,9 @@ bool trp_executor_turn(struct troupe_executor *executor)
     trp_link_flush(executor, executor->loop); // what the main program sent between turns
     uint32_t own_count = executor->mailbox.loop_count;
     uint64_t bell = atomic_load_explicit(&executor->gate->bell, memory_order_relaxed);
-    while (
-        (executor->mailbox.has_early || (int64_t)(bell - executor->mailbox.received_count) > 0) &&
-        trp_executor_receive(executor)) {
+    while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
+            executor->mailbox.passed_first < executor->mailbox.passed_count) &&
+           trp_executor_receive(executor)) {
         worked = true;
     }
     worked |= own_count != 0;

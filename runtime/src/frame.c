@@ -46,6 +46,7 @@ enum trp_fault trp_frame_open(
         .end = bytes + size,
         .node = out_header->node,
         .executor = out_header->executor,
+        .lane = (enum trp_lane)out_header->lane,
     };
     return TRP_FAULT_NONE;
 }

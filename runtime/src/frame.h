@@ -175,6 +175,7 @@ struct trp_cursor {
     const uint8_t *end;
     uint32_t node;
     uint32_t executor;
+    enum trp_lane lane;
     bool local; // from this process: may carry given bodies
 };
 

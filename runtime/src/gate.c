@@ -3,6 +3,7 @@
 void trp_gate_init(struct trp_gate *gate, int64_t bound_messages, int64_t bound_bytes)
 {
     atomic_init(&gate->bell, 0);
+    atomic_init(&gate->command_bell, 0);
     atomic_init(&gate->free_messages, bound_messages);
     atomic_init(&gate->free_bytes, bound_bytes);
     atomic_init(&gate->reserve_messages, TRP_RESERVE_MESSAGES);

@@ -28,6 +28,9 @@ struct trp_gate {
     /** Frames sent to this executor. A hint: rung after the send, it carries nothing. */
     alignas(TRP_CACHE_LINE) _Atomic uint64_t bell;
 
+    /** Of them, commands: they are met before any mail that is received after this was counted. */
+    _Atomic uint64_t command_bell;
+
     alignas(TRP_CACHE_LINE) _Atomic int64_t free_messages;
     _Atomic int64_t free_bytes;
     _Atomic int32_t reserve_messages;

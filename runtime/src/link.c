@@ -299,7 +299,7 @@ void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *lin
         if (!link_send_frame(executor, frame, link->push)) {
             return;
         }
-        trp_gate_ring(link->gate);
+        trp_gate_ring(link->gate, TRP_LANE_USER);
     }
     trp_count(&executor->counters.frames_sent, 1);
     link_clear_frame(frame);
@@ -419,7 +419,7 @@ static enum troupe_err link_send_command(
     if (!link_send_alone(executor, link, lane, post)) {
         return trp_explain(TROUPE_ERR_NOMEM, "no memory for a command");
     }
-    trp_gate_ring(link->gate);
+    trp_gate_ring(link->gate, lane);
     trp_count(&executor->counters.frames_sent, 1);
     return TROUPE_OK;
 }
@@ -505,9 +505,12 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
 }
 
 void trp_link_meet_fin(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_fin *fin)
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    enum trp_lane lane,
+    const struct trp_fin *fin)
 {
-    trp_mailbox_uncount(&executor->mailbox);
+    trp_mailbox_uncount(&executor->mailbox, lane);
     if (++link->in_fins < fin->lane_count) {
         return;
     }

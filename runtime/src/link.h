@@ -158,7 +158,10 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link);
 
 /** Meet a FIN of the peer's. */
 void trp_link_meet_fin(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_fin *fin);
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    enum trp_lane lane,
+    const struct trp_fin *fin);
 
 /** Free all links; both ways are closed, or the executor never ran. */
 void trp_links_fini(struct troupe_executor *executor);

@@ -4,6 +4,8 @@
 #include "clock.h"
 
 #include <poll.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,34 +40,130 @@ enum troupe_err trp_mailbox_init(
     return err;
 }
 
-void trp_mailbox_fini(struct trp_mailbox *mailbox)
+/** @return the lane that a frame says it took; what cannot be read took the users'. */
+static enum trp_lane mailbox_lane(const uint8_t *bytes, size_t size)
 {
+    struct trp_header header;
+    if (size < sizeof(header)) {
+        return TRP_LANE_USER;
+    }
+    memcpy(&header, bytes, sizeof(header));
+    return header.version == TRP_FRAME_VERSION && header.lane == TRP_LANE_COMMAND ? TRP_LANE_COMMAND
+                                                                                  : TRP_LANE_USER;
+}
+
+/** Receive whatever frame is next, and count it. @return false: none is there. */
+static bool mailbox_receive_next(
+    struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size, enum trp_lane *lane)
+{
+    if (!trp_wire_receive(mailbox->pull, &mailbox->parcel, out_bytes, out_size)) {
+        return false;
+    }
+    mailbox->received_count++;
+    *lane = mailbox_lane(*out_bytes, *out_size);
+    mailbox->command_count += *lane == TRP_LANE_COMMAND ? 1 : 0;
+    return true;
+}
+
+/** @return whether a command is on its way that has not been received yet. */
+static bool mailbox_has_command(const struct trp_mailbox *mailbox)
+{
+    // Acquire: pairs with the release in trp_gate_ring(): the command is in its pipe.
+    uint64_t bell = atomic_load_explicit(&mailbox->gate->command_bell, memory_order_acquire);
+    return (int64_t)(bell - mailbox->command_count) > 0;
+}
+
+static bool mailbox_has_passed(const struct trp_mailbox *mailbox)
+{
+    return mailbox->passed_first < mailbox->passed_count;
+}
+
+/** Let the frame received last wait behind a command. @return false: no memory, so it does not. */
+static bool mailbox_pass(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size)
+{
+    // One that lies in the parcel would not move with it, and is nothing that a peer of ours sends.
+    if (size <= TRP_PARCEL_INSIDE_BYTES) {
+        return false;
+    }
+    if (!mailbox_has_passed(mailbox)) {
+        mailbox->passed_first = mailbox->passed_count = 0;
+    }
+    if (mailbox->passed_count == mailbox->passed_capacity) {
+        uint32_t capacity = mailbox->passed_capacity * 2 + 4;
+        struct trp_passed *grown = realloc(mailbox->passed, capacity * sizeof(*grown));
+        if (grown == NULL) {
+            return false;
+        }
+        mailbox->passed = grown;
+        mailbox->passed_capacity = capacity;
+    }
+    struct trp_passed *passed = &mailbox->passed[mailbox->passed_count++];
+    *passed = (struct trp_passed){.parcel = mailbox->parcel, .bytes = bytes, .size = size};
+    trp_parcel_init(&mailbox->parcel);
+    return true;
+}
+
+/** Take the first of the frames that commands passed. */
+static bool mailbox_take_passed(
+    struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)
+{
+    if (!mailbox_has_passed(mailbox)) {
+        return false;
+    }
+    struct trp_passed *passed = &mailbox->passed[mailbox->passed_first++];
     trp_parcel_clear(&mailbox->parcel);
-    trp_wire_close(&mailbox->pull);
-    trp_wire_close(&mailbox->loop_in);
-    trp_wire_close(&mailbox->loop_out);
+    mailbox->parcel = passed->parcel;
+    *out_bytes = passed->bytes;
+    *out_size = passed->size;
+    return true;
 }
 
 bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)
 {
-    if (mailbox->has_early) {
+    enum trp_lane lane = TRP_LANE_USER;
+    bool received = mailbox->has_early;
+    if (received) {
         mailbox->has_early = false;
         *out_bytes = mailbox->early_bytes;
         *out_size = mailbox->early_size;
-        return true;
+        lane = mailbox_lane(*out_bytes, *out_size);
+    } else if (mailbox_has_passed(mailbox) && !mailbox_has_command(mailbox)) {
+        return mailbox_take_passed(mailbox, out_bytes, out_size);
+    } else if (trp_mailbox_has_mail(mailbox)) {
+        // A ring can be seen before its frame, when it overtakes another pipe's: the next turn looks.
+        received = mailbox_receive_next(mailbox, out_bytes, out_size, &lane);
     }
-    // A ring can be seen before its frame, when it overtakes another pipe's: then the next turn looks.
-    if (!trp_mailbox_has_mail(mailbox) ||
-        !trp_wire_receive(mailbox->pull, &mailbox->parcel, out_bytes, out_size)) {
-        return false;
+    // Commands go first: what was received before them waits, in order.
+    bool noticed = false;
+    while (received && lane == TRP_LANE_USER &&
+           (mailbox_has_command(mailbox) || mailbox_has_passed(mailbox)) &&
+           mailbox_pass(mailbox, *out_bytes, *out_size)) {
+        if (!noticed) {
+            noticed = true;
+            trp_wire_notice(mailbox->pull);
+        }
+        received = mailbox_has_command(mailbox) &&
+                   mailbox_receive_next(mailbox, out_bytes, out_size, &lane);
     }
-    mailbox->received_count++;
-    return true;
+    return received || mailbox_take_passed(mailbox, out_bytes, out_size);
 }
 
-void trp_mailbox_uncount(struct trp_mailbox *mailbox)
+void trp_mailbox_uncount(struct trp_mailbox *mailbox, enum trp_lane lane)
 {
     mailbox->received_count--;
+    mailbox->command_count -= lane == TRP_LANE_COMMAND ? 1 : 0;
+}
+
+void trp_mailbox_fini(struct trp_mailbox *mailbox)
+{
+    while (mailbox_has_passed(mailbox)) {
+        trp_parcel_clear(&mailbox->passed[mailbox->passed_first++].parcel);
+    }
+    free(mailbox->passed);
+    trp_parcel_clear(&mailbox->parcel);
+    trp_wire_close(&mailbox->pull);
+    trp_wire_close(&mailbox->loop_in);
+    trp_wire_close(&mailbox->loop_out);
 }
 
 enum troupe_err trp_mailbox_make_loop(struct trp_mailbox *mailbox)
@@ -84,11 +182,10 @@ void trp_mailbox_loop_receive(
 
 bool trp_mailbox_look(struct trp_mailbox *mailbox)
 {
+    enum trp_lane lane = TRP_LANE_USER;
     if (!mailbox->has_early &&
-        trp_wire_receive(
-            mailbox->pull, &mailbox->parcel, &mailbox->early_bytes, &mailbox->early_size)) {
+        mailbox_receive_next(mailbox, &mailbox->early_bytes, &mailbox->early_size, &lane)) {
         mailbox->has_early = true;
-        mailbox->received_count++;
     }
     return mailbox->has_early;
 }

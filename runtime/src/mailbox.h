@@ -10,6 +10,7 @@
 #ifndef TRP_MAILBOX_H
 #define TRP_MAILBOX_H
 
+#include "frame.h"
 #include "gate.h"
 #include "wire.h"
 
@@ -23,6 +24,13 @@ struct trp_spinners {
     int32_t count_max; // const
 };
 
+/** A frame that was received, and has to wait until a command was met that came after it. */
+struct trp_passed {
+    struct trp_parcel parcel;
+    const uint8_t *bytes;
+    size_t size;
+};
+
 struct trp_mailbox {
     void *context;
     uint32_t id;
@@ -32,8 +40,13 @@ struct trp_mailbox {
     struct trp_gate *gate;
     struct trp_spinners *spinners;
 
-    uint64_t received_count; // frames that rang, so far
-    void *loop_in;           // NULL until the first frame to itself
+    uint64_t received_count;   // frames that rang, so far
+    uint64_t command_count;    // of them, commands
+    struct trp_passed *passed; // frames that commands passed, in order
+    uint32_t passed_first;
+    uint32_t passed_count;
+    uint32_t passed_capacity;
+    void *loop_in; // NULL until the first frame to itself
     void *loop_out;
     uint32_t loop_count; // frames on their way to itself
 
@@ -66,17 +79,22 @@ static inline bool trp_mailbox_has_mail(const struct trp_mailbox *mailbox)
 {
     // Acquire: pairs with the release in trp_gate_ring(), so that the frame is in the pipe.
     uint64_t bell = atomic_load_explicit(&mailbox->gate->bell, memory_order_acquire);
-    return (int64_t)(bell - mailbox->received_count) > 0 || mailbox->has_early;
+    return (int64_t)(bell - mailbox->received_count) > 0 || mailbox->has_early ||
+           mailbox->passed_first < mailbox->passed_count;
 }
 
 /** Ring a peer's doorbell, after the send. */
-static inline void trp_gate_ring(struct trp_gate *gate)
+static inline void trp_gate_ring(struct trp_gate *gate, enum trp_lane lane)
 {
+    if (lane == TRP_LANE_COMMAND) {
+        // Before what is sent after it: who receives that sees this count.
+        atomic_fetch_add_explicit(&gate->command_bell, 1, memory_order_release);
+    }
     atomic_fetch_add_explicit(&gate->bell, 1, memory_order_release);
 }
 
 /**
- * Receive a peer's frame, if the doorbell says that one is there.
+ * Receive a peer's frame, if the doorbell says that one is there; a command before any other.
  *
  * @return whether one was; it is good until trp_mailbox_let_go().
  */
@@ -91,7 +109,7 @@ static inline void trp_mailbox_let_go(struct trp_mailbox *mailbox, size_t size)
 }
 
 /** Take back the count of a received frame that did not ring: a FIN, whose sender is gone by now. */
-void trp_mailbox_uncount(struct trp_mailbox *mailbox);
+void trp_mailbox_uncount(struct trp_mailbox *mailbox, enum trp_lane lane);
 
 /** Make the pair, if it is not there yet. */
 enum troupe_err trp_mailbox_make_loop(struct trp_mailbox *mailbox);

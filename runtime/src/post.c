@@ -263,9 +263,8 @@ static enum troupe_err post_letter(
     if (TRP_UNLIKELY(link == NULL || link->peer_id != letter->to.executor)) {
         enum troupe_err err = post_find_link(executor, letter->to, &link);
         if (err == TROUPE_ERR_NOENT) {
-            bool was = trp_system_had_executor(executor->system, letter->to.executor);
             return post_dead(
-                executor, letter, was ? TROUPE_DEAD_STOPPED : TROUPE_DEAD_NO_SUCH_ACTOR);
+                executor, letter, trp_system_why_dead(executor->system, letter->to.executor));
         }
         if (err != TROUPE_OK) {
             return err;

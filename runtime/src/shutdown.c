@@ -67,28 +67,6 @@ static uint32_t shutdown_latest(troupe_system_t *system)
     return latest;
 }
 
-static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
-{
-    (void)pthread_mutex_lock(&system->lock);
-    bool gone = trp_idmap_find(&system->executors, id) == NULL;
-    (void)pthread_mutex_unlock(&system->lock);
-    return gone;
-}
-
-static void shutdown_ask(troupe_system_t *system, uint32_t id)
-{
-    struct trp_link *link = NULL;
-    (void)pthread_mutex_lock(&system->lock);
-    struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
-    if (executor != NULL && executor->ops->stop != NULL) {
-        executor->ops->stop(executor->backend_self, executor->carrier);
-    }
-    (void)pthread_mutex_unlock(&system->lock);
-    if (trp_link_open(system->executor, id, &link) == TROUPE_OK) {
-        (void)trp_link_command(system->executor, link, TRP_KIND_STOP_EXECUTOR, NULL, 0);
-    } // else it is going already
-}
-
 /** Say which executors are in the way. */
 static void shutdown_explain(troupe_system_t *system)
 {
@@ -112,6 +90,44 @@ static void shutdown_explain(troupe_system_t *system)
         TROUPE_ERR_TIMEDOUT, "still running when the time to stop was over: %s", names);
 }
 
+/** @return whether executor @p id is gone; 0: whether all that a backend carried are. */
+static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    bool gone =
+        id != 0 ? trp_idmap_find(&system->executors, id) == NULL : system->carried_count == 0;
+    (void)pthread_mutex_unlock(&system->lock);
+    return gone;
+}
+
+/** Run executor 0 until another is gone. @return false: the deadline came first. */
+static bool shutdown_await(troupe_system_t *system, uint32_t id, uint64_t deadline_ns)
+{
+    while (!shutdown_is_gone(system, id)) {
+        if (trp_clock_monotonic(NULL) >= deadline_ns) {
+            shutdown_explain(system);
+            return false;
+        }
+        shutdown_step(system, deadline_ns);
+    }
+    trp_system_reap(system);
+    return true;
+}
+
+static void shutdown_ask(troupe_system_t *system, uint32_t id)
+{
+    struct trp_link *link = NULL;
+    (void)pthread_mutex_lock(&system->lock);
+    struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
+    if (executor != NULL && executor->ops->stop != NULL) {
+        executor->ops->stop(executor->backend_self, executor->carrier);
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    if (trp_link_open(system->executor, id, &link) == TROUPE_OK) {
+        (void)trp_link_command(system->executor, link, TRP_KIND_STOP_EXECUTOR, NULL, 0);
+    } // else it is going already
+}
+
 bool trp_system_shut_down(troupe_system_t *system)
 {
     if (system->stopped) {
@@ -124,21 +140,19 @@ bool trp_system_shut_down(troupe_system_t *system)
     uint32_t latest = 0;
     while ((latest = shutdown_latest(system)) != 0) {
         shutdown_ask(system, latest);
-        while (!shutdown_is_gone(system, latest)) {
-            if (trp_clock_monotonic(NULL) >= deadline_ns) {
-                shutdown_explain(system);
-                return false;
-            }
-            shutdown_step(system, deadline_ns);
+        if (!shutdown_await(system, latest, deadline_ns)) {
+            return false;
         }
-        trp_system_reap(system);
+    }
+    // Nobody finds them any more, but some may still be about to return to their backend.
+    if (!shutdown_await(system, 0, deadline_ns)) {
+        return false;
     }
     trp_executor_stop_actors(system->executor);
     if (!trp_executor_close(system->executor, deadline_ns)) {
         shutdown_explain(system);
         return false;
     }
-    trp_system_reap(system);
     trp_system_remove_executor(system, system->executor);
     trp_placement_warn(&system->placement);
     system->stopped = true;

@@ -70,6 +70,8 @@ static void host_gone(troupe_executor_t *executor)
     (void)pthread_mutex_lock(&system->lock);
     executor->next_finished = system->finished;
     system->finished = executor;
+    system->carried_count--;
+    trp_system_wake(system); // under the lock: after it, the system may be gone
     (void)pthread_mutex_unlock(&system->lock);
 }
 
@@ -171,12 +173,25 @@ void trp_system_remove_port(troupe_system_t *system, struct troupe_executor *exe
     (void)pthread_mutex_unlock(&system->lock);
 }
 
-bool trp_system_had_executor(troupe_system_t *system, uint32_t id)
+enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id)
 {
     (void)pthread_mutex_lock(&system->lock);
-    bool had = id < system->next_executor_id;
+    enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
+    if (trp_idmap_find(&system->failed, id) != NULL) {
+        reason = TROUPE_DEAD_REFUSED;
+    } else if (id < system->next_executor_id) {
+        reason = TROUPE_DEAD_STOPPED;
+    }
     (void)pthread_mutex_unlock(&system->lock);
-    return had;
+    return reason;
+}
+
+void trp_system_note_failed(troupe_system_t *system, struct troupe_executor *executor)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    // Any pointer will do for a mark. Without memory its mail is `stopped` rather than `refused`.
+    (void)trp_idmap_put(&system->failed, executor->id, system);
+    (void)pthread_mutex_unlock(&system->lock);
 }
 
 /** Keep what became of an executor's mail. @threads holding `lock` */
@@ -218,6 +233,9 @@ enum troupe_err trp_system_start_executor(
         .id = executor->id,
         .cpu_mask = cpu_mask,
     };
+    (void)pthread_mutex_lock(&system->lock);
+    system->carried_count++;
+    (void)pthread_mutex_unlock(&system->lock);
     // Under a lock of its own, for a backend is promised one start at a time.
     (void)pthread_mutex_lock(&system->start_lock);
     enum troupe_err err =
@@ -226,6 +244,7 @@ enum troupe_err trp_system_start_executor(
     if (err != TROUPE_OK) {
         (void)pthread_mutex_lock(&system->lock);
         trp_idmap_remove(&system->executors, executor->id);
+        system->carried_count--;
         system->executors_started--;
         (void)pthread_mutex_unlock(&system->lock);
         trp_executor_free(&executor);
@@ -400,6 +419,7 @@ static void system_free(troupe_system_t *system)
     trp_placement_fini(&system->placement);
     trp_names_fini(system);
     trp_idmap_fini(&system->executors);
+    trp_idmap_fini(&system->failed);
     int *fds[] = {&system->wake_fd, &system->epoll_fd, &system->timer_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (*fds[i] >= 0) {

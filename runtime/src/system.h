@@ -71,6 +71,7 @@ struct troupe_system {
     struct trp_idmap executors;       // guarded by `lock`
     uint32_t next_executor_id;        // guarded by `lock`
     uint32_t port_count;              // guarded by `lock`
+    uint32_t carried_count;           // guarded by `lock`: started on a backend, and not gone yet
     struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
     struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
     struct troupe_stats retired;       // guarded by `lock`: of those that are gone
@@ -83,7 +84,8 @@ struct troupe_system {
     troupe_ref_t watched;              // guarded by `lock`
     struct troupe_exit watched_exit;   // guarded by `lock`
     bool watched_ended;                // guarded by `lock`
-    uint64_t executors_started;        // guarded by `lock`
+    struct trp_idmap failed;    // guarded by `lock`: executors whose only actor could not start
+    uint64_t executors_started; // guarded by `lock`
 
     pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `lock`
     pthread_mutex_t start_lock; // held while a backend starts an executor
@@ -104,8 +106,11 @@ enum troupe_err trp_system_add_executor(
     const char *name,
     struct troupe_executor **out_executor);
 
-/** @return whether an executor of that number was ever there. @threads any */
-bool trp_system_had_executor(troupe_system_t *system, uint32_t id);
+/** @return why mail for an executor that is not there is dead. @threads any */
+enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id);
+
+/** Remember that the only actor of an executor could not start. @threads any */
+void trp_system_note_failed(troupe_system_t *system, struct troupe_executor *executor);
 
 /** Make the executor of a port, and let others find it. */
 enum troupe_err trp_system_add_port(

@@ -164,6 +164,13 @@ bool trp_wire_give(
     return true;
 }
 
+void trp_wire_notice(void *socket)
+{
+    int events = 0;
+    size_t size = sizeof(events);
+    (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size); // processes ZeroMQ's own commands
+}
+
 bool trp_wire_receive(
     void *socket, struct trp_parcel *parcel, const uint8_t **out_bytes, size_t *out_size)
 {

@@ -57,6 +57,9 @@ void trp_parcel_init(struct trp_parcel *parcel);
 /** Let go of what a parcel holds; it is empty then. */
 void trp_parcel_clear(struct trp_parcel *parcel);
 
+/** Have the socket notice pipes that are new, or were asleep. Costs 600 ns. */
+void trp_wire_notice(void *socket);
+
 /**
  * Receive into a parcel, if something is there; what it held is let go. One that is not looked for in vain costs 80 ns; a look in vain
  * costs 600 and puts the pipes to sleep, so that the next frame makes trp_wire_fd() readable.
