@@ -13,42 +13,41 @@
 
 enum { ACTORS_MAX = 1000000, LAPS = 100, TOKEN = 1 };
 
-struct token {
-    unsigned long hops;
+struct node {
+    troupe_ref_t next;
+    unsigned long hops; /* Of the token, as it was passed on; without room there, again at ROOM. */
 };
 
-/** The state of a node is the reference of the next one. */
-static enum troupe_err node_init(
-    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+static void node_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    (void)ctx, (void)args_bytes;
-    *(troupe_ref_t *)state = *(const troupe_ref_t *)args;
-    return TROUPE_OK;
-}
-
-static void pass_on(troupe_context_t *ctx, troupe_ref_t next, const struct token *token)
-{
-    const enum troupe_err err = TROUPE_SEND(ctx, next, TOKEN, &(struct token){token->hops + 1});
-    if (err != TROUPE_OK) {
+    struct node *self = state;
+    if (troupe_message_type(message) == TOKEN) {
+        self->hops = *TROUPE_BODY(message, unsigned long) + 1;
+    }
+    const enum troupe_err err = TROUPE_SEND(ctx, self->next, TOKEN, &self->hops);
+    if (err != TROUPE_OK && err != TROUPE_ERR_FULL) {
         troupe_fail(ctx, 1, troupe_err_text(err));
     }
 }
 
-static void node_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static enum troupe_err node_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
-    pass_on(ctx, *(const troupe_ref_t *)state, TROUPE_BODY(message, struct token));
+    (void)ctx, (void)args_bytes;
+    *(troupe_ref_t *)state = *(const troupe_ref_t *)args; // next
+    return TROUPE_OK;
 }
 
 static const struct troupe_behaviour node = {
     .name = "node",
-    .state_bytes = sizeof(troupe_ref_t),
+    .state_bytes = sizeof(struct node),
     .init = node_init,
     .receive = node_receive,
 };
 
 /* The ring stands between the last node and the first, and ends after the last lap. */
 struct ring {
-    troupe_ref_t first;
+    struct node node;
     unsigned long actors;
 };
 
@@ -63,26 +62,26 @@ static enum troupe_err ring_init(
         troupe_fail(ctx, 2, "ACTORS is a number from 1 to 1000000, as in: ring 100");
         return TROUPE_OK;
     }
-    self->first = troupe_self(ctx);
+    self->node.next = troupe_self(ctx);
     enum troupe_err err = TROUPE_OK;
     for (unsigned long i = 1; i < self->actors && err == TROUPE_OK; i++) {
-        const troupe_ref_t next = self->first;
+        const troupe_ref_t next = self->node.next;
         const struct troupe_spawn_options options = {
             .behaviour = &node, .args = &next, .args_bytes = sizeof(next)};
-        err = troupe_spawn(ctx, &options, &self->first);
+        err = troupe_spawn(ctx, &options, &self->node.next);
     }
-    return err == TROUPE_OK ? TROUPE_SEND(ctx, self->first, TOKEN, &(struct token){1}) : err;
+    return err == TROUPE_OK ? TROUPE_SEND(ctx, self->node.next, TOKEN, &(unsigned long){1}) : err;
 }
 
 static void ring_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    const struct ring *self = state;
-    const struct token *token = TROUPE_BODY(message, struct token);
-    if (token->hops < self->actors * LAPS) {
-        pass_on(ctx, self->first, token);
-    } else {
-        printf("%lu actors passed the token on %lu times\n", self->actors, token->hops);
+    struct ring *self = state;
+    const unsigned long *hops = TROUPE_BODY(message, unsigned long);
+    if (hops != NULL && *hops == self->actors * LAPS) {
+        printf("%lu actors passed the token on %lu times\n", self->actors, *hops);
         troupe_stop(ctx);
+    } else {
+        node_receive(ctx, &self->node, message);
     }
 }
 

@@ -242,6 +242,7 @@ void trp_link_meet_credit(
     link->credit_bytes = 0;
     link->is_hungry = false;
     link->was_granted = true;
+    link->was_used = true; // who gets the ROOM has its 10 ms
     if (!link->room_sent) {
         credit_serve_refused(executor, link);
     }
@@ -427,17 +428,33 @@ void trp_links_settle(struct troupe_executor *executor, bool idle)
     }
 }
 
-void trp_links_return_credit(struct troupe_executor *executor, bool all)
+/** @return the open link in a slot of the table that holds unspent credit of a peer's; or NULL. */
+static struct trp_link *credit_unspent(const struct troupe_executor *executor, uint32_t slot)
+{
+    struct trp_link *link = executor->links.slots[slot].value;
+    bool unspent = link != NULL && link->out_open && !link->is_loop &&
+                   (link->credit_messages != 0 || link->credit_bytes != 0);
+    return unspent ? link : NULL;
+}
+
+void trp_links_return_credit(struct troupe_executor *executor)
 {
     for (uint32_t i = 0; i < executor->links.slot_count; i++) {
-        struct trp_link *link = executor->links.slots[i].value;
-        if (link == NULL || !link->out_open) {
-            continue;
-        }
-        bool quiet = all || !link->was_used;
-        link->was_used = false;
-        if (quiet) {
+        struct trp_link *link = credit_unspent(executor, i);
+        if (link != NULL && !link->was_used) {
             credit_give_all_back(executor, link);
+        } else if (link != NULL) {
+            link->was_used = false;
         }
     }
+}
+
+bool trp_links_have_unspent(const struct troupe_executor *executor)
+{
+    for (uint32_t i = 0; i < executor->links.slot_count; i++) {
+        if (credit_unspent(executor, i) != NULL) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -313,7 +313,7 @@ static void executor_settle(struct troupe_executor *executor)
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns - executor->swept_ns > SWEEP_NS) {
             executor->swept_ns = now_ns;
-            trp_links_return_credit(executor, false);
+            trp_links_return_credit(executor);
             // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
             (void)trp_mailbox_look(&executor->mailbox);
         }
@@ -374,6 +374,17 @@ bool trp_executor_turn(struct troupe_executor *executor)
     return worked;
 }
 
+uint64_t trp_executor_rest(struct troupe_executor *executor)
+{
+    trp_links_settle(executor, true);
+    uint64_t now_ns = trp_clock_monotonic(NULL);
+    if (now_ns - executor->swept_ns > SWEEP_NS) {
+        executor->swept_ns = now_ns;
+        trp_links_return_credit(executor);
+    }
+    return trp_links_have_unspent(executor) ? SWEEP_NS : UINT64_MAX;
+}
+
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
 {
     if (executor->hungry_first != NULL) {
@@ -382,8 +393,7 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
     if (trp_executor_has_work(executor) || trp_mailbox_spin(&executor->mailbox, timeout_ns)) {
         return;
     }
-    trp_links_settle(executor, true);
-    trp_links_return_credit(executor, true);
+    uint64_t rest_ns = trp_executor_rest(executor);
     if (executor->manner == TRP_MANNER_LOOP &&
         atomic_load_explicit(&executor->system->draining, memory_order_relaxed)) {
         trp_system_wake(executor->system);
@@ -391,7 +401,7 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
     if (trp_executor_has_work(executor) || trp_mailbox_look(&executor->mailbox)) {
         return;
     }
-    trp_mailbox_sleep(&executor->mailbox, timeout_ns);
+    trp_mailbox_sleep(&executor->mailbox, timeout_ns < rest_ns ? timeout_ns : rest_ns);
 }
 
 void trp_executor_run(struct troupe_executor *executor)

@@ -164,6 +164,13 @@ bool trp_executor_turn(struct troupe_executor *executor);
 /** @return whether there is something at hand. */
 bool trp_executor_has_work(struct troupe_executor *executor);
 
+/**
+ * Get ready to be idle: feed the hungry, and give back credit that lay unspent for 10 ms.
+ *
+ * @return how long the executor may sleep before it does that again; UINT64_MAX: for ever.
+ */
+uint64_t trp_executor_rest(struct troupe_executor *executor);
+
 /** Wait until something is at hand, at most @p timeout_ns. */
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns);
 

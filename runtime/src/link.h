@@ -205,7 +205,10 @@ void trp_link_owe(
 /** Give back what is owed, and feed the hungry. @p idle: nothing waits here any more. */
 void trp_links_settle(struct troupe_executor *executor, bool idle);
 
-/** Give back unspent credit: of all links before sleep, of the quiet ones every 10 ms. */
-void trp_links_return_credit(struct troupe_executor *executor, bool all);
+/** Give back the unspent credit of links that were not used since the last time. */
+void trp_links_return_credit(struct troupe_executor *executor);
+
+/** @return whether some link to a peer holds credit it has not spent. */
+bool trp_links_have_unspent(const struct troupe_executor *executor);
 
 #endif

@@ -541,16 +541,17 @@ static void system_arm(troupe_system_t *system)
     if (system->epoll_fd < 0) {
         return;
     }
+    uint64_t rest_ns = UINT64_MAX;
     if (!trp_executor_has_work(executor)) {
         // What was received without a look leaves the pipes awake: they would not say the next frame.
-        trp_links_settle(executor, true);
-        trp_links_return_credit(executor, true);
+        rest_ns = trp_executor_rest(executor);
         (void)trp_mailbox_look(&executor->mailbox);
     }
     if (trp_executor_has_work(executor) || system_stop_asked(system)) {
         trp_system_wake(system);
     }
     uint64_t timeout_ns = system_wait_ns(system);
+    timeout_ns = timeout_ns < rest_ns ? timeout_ns : rest_ns;
     struct itimerspec when = {0};
     if (timeout_ns != UINT64_MAX) {
         timeout_ns = timeout_ns == 0 ? 1 : timeout_ns; // 0 would disarm it

@@ -69,10 +69,10 @@ static void guard_on_answer(
     guard_leave(guard);
 }
 
-static void guard_ask(troupe_context_t *ctx, const troupe_message_t *message)
+static void guard_ask(troupe_context_t *ctx, troupe_ref_t flooder)
 {
-    struct troupe_letter letter = {.to = troupe_message_sender(message), .type = QUESTION};
-    // A flooder's mailbox may be full of questions: then there are enough of them.
+    struct troupe_letter letter = {.to = flooder, .type = QUESTION};
+    // Where flooders share a mailbox with the guard, its turn to ask comes with a ROOM.
     enum troupe_err err = troupe_ask(ctx, &letter, 0, guard_on_answer, 0);
     MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
 }
@@ -89,7 +89,7 @@ static void guard_poked(troupe_context_t *ctx, struct guard *guard, const troupe
 {
     guard->guarded.pokes++;
     if (guard->guarded.pokes % 16 == 0) {
-        guard_ask(ctx, message);
+        guard_ask(ctx, troupe_message_sender(message));
     }
 }
 
@@ -106,6 +106,9 @@ static void guard_receive(troupe_context_t *ctx, void *state, const troupe_messa
         break;
     case TICK:
         guard->guarded.ticks++;
+        break;
+    case TROUPE_MESSAGE_ROOM:
+        guard_ask(ctx, TROUPE_BODY(message, struct troupe_room)->to);
         break;
     default:
         break;

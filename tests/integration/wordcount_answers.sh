@@ -25,7 +25,7 @@ counts() {
     case=$1
     shift
     status=0
-    timeout -k 5 30 "$wordcount" --top 1000000 "$@" >out 2>err || status=$?
+    timeout -k 5 20 "$wordcount" --top 1000000 "$@" >out 2>err || status=$?
     if [ "$status" -ne 0 ]; then
         fails "$case: exit status $status: $(head -c 500 err)"
     elif ! cmp -s expected out; then
@@ -105,7 +105,7 @@ counts_anywhere 'an empty file' 'a tree/empty'
 
 mkdir many
 i=0
-while [ "$i" -lt 200 ]; do
+while [ "$i" -lt 600 ]; do
     printf 'file number %d of many\n' "$i" >"many/$i"
     i=$((i + 1))
 done
@@ -120,7 +120,7 @@ complains() {
     text=$2
     shift 2
     status=0
-    timeout -k 5 30 "$wordcount" "$@" >out 2>err || status=$?
+    timeout -k 5 20 "$wordcount" "$@" >out 2>err || status=$?
     if [ "$status" -ne "$expected_status" ]; then
         fails "$*: exit status $status, expected $expected_status"
     elif ! grep -qF -e "$text" err; then
@@ -155,7 +155,7 @@ complains 2 'flag' --tip 3 outside/pears
 printf 'fifo words\n' >outside/fifo &
 printf 'fifo 1\nwords 1\n' >expected
 counts 'a pipe' outside/fifo
-if [ -c /dev/full ] && timeout -k 5 30 "$wordcount" outside/pears >/dev/full 2>err; then
+if [ -c /dev/full ] && timeout -k 5 20 "$wordcount" outside/pears >/dev/full 2>err; then
     fails 'the exit status does not tell that nothing could be printed'
 fi
 exit "$failed"

@@ -1,0 +1,212 @@
+/*
+ * Actors that cannot be: unknown behaviours, arguments over the limit, an init that fails. The system
+ * goes on.
+ */
+#include "support/cast.h"
+#include "support/child.h"
+#include "support/fixture.h"
+
+#include <string.h>
+
+enum { FAILED = 1, TRY };
+
+static void ignore(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)ctx, (void)state, (void)message;
+}
+
+/* Behaviours. ---------------------------------------------------------------------------------- */
+
+static const struct troupe_behaviour stranger = {.name = "stranger", .receive = ignore};
+
+static const struct troupe_behaviour larger = {
+    .name = "larger", .state_bytes = 64, .receive = ignore};
+
+/** What a changeling tells: how becoming each of them went. */
+struct changes {
+    enum troupe_err to_stranger;
+    enum troupe_err to_nobody;
+    enum troupe_err to_larger;
+    uint32_t explained;
+};
+
+static void changeling_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    struct changes changes = {0};
+    changes.to_stranger = troupe_become(ctx, &stranger);
+    changes.explained += strstr(troupe_error_detail(), "'stranger'") != NULL ? 1 : 0;
+    changes.to_nobody = troupe_become(ctx, NULL);
+    changes.to_larger = troupe_become(ctx, &larger);
+    changes.explained += strstr(troupe_error_detail(), "64 bytes") != NULL ? 1 : 0;
+    REPORT(ctx, message, FAILED, &changes);
+}
+
+static const struct troupe_behaviour changeling = {
+    .name = "changeling", .state_bytes = 8, .receive = changeling_receive};
+
+BACKEND_TEST(actor_failure, becoming_what_the_system_does_not_know_is_refused_and_changes_nothing)
+{
+    struct fixture *fixture = fixture_open(
+        placement,
+        &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&changeling, &larger)});
+    troupe_ref_t ref = fixture_spawn(fixture, &changeling);
+
+    for (int round = 0; round < 2; round++) { // it answers the second time: it is as it was
+        fixture_ask(fixture, ref, TRY, NULL, 0);
+        const struct changes *changes = FIXTURE_HEAR(fixture, FAILED, struct changes);
+        cr_expect(eq(int, changes->to_stranger, TROUPE_ERR_NOENT));
+        cr_expect(eq(int, changes->to_nobody, TROUPE_ERR_NOENT));
+        cr_expect(eq(int, changes->to_larger, TROUPE_ERR_INVAL));
+        cr_expect(eq(u32, changes->explained, 2));
+    }
+    fixture_close(&fixture);
+}
+
+/** Spawn what cannot be spawned, and then an echo. */
+static void spawn_all_wrong(troupe_context_t *ctx, void *data)
+{
+    troupe_ref_t *echo = data;
+    static const char bytes[32769];
+    static char name[300];
+    memset(name, 'n', sizeof(name) - 1);
+    const struct {
+        struct troupe_spawn_options options;
+        enum troupe_err err;
+        const char *words;
+    } cases[] = {
+        {{.behaviour = &stranger}, TROUPE_ERR_NOENT, "'stranger'"},
+        {{.behaviour = NULL}, TROUPE_ERR_NOENT, "TROUPE_BEHAVIOURS"},
+        {{.behaviour = &cast_echo, .args = bytes, .args_bytes = sizeof(bytes)},
+         TROUPE_ERR_INVAL,
+         "32768"},
+        {{.behaviour = &cast_echo, .name = ""}, TROUPE_ERR_INVAL, "255"},
+        {{.behaviour = &cast_echo, .name = name}, TROUPE_ERR_INVAL, "255"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        troupe_ref_t ref = TROUPE_REF_NONE;
+        enum troupe_err err = troupe_spawn(ctx, &cases[i].options, &ref);
+        cr_expect(err == cases[i].err, "case %zu: %s", i, troupe_err_text(err));
+        cr_expect(
+            strstr(troupe_error_detail(), cases[i].words) != NULL,
+            "case %zu: no '%s' in: %s",
+            i,
+            cases[i].words,
+            troupe_error_detail());
+        cr_expect(not(troupe_ref_is_some(ref)));
+    }
+    cr_expect(eq(int, cast_spawn(ctx, NULL, echo), TROUPE_OK));
+}
+
+BACKEND_TEST(actor_failure, a_spawn_that_cannot_be_is_refused_in_words_and_the_next_one_starts)
+{
+    struct fixture *fixture = fixture_open(
+        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&cast_echo)});
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    uint64_t number = 42;
+
+    fixture_act(fixture, spawn_all_wrong, &echo);
+
+    fixture_ask(fixture, echo, CAST_SAY, &number, sizeof(number));
+    cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), number));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.actors_failed, 0));
+}
+
+Test(actor_failure, behaviours_that_cannot_be_a_list_are_refused_with_the_system)
+{
+    static const struct troupe_behaviour twin = {.name = "echo", .receive = ignore};
+    static const struct troupe_behaviour nameless = {.receive = ignore};
+    static const struct troupe_behaviour deaf = {.name = "deaf"};
+    const struct {
+        const struct troupe_behaviour *const *behaviours;
+        const char *words;
+    } cases[] = {
+        {TROUPE_BEHAVIOURS(&cast_echo, &twin), "'echo'"},
+        {TROUPE_BEHAVIOURS(&cast_echo, &nameless), "behaviour 2"},
+        {TROUPE_BEHAVIOURS(&deaf), "'deaf'"},
+        {(const struct troupe_behaviour *const[]){NULL}, "behaviours"},
+        {NULL, "behaviours"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct troupe_system_options options = {.behaviours = cases[i].behaviours};
+        troupe_system_t *system = NULL;
+        cr_expect(eq(int, troupe_system_new(&options, &system), TROUPE_ERR_INVAL), "case %zu", i);
+        cr_expect(
+            strstr(troupe_error_detail(), cases[i].words) != NULL,
+            "case %zu: %s",
+            i,
+            troupe_error_detail());
+        cr_expect(eq(ptr, system, NULL));
+    }
+}
+
+/* An init that fails. -------------------------------------------------------------------------- */
+
+static enum troupe_err stillborn_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx, (void)state, (void)args, (void)args_bytes;
+    return TROUPE_ERR_NOMEM;
+}
+
+static void stillborn_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *exit)
+{
+    (void)ctx, (void)state, (void)exit;
+    MUST_BE(!"an actor that never started has no fini");
+}
+
+static const struct troupe_behaviour stillborn = {
+    .name = "stillborn",
+    .state_bytes = 32,
+    .init = stillborn_init,
+    .receive = ignore,
+    .fini = stillborn_fini,
+};
+
+BACKEND_TEST(actor_failure, a_failed_init_leaves_the_others_going_and_later_spawns_working)
+{
+    struct fixture *fixture = fixture_open(
+        placement,
+        &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&cast_echo, &stillborn)});
+    troupe_ref_t before = fixture_spawn(fixture, &cast_echo);
+
+    for (uint64_t round = 1; round <= 10; round++) {
+        troupe_ref_t dead = fixture_spawn(fixture, &stillborn);
+        fixture_ask(fixture, dead, CAST_SAY, &round, sizeof(round));
+        const struct heard *heard = fixture_hear_any(fixture);
+        cr_expect(eq(u32, heard->type, FIXTURE_NO_ANSWER));
+        cr_expect(eq(int, heard->err, TROUPE_ERR_NOENT));
+
+        fixture_ask(fixture, before, CAST_SAY, &round, sizeof(round));
+        cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), round));
+        troupe_ref_t after = fixture_spawn(fixture, &cast_echo);
+        fixture_ask(fixture, after, CAST_SAY, &round, sizeof(round));
+        cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), round));
+    }
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.actors_failed, 10));
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_REFUSED], 10));
+}
+
+static int run_stillborn(void *data)
+{
+    const char *place = data;
+    char rule[32];
+    (void)snprintf(rule, sizeof(rule), "*=%s", place);
+    char *argv[] = {"stillborn", "--place", rule, NULL};
+    fixture_register_backends();
+    return troupe_main(3, argv, TROUPE_BEHAVIOURS(&stillborn));
+}
+
+BACKEND_TEST(actor_failure, a_program_whose_first_init_fails_ends_with_1_and_words)
+{
+    char place[16];
+    (void)snprintf(place, sizeof(place), "%s", placement->place);
+
+    struct child_end end = child_run(run_stillborn, place);
+
+    cr_expect(eq(int, end.status, 1));
+    cr_expect(strstr(end.err, "init_failed") != NULL, "%s", end.err);
+    cr_expect(strstr(end.err, troupe_err_text(TROUPE_ERR_NOMEM)) != NULL, "%s", end.err);
+}

@@ -1,0 +1,191 @@
+/*
+ * Bad input, said where it stands: rules of placement that do not parse, name what is not there, or
+ * match nothing.
+ */
+#include "support/cast.h"
+#include "support/child.h"
+#include "support/fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/** Make a system with one rule of the command line. Its detail is good afterwards. */
+static enum troupe_err try_rule(const char *rule)
+{
+    const char *const rules[] = {rule, NULL};
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&cast_echo),
+        .place = rules,
+    };
+    troupe_system_t *system = NULL;
+    enum troupe_err err = troupe_system_new(&options, &system);
+    cr_expect(err == TROUPE_OK || system == NULL, "a failed new leaves *out_system alone");
+    if (err == TROUPE_OK) {
+        troupe_system_stop(system);
+        cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+    }
+    return err;
+}
+
+/** @return over which character of the rule the caret of the detail stands; -1: none does. */
+static int caret_of_detail(const char *rule)
+{
+    const char *detail = troupe_error_detail();
+    const char *shown = strstr(detail, rule);
+    if (shown == NULL) {
+        return -1;
+    }
+    // The rule is shown on a line of its own; take the last one, for words may quote it, too.
+    for (const char *next = shown; next != NULL; next = strstr(next + 1, rule)) {
+        shown = next;
+    }
+    const char *line = shown;
+    while (line > detail && line[-1] != '\n') {
+        line--;
+    }
+    const char *below = strchr(shown, '\n');
+    const char *caret = below == NULL ? NULL : strchr(below, '^');
+    return caret == NULL ? -1 : (int)((caret - (below + 1)) - (shown - line));
+}
+
+Test(placement_failure, a_rule_that_does_not_parse_has_a_caret_under_the_very_character)
+{
+    static const struct {
+        const char *rule;
+        int caret;
+    } cases[] = {
+        {"echo", 4},
+        {"=ecs", 0},
+        {"echo=", 5},
+        {"echo=martian", 5},
+        {"echo=:2", 5},
+        {"echo=+ipc", 5},
+        {"echo=thread:", 12},
+        {"echo=thread:0", 12},
+        {"echo=thread:x", 12},
+        {"echo=thread:-1", 12},
+        {"echo=thread:99999999999999999999", 12},
+        {"echo=thread:2:3", 13},
+        {"echo=thread:2x", 13},
+        {"echo=ecs:2", 9},
+        {"echo=ecs+", 9},
+        {"echo=ecs+carrier", 9},
+        {"echo=ecs ", 5},
+        {"echo=ECS", 5},
+        {"a=b=martian", 4},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *rule = cases[i].rule;
+        cr_expect(try_rule(rule) == TROUPE_ERR_INVAL, "'%s' parses", rule);
+        cr_expect(
+            caret_of_detail(rule) == cases[i].caret,
+            "'%s': caret under %d, not under %d: %s",
+            rule,
+            caret_of_detail(rule),
+            cases[i].caret,
+            troupe_error_detail());
+    }
+}
+
+Test(placement_failure, an_unknown_backend_is_answered_with_the_known_ones)
+{
+    cr_expect(eq(int, try_rule("*=martian"), TROUPE_ERR_INVAL));
+    cr_expect(strstr(troupe_error_detail(), "'martian'") != NULL, "%s", troupe_error_detail());
+    cr_expect(strstr(troupe_error_detail(), "ecs") != NULL, "%s", troupe_error_detail());
+    cr_expect(strstr(troupe_error_detail(), "thread") != NULL, "%s", troupe_error_detail());
+}
+
+Test(placement_failure, a_transport_that_is_not_there_yet_is_unsupported_in_words)
+{
+    cr_expect(eq(int, try_rule("*=thread+ipc"), TROUPE_ERR_UNSUPPORTED));
+    cr_expect(eq(int, caret_of_detail("*=thread+ipc"), 9));
+    cr_expect(eq(int, try_rule("*=thread:2+tcp"), TROUPE_ERR_UNSUPPORTED));
+    cr_expect(eq(int, caret_of_detail("*=thread:2+tcp"), 11));
+    cr_expect(strstr(troupe_error_detail(), "not there yet") != NULL, "%s", troupe_error_detail());
+    cr_expect(eq(int, try_rule("echo=thread+inproc"), TROUPE_OK));
+}
+
+Test(placement_failure, a_rule_for_a_backend_that_cannot_is_refused_with_the_system)
+{
+    // Also when it matches nobody yet: better now than when the first such actor is spawned.
+    cr_expect(eq(int, try_rule("somebody=process"), TROUPE_ERR_UNSUPPORTED));
+    cr_expect(strstr(troupe_error_detail(), "process") != NULL, "%s", troupe_error_detail());
+}
+
+Test(placement_failure, a_rule_of_the_environment_that_does_not_parse_is_refused_by_its_name)
+{
+    cr_assert(setenv("TROUPE_PLACE", "echo=thread;echo=thread:none", 1) == 0);
+
+    cr_expect(eq(int, try_rule("*=ecs"), TROUPE_ERR_INVAL));
+    cr_expect(strstr(troupe_error_detail(), "TROUPE_PLACE") != NULL, "%s", troupe_error_detail());
+    cr_expect(eq(int, caret_of_detail("echo=thread:none"), 12));
+}
+
+Test(placement_failure, a_spawn_with_a_bad_place_is_refused_and_the_next_one_starts)
+{
+    static const struct {
+        const char *place;
+        enum troupe_err err;
+    } cases[] = {
+        {"martian", TROUPE_ERR_INVAL},
+        {"", TROUPE_ERR_INVAL},
+        {"thread:0", TROUPE_ERR_INVAL},
+        {"*=thread", TROUPE_ERR_INVAL},
+        {"thread+ipc", TROUPE_ERR_UNSUPPORTED},
+        {"process", TROUPE_ERR_UNSUPPORTED},
+    };
+    troupe_system_t *system = cast_new();
+    troupe_port_t *port = cast_port(system);
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        troupe_ref_t ref = {7, 7, 7, 7};
+        enum troupe_err err = cast_spawn(troupe_port_context(port), cases[i].place, &ref);
+        cr_expect(
+            err == cases[i].err,
+            "'%s': %s: %s",
+            cases[i].place,
+            troupe_err_text(err),
+            troupe_error_detail());
+        cr_expect(strlen(troupe_error_detail()) > 0, "'%s': no words", cases[i].place);
+        cr_expect(eq(u32, ref.node, 7), "a failed spawn leaves *out_ref alone");
+    }
+    cr_expect(strstr(troupe_error_detail(), "process") != NULL, "%s", troupe_error_detail());
+
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    cr_assert(eq(int, cast_spawn(troupe_port_context(port), "thread", &ref), TROUPE_OK));
+    cr_expect(eq(int, cast_ask(port, ref, 1), TROUPE_OK));
+    cast_end(&system, &port);
+}
+
+static void leave_at_once(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)ctx, (void)state, (void)message;
+}
+
+static enum troupe_err stop_in_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)state, (void)args, (void)args_bytes;
+    troupe_stop(ctx);
+    return TROUPE_OK;
+}
+
+static const struct troupe_behaviour guest = {
+    .name = "guest", .init = stop_in_init, .receive = leave_at_once};
+
+static int run_with_rules_for_nobody(void *data)
+{
+    (void)data;
+    char *argv[] = {"guest", "--place", "nobody=thread", "--place", "g*=ecs", NULL};
+    return troupe_main(5, argv, TROUPE_BEHAVIOURS(&guest));
+}
+
+Test(placement_failure, a_rule_that_matches_nothing_is_named_in_a_warning_and_no_more)
+{
+    struct child_end end = child_run(run_with_rules_for_nobody, NULL);
+
+    cr_expect(eq(int, end.status, 0));
+    cr_expect(strstr(end.err, "warning") != NULL, "%s", end.err);
+    cr_expect(strstr(end.err, "'nobody=thread'") != NULL, "%s", end.err);
+    cr_expect(strstr(end.err, "g*=ecs") == NULL, "%s", end.err);
+}

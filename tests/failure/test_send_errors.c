@@ -1,0 +1,207 @@
+/*
+ * Messages that cannot be sent, or reach nobody: each with its code and words, and the system goes on.
+ */
+#include "support/cast.h"
+#include "support/fixture.h"
+
+#include <string.h>
+
+enum { BOUND_BYTES = 65536 };
+
+static struct fixture *open_small(const struct fixture_placement *placement, troupe_ref_t *out_echo)
+{
+    struct fixture *fixture = fixture_open(
+        placement,
+        &(struct fixture_options){
+            .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .mailbox_bytes = BOUND_BYTES});
+    *out_echo = fixture_spawn(fixture, &cast_echo);
+    return fixture;
+}
+
+/** It still answers, so what failed before did no harm. */
+static void expect_unharmed(struct fixture *fixture, troupe_ref_t echo)
+{
+    uint64_t number = 99;
+    fixture_ask(fixture, echo, CAST_SAY, &number, sizeof(number));
+    cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), number));
+}
+
+static void expect_words(const char *words)
+{
+    cr_expect(
+        strstr(troupe_error_detail(), words) != NULL,
+        "no '%s' in: %s",
+        words,
+        troupe_error_detail());
+}
+
+static void meet_no_answer(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer)
+{
+    (void)ctx, (void)state, (void)tag, (void)err, (void)answer;
+    cr_fatal("an ask that was refused has no answer");
+}
+
+/** Send a letter in every way there is; all must fail alike. */
+static void send_in_every_way(
+    troupe_context_t *ctx, const struct troupe_letter *letter, enum troupe_err err)
+{
+    static _Alignas(8) char bytes[BOUND_BYTES + 1];
+    struct troupe_letter whole = *letter;
+    whole.body = bytes;
+    cr_expect(eq(int, troupe_send(ctx, whole.to, whole.type, bytes, whole.body_bytes), err));
+    cr_expect(eq(int, troupe_ask(ctx, &whole, 0, meet_no_answer, 0), err));
+    cr_expect(eq(int, troupe_send_after(ctx, 1, &whole, NULL), err));
+    cr_expect(eq(int, troupe_send_every(ctx, 1, &whole, NULL), err));
+    struct troupe_body body = {.data = bytes, .bytes = whole.body_bytes};
+    cr_expect(eq(int, troupe_give(ctx, whole.to, whole.type, &body), err));
+    cr_expect(eq(ptr, body.data, bytes), "what was not taken is still the sender's");
+}
+
+static void send_too_much(troupe_context_t *ctx, void *data)
+{
+    const troupe_ref_t *echo = data;
+    struct troupe_letter letter = {.to = *echo, .type = CAST_SAY, .body_bytes = BOUND_BYTES + 1};
+    send_in_every_way(ctx, &letter, TROUPE_ERR_TOOBIG);
+    expect_words("65537");
+}
+
+BACKEND_TEST(send_failure, a_body_over_the_bound_is_refused_in_every_way_of_sending)
+{
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    struct fixture *fixture = open_small(placement, &echo);
+
+    fixture_act(fixture, send_too_much, &echo);
+
+    expect_unharmed(fixture, echo);
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 0));
+}
+
+static void send_reserved(troupe_context_t *ctx, void *data)
+{
+    const troupe_ref_t *echo = data;
+    static const uint32_t types[] = {
+        TROUPE_MESSAGE_RESERVED,
+        TROUPE_MESSAGE_ROOM,
+        TROUPE_MESSAGE_DEAD_LETTER,
+        UINT32_C(0x80000000),
+        UINT32_MAX,
+    };
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        struct troupe_letter letter = {.to = *echo, .type = types[i], .body_bytes = 8};
+        send_in_every_way(ctx, &letter, TROUPE_ERR_INVAL);
+        expect_words("type");
+    }
+    cr_expect(
+        eq(int, troupe_send(ctx, *echo, TROUPE_MESSAGE_RESERVED - 1, NULL, 0), TROUPE_OK),
+        "the last type that is free");
+}
+
+BACKEND_TEST(send_failure, a_reserved_type_is_refused_in_every_way_of_sending)
+{
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    struct fixture *fixture = open_small(placement, &echo);
+
+    fixture_act(fixture, send_reserved, &echo);
+
+    expect_unharmed(fixture, echo);
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 0));
+}
+
+static void send_to_nobody(troupe_context_t *ctx, void *data)
+{
+    (void)data;
+    struct troupe_letter letter = {.to = TROUPE_REF_NONE, .type = CAST_SAY, .body_bytes = 8};
+    send_in_every_way(ctx, &letter, TROUPE_ERR_INVAL);
+    expect_words("nobody");
+    cr_expect(eq(int, troupe_stop_actor(ctx, TROUPE_REF_NONE), TROUPE_ERR_INVAL));
+}
+
+BACKEND_TEST(send_failure, a_send_to_nobody_is_refused)
+{
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    struct fixture *fixture = open_small(placement, &echo);
+
+    fixture_act(fixture, send_to_nobody, NULL);
+
+    expect_unharmed(fixture, echo);
+    fixture_close(&fixture);
+}
+
+static void send_bytes_that_are_not_there(troupe_context_t *ctx, void *data)
+{
+    const troupe_ref_t *echo = data;
+    cr_expect(eq(int, troupe_send(ctx, *echo, CAST_SAY, NULL, 8), TROUPE_ERR_INVAL));
+    expect_words("no body");
+    _Alignas(8) char bytes[16];
+    struct troupe_body crooked = {.data = bytes + 1, .bytes = 8};
+    cr_expect(eq(int, troupe_give(ctx, *echo, CAST_SAY, &crooked), TROUPE_ERR_INVAL));
+    expect_words("multiple of 8");
+}
+
+BACKEND_TEST(send_failure, a_body_that_is_not_there_is_refused)
+{
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    struct fixture *fixture = open_small(placement, &echo);
+
+    fixture_act(fixture, send_bytes_that_are_not_there, &echo);
+
+    expect_unharmed(fixture, echo);
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(send_failure, mail_for_who_never_was_is_a_dead_letter_and_the_ask_ends)
+{
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    struct fixture *fixture = open_small(placement, &echo);
+    const troupe_ref_t nobody[] = {
+        {echo.node, echo.executor, 4711, 1},
+        {echo.node, echo.executor, UINT32_MAX, UINT32_MAX},
+        {echo.node, echo.executor, echo.index, echo.generation + 7},
+        {echo.node, echo.executor, echo.index, 0},
+        {echo.node, 4711, 0, 1},
+        {echo.node, UINT32_MAX, UINT32_MAX, UINT32_MAX},
+        {4711, echo.executor, echo.index, echo.generation},
+    };
+    const uint64_t count = sizeof(nobody) / sizeof(nobody[0]);
+
+    for (size_t i = 0; i < count; i++) {
+        fixture_tell(fixture, nobody[i], CAST_SAY, &i, sizeof(i));
+        fixture_ask(fixture, nobody[i], CAST_SAY, &i, sizeof(i));
+        const struct heard *heard = fixture_hear_any(fixture);
+        cr_expect(eq(u32, heard->type, FIXTURE_NO_ANSWER), "reference %zu", i);
+        cr_expect(eq(int, heard->err, TROUPE_ERR_NOENT), "reference %zu", i);
+    }
+
+    expect_unharmed(fixture, echo);
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 2 * count));
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_NO_SUCH_ACTOR], 2 * count));
+}
+
+BACKEND_TEST(send_failure, mail_for_who_has_ended_is_a_dead_letter_and_the_ask_ends)
+{
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    struct fixture *fixture = open_small(placement, &echo);
+    troupe_ref_t stale = fixture_spawn(fixture, &cast_echo);
+    uint64_t number = 5;
+    fixture_tell(fixture, stale, CAST_LEAVE, NULL, 0);
+
+    for (int round = 0; round < 3; round++) {
+        fixture_ask(fixture, stale, CAST_SAY, &number, sizeof(number));
+        const struct heard *heard = fixture_hear_any(fixture);
+        cr_expect(eq(u32, heard->type, FIXTURE_NO_ANSWER));
+        cr_expect(eq(int, heard->err, TROUPE_ERR_NOENT));
+        (void)fixture_spawn(fixture, &cast_echo); // who may get its row, and none of its mail
+    }
+
+    expect_unharmed(fixture, echo);
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 3));
+}

@@ -1,0 +1,59 @@
+/**
+ * @file cast.h
+ * @brief A system without a scenario, for children and for code that asks from its own thread.
+ *
+ * fixture.h is for tests that pump a system; here actors are asked through a port, which waits by
+ * itself, so that scenario code reads from top to bottom on any thread and in any process. What must
+ * not fail goes through MUST().
+ */
+#ifndef TROUPE_TESTS_CAST_H
+#define TROUPE_TESTS_CAST_H
+
+#include <troupe/troupe.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** How long an ask or a wait of a cast may take, in nanoseconds: 10 s. */
+#define CAST_DEADLINE_NS UINT64_C(10000000000)
+
+/** What cast_echo understands. */
+enum cast_message {
+    CAST_SAY = 0x00520001, /**< Body: uint64_t. Answered by ::CAST_SAID with the same. */
+    CAST_SAID,             /**< Body: uint64_t. */
+    CAST_LEAVE,            /**< Stop with reason `normal`. */
+    CAST_SPAWN,            /**< Body: a NUL-ended place. Spawn an echo there; ::CAST_SPAWNED. */
+    CAST_SPAWNED,          /**< Body: struct cast_spawned. */
+};
+
+/** Body of ::CAST_SPAWNED. */
+struct cast_spawned {
+    troupe_ref_t ref;
+    enum troupe_err err; /**< What troupe_spawn() returned. */
+};
+
+/** Says what it is told; the behaviours of every cast begin with it. */
+extern const struct troupe_behaviour cast_echo;
+
+/** Make a system of echoes. */
+troupe_system_t *cast_new(void);
+
+/** Open a port. */
+troupe_port_t *cast_port(troupe_system_t *system);
+
+/** Close the port, end the system in order, and free both. */
+void cast_end(troupe_system_t **system_p, troupe_port_t **port_p);
+
+/** Spawn an echo. */
+enum troupe_err cast_spawn(troupe_context_t *ctx, const char *place, troupe_ref_t *out_ref);
+
+/** Ask an echo, and compare what it says. @return ::TROUPE_OK, or how the ask failed. */
+enum troupe_err cast_ask(troupe_port_t *port, troupe_ref_t echo, uint64_t number);
+
+/** Have an echo spawn another. */
+struct cast_spawned cast_ask_to_spawn(troupe_port_t *port, troupe_ref_t echo, const char *place);
+
+/** Wait until so many executors have ended. */
+void cast_wait_for_ends(troupe_system_t *system, troupe_port_t *port, uint64_t executor_count);
+
+#endif

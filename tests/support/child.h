@@ -1,0 +1,92 @@
+/**
+ * @file child.h
+ * @brief Programs in a process of their own: for what fills a process, ends it, or signals it.
+ *
+ *     static int run(void *data) { return troupe_main(...); }
+ *
+ *     struct child *child = child_start(run, NULL);
+ *     child_wait_for(child, "ready");
+ *     child_signal(child, SIGINT);
+ *     struct child_end end = child_end(&child);
+ *     cr_expect(eq(int, end.status, 130), "%s", end.err);
+ *
+ * The test is the parent: it asserts. The child does not; what must not fail there goes through MUST()
+ * of fixture.h, which aborts with words that the parent shows. Every wait of the parent ends at
+ * ::CHILD_DEADLINE_NS, and a child that is left over dies with its parent.
+ */
+#ifndef TROUPE_TESTS_CHILD_H
+#define TROUPE_TESTS_CHILD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+/** How long any wait for a child may take, in nanoseconds: 20 s. */
+#define CHILD_DEADLINE_NS UINT64_C(20000000000)
+
+/** What is kept of each of its outputs, with a NUL. */
+#define CHILD_OUTPUT_BYTES 65536
+
+/** What the child runs. @return its exit status */
+typedef int child_fn(void *data);
+
+/** A child that runs, or has ended. */
+struct child;
+
+/** How a child ended. Good until the next child_end(). */
+struct child_end {
+    int status;      /**< Its exit status; 128 + the signal when one ended it. */
+    int signal;      /**< The signal that ended it; 0: it exited. */
+    uint64_t ns;     /**< From the latest child_signal(), or its start, until it was gone. */
+    const char *out; /**< What it printed on standard output. */
+    const char *err; /**< What it said on standard error. */
+};
+
+/** Start @p run in a child, with the default answer to SIGINT and SIGTERM. */
+struct child *child_start(child_fn *run, void *data);
+
+/** Wait until it has printed @p text on standard output. */
+void child_wait_for(struct child *child, const char *text);
+
+/** Send it a signal. */
+void child_signal(struct child *child, int number);
+
+/** Wait until a handler that is reset by its signal has met that signal. */
+void child_wait_until_met(struct child *child, int number);
+
+/** Wait for its end, free it, and set *child_p to NULL. */
+struct child_end child_end(struct child **child_p);
+
+/** Run it and wait for its end. */
+struct child_end child_run(child_fn *run, void *data);
+
+/** Run it, and have it exit with 0: else the test fails with what it said. */
+void child_succeeds(child_fn *run, void *data);
+
+/* For the child. ------------------------------------------------------------------------------- */
+
+/** Say something to the parent at once; for child_wait_for(). Any thread. */
+void child_say(const char *text);
+
+/** Set the soft and hard limit of @p resource, as far as that is allowed. */
+void child_limit(__rlimit_resource_t resource, rlim_t count);
+
+/** Set the soft limit alone. */
+void child_limit_softly(__rlimit_resource_t resource, rlim_t count);
+
+/** Stop being root, who is exempt from the limit of threads. */
+void child_drop_root(void);
+
+/** Descriptors taken until there are none. */
+struct child_hoard {
+    int fds[4096];
+    size_t count;
+};
+
+/** Take every descriptor that is left. */
+void child_hoard_take(struct child_hoard *hoard);
+
+/** Give back all of them. */
+void child_hoard_give(struct child_hoard *hoard);
+
+#endif
