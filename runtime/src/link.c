@@ -489,6 +489,10 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
         trp_link_flush(executor, link);
     } while (link->frame.used != 0 && sched_yield() == 0);
     link_remove_dirty(executor, link);
+    trp_gate_give(
+        link->gate,
+        link->credit_messages + link->parked_messages,
+        link->credit_bytes + link->parked_bytes);
     if (link->command_push != NULL) {
         link_send_fin(executor, link, TRP_LANE_COMMAND);
     }

@@ -77,6 +77,12 @@ static void guard_ask(troupe_context_t *ctx, troupe_ref_t flooder)
     MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
 }
 
+static void guard_go_on(troupe_context_t *ctx, const struct troupe_room *room)
+{
+    MUST_BE(room != NULL);
+    guard_ask(ctx, room->to);
+}
+
 static void guard_begin(troupe_context_t *ctx, struct guard *guard, const troupe_message_t *message)
 {
     guard->asker = troupe_message_asker(message);
@@ -108,7 +114,7 @@ static void guard_receive(troupe_context_t *ctx, void *state, const troupe_messa
         guard->guarded.ticks++;
         break;
     case TROUPE_MESSAGE_ROOM:
-        guard_ask(ctx, TROUPE_BODY(message, struct troupe_room)->to);
+        guard_go_on(ctx, TROUPE_BODY(message, struct troupe_room));
         break;
     default:
         break;

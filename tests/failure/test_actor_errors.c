@@ -6,6 +6,7 @@
 #include "support/child.h"
 #include "support/fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FAILED = 1, TRY };
@@ -191,20 +192,18 @@ BACKEND_TEST(actor_failure, a_failed_init_leaves_the_others_going_and_later_spaw
 
 static int run_stillborn(void *data)
 {
-    const char *place = data;
-    char rule[32];
-    (void)snprintf(rule, sizeof(rule), "*=%s", place);
-    char *argv[] = {"stillborn", "--place", rule, NULL};
+    const struct fixture_placement *placement = data;
+    char line[64];
+    (void)snprintf(line, sizeof(line), "stillborn --place *=%s", placement->place);
     fixture_register_backends();
-    return troupe_main(3, argv, TROUPE_BEHAVIOURS(&stillborn));
+    return child_troupe_main(line, TROUPE_BEHAVIOURS(&stillborn));
 }
 
 BACKEND_TEST(actor_failure, a_program_whose_first_init_fails_ends_with_1_and_words)
 {
-    char place[16];
-    (void)snprintf(place, sizeof(place), "%s", placement->place);
+    struct fixture_placement copy = *placement;
 
-    struct child_end end = child_run(run_stillborn, place);
+    struct child_end end = child_run(run_stillborn, &copy);
 
     cr_expect(eq(int, end.status, 1));
     cr_expect(strstr(end.err, "init_failed") != NULL, "%s", end.err);

@@ -176,8 +176,8 @@ static const struct troupe_behaviour guest = {
 static int run_with_rules_for_nobody(void *data)
 {
     (void)data;
-    char *argv[] = {"guest", "--place", "nobody=thread", "--place", "g*=ecs", NULL};
-    return troupe_main(5, argv, TROUPE_BEHAVIOURS(&guest));
+    return child_troupe_main(
+        "guest --place nobody=thread --place g*=ecs", TROUPE_BEHAVIOURS(&guest));
 }
 
 Test(placement_failure, a_rule_that_matches_nothing_is_named_in_a_warning_and_no_more)

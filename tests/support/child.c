@@ -134,11 +134,9 @@ void child_wait_for(struct child *child, const char *text)
     uint64_t deadline_ns = measure_now_ns() + CHILD_DEADLINE_NS;
     while (strstr(child->out.text, text) == NULL) {
         bool ended = child_step(child, deadline_ns, "to get ready");
-        cr_assert(
-            !ended || child->out.fd >= 0,
-            "a child ended before it said '%s'; it said '%s'",
-            text,
-            child->err.text);
+        if (ended && child->out.fd < 0) {
+            cr_fatal("a child ended before it printed '%s'; it said '%s'", text, child->err.text);
+        }
     }
 }
 
@@ -221,6 +219,24 @@ void child_say(const char *text)
 {
     size_t bytes = strlen(text);
     MUST_BE(write(STDOUT_FILENO, text, bytes) == (ssize_t)bytes);
+}
+
+int child_troupe_main(const char *line, const struct troupe_behaviour *const *behaviours)
+{
+    enum { WORDS_MAX = 15 };
+    char *copy = strdup(line);
+    MUST_BE(copy != NULL);
+    char *words[WORDS_MAX + 1] = {NULL};
+    int count = 0;
+    char *rest = NULL;
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
+        MUST_BE(count < WORDS_MAX);
+        words[count++] = word;
+    }
+    int status = troupe_main(count, words, behaviours);
+    free(copy);
+    return status;
 }
 
 void child_limit(__rlimit_resource_t resource, rlim_t count)

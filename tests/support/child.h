@@ -17,6 +17,8 @@
 #ifndef TROUPE_TESTS_CHILD_H
 #define TROUPE_TESTS_CHILD_H
 
+#include <troupe/troupe.h>
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -67,6 +69,9 @@ void child_succeeds(child_fn *run, void *data);
 
 /** Say something to the parent at once; for child_wait_for(). Any thread. */
 void child_say(const char *text);
+
+/** @return what troupe_main() returns for a command line, whose words are parted by single spaces. */
+int child_troupe_main(const char *line, const struct troupe_behaviour *const *behaviours);
 
 /** Set the soft and hard limit of @p resource, as far as that is allowed. */
 void child_limit(__rlimit_resource_t resource, rlim_t count);

@@ -1,0 +1,131 @@
+/*
+ * Contexts and ports on a thread that does not own them: an error, and no harm. Contexts are checked in
+ * debug builds only, for the check would cost more than a send; ports are checked in all.
+ */
+#include "support/cast.h"
+#include "support/fixture.h"
+
+#include <pthread.h>
+#include <string.h>
+
+/** Run @p run on another thread, and return when it has returned. */
+static void elsewhere(void *(*run)(void *), void *data)
+{
+    pthread_t thread;
+    cr_assert(pthread_create(&thread, NULL, run, data) == 0);
+    cr_assert(pthread_join(thread, NULL) == 0);
+}
+
+/** What the other thread is to try. */
+struct trespass {
+    troupe_system_t *system;
+    troupe_context_t *ctx;
+    troupe_ref_t echo;
+    troupe_port_t *port;
+};
+
+#ifdef TROUPE_DCHECK_ENABLED
+
+static void expect_refused(enum troupe_err err, const char *what)
+{
+    cr_expect(err == TROUPE_ERR_THREAD, "%s: %s", what, troupe_err_text(err));
+    cr_expect(
+        strstr(troupe_error_detail(), "another thread") != NULL, "%s", troupe_error_detail());
+}
+
+static void *use_context(void *data)
+{
+    const struct trespass *trespass = data;
+    troupe_context_t *ctx = trespass->ctx;
+    uint64_t number = 1;
+    _Alignas(8) char bytes[8] = "";
+    struct troupe_body body = {.data = bytes, .bytes = sizeof(bytes)};
+    const struct troupe_letter letter = {.to = trespass->echo, .type = CAST_SAY};
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    troupe_timer_t timer = 0;
+    expect_refused(TROUPE_SEND(ctx, trespass->echo, CAST_SAY, &number), "send");
+    expect_refused(troupe_give(ctx, trespass->echo, CAST_SAY, &body), "give");
+    expect_refused(cast_spawn(ctx, NULL, &ref), "spawn");
+    expect_refused(cast_spawn(ctx, "thread", &ref), "spawn");
+    expect_refused(troupe_stop_actor(ctx, trespass->echo), "stop_actor");
+    expect_refused(troupe_send_after(ctx, 1, &letter, &timer), "send_after");
+    expect_refused(troupe_send_every(ctx, 1, &letter, &timer), "send_every");
+    expect_refused(troupe_timer_cancel(ctx, 1), "timer_cancel");
+    expect_refused(troupe_register(ctx, "name"), "register");
+    expect_refused(troupe_become(ctx, &cast_echo), "become");
+    return NULL;
+}
+
+static void *use_system(void *data)
+{
+    struct trespass *trespass = data;
+    troupe_system_t *system = trespass->system;
+    expect_refused(troupe_progress(system, NULL), "progress");
+    expect_refused(troupe_run(system), "run");
+    expect_refused(troupe_system_destroy(&system), "destroy");
+    cr_expect(eq(ptr, system, trespass->system));
+    return NULL;
+}
+
+/** An actor's own context, in the hands of another thread while its callback runs. */
+static void act_while_another_trespasses(troupe_context_t *ctx, void *data)
+{
+    struct trespass *trespass = data;
+    trespass->ctx = ctx;
+    elsewhere(use_context, trespass);
+    uint64_t number = 7;
+    cr_expect(eq(int, TROUPE_SEND(ctx, trespass->echo, CAST_SAY, &number), TROUPE_OK));
+}
+
+BACKEND_TEST(wrong_thread, a_context_is_refused_there_and_works_on_here)
+{
+    struct fixture *fixture = fixture_open(
+        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&cast_echo)});
+    troupe_system_t *system = fixture_system(fixture);
+    struct trespass trespass = {
+        .system = system,
+        .ctx = troupe_system_context(system),
+        .echo = fixture_spawn(fixture, &cast_echo),
+    };
+
+    elsewhere(use_context, &trespass);
+    elsewhere(use_system, &trespass);
+    fixture_act(fixture, act_while_another_trespasses, &trespass);
+
+    cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), 7));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 0));
+}
+
+#endif
+
+static void *use_port(void *data)
+{
+    struct trespass *trespass = data;
+    troupe_port_t *port = trespass->port;
+    const struct troupe_letter letter = {.to = trespass->echo, .type = CAST_SAY};
+    troupe_message_t *message = NULL;
+    cr_expect(eq(ptr, troupe_port_context(port), NULL));
+    cr_expect(eq(int, troupe_port_receive(port, 1, &message), TROUPE_ERR_THREAD));
+    cr_expect(eq(int, troupe_port_ask(port, &letter, 1, &message), TROUPE_ERR_THREAD));
+    cr_expect(eq(int, troupe_port_destroy(&port), TROUPE_ERR_THREAD));
+    cr_expect(eq(ptr, port, trespass->port));
+    cr_expect(eq(ptr, message, NULL));
+    cr_expect(strstr(troupe_error_detail(), "thread") != NULL, "%s", troupe_error_detail());
+    return NULL;
+}
+
+Test(wrong_thread, a_port_is_refused_there_and_works_on_here)
+{
+    troupe_system_t *system = cast_new();
+    struct trespass trespass = {.system = system, .port = cast_port(system)};
+    cr_assert(
+        eq(int,
+           cast_spawn(troupe_port_context(trespass.port), "thread", &trespass.echo),
+           TROUPE_OK));
+
+    elsewhere(use_port, &trespass);
+
+    cr_expect(eq(int, cast_ask(trespass.port, trespass.echo, 3), TROUPE_OK));
+    cast_end(&system, &trespass.port);
+}

@@ -1,0 +1,338 @@
+/*
+ * Placement rules: what parses, where exactly the others do not, and which of several rules is asked
+ * first.
+ */
+#include "placement.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <criterion/redirect.h>
+
+#include <string.h>
+
+static struct trp_placement placement;
+
+static void free_placement(void)
+{
+    trp_placement_fini(&placement);
+}
+
+TestSuite(placement, .timeout = 10, .fini = free_placement);
+
+static enum troupe_err add(enum trp_rule_source source, const char *rule)
+{
+    return trp_placement_add(&placement, (const char *const[]){rule, NULL}, source);
+}
+
+static void add_ok(enum trp_rule_source source, const char *rule)
+{
+    cr_assert(eq(int, add(source, rule), TROUPE_OK), "%s: %s", rule, troupe_error_detail());
+}
+
+/** @return the text of the rule that says where an actor goes; "" when none does. */
+static const char *match(const char *name, const char *behaviour_name, bool before_spawn)
+{
+    const struct trp_rule *rule =
+        trp_placement_match(&placement, name, behaviour_name, before_spawn);
+    return rule == NULL ? "" : rule->text;
+}
+
+static void expect_match(const char *name, const char *behaviour_name, const char *rule)
+{
+    const char *matched = match(name, behaviour_name, true);
+    cr_expect(strcmp(matched, rule) == 0, "'%s' rather than '%s'", matched, rule);
+}
+
+/** Check that @p rule is refused at that character, counted from 1, with a caret under it. */
+static void expect_refused_with(
+    enum troupe_err wanted, const char *rule, size_t character, const char *what)
+{
+    char place[64];
+    char caret[512];
+    (void)snprintf(place, sizeof(place), "character %zu: ", character);
+    (void)snprintf(caret, sizeof(caret), "\n    %s\n%*s", rule, (int)(4 + character), "^");
+
+    enum troupe_err err = add(TRP_RULE_COMMAND_LINE, rule);
+
+    const char *detail = troupe_error_detail();
+    cr_expect(eq(int, err, wanted), "%s", rule);
+    cr_expect(strstr(detail, place) != NULL, "%s should say %s", detail, place);
+    cr_expect(strstr(detail, what) != NULL, "%s should say %s", detail, what);
+    cr_expect(strstr(detail, "command line") != NULL, "%s should say where it stood", detail);
+    const char *end = strlen(detail) > strlen(caret) ? detail + strlen(detail) - strlen(caret) : "";
+    cr_expect(strcmp(end, caret) == 0, "%s\nshould end with%s", detail, caret);
+    cr_expect(eq(ptr, placement.rules, NULL)); // and nothing was added
+}
+
+static void expect_refused(const char *rule, size_t character, const char *what)
+{
+    expect_refused_with(TROUPE_ERR_INVAL, rule, character, what);
+}
+
+/* What parses. --------------------------------------------------------------------------------- */
+
+Test(placement, reads_backend_count_and_transport)
+{
+    struct trp_place place;
+    cr_assert(eq(int, trp_place_parse("thread", 0, "test", &place), TROUPE_OK));
+    cr_expect(strcmp(place.ops->name, "thread") == 0);
+    cr_expect(eq(u32, place.count, 0));
+    cr_expect(eq(int, place.transport, TRP_TRANSPORT_NEAREST));
+
+    cr_assert(eq(int, trp_place_parse("a*=thread:4+inproc", 3, "test", &place), TROUPE_OK));
+    cr_expect(strcmp(place.ops->name, "thread") == 0);
+    cr_expect(eq(u32, place.count, 4));
+    cr_expect(eq(int, place.transport, TRP_TRANSPORT_INPROC));
+
+    cr_assert(eq(int, trp_place_parse("ecs+inproc", 0, "test", &place), TROUPE_OK));
+    cr_expect(strcmp(place.ops->name, "ecs") == 0);
+}
+
+Test(placement, takes_counts_from_1_to_1024)
+{
+    struct trp_place place;
+    cr_assert(eq(int, trp_place_parse("thread:1", 0, "test", &place), TROUPE_OK));
+    cr_expect(eq(u32, place.count, 1));
+    cr_assert(eq(int, trp_place_parse("thread:1024", 0, "test", &place), TROUPE_OK));
+    cr_expect(eq(u32, place.count, 1024));
+    cr_assert(eq(int, trp_place_parse("thread:0007", 0, "test", &place), TROUPE_OK));
+    cr_expect(eq(u32, place.count, 7));
+}
+
+Test(placement, leaves_the_place_alone_when_it_does_not_parse)
+{
+    struct trp_place place = {.count = 77};
+    cr_expect(eq(int, trp_place_parse("thread:x", 0, "test", &place), TROUPE_ERR_INVAL));
+    cr_expect(eq(u32, place.count, 77));
+    cr_expect(place.ops == NULL);
+}
+
+/* What does not. ------------------------------------------------------------------------------- */
+
+Test(placement, points_where_the_equals_sign_is_missing)
+{
+    expect_refused("workers", 8, "'=' and a backend belong here");
+    expect_refused("", 1, "'=' and a backend belong here");
+}
+
+Test(placement, points_where_the_pattern_is_missing)
+{
+    expect_refused("=ecs", 1, "a pattern for names belongs here");
+}
+
+Test(placement, points_where_the_backend_is_missing)
+{
+    expect_refused("w=", 3, "the name of a backend belongs here");
+    expect_refused("w=:4", 3, "the name of a backend belongs here");
+    expect_refused("w=+ipc", 3, "the name of a backend belongs here");
+}
+
+Test(placement, points_at_a_backend_there_is_not_and_lists_those_there_are)
+{
+    expect_refused("worker*=fibre", 9, "unknown backend 'fibre'; known are ecs, thread, process");
+    expect_refused("w=Thread", 3, "unknown backend 'Thread'");
+    expect_refused("w=threads:4", 3, "unknown backend 'threads'");
+    expect_refused("w= thread", 3, "unknown backend ' thread'");
+}
+
+Test(placement, points_at_a_count_that_is_none)
+{
+    static const char *const rules[] = {
+        "w=thread:",
+        "w=thread:0",
+        "w=thread:x",
+        "w=thread:-1",
+        "w=thread: 1",
+        "w=thread:+inproc",
+        "w=thread:1025",
+        "w=thread:4294967297",
+        "w=thread:99999999999999999999999999",
+    };
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        expect_refused(rules[i], 10, "a count from 1 to 1024 belongs here");
+    }
+}
+
+Test(placement, refuses_a_count_on_a_backend_with_one_executor)
+{
+    expect_refused("w=ecs:2", 7, "this backend has one executor and takes no count");
+    expect_refused("w=ecs:1", 7, "this backend has one executor and takes no count");
+}
+
+Test(placement, points_at_what_follows)
+{
+    expect_refused("w=thread:2x", 11, "nothing may follow here");
+    expect_refused("w=thread:2:3", 11, "nothing may follow here");
+    expect_refused("w=thread:12 ", 12, "nothing may follow here");
+}
+
+Test(placement, points_at_a_transport_there_is_not)
+{
+    static const char *const rules[] = {
+        "w=thread+",
+        "w=thread+udp",
+        "w=thread+IPC",
+        "w=thread+inproc:2",
+        "w=thread+inproc+tcp",
+    };
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        expect_refused(rules[i], 10, "unknown transport; known are inproc, ipc, tcp");
+    }
+}
+
+Test(placement, says_that_a_farther_transport_is_not_there_yet)
+{
+    expect_refused_with(TROUPE_ERR_UNSUPPORTED, "w=thread+ipc", 10, "not there yet");
+    expect_refused_with(TROUPE_ERR_UNSUPPORTED, "w=thread:2+tcp", 12, "not there yet");
+    expect_refused_with(TROUPE_ERR_UNSUPPORTED, "w=ecs+ipc", 7, "not there yet");
+}
+
+Test(placement, refuses_a_very_long_rule_in_words)
+{
+    char rule[4096];
+    memset(rule, 'x', sizeof(rule));
+    memcpy(rule, "w=", 2);
+    rule[sizeof(rule) - 1] = '\0';
+    cr_expect(eq(int, add(TRP_RULE_COMMAND_LINE, rule), TROUPE_ERR_INVAL));
+    cr_expect(strstr(troupe_error_detail(), "character 3: unknown backend") != NULL);
+}
+
+/* Which rule. ---------------------------------------------------------------------------------- */
+
+Test(placement, has_no_rule_at_first)
+{
+    expect_match("anybody", "behaviour", "");
+}
+
+Test(placement, asks_rules_in_the_order_they_were_written)
+{
+    add_ok(TRP_RULE_COMMAND_LINE, "db=thread");
+    add_ok(TRP_RULE_COMMAND_LINE, "d*=thread:2");
+    add_ok(TRP_RULE_COMMAND_LINE, "*=ecs");
+    expect_match("db", "actor", "db=thread");
+    expect_match("desk", "actor", "d*=thread:2");
+    expect_match("other", "actor", "*=ecs");
+}
+
+Test(placement, matches_the_name_or_the_behaviour)
+{
+    add_ok(TRP_RULE_COMMAND_LINE, "worker=thread");
+    expect_match("worker", "other", "worker=thread");
+    expect_match("other", "worker", "worker=thread");
+    expect_match(NULL, "worker", "worker=thread");
+    expect_match("other", "another", "");
+    expect_match(NULL, "workers", "");
+}
+
+Test(placement, matches_as_the_shell_does)
+{
+    add_ok(TRP_RULE_COMMAND_LINE, "w?=thread:1");
+    add_ok(TRP_RULE_COMMAND_LINE, "[ab]*=thread:2");
+    add_ok(TRP_RULE_COMMAND_LINE, "x\\*=thread:3");
+    expect_match("w1", "none", "w?=thread:1");
+    expect_match("w12", "none", "");
+    expect_match("bc", "none", "[ab]*=thread:2");
+    expect_match("cb", "none", "");
+    expect_match("x*", "none", "x\\*=thread:3");
+    expect_match("xy", "none", "");
+}
+
+Test(placement, takes_the_last_equals_sign_so_that_names_may_have_one)
+{
+    add_ok(TRP_RULE_COMMAND_LINE, "a=b=thread");
+    expect_match("a=b", "none", "a=b=thread");
+    expect_match("a", "b", "");
+}
+
+Test(placement, asks_the_command_line_then_the_environment_then_the_program)
+{
+    add_ok(TRP_RULE_COMMAND_LINE, "a=thread:1");
+    add_ok(TRP_RULE_ENVIRONMENT, "[ab]=thread:2");
+    add_ok(TRP_RULE_PROGRAM, "[abc]=thread:3");
+    cr_expect(strcmp(match("a", "none", true), "a=thread:1") == 0);
+    cr_expect(strcmp(match("b", "none", true), "[ab]=thread:2") == 0);
+    // The program's rules are asked after the spawn's own place.
+    cr_expect(strcmp(match("c", "none", true), "") == 0);
+    cr_expect(strcmp(match("c", "none", false), "[abc]=thread:3") == 0);
+    cr_expect(strcmp(match("a", "none", false), "[abc]=thread:3") == 0);
+}
+
+/* The environment. ----------------------------------------------------------------------------- */
+
+static enum troupe_err add_text(const char *text)
+{
+    return trp_placement_add_text(&placement, text, TRP_RULE_ENVIRONMENT);
+}
+
+Test(placement, reads_no_rules_from_an_environment_without)
+{
+    cr_expect(eq(int, add_text(NULL), TROUPE_OK));
+    cr_expect(eq(int, add_text(""), TROUPE_OK));
+    cr_expect(eq(int, add_text(";; ;\n;"), TROUPE_OK));
+    cr_expect(eq(ptr, placement.rules, NULL));
+}
+
+Test(placement, reads_rules_between_semicolons_and_passes_over_empty_ones)
+{
+    cr_assert(eq(int, add_text(";; a=thread:1;;\n b=thread:2 ;; ;c=ecs;"), TROUPE_ERR_INVAL));
+    cr_expect(strstr(troupe_error_detail(), "TROUPE_PLACE") != NULL);
+    trp_placement_fini(&placement);
+    cr_assert(eq(int, add_text(";; a=thread:1;;\n b=thread:2;; ;c=ecs;"), TROUPE_OK));
+    expect_match("a", "none", "a=thread:1");
+    expect_match("b", "none", "b=thread:2");
+    expect_match("c", "none", "c=ecs");
+}
+
+Test(placement, says_which_rule_of_the_environment_does_not_parse)
+{
+    cr_expect(eq(int, add_text("a=thread;b=thread:0;c=ecs"), TROUPE_ERR_INVAL));
+    cr_expect(
+        strstr(
+            troupe_error_detail(),
+            "placement rule (TROUPE_PLACE), character 10: a count from 1 to 1024 belongs here\n"
+            "    b=thread:0\n"
+            "             ^") != NULL);
+}
+
+/* A spawn's own place. ------------------------------------------------------------------------- */
+
+Test(placement, shares_a_pool_among_spawns_with_equal_words)
+{
+    struct trp_rule *one = NULL;
+    struct trp_rule *same = NULL;
+    struct trp_rule *other = NULL;
+    cr_assert(eq(int, trp_placement_of_spawn(&placement, "thread:4", &one), TROUPE_OK));
+    cr_assert(eq(int, trp_placement_of_spawn(&placement, "thread:4", &same), TROUPE_OK));
+    cr_assert(eq(int, trp_placement_of_spawn(&placement, "thread:5", &other), TROUPE_OK));
+    cr_expect(eq(ptr, one, same));
+    cr_expect(ne(ptr, one, other));
+    cr_expect(eq(u32, one->place.count, 4));
+    cr_expect(ne(ptr, one->pool, NULL));
+    expect_match("anybody", "none", ""); // it is no rule for others
+}
+
+Test(placement, points_into_the_place_of_a_spawn)
+{
+    struct trp_rule *rule = NULL;
+    cr_expect(eq(int, trp_placement_of_spawn(&placement, "thread:x", &rule), TROUPE_ERR_INVAL));
+    cr_expect(strstr(troupe_error_detail(), "(spawn), character 8: a count") != NULL);
+    cr_expect(eq(ptr, rule, NULL));
+}
+
+/* Rules in vain. ------------------------------------------------------------------------------- */
+
+Test(placement, names_the_rules_that_matched_nothing)
+{
+    add_ok(TRP_RULE_COMMAND_LINE, "db=thread");
+    add_ok(TRP_RULE_ENVIRONMENT, "d*=ecs");
+    add_ok(TRP_RULE_PROGRAM, "*=thread");
+    expect_match("db", "actor", "db=thread");
+    cr_redirect_stderr();
+
+    trp_placement_warn(&placement);
+
+    (void)fflush(stderr);
+    cr_assert_stderr_eq_str(
+        "troupe: warning: placement rule 'd*=ecs' (TROUPE_PLACE) matched no actor\n"
+        "troupe: warning: placement rule '*=thread' (program) matched no actor\n");
+}
