@@ -16,6 +16,7 @@
 /** A message that came before its actor, with its own copy of the body. */
 struct trp_held {
     struct trp_held *next;
+    uint32_t peer_id;     // whose link counts it
     struct trp_item item; // its envelope, body and given body point into this
     struct trp_envelope envelope;
     struct trp_given given;
@@ -65,6 +66,22 @@ static uint64_t actor_item_bytes(const struct trp_item *item)
     return item->given != NULL ? item->given->bytes : item->body_bytes;
 }
 
+/** Give the credit of messages back, which took some. */
+static void actor_return_credit(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct trp_item *item,
+    uint32_t count)
+{
+    if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
+        atomic_fetch_add_explicit(
+            &executor->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
+    } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
+        int64_t bytes = (int64_t)count * (int64_t)actor_item_bytes(item);
+        trp_link_owe(executor, link, count, bytes);
+    }
+}
+
 /** Messages of an item are done with: account for them on the link and towards its credit. */
 static void actor_settle_item(
     struct troupe_executor *executor,
@@ -74,17 +91,11 @@ static void actor_settle_item(
     uint32_t dead)
 {
     if (link == NULL) {
-        return; // was held, and settled when it came
+        return; // was held, and its link ended meanwhile
     }
     link->handled_count += handled;
     link->dead_count += dead;
-    if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
-        atomic_fetch_add_explicit(
-            &executor->gate->reserve_messages, (int32_t)(handled + dead), memory_order_relaxed);
-    } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
-        int64_t messages = (int64_t)handled + dead;
-        trp_link_owe(executor, link, messages, messages * (int64_t)actor_item_bytes(item));
-    }
+    actor_return_credit(executor, link, item, handled + dead);
 }
 
 /** Make dead letters of the last @p count messages of an item. */
@@ -127,6 +138,7 @@ static bool actor_hold(
         return false;
     }
     held->next = NULL;
+    held->peer_id = link == NULL ? executor->id : link->peer_id;
     held->item = *item;
     held->envelope = *item->envelope;
     held->item.envelope = &held->envelope;
@@ -143,7 +155,11 @@ static bool actor_hold(
     }
     *at = held;
     executor->held_count++;
-    actor_settle_item(executor, link, item, trp_kind_is_counted(item->kind) ? item->count : 0, 0);
+    if (link != NULL) {
+        // Its credit goes back now, for its link may end first.
+        actor_return_credit(executor, link, item, item->count);
+        held->item.flags = (item->flags | TRP_FLAG_UNMETERED) & ~(uint32_t)TRP_FLAG_PROVISIONAL;
+    }
     return true;
 }
 
@@ -351,13 +367,14 @@ static void actor_meet_held(struct troupe_executor *executor, struct trp_held *h
 {
     while (held != NULL) {
         struct trp_held *next = held->next;
+        struct trp_link *link = trp_idmap_find(&executor->links, held->peer_id);
         executor->held_count--;
         if (refuse) {
-            actor_bury(executor, NULL, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
+            actor_bury(executor, link, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
         } else if (held->item.kind == TRP_KIND_STOP) {
             trp_actor_meet_stop(executor, &held->item);
         } else {
-            trp_actor_meet(executor, NULL, &held->item);
+            trp_actor_meet(executor, link, &held->item);
         }
         free(held);
         held = next;

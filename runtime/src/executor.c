@@ -505,7 +505,9 @@ void trp_executor_finish(struct troupe_executor *executor)
         (void)trp_executor_turn(executor);
     }
     executor->closed_out = true;
-    trp_count(&executor->counters.mail_accepted, executor->loop->accepted_count);
+    struct trp_link *loop = executor->loop;
+    trp_count(&executor->counters.mail_accepted, loop->accepted_count);
+    trp_system_record_link(executor->system, executor, loop, loop->accepted_count);
     executor_finish_links(executor);
 }
 

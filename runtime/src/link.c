@@ -526,6 +526,7 @@ void trp_link_meet_fin(
         trp_count(&executor->counters.ledger_gaps, 1);
     }
     trp_count(&executor->counters.mail_accepted, fin->accepted_count);
+    trp_system_record_link(executor->system, executor, link, fin->accepted_count);
     free(link->in_tally);
     link->in_tally = NULL;
     link->in_open = false;

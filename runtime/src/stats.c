@@ -5,7 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 static uint64_t stats_read(const trp_counter_t *counter)
 {
@@ -81,15 +81,42 @@ static void stats_print_line(
         closes ? "" : "   DOES NOT CLOSE");
 }
 
-static void stats_print_record(FILE *file, const struct trp_record *record)
+void trp_records_add(struct trp_records *records, const struct trp_record *record)
+{
+    if (records->entries == NULL) {
+        records->entries = calloc(TRP_RECORD_COUNT_MAX + 1, sizeof(*records->entries));
+        if (records->entries == NULL) {
+            return; // the sums of the system are right without it
+        }
+    }
+    if (records->count < TRP_RECORD_COUNT_MAX) {
+        records->entries[records->count++] = *record;
+        return;
+    }
+    struct trp_record *rest = &records->entries[TRP_RECORD_COUNT_MAX];
+    rest->accepted += record->accepted;
+    rest->handled += record->handled;
+    rest->dead += record->dead;
+}
+
+static void stats_print_records(FILE *file, const struct trp_records *records, const char *rest)
 {
     char who[64];
-    if (record->name[0] != '\0') {
-        (void)snprintf(who, sizeof(who), "executor %u (%s)", record->id, record->name);
-    } else {
-        (void)snprintf(who, sizeof(who), "other executors");
+    for (uint32_t i = 0; i < records->count; i++) {
+        const struct trp_record *record = &records->entries[i];
+        if (record->name[0] != '\0') {
+            (void)snprintf(who, sizeof(who), "executor %u (%s)", record->to, record->name);
+        } else if (record->from == record->to) {
+            (void)snprintf(who, sizeof(who), "link %u to itself", record->to);
+        } else {
+            (void)snprintf(who, sizeof(who), "link %u to %u", record->from, record->to);
+        }
+        stats_print_line(file, who, record->accepted, record->handled, record->dead);
     }
-    stats_print_line(file, who, record->accepted, record->handled, record->dead);
+    if (records->count == TRP_RECORD_COUNT_MAX) {
+        const struct trp_record *sum = &records->entries[TRP_RECORD_COUNT_MAX];
+        stats_print_line(file, rest, sum->accepted, sum->handled, sum->dead);
+    }
 }
 
 static void stats_print_totals(FILE *file, const struct troupe_stats *stats)
@@ -129,12 +156,8 @@ void troupe_system_print_stats(troupe_system_t *system, FILE *file)
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
     (void)pthread_mutex_lock(&system->lock);
-    for (uint32_t i = 0; i < system->record_count; i++) {
-        stats_print_record(file, &system->records[i]);
-    }
-    if (system->record_count == TRP_RECORD_COUNT_MAX) {
-        stats_print_record(file, &system->records[TRP_RECORD_COUNT_MAX]);
-    }
+    stats_print_records(file, &system->link_records, "other links");
+    stats_print_records(file, &system->executor_records, "other executors");
     (void)pthread_mutex_unlock(&system->lock);
     stats_print_totals(file, &stats);
 }

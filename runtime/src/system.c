@@ -197,21 +197,32 @@ void trp_system_note_failed(troupe_system_t *system, struct troupe_executor *exe
 /** Keep what became of an executor's mail. @threads holding `lock` */
 static void system_record(troupe_system_t *system, const struct troupe_executor *executor)
 {
-    if (system->records == NULL) {
-        system->records = calloc(TRP_RECORD_COUNT_MAX + 1, sizeof(*system->records));
-        if (system->records == NULL) {
-            return;
-        }
-    }
-    struct trp_record *record = &system->records[TRP_RECORD_COUNT_MAX];
-    if (system->record_count < TRP_RECORD_COUNT_MAX) {
-        record = &system->records[system->record_count++];
-        record->id = executor->id;
-        (void)snprintf(record->name, sizeof(record->name), "%s", executor->name);
-    }
-    record->accepted += executor->counters.mail_accepted;
-    record->handled += executor->counters.handled;
-    record->dead += trp_counters_dead(&executor->counters);
+    struct trp_record record = {
+        .to = executor->id,
+        .accepted = executor->counters.mail_accepted,
+        .handled = executor->counters.handled,
+        .dead = trp_counters_dead(&executor->counters),
+    };
+    (void)snprintf(record.name, sizeof(record.name), "%s", executor->name);
+    trp_records_add(&system->executor_records, &record);
+}
+
+void trp_system_record_link(
+    troupe_system_t *system,
+    const struct troupe_executor *executor,
+    const struct trp_link *link,
+    uint64_t accepted_count)
+{
+    const struct trp_record record = {
+        .from = link->peer_id,
+        .to = executor->id,
+        .accepted = accepted_count,
+        .handled = link->handled_count,
+        .dead = link->dead_count,
+    };
+    (void)pthread_mutex_lock(&system->lock);
+    trp_records_add(&system->link_records, &record);
+    (void)pthread_mutex_unlock(&system->lock);
 }
 
 void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor)
@@ -426,7 +437,8 @@ static void system_free(troupe_system_t *system)
             (void)close(*fds[i]);
         }
     }
-    free(system->records);
+    free(system->executor_records.entries);
+    free(system->link_records.entries);
     free(system->subscribers);
     (void)pthread_mutex_destroy(&system->lock);
     (void)pthread_mutex_destroy(&system->names_lock);

@@ -24,16 +24,23 @@
 /** Backends that a program may know. */
 #define TRP_BACKEND_COUNT_MAX 16
 
-/** What became of an executor that is gone, for the statistics. */
+/** What became of the mail of an executor that is gone, or of a link that ended. */
 struct trp_record {
-    uint32_t id; // 0 with `name` "others": the sum of those that had no room
-    char name[32];
-    uint64_t accepted; // by those who sent to it
+    uint32_t from; // of a link: the sending executor
+    uint32_t to;   // the executor; of a link, the receiving one
+    char name[32]; // of the executor; "" for a link
+    uint64_t accepted;
     uint64_t handled;
     uint64_t dead;
 };
 
-/** Records kept; those of later executors are summed up. */
+/** Records of one sort: the first ones one by one, the rest in sum. */
+struct trp_records {
+    struct trp_record *entries; // the last one is the sum
+    uint32_t count;
+};
+
+/** Records of a sort that are kept one by one. */
 #define TRP_RECORD_COUNT_MAX 256
 
 struct trp_backend_state {
@@ -74,16 +81,16 @@ struct troupe_system {
     uint32_t carried_count;           // guarded by `lock`: started on a backend, and not gone yet
     struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
     struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
-    struct troupe_stats retired;       // guarded by `lock`: of those that are gone
-    struct trp_record *records;        // guarded by `lock`
-    uint32_t record_count;             // guarded by `lock`
-    troupe_ref_t *subscribers;         // guarded by `lock`
-    uint32_t subscriber_capacity;      // guarded by `lock`
-    _Atomic uint32_t subscriber_count; // written under `lock`
-    _Atomic uint64_t watched_executor; // of the watched actor, + 1; 0: none
-    troupe_ref_t watched;              // guarded by `lock`
-    struct troupe_exit watched_exit;   // guarded by `lock`
-    bool watched_ended;                // guarded by `lock`
+    struct troupe_stats retired;         // guarded by `lock`: of those that are gone
+    struct trp_records executor_records; // guarded by `lock`
+    struct trp_records link_records;     // guarded by `lock`
+    troupe_ref_t *subscribers;           // guarded by `lock`
+    uint32_t subscriber_capacity;        // guarded by `lock`
+    _Atomic uint32_t subscriber_count;   // written under `lock`
+    _Atomic uint64_t watched_executor;   // of the watched actor, + 1; 0: none
+    troupe_ref_t watched;                // guarded by `lock`
+    struct troupe_exit watched_exit;     // guarded by `lock`
+    bool watched_ended;                  // guarded by `lock`
     struct trp_idmap failed;    // guarded by `lock`: executors whose only actor could not start
     uint64_t executors_started; // guarded by `lock`
 
@@ -139,6 +146,16 @@ enum troupe_err trp_system_backend(
 
 /** Sum up the counters of the living executors and the retired. */
 void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats);
+
+/** Keep a record. @threads holding `lock` */
+void trp_records_add(struct trp_records *records, const struct trp_record *record);
+
+/** Keep what became of the mail of a link that ended. @threads the receiving executor's */
+void trp_system_record_link(
+    troupe_system_t *system,
+    const struct troupe_executor *executor,
+    const struct trp_link *link,
+    uint64_t accepted_count);
 
 /** Add an executor's counters to @p stats. */
 void trp_counters_add(const struct trp_counters *counters, struct troupe_stats *stats);
