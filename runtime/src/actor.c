@@ -273,7 +273,12 @@ bool trp_actor_meet_plain(
     (void)actor_leave(executor, actor, index);
     trp_count(&executor->counters.handled, 1);
     link->handled_count++;
-    trp_link_owe(executor, link, 1, size);
+    if (TRP_LIKELY(!link->is_hungry && !link->room_sent)) {
+        link->credit_messages++; // straight back to where it will be spent again
+        link->credit_bytes += size;
+    } else {
+        trp_link_owe(executor, link, 1, size);
+    }
     return true;
 }
 

@@ -225,23 +225,16 @@ static void send_random(struct chance *chance, void *stranger)
     stranger_send(stranger, bytes, size);
 }
 
-static void send_random_among_mail(const char *place, bool ring)
+Test(undecodable, random_frames_lose_no_message_of_others)
 {
-    enum { FRAMES = 3000 };
+    enum { FRAMES = 5000 };
     struct chance chance = chance_open("strangers' frames");
-    open_stage(place);
+    open_stage("thread");
     void *stranger = stranger_open(counter_ref.executor);
-    (void)pthread_mutex_lock(&system_under_test->lock);
-    struct troupe_executor *receiver =
-        trp_idmap_find(&system_under_test->executors, counter_ref.executor);
-    (void)pthread_mutex_unlock(&system_under_test->lock);
     uint64_t sent = 0;
 
     for (int i = 0; i < FRAMES; i++) {
         send_random(&chance, stranger);
-        if (ring) {
-            trp_gate_ring(receiver->gate, TRP_LANE_USER);
-        }
         if (chance_one_in(&chance, 2)) {
             send_count();
             sent++;
@@ -258,16 +251,6 @@ static void send_random_among_mail(const char *place, bool ring)
     cr_expect(eq(u64, stats.frames_undecodable, FRAMES));
     cr_expect(eq(u64, stats.dead, 0));
     cr_expect(eq(u64, stats.ledger_gaps, 0));
-}
-
-Test(undecodable, random_frames_lose_no_message_of_others)
-{
-    send_random_among_mail("thread", false);
-}
-
-Test(undecodable, random_frames_with_a_ring_lose_no_message_of_others)
-{
-    send_random_among_mail("thread", true);
 }
 
 Test(undecodable, strangers_leave_nothing_behind)

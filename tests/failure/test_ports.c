@@ -1,0 +1,407 @@
+/*
+ * Ports: threads that run no actors talk with those that are.
+ */
+#include "support/cast.h"
+#include "support/fixture.h"
+#include "support/measure.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+static void meet_no_answer(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer)
+{
+    (void)ctx, (void)state, (void)tag, (void)err, (void)answer;
+}
+
+/** A system with an echo on a thread, and a port to ask it through. */
+struct stage {
+    troupe_system_t *system;
+    troupe_port_t *port;
+    troupe_context_t *ctx;
+    troupe_ref_t echo;
+};
+
+static struct stage stage_open(void)
+{
+    struct stage stage = {.system = cast_new()};
+    stage.port = cast_port(stage.system);
+    stage.ctx = troupe_port_context(stage.port);
+    cr_assert(eq(int, cast_spawn(stage.ctx, "thread", &stage.echo), TROUPE_OK));
+    return stage;
+}
+
+/** Close it, and see that every message has an outcome. */
+static struct troupe_stats stage_close(struct stage *stage)
+{
+    cr_expect(eq(int, troupe_port_destroy(&stage->port), TROUPE_OK));
+    troupe_system_stop(stage->system);
+    cr_expect(eq(int, troupe_run(stage->system), TROUPE_OK));
+    struct troupe_stats stats;
+    troupe_system_stats(stage->system, &stats);
+    cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead));
+    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.executors_ended, stats.executors_started));
+    cr_expect(eq(int, troupe_system_destroy(&stage->system), TROUPE_OK));
+    return stats;
+}
+
+Test(ports, an_ask_is_answered)
+{
+    struct stage stage = stage_open();
+
+    for (uint64_t i = 0; i < 1000; i++) {
+        cr_assert(eq(int, cast_ask(stage.port, stage.echo, i), TROUPE_OK));
+    }
+    stage_close(&stage);
+}
+
+Test(ports, an_ask_that_nobody_answers_ends_in_time)
+{
+    struct stage stage = stage_open();
+    const struct troupe_letter letter = {.to = stage.echo, .type = 77}; // it keeps silent on these
+    troupe_message_t *answer = NULL;
+
+    uint64_t start_ns = measure_now_ns();
+    enum troupe_err err = troupe_port_ask(stage.port, &letter, 50 * MEASURE_MS_NS, &answer);
+    uint64_t took_ns = measure_now_ns() - start_ns;
+
+    cr_expect(eq(int, err, TROUPE_ERR_TIMEDOUT));
+    cr_expect(eq(ptr, answer, NULL));
+    cr_expect(ge(u64, took_ns, 50 * MEASURE_MS_NS));
+    cr_expect(lt(u64, took_ns, MEASURE_SECOND_NS));
+    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 2), TROUPE_OK));
+    stage_close(&stage);
+}
+
+Test(ports, a_receive_without_mail_ends_in_time)
+{
+    struct stage stage = stage_open();
+    troupe_message_t *message = NULL;
+
+    cr_expect(eq(int, troupe_port_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT));
+    uint64_t start_ns = measure_now_ns();
+    cr_expect(
+        eq(int,
+           troupe_port_receive(stage.port, 50 * MEASURE_MS_NS, &message),
+           TROUPE_ERR_TIMEDOUT));
+    uint64_t took_ns = measure_now_ns() - start_ns;
+
+    cr_expect(ge(u64, took_ns, 50 * MEASURE_MS_NS));
+    cr_expect(lt(u64, took_ns, MEASURE_SECOND_NS));
+    cr_expect(eq(ptr, message, NULL));
+    stage_close(&stage);
+}
+
+Test(ports, an_ask_of_who_is_gone_says_so)
+{
+    struct stage stage = stage_open();
+    cr_expect(eq(int, troupe_send(stage.ctx, stage.echo, CAST_LEAVE, NULL, 0), TROUPE_OK));
+
+    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_ERR_NOENT)); // it is going
+    cast_wait_for_ends(stage.system, stage.port, 1);
+    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 2), TROUPE_ERR_NOENT)); // it is gone
+    struct troupe_stats stats = stage_close(&stage);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
+}
+
+Test(ports, what_comes_during_an_ask_waits_to_be_received)
+{
+    struct stage stage = stage_open();
+
+    for (uint64_t i = 0; i < 100; i++) { // plain sends: the replies are mail
+        cr_expect(eq(int, TROUPE_SEND(stage.ctx, stage.echo, CAST_SAY, &i), TROUPE_OK));
+    }
+    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 4711), TROUPE_OK));
+
+    for (uint64_t i = 0; i < 100; i++) {
+        troupe_message_t *message = NULL;
+        cr_assert(
+            eq(int, troupe_port_receive(stage.port, CAST_DEADLINE_NS, &message), TROUPE_OK));
+        cr_expect(eq(u64, *TROUPE_BODY(message, uint64_t), i));
+        cr_expect(troupe_ref_equal(troupe_message_sender(message), stage.echo));
+        troupe_message_destroy(&message);
+    }
+    struct troupe_stats stats = stage_close(&stage);
+    cr_expect(eq(u64, stats.dead, 0));
+}
+
+Test(ports, asks_and_timers_that_need_callbacks_are_refused_in_words)
+{
+    struct stage stage = stage_open();
+    const struct troupe_letter letter = {.to = stage.echo, .type = CAST_SAY};
+
+    cr_expect(
+        eq(int, troupe_ask(stage.ctx, &letter, 0, meet_no_answer, 0), TROUPE_ERR_UNSUPPORTED));
+    cr_expect(strstr(troupe_error_detail(), "port") != NULL, "%s", troupe_error_detail());
+    cr_expect(eq(int, troupe_send_after(stage.ctx, 1, &letter, NULL), TROUPE_ERR_UNSUPPORTED));
+    cr_expect(strstr(troupe_error_detail(), "port") != NULL, "%s", troupe_error_detail());
+    cr_expect(eq(int, troupe_send_every(stage.ctx, 1, &letter, NULL), TROUPE_ERR_UNSUPPORTED));
+    cr_expect(eq(int, troupe_register(stage.ctx, "port"), TROUPE_ERR_INVAL));
+    stage_close(&stage);
+}
+
+/* Bounds. -------------------------------------------------------------------------------------- */
+
+enum { BOUND = 32, HOLD = 1, HOLDING, DROP };
+
+/** Says that it holds, and does until the pipe it is told has a byte. */
+static void holder_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    if (troupe_message_type(message) == HOLD) {
+        int fd = *TROUPE_BODY(message, int);
+        MUST(troupe_reply(ctx, message, HOLDING, NULL, 0));
+        troupe_flush(ctx);
+        char byte = 0;
+        MUST_BE(read(fd, &byte, 1) == 1);
+    }
+}
+
+static const struct troupe_behaviour holder = {.name = "holder", .receive = holder_receive};
+
+/** What a port was refused, and how often it was told of room. */
+struct refusals {
+    uint64_t refused;
+    uint64_t rooms;
+};
+
+static void hear_room(struct stage *stage, struct refusals *refusals)
+{
+    troupe_message_t *message = NULL;
+    cr_assert(eq(int, troupe_port_receive(stage->port, CAST_DEADLINE_NS, &message), TROUPE_OK));
+    cr_assert(eq(u32, troupe_message_type(message), TROUPE_MESSAGE_ROOM));
+    cr_expect(troupe_ref_equal(TROUPE_BODY(message, struct troupe_room)->to, stage->echo));
+    troupe_message_destroy(&message);
+    refusals->rooms++;
+}
+
+/** Have the holder hold until a byte is written to @p gate, as soon as it has room for the ask. */
+static void hold(struct stage *stage, const int *gate, struct refusals *refusals)
+{
+    const struct troupe_letter letter = {
+        .to = stage->echo, .type = HOLD, .body = gate, .body_bytes = sizeof(*gate)};
+    troupe_message_t *answer = NULL;
+    enum troupe_err err = TROUPE_OK;
+    while ((err = troupe_port_ask(stage->port, &letter, CAST_DEADLINE_NS, &answer)) ==
+           TROUPE_ERR_FULL) {
+        refusals->refused++;
+        hear_room(stage, refusals);
+    }
+    cr_assert(eq(int, err, TROUPE_OK));
+    troupe_message_destroy(&answer);
+}
+
+/** Send until the holder has refused so many. */
+static void flood(struct stage *stage, uint32_t count, struct refusals *refusals)
+{
+    uint32_t accepted = 0;
+    for (uint32_t refused = 0; refused < count;) {
+        enum troupe_err err = troupe_send(stage->ctx, stage->echo, DROP, NULL, 0);
+        accepted += err == TROUPE_OK ? 1 : 0;
+        refused += err == TROUPE_ERR_FULL ? 1 : 0;
+        cr_assert(le(u32, accepted, BOUND));
+    }
+    refusals->refused += count;
+}
+
+Test(ports, refused_sends_are_answered_by_one_room)
+{
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&holder), .mailbox_messages = BOUND};
+    struct stage stage = {0};
+    cr_assert(eq(int, troupe_system_new(&options, &stage.system), TROUPE_OK));
+    stage.port = cast_port(stage.system);
+    stage.ctx = troupe_port_context(stage.port);
+    const struct troupe_spawn_options spawn = {.behaviour = &holder, .place = "thread"};
+    cr_assert(eq(int, troupe_spawn(stage.ctx, &spawn, &stage.echo), TROUPE_OK));
+    struct refusals refusals = {0};
+    int gate[2];
+    cr_assert(pipe(gate) == 0);
+
+    for (int round = 0; round < 3; round++) {
+        troupe_message_t *message = NULL;
+        hold(&stage, &gate[0], &refusals);
+        flood(&stage, 10, &refusals);
+        cr_expect(
+            eq(int, troupe_port_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT),
+            "no ROOM while there is none");
+
+        cr_assert(write(gate[1], "", 1) == 1);
+
+        hear_room(&stage, &refusals);
+        cr_expect(eq(int, troupe_send(stage.ctx, stage.echo, DROP, NULL, 0), TROUPE_OK));
+        cr_assert(
+            eq(int, troupe_port_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT),
+            "and no second ROOM");
+    }
+    struct troupe_stats stats = stage_close(&stage);
+    cr_expect(eq(u64, stats.refused, refusals.refused));
+    cr_expect(eq(u64, stats.rooms, refusals.rooms));
+}
+
+/* Ends. ---------------------------------------------------------------------------------------- */
+
+Test(ports, a_port_that_closes_with_mail_makes_dead_letters_of_it)
+{
+    enum { MAIL = 50 };
+    struct stage stage = stage_open();
+    for (uint64_t i = 0; i < MAIL; i++) {
+        cr_expect(eq(int, TROUPE_SEND(stage.ctx, stage.echo, CAST_SAY, &i), TROUPE_OK));
+    }
+    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_OK)); // behind all of it
+
+    struct troupe_stats stats = stage_close(&stage);
+
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], MAIL));
+    cr_expect(eq(u64, stats.dead, MAIL));
+}
+
+Test(ports, a_port_may_outlive_the_run_and_the_system_waits_for_it)
+{
+    struct stage stage = stage_open();
+    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_OK));
+    troupe_system_stop(stage.system);
+    cr_assert(eq(int, troupe_run(stage.system), TROUPE_OK));
+
+    troupe_system_t *before = stage.system;
+    cr_expect(eq(int, troupe_system_destroy(&stage.system), TROUPE_ERR_TIMEDOUT));
+    cr_expect(eq(ptr, stage.system, before));
+    cr_expect(strstr(troupe_error_detail(), "port") != NULL, "%s", troupe_error_detail());
+    uint64_t start_ns = measure_now_ns();
+    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 2), TROUPE_ERR_NOENT));
+    cr_expect(lt(u64, measure_now_ns() - start_ns, MEASURE_SECOND_NS), "not at its deadline");
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    cr_expect(eq(int, cast_spawn(stage.ctx, "thread", &ref), TROUPE_ERR_CLOSED));
+    troupe_port_t *another = NULL;
+    cr_expect(eq(int, troupe_port_new(stage.system, &another), TROUPE_ERR_CLOSED));
+    cr_expect(eq(ptr, another, NULL));
+    troupe_message_t *message = NULL;
+    cr_expect(eq(int, troupe_port_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT));
+
+    cr_expect(eq(int, troupe_port_destroy(&stage.port), TROUPE_OK));
+    struct troupe_stats stats;
+    troupe_system_stats(stage.system, &stats);
+    cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead));
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 1));
+    cr_expect(eq(int, troupe_system_destroy(&stage.system), TROUPE_OK));
+}
+
+Test(ports, many_come_and_go)
+{
+    struct stage stage = stage_open();
+
+    for (uint64_t i = 0; i < 500; i++) {
+        troupe_port_t *port = cast_port(stage.system);
+        cr_assert(eq(int, cast_ask(port, stage.echo, i), TROUPE_OK));
+        cr_assert(eq(int, troupe_port_destroy(&port), TROUPE_OK));
+        cr_assert(eq(ptr, port, NULL));
+    }
+    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_OK));
+    stage_close(&stage);
+}
+
+/* Threads with ports. -------------------------------------------------------------------------- */
+
+enum { GUESTS = 8, QUESTIONS = 500 };
+
+/** What the threads share. */
+struct inn {
+    troupe_system_t *system;
+    troupe_ref_t echoes[3];
+    _Atomic int left;
+};
+
+/** Ask everybody, on a port of its own; the last one to be done ends the system. */
+static void *guest_run(void *data)
+{
+    struct inn *inn = data;
+    troupe_port_t *port = cast_port(inn->system);
+    for (uint64_t i = 0; i < QUESTIONS; i++) {
+        MUST(cast_ask(port, inn->echoes[i % 3], i));
+    }
+    MUST(troupe_port_destroy(&port));
+    if (atomic_fetch_sub(&inn->left, 1) == 1) {
+        troupe_system_stop(inn->system);
+    }
+    return NULL;
+}
+
+Test(ports, eight_threads_ask_at_once_while_the_owner_runs)
+{
+    struct inn inn = {.system = cast_new(), .left = GUESTS};
+    static const char *const places[] = {"ecs", "thread", "thread:2"};
+    for (int i = 0; i < 3; i++) {
+        MUST(cast_spawn(troupe_system_context(inn.system), places[i], &inn.echoes[i]));
+    }
+    pthread_t guests[GUESTS];
+    for (int i = 0; i < GUESTS; i++) {
+        cr_assert(pthread_create(&guests[i], NULL, guest_run, &inn) == 0);
+    }
+
+    cr_expect(eq(int, troupe_run(inn.system), TROUPE_OK));
+
+    for (int i = 0; i < GUESTS; i++) {
+        cr_assert(pthread_join(guests[i], NULL) == 0);
+    }
+    struct troupe_stats stats;
+    troupe_system_stats(inn.system, &stats);
+    cr_expect(eq(u64, stats.handled, 2 * GUESTS * QUESTIONS)); // each question and each answer
+    cr_expect(eq(u64, stats.accepted, stats.handled));
+    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.executors_ended, stats.executors_started));
+    cr_expect(eq(int, troupe_system_destroy(&inn.system), TROUPE_OK));
+}
+
+/** Ask until the system is gone, whenever that is. */
+static void *lingerer_run(void *data)
+{
+    struct inn *inn = data;
+    troupe_port_t *port = cast_port(inn->system);
+    (void)atomic_fetch_sub(&inn->left, 1);
+    enum troupe_err err = TROUPE_OK;
+    for (uint64_t i = 0; err == TROUPE_OK; i++) {
+        err = cast_ask(port, inn->echoes[i % 3], i);
+    }
+    MUST_BE(err == TROUPE_ERR_NOENT);
+    MUST(troupe_port_destroy(&port));
+    return NULL;
+}
+
+Test(ports, a_system_ends_in_order_while_threads_ask)
+{
+    struct inn inn = {.system = cast_new(), .left = GUESTS};
+    static const char *const places[] = {"ecs", "thread", "thread:2"};
+    for (int i = 0; i < 3; i++) {
+        MUST(cast_spawn(troupe_system_context(inn.system), places[i], &inn.echoes[i]));
+    }
+    pthread_t guests[GUESTS];
+    for (int i = 0; i < GUESTS; i++) {
+        cr_assert(pthread_create(&guests[i], NULL, lingerer_run, &inn) == 0);
+    }
+    struct troupe_stats stats;
+    uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
+    do { // until all of them are at it
+        MUST(troupe_progress(inn.system, NULL));
+        troupe_system_stats(inn.system, &stats);
+        cr_assert(lt(u64, measure_now_ns(), deadline_ns));
+    } while (atomic_load(&inn.left) > 0 || stats.handled < 1000);
+
+    troupe_system_stop(inn.system);
+    cr_expect(eq(int, troupe_run(inn.system), TROUPE_OK));
+
+    for (int i = 0; i < GUESTS; i++) {
+        cr_assert(pthread_join(guests[i], NULL) == 0);
+    }
+    troupe_system_stats(inn.system, &stats);
+    cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead));
+    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.executors_ended, stats.executors_started));
+    cr_expect(eq(int, troupe_system_destroy(&inn.system), TROUPE_OK));
+}
