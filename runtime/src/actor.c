@@ -395,10 +395,11 @@ static bool actor_equip(
 {
     actor->behaviour = executor->system->behaviours[start->behaviour_index];
     if (start->name_bytes != 0) {
-        actor->name = strndup(name, start->name_bytes);
+        actor->name = calloc(1, (size_t)start->name_bytes + 1);
         if (actor->name == NULL) {
             return false;
         }
+        memcpy(actor->name, name, start->name_bytes);
     }
     return trp_world_add_state(
         &executor->world, actor, (uint16_t)start->behaviour_index, actor->behaviour->state_bytes);
@@ -449,8 +450,23 @@ static enum troupe_err actor_init(
     return err;
 }
 
+/** @return whether a START is all there, and about something this system knows. */
+static bool actor_start_is_valid(
+    const struct troupe_executor *executor, const struct trp_item *item)
+{
+    const struct trp_start *start = (const void *)item->body;
+    return item->given == NULL && item->body_bytes >= sizeof(*start) &&
+           start->behaviour_index < executor->system->behaviour_count &&
+           start->name_bytes <= item->body_bytes && start->args_bytes <= item->body_bytes &&
+           sizeof(*start) + trp_pad8(start->name_bytes) + start->args_bytes <= item->body_bytes;
+}
+
 void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item)
 {
+    if (!actor_start_is_valid(executor, item)) {
+        trp_count(&executor->counters.actors_failed, 1);
+        return;
+    }
     const struct trp_start *start = (const void *)item->body;
     const char *name = (const char *)(start + 1);
     const char *args = name + trp_pad8(start->name_bytes);

@@ -87,10 +87,8 @@ Test(ports, a_receive_without_mail_ends_in_time)
 
     cr_expect(eq(int, troupe_port_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT));
     uint64_t start_ns = measure_now_ns();
-    cr_expect(
-        eq(int,
-           troupe_port_receive(stage.port, 50 * MEASURE_MS_NS, &message),
-           TROUPE_ERR_TIMEDOUT));
+    cr_expect(eq(
+        int, troupe_port_receive(stage.port, 50 * MEASURE_MS_NS, &message), TROUPE_ERR_TIMEDOUT));
     uint64_t took_ns = measure_now_ns() - start_ns;
 
     cr_expect(ge(u64, took_ns, 50 * MEASURE_MS_NS));
@@ -122,8 +120,7 @@ Test(ports, what_comes_during_an_ask_waits_to_be_received)
 
     for (uint64_t i = 0; i < 100; i++) {
         troupe_message_t *message = NULL;
-        cr_assert(
-            eq(int, troupe_port_receive(stage.port, CAST_DEADLINE_NS, &message), TROUPE_OK));
+        cr_assert(eq(int, troupe_port_receive(stage.port, CAST_DEADLINE_NS, &message), TROUPE_OK));
         cr_expect(eq(u64, *TROUPE_BODY(message, uint64_t), i));
         cr_expect(troupe_ref_equal(troupe_message_sender(message), stage.echo));
         troupe_message_destroy(&message);

@@ -377,8 +377,10 @@ Test(signals, a_run_with_a_stuck_actor_ends_late_by_its_name_and_can_be_ended_la
     cr_expect(eq(int, troupe_run(system), TROUPE_ERR_TIMEDOUT));
     uint64_t took_ns = measure_now_ns() - start_ns;
     cr_expect(strstr(troupe_error_detail(), "the stuck one") != NULL, "%s", troupe_error_detail());
-    cr_expect(took_ns >= 250 * MEASURE_MS_NS && took_ns < MEASURE_SECOND_NS, "%llu ns",
-              (unsigned long long)took_ns);
+    cr_expect(
+        took_ns >= 250 * MEASURE_MS_NS && took_ns < MEASURE_SECOND_NS,
+        "%llu ns",
+        (unsigned long long)took_ns);
     troupe_system_t *before = system;
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_ERR_TIMEDOUT)); // a port is open, too
     cr_expect(eq(ptr, system, before));

@@ -29,8 +29,7 @@ struct trespass {
 static void expect_refused(enum troupe_err err, const char *what)
 {
     cr_expect(err == TROUPE_ERR_THREAD, "%s: %s", what, troupe_err_text(err));
-    cr_expect(
-        strstr(troupe_error_detail(), "another thread") != NULL, "%s", troupe_error_detail());
+    cr_expect(strstr(troupe_error_detail(), "another thread") != NULL, "%s", troupe_error_detail());
 }
 
 static void *use_context(void *data)
@@ -119,10 +118,8 @@ Test(wrong_thread, a_port_is_refused_there_and_works_on_here)
 {
     troupe_system_t *system = cast_new();
     struct trespass trespass = {.system = system, .port = cast_port(system)};
-    cr_assert(
-        eq(int,
-           cast_spawn(troupe_port_context(trespass.port), "thread", &trespass.echo),
-           TROUPE_OK));
+    cr_assert(eq(
+        int, cast_spawn(troupe_port_context(trespass.port), "thread", &trespass.echo), TROUPE_OK));
 
     elsewhere(use_port, &trespass);
 

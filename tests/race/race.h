@@ -15,16 +15,14 @@
 #include <string.h>
 
 /** End the program unless @p condition holds. */
-#define RACE_CHECK(condition) \
-    ((condition) ? (void)0 : race_failed(__FILE__, __LINE__, #condition))
+#define RACE_CHECK(condition) ((condition) ? (void)0 : race_failed(__FILE__, __LINE__, #condition))
 
 /** End the program unless the call returned ::TROUPE_OK. */
 #define RACE_OK(call) RACE_CHECK((call) == TROUPE_OK)
 
 _Noreturn static inline void race_failed(const char *file, int line, const char *condition)
 {
-    (void)fprintf(
-        stderr, "%s:%d: not so: %s (%s)\n", file, line, condition, troupe_error_detail());
+    (void)fprintf(stderr, "%s:%d: not so: %s (%s)\n", file, line, condition, troupe_error_detail());
     exit(1);
 }
 

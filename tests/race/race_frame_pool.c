@@ -61,6 +61,7 @@ int main(void)
         }
     }
     trp_frame_pool_fini(&pool);
-    (void)printf("frame pool: %d frames changed hands among %d threads\n", THREADS * ROUNDS, THREADS);
+    (void)printf(
+        "frame pool: %d frames changed hands among %d threads\n", THREADS * ROUNDS, THREADS);
     return 0;
 }

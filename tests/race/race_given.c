@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-enum { PARCEL = 1, COPY };
+enum { INTRODUCTION = 1, PARCEL, COPY };
 enum { CARRIERS = 4, PARCELS = 16, HOPS = 200, PARCEL_BYTES = 24000 };
 
 static _Atomic uint32_t freed;
@@ -45,7 +45,7 @@ static void carry_on(troupe_context_t *ctx, struct carrier *carrier, struct trou
 static void carrier_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct carrier *carrier = state;
-    if (!troupe_ref_is_some(carrier->next)) {
+    if (troupe_message_type(message) == INTRODUCTION) {
         carrier->next = *(const troupe_ref_t *)troupe_message_body(message);
         return;
     }
@@ -67,9 +67,21 @@ static void carrier_receive(troupe_context_t *ctx, void *state, const troupe_mes
     carry_on(ctx, carrier, &body);
 }
 
+static enum troupe_err carrier_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx;
+    struct carrier *carrier = state;
+    if (args_bytes == sizeof(carrier->next)) {
+        carrier->next = *(const troupe_ref_t *)args;
+    } // the first one's next comes last
+    return TROUPE_OK;
+}
+
 static const struct troupe_behaviour carrier = {
     .name = "carrier",
     .state_bytes = sizeof(struct carrier),
+    .init = carrier_init,
     .receive = carrier_receive,
 };
 
@@ -78,18 +90,17 @@ int main(void)
     const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&carrier)};
     troupe_system_t *system = race_open(&options);
     troupe_context_t *ctx = troupe_system_context(system);
-    troupe_ref_t carriers[CARRIERS];
-    for (int i = 0; i < CARRIERS; i++) {
-        carriers[i] = race_spawn(ctx, &carrier, "thread", NULL, 0);
+    troupe_ref_t first = race_spawn(ctx, &carrier, "thread", NULL, 0);
+    troupe_ref_t last = first;
+    for (int i = 1; i < CARRIERS; i++) {
+        last = race_spawn(ctx, &carrier, "thread", &last, sizeof(last));
     }
-    for (int i = 0; i < CARRIERS; i++) {
-        RACE_OK(TROUPE_SEND(ctx, carriers[i], PARCEL, &carriers[(i + 1) % CARRIERS]));
-    }
+    RACE_OK(TROUPE_SEND(ctx, first, INTRODUCTION, &last));
     for (int i = 0; i < PARCELS; i++) {
         struct troupe_body body = {
             .data = calloc(1, PARCEL_BYTES), .bytes = PARCEL_BYTES, .free = parcel_free};
         RACE_CHECK(body.data != NULL);
-        RACE_OK(troupe_give(ctx, carriers[0], PARCEL, &body));
+        RACE_OK(troupe_give(ctx, first, PARCEL, &body));
     }
     (void)race_close(&system, "given");
     RACE_CHECK(freed == PARCELS);

@@ -95,8 +95,8 @@ static void spawner_receive(troupe_context_t *ctx, void *state, const troupe_mes
     struct spawner *spawner = state;
     for (int i = 0; i < 3 && spawner->spawned < WORKERS; i++) {
         struct introduction introduction = {.fails = spawner->spawned++ % FAILS_EVERY == 3};
-        introduction.worker = race_spawn(
-            ctx, &worker, "thread:4", &introduction.fails, sizeof(introduction.fails));
+        introduction.worker =
+            race_spawn(ctx, &worker, "thread:4", &introduction.fails, sizeof(introduction.fails));
         RACE_OK(TROUPE_SEND(ctx, spawner->third, INTRODUCE, &introduction));
         if (i == 1) {
             troupe_flush(ctx); // now and then the introduction leaves first

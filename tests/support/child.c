@@ -229,8 +229,7 @@ int child_troupe_main(const char *line, const struct troupe_behaviour *const *be
     char *words[WORDS_MAX + 1] = {NULL};
     int count = 0;
     char *rest = NULL;
-    for (char *word = strtok_r(copy, " ", &rest); word != NULL;
-         word = strtok_r(NULL, " ", &rest)) {
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
         MUST_BE(count < WORDS_MAX);
         words[count++] = word;
     }

@@ -28,7 +28,11 @@ static inline struct chance chance_open(const char *test)
     uint64_t seed = text != NULL ? strtoull(text, NULL, 10)
                                  : (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     (void)fprintf(
-        stderr, "%s: seed %" PRIu64 " (TROUPE_SEED=%" PRIu64 " to run it again)\n", test, seed, seed);
+        stderr,
+        "%s: seed %" PRIu64 " (TROUPE_SEED=%" PRIu64 " to run it again)\n",
+        test,
+        seed,
+        seed);
     return (struct chance){.state = seed};
 }
 

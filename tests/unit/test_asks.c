@@ -2,7 +2,6 @@
  * Asks that wait: found by their numbers, taken once, and no number comes twice.
  */
 #include "asks.h"
-
 #include "chance.h"
 
 #include <criterion/criterion.h>
@@ -105,7 +104,7 @@ Test(asks, retire_an_entry_rather_than_number_it_again)
 
     uint64_t next = add(2);
 
-    cr_expect(ne(u32, (uint32_t)next, (uint32_t)last)); // another entry
+    cr_expect(ne(u32, (uint32_t)next, (uint32_t)last));            // another entry
     cr_expect(not(trp_asks_take(&asks, (uint32_t)first, &taken))); // nor is there a number 0
     cr_expect(not(trp_asks_take(&asks, first, &taken)));
 }

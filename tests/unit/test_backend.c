@@ -2,9 +2,8 @@
  * The list of backends: what a table must have to be on it. Each test is a process of its own, so each
  * begins with the built-in ones.
  */
-#include "troupe/backend.h"
-
 #include "system.h"
+#include "troupe/backend.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -2,7 +2,6 @@
  * Errors in words: every number has a text of its own, and the detail is each thread's.
  */
 #include "error.h"
-
 #include "troupe/behaviour.h"
 #include "troupe/message.h"
 

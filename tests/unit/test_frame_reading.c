@@ -348,7 +348,8 @@ static size_t random_bytes(struct chance *chance)
     struct trp_outframe frame = frames_begin(&room);
     (void)frames_end(&frame);
     size &= ~(size_t)7;
-    if (chance_one_in(chance, 2) && size >= sizeof(struct trp_header) + sizeof(struct trp_envelope)) {
+    if (chance_one_in(chance, 2) &&
+        size >= sizeof(struct trp_header) + sizeof(struct trp_envelope)) {
         uint32_t top = (uint32_t)chance_bits(chance) & 0xBF7; // kinds and flags that there are
         first_envelope()->tag = top << 20 | chance_below(chance, 64);
         if (size >= sizeof(struct trp_header) + sizeof(struct trp_envelope) + 8) {

@@ -2,9 +2,8 @@
  * The gate: who may take how much of an executor's credit. A lone taker gets two thirds, n takers get
  * about 2/(2n+1) each, and never more in sum than there is.
  */
-#include "gate.h"
-
 #include "chance.h"
+#include "gate.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

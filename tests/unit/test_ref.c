@@ -1,9 +1,8 @@
 /*
  * References as values: compared, printed, parsed.
  */
-#include "troupe/ref.h"
-
 #include "chance.h"
+#include "troupe/ref.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

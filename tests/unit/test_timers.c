@@ -2,9 +2,8 @@
  * What is due when: in order of time, then of coming; any entry can be cancelled; numbers name one
  * entry only.
  */
-#include "timers.h"
-
 #include "chance.h"
+#include "timers.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -181,9 +180,9 @@ static int model_next(void)
     int next = -1;
     for (int i = 0; i < MODEL_MAX; i++) {
         const struct simple *one = &model[i];
-        if (one->timer != 0 && (next < 0 || one->due_ns < model[next].due_ns ||
-                                (one->due_ns == model[next].due_ns &&
-                                 one->sequence < model[next].sequence))) {
+        if (one->timer != 0 &&
+            (next < 0 || one->due_ns < model[next].due_ns ||
+             (one->due_ns == model[next].due_ns && one->sequence < model[next].sequence))) {
             next = i;
         }
     }

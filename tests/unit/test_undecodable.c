@@ -5,12 +5,11 @@
  * A stranger is a PUSH of the test's own, connected to the mailbox of an executor. It has no link, and
  * so no cookie that the executor would know; and it does not ring the doorbell.
  */
-#include "troupe/troupe.h"
-
 #include "chance.h"
 #include "frame.h"
 #include "link.h"
 #include "system.h"
+#include "troupe/troupe.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -145,11 +144,12 @@ static struct forged forge(uint32_t executor_id)
 {
     struct forged forged = {
         .header = header_of(executor_id),
-        .envelope = {
-            .to_index = counter_ref.index,
-            .to_generation = counter_ref.generation,
-            .type = COUNT,
-        },
+        .envelope =
+            {
+                .to_index = counter_ref.index,
+                .to_generation = counter_ref.generation,
+                .type = COUNT,
+            },
     };
     forged.header.count = 1;
     return forged;
@@ -168,7 +168,8 @@ Test(undecodable, frames_of_every_sort_are_counted_and_harm_nobody)
         forge(0),                    // to be executor 0, which has no link there
         forge(counter_ref.executor), // to be the receiver itself
         forge(UINT32_MAX),           // to be nobody there is
-        forge(troupe_self(troupe_port_context(port)).executor), // to be the port, without its cookie
+        forge(
+            troupe_self(troupe_port_context(port)).executor), // to be the port, without its cookie
     };
     struct forged foreign = forge(0);
     foreign.header.node = 77;
@@ -289,8 +290,7 @@ static struct forged forge_of_port(struct trp_link **out_link)
 }
 
 /** Send a frame that the port accepted @p accepted messages for. */
-static void send_as_port(
-    struct trp_link *link, const void *bytes, size_t size, uint64_t accepted)
+static void send_as_port(struct trp_link *link, const void *bytes, size_t size, uint64_t accepted)
 {
     struct troupe_executor *sender = trp_executor_of(troupe_port_context(port));
     link->accepted_count += accepted;

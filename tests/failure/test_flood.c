@@ -1,0 +1,252 @@
+// ctest: serial
+/*
+ * Flooding a slow receiver: memory stays flat, and every refused send is answered by one ROOM.
+ *
+ * A second in the suite; for the real thing: TROUPE_FLOOD_SECONDS=10 failure_test_flood
+ */
+#include "support/fixture.h"
+#include "support/measure.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DROP = 1, SAMPLE, DRY };
+
+/** Memory that a mailbox may take beside what it bounds: frames in pools, and what malloc keeps. */
+#define SLACK_BYTES (UINT64_C(8) << 20)
+
+/** Longest body of a drop. */
+enum { BODY_BYTES_MAX = 65536 };
+
+/** What the flooders share with the test, all in one process. */
+static _Atomic uint64_t refusals; // a refused send that waits for its ROOM
+static _Atomic uint64_t rooms;
+static _Atomic uint64_t unasked; // a ROOM that nobody waited for
+static _Atomic uint64_t met;
+static _Atomic bool dries;
+
+/* The slow receiver. --------------------------------------------------------------------------- */
+
+static void basin_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)ctx, (void)state, (void)message;
+    uint64_t until_ns = measure_now_ns() + 3000;
+    while (!atomic_load(&dries) && measure_now_ns() < until_ns) {
+    }
+    atomic_fetch_add(&met, 1);
+}
+
+static const struct troupe_behaviour basin = {.name = "basin", .receive = basin_receive};
+
+/* The flooders. -------------------------------------------------------------------------------- */
+
+struct flooder {
+    troupe_ref_t to;
+    size_t body_bytes;
+    bool waits;
+};
+
+/** Pour until it is refused. */
+static void flooder_pour(troupe_context_t *ctx, struct flooder *self)
+{
+    static const char body[BODY_BYTES_MAX];
+    while (!atomic_load(&dries)) {
+        enum troupe_err err = troupe_send(ctx, self->to, DROP, body, self->body_bytes);
+        if (err == TROUPE_ERR_FULL) {
+            self->waits = true;
+            atomic_fetch_add(&refusals, 1);
+            return;
+        }
+        MUST(err);
+    }
+}
+
+static enum troupe_err flooder_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    MUST_BE(args_bytes == sizeof(struct flooder));
+    memcpy(state, args, args_bytes);
+    flooder_pour(ctx, state);
+    return TROUPE_OK;
+}
+
+static void flooder_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct flooder *self = state;
+    MUST_BE(troupe_message_type(message) == TROUPE_MESSAGE_ROOM);
+    atomic_fetch_add(self->waits ? &rooms : &unasked, 1);
+    self->waits = false;
+    flooder_pour(ctx, self);
+}
+
+static const struct troupe_behaviour flooder = {
+    .name = "flooder",
+    .state_bytes = sizeof(struct flooder),
+    .init = flooder_init,
+    .receive = flooder_receive,
+};
+
+/* The gauge. ----------------------------------------------------------------------------------- */
+
+/** Samples the memory, lets it end when the time is over, and the system when all ROOMs are there. */
+struct gauge {
+    uint64_t seconds;
+    uint64_t start_ns;
+    uint64_t first_bytes;
+    uint64_t most_bytes;
+};
+
+/** What it measured. */
+static struct gauge measured;
+
+static enum troupe_err gauge_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    struct gauge *self = state;
+    MUST_BE(args_bytes == sizeof(*self));
+    memcpy(self, args, args_bytes);
+    self->start_ns = measure_now_ns();
+    const struct troupe_letter sample = {.to = troupe_self(ctx), .type = SAMPLE};
+    return troupe_send_every(ctx, 10 * MEASURE_MS_NS, &sample, NULL);
+}
+
+static void gauge_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)message;
+    struct gauge *self = state;
+    uint64_t passed_ns = measure_now_ns() - self->start_ns;
+    uint64_t bytes = measure_resident_bytes();
+    if (self->first_bytes == 0 && passed_ns > self->seconds * MEASURE_SECOND_NS / 5) {
+        self->first_bytes = bytes; // warm by now
+    }
+    self->most_bytes = bytes > self->most_bytes ? bytes : self->most_bytes;
+    measured = *self;
+    if (passed_ns > self->seconds * MEASURE_SECOND_NS) {
+        atomic_store(&dries, true);
+    }
+    bool is_late = passed_ns > (self->seconds + 10) * MEASURE_SECOND_NS;
+    if (is_late || (atomic_load(&dries) && atomic_load(&rooms) == atomic_load(&refusals))) {
+        troupe_stop_system(ctx);
+    }
+}
+
+static const struct troupe_behaviour gauge = {
+    .name = "gauge",
+    .state_bytes = sizeof(struct gauge),
+    .init = gauge_init,
+    .receive = gauge_receive,
+};
+
+/* Floods. -------------------------------------------------------------------------------------- */
+
+/** A flood: who lives where, and how large a drop is. */
+struct flood {
+    const char *basin_place;
+    const char *flooder_places[4]; // ended by NULL
+    size_t body_bytes;
+    uint64_t bound_bytes; // what may wait at most
+};
+
+static uint64_t flood_seconds(void)
+{
+    const char *text = getenv("TROUPE_FLOOD_SECONDS");
+    return text == NULL ? 1 : strtoull(text, NULL, 10);
+}
+
+static void flood_spawn(troupe_system_t *system, const struct flood *flood)
+{
+    troupe_context_t *ctx = troupe_system_context(system);
+    struct flooder args = {.body_bytes = flood->body_bytes};
+    const struct troupe_spawn_options slow = {.behaviour = &basin, .place = flood->basin_place};
+    MUST(troupe_spawn(ctx, &slow, &args.to));
+    for (int i = 0; flood->flooder_places[i] != NULL; i++) {
+        const struct troupe_spawn_options fast = {
+            .behaviour = &flooder,
+            .place = flood->flooder_places[i],
+            .args = &args,
+            .args_bytes = sizeof(args),
+        };
+        MUST(troupe_spawn(ctx, &fast, NULL));
+    }
+    const struct gauge gauge_args = {.seconds = flood_seconds()};
+    const struct troupe_spawn_options look = {
+        .behaviour = &gauge, .args = &gauge_args, .args_bytes = sizeof(gauge_args)};
+    MUST(troupe_spawn(ctx, &look, NULL));
+}
+
+static void flood_report(const struct troupe_stats *stats)
+{
+    (void)fprintf(
+        stderr,
+        "%llu s: %llu met, %llu sends refused, %llu rooms; %llu KiB resident at first, %llu at "
+        "most\n",
+        (unsigned long long)measured.seconds,
+        (unsigned long long)stats->handled,
+        (unsigned long long)stats->refused,
+        (unsigned long long)stats->rooms,
+        (unsigned long long)(measured.first_bytes >> 10),
+        (unsigned long long)(measured.most_bytes >> 10));
+}
+
+static void expect_flat(const struct flood *flood)
+{
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&basin, &flooder, &gauge),
+        .mailbox_bytes = flood->bound_bytes,
+    };
+    troupe_system_t *system = NULL;
+    MUST(troupe_system_new(&options, &system));
+    uint64_t before = measure_resident_bytes();
+    flood_spawn(system, flood);
+
+    cr_expect(eq(int, troupe_run(system), TROUPE_OK), "%s", troupe_error_detail());
+
+    struct troupe_stats stats;
+    troupe_system_stats(system, &stats);
+    flood_report(&stats);
+    cr_expect(gt(u64, atomic_load(&refusals), 0), "it was a flood");
+    cr_expect(eq(u64, atomic_load(&rooms), atomic_load(&refusals)), "one ROOM a refusal");
+    cr_expect(eq(u64, atomic_load(&unasked), 0));
+    cr_expect(eq(u64, stats.refused, atomic_load(&refusals)));
+    cr_expect(eq(u64, stats.rooms, stats.refused));
+    cr_expect(eq(u64, stats.dead, 0));
+    cr_expect(eq(u64, stats.accepted, stats.handled));
+    if (!measure_is_sanitized()) {
+        uint64_t most = measured.most_bytes;
+        cr_expect(most < measured.first_bytes + SLACK_BYTES, "it grew");
+        cr_expect(most < before + 2 * flood->bound_bytes + SLACK_BYTES, "it is over its bound");
+    }
+    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+}
+
+Test(flood, of_a_thread_by_one_thread_takes_no_more_memory)
+{
+    expect_flat(&(const struct flood){"thread", {"thread"}, 64, 1 << 20});
+}
+
+Test(flood, of_a_thread_by_threads_and_the_world_takes_no_more_memory)
+{
+    expect_flat(&(const struct flood){"thread", {"thread", "ecs", "thread"}, 64, 1 << 20});
+}
+
+Test(flood, of_a_pool_by_a_pool_takes_no_more_memory)
+{
+    expect_flat(&(const struct flood){"thread:2", {"thread:2", "thread:2", "ecs"}, 64, 1 << 20});
+}
+
+Test(flood, of_the_world_by_threads_takes_no_more_memory)
+{
+    expect_flat(&(const struct flood){"ecs", {"thread", "thread"}, 64, 1 << 20});
+}
+
+Test(flood, of_the_world_by_itself_takes_no_more_memory)
+{
+    expect_flat(&(const struct flood){"ecs", {"ecs", "ecs"}, 64, 1 << 20});
+}
+
+Test(flood, of_large_bodies_takes_no_more_memory)
+{
+    expect_flat(&(const struct flood){"thread", {"thread", "ecs"}, BODY_BYTES_MAX, 8 << 20});
+}

@@ -1,0 +1,125 @@
+// ctest: serial
+/*
+ * A system that has nothing to do takes no processor: less than 1 % of a core, with 100 entities and 20
+ * threads, before and after a burst.
+ */
+#include "support/cast.h"
+#include "support/fixture.h"
+#include "support/measure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ENTITIES = 100, THREADS = 20, ROUNDS = 20, WAKE = 1, REST, RESTED };
+
+/** What a watchman measured while everybody slept. */
+static uint64_t idle_cpu_ns;
+static uint64_t idle_ns;
+
+/** Measures a second in which nothing happens, and then ends the system. */
+struct watchman {
+    uint64_t cpu_ns;
+    uint64_t now_ns;
+    uint64_t awaited;
+    troupe_ref_t sleepers[ENTITIES + THREADS];
+    bool has_burst;
+};
+
+static void watchman_begin(troupe_context_t *ctx, struct watchman *self)
+{
+    self->cpu_ns = measure_cpu_ns();
+    self->now_ns = measure_now_ns();
+    const struct troupe_letter end = {.to = troupe_self(ctx), .type = REST};
+    MUST(troupe_send_after(ctx, MEASURE_SECOND_NS, &end, NULL));
+}
+
+static void watchman_wake_all(troupe_context_t *ctx, struct watchman *self)
+{
+    static const uint64_t number;
+    for (int i = 0; i < ENTITIES + THREADS; i++) {
+        for (int round = 0; round < ROUNDS; round++) {
+            MUST(TROUPE_SEND(ctx, self->sleepers[i], CAST_SAY, &number));
+            self->awaited++;
+        }
+    }
+}
+
+static enum troupe_err watchman_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    struct watchman *self = state;
+    MUST_BE(args_bytes == sizeof(self->has_burst));
+    memcpy(&self->has_burst, args, args_bytes);
+    for (int i = 0; i < ENTITIES + THREADS; i++) {
+        MUST(cast_spawn(ctx, i < ENTITIES ? "ecs" : "thread", &self->sleepers[i]));
+    }
+    if (self->has_burst) {
+        watchman_wake_all(ctx, self);
+    } else {
+        watchman_begin(ctx, self);
+    }
+    return TROUPE_OK;
+}
+
+static void watchman_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct watchman *self = state;
+    if (troupe_message_type(message) == CAST_SAID && --self->awaited == 0) {
+        watchman_begin(ctx, self);
+    }
+    if (troupe_message_type(message) == REST) {
+        idle_cpu_ns = measure_cpu_ns() - self->cpu_ns;
+        idle_ns = measure_now_ns() - self->now_ns;
+        troupe_stop_system(ctx);
+    }
+}
+
+static const struct troupe_behaviour watchman = {
+    .name = "watchman",
+    .state_bytes = sizeof(struct watchman),
+    .init = watchman_init,
+    .receive = watchman_receive,
+};
+
+static troupe_system_t *open_with_watchman(bool has_burst)
+{
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&watchman, &cast_echo)};
+    troupe_system_t *system = NULL;
+    MUST(troupe_system_new(&options, &system));
+    const struct troupe_spawn_options spawn = {
+        .behaviour = &watchman, .args = &has_burst, .args_bytes = sizeof(has_burst)};
+    MUST(troupe_spawn(troupe_system_context(system), &spawn, NULL));
+    return system;
+}
+
+static void expect_below_1_percent(void)
+{
+    (void)fprintf(
+        stderr,
+        "idle for %llu ms: %llu µs of processor\n",
+        (unsigned long long)(idle_ns / MEASURE_MS_NS),
+        (unsigned long long)(idle_cpu_ns / 1000));
+    cr_expect(ge(u64, idle_ns, MEASURE_SECOND_NS));
+    cr_expect(lt(u64, idle_cpu_ns, idle_ns / 100));
+}
+
+static void expect_an_idle_run(bool has_burst)
+{
+    troupe_system_t *system = open_with_watchman(has_burst);
+
+    cr_expect(eq(int, troupe_run(system), TROUPE_OK));
+
+    expect_below_1_percent();
+    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+}
+
+Test(idle, a_run_takes_no_processor)
+{
+    expect_an_idle_run(false);
+}
+
+Test(idle, a_run_takes_no_processor_after_a_burst)
+{
+    expect_an_idle_run(true);
+}

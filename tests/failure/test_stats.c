@@ -1,0 +1,140 @@
+/*
+ * What is printed of the counters: each line closes the law, the lines of the executors sum up to the
+ * system's, and each executor goes by its name.
+ */
+#include "support/cast.h"
+#include "support/fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** A line of the law, as printed. */
+struct law {
+    unsigned long long accepted;
+    unsigned long long handled;
+    unsigned long long dead;
+    unsigned long long unknown;
+    unsigned long long waiting;
+};
+
+/** @return whether @p line states the law. */
+static bool law_parse(const char *line, struct law *out_law)
+{
+    const char *at = strstr(line, "accepted ");
+    return at != NULL &&
+           sscanf(
+               at,
+               "accepted %llu = handled %llu + dead %llu + unknown %llu + waiting %llu",
+               &out_law->accepted,
+               &out_law->handled,
+               &out_law->dead,
+               &out_law->unknown,
+               &out_law->waiting) == 5;
+}
+
+/** @return the counters as printed; to be freed */
+static char *print_stats(troupe_system_t *system)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+    cr_assert(file != NULL);
+    troupe_system_print_stats(system, file);
+    (void)fclose(file);
+    return text;
+}
+
+/** Have echoes in three places meet some mail, some of it too late, and run the system to its end. */
+static troupe_system_t *run_some_traffic(void)
+{
+    troupe_system_t *system = cast_new();
+    troupe_port_t *port = cast_port(system);
+    troupe_context_t *ctx = troupe_port_context(port);
+    static const char *const names[] = {"alto", "tenor", "bass"};
+    troupe_ref_t refs[3];
+    for (int i = 0; i < 3; i++) {
+        const struct troupe_spawn_options options = {
+            .behaviour = &cast_echo, .name = names[i], .place = i < 2 ? "thread" : "thread:2"};
+        MUST(troupe_spawn(ctx, &options, &refs[i]));
+    }
+    for (uint64_t i = 0; i < 30; i++) {
+        MUST(cast_ask(port, refs[i % 3], i));
+    }
+    MUST(troupe_send(ctx, refs[0], CAST_LEAVE, NULL, 0));
+    fixture_ignore(cast_ask(port, refs[0], 1)); // too late
+    MUST(troupe_send(ctx, refs[1], 77, NULL, 0));
+    MUST(troupe_port_destroy(&port));
+    troupe_system_stop(system);
+    MUST(troupe_run(system));
+    return system;
+}
+
+Test(stats, print_a_law_that_closes_on_every_line)
+{
+    troupe_system_t *system = run_some_traffic();
+    char *text = print_stats(system);
+    struct law sum = {0};
+    struct law whole = {0};
+    int lines = 0;
+
+    char *rest = NULL;
+    char *copy = strdup(text);
+    for (char *line = strtok_r(copy, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        struct law law;
+        if (!law_parse(line, &law)) {
+            continue;
+        }
+        lines++;
+        cr_expect(law.accepted == law.handled + law.dead + law.unknown + law.waiting, "%s", line);
+        cr_expect(law.waiting == 0, "%s", line);
+        if (strncmp(line, "system", strlen("system")) == 0) {
+            whole = law;
+        } else {
+            sum.accepted += law.accepted;
+            sum.handled += law.handled;
+            sum.dead += law.dead;
+        }
+    }
+    cr_expect(lines >= 6, "a line for each executor, and the system's: %s", text);
+    cr_expect(whole.accepted == 63, "30 questions and answers, and three more: %s", text);
+    cr_expect(sum.accepted == whole.accepted, "%s", text);
+    cr_expect(sum.handled == whole.handled, "%s", text);
+    cr_expect(sum.dead == whole.dead, "%s", text);
+    cr_expect(strstr(text, "NOT CLOSE") == NULL, "%s", text);
+    MUST(troupe_system_destroy(&system));
+    free(copy);
+    free(text);
+}
+
+Test(stats, name_each_executor_and_each_reason)
+{
+    troupe_system_t *system = run_some_traffic();
+    char *text = print_stats(system);
+
+    static const char *const words[] = {
+        "ecs", "alto", "tenor", "bass", "port", "stopped", "refused"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        cr_expect(strstr(text, words[i]) != NULL, "no '%s' in: %s", words[i], text);
+    }
+    MUST(troupe_system_destroy(&system));
+    free(text);
+}
+
+Test(stats, name_executors_that_still_run)
+{
+    troupe_system_t *system = cast_new();
+    troupe_port_t *port = cast_port(system);
+    const struct troupe_spawn_options options = {
+        .behaviour = &cast_echo, .name = "alto", .place = "thread"};
+    troupe_ref_t alto = TROUPE_REF_NONE;
+    MUST(troupe_spawn(troupe_port_context(port), &options, &alto));
+    MUST(cast_ask(port, alto, 1));
+
+    char *text = print_stats(system);
+
+    cr_expect(strstr(text, "alto") != NULL, "%s", text);
+    free(text);
+    cast_end(&system, &port);
+}
