@@ -280,7 +280,7 @@ enum troupe_err trp_port_send_ask(
     troupe_context_t *ctx, const struct troupe_letter *wanted, uint64_t ask);
 
 /** Forget an ask that could not be sent. */
-void trp_ask_undo(troupe_context_t *ctx, uint64_t ask);
+void trp_ask_undo(troupe_context_t *ctx, uint64_t number);
 
 /* Dead letters (dead_letter.c). ---------------------------------------------------------------- */
 

@@ -40,6 +40,6 @@ void trp_frame_cache_fini(struct trp_frame_cache *cache);
 uint8_t *trp_frame_take(struct trp_frame_cache *cache);
 
 /** Give a frame back. In the shape of a ZeroMQ free function. @threads any */
-void trp_frame_give_back(void *bytes, void *pool);
+void trp_frame_give_back(void *bytes, void *pool_pointer);
 
 #endif

@@ -135,6 +135,20 @@ static bool main_take_value(struct main_line *line, int argc, char **argv, int *
     return false;
 }
 
+/** Take a flag of ours. @return false: the word is none. */
+static bool main_take_flag(struct main_line *line, int argc, char **argv, int *at, bool *wrong)
+{
+    const char *word = argv[*at];
+    if (strcmp(word, "--stats") == 0) {
+        line->stats = true;
+    } else if (strcmp(word, "--help") == 0) {
+        line->help = true;
+    } else if (strcmp(word, "--") != 0) {
+        return main_take_value(line, argc, argv, at, wrong);
+    }
+    return true;
+}
+
 static void main_take_word(struct main_line *line, const char *word)
 {
     size_t bytes = strlen(word) + 1;
@@ -150,16 +164,10 @@ static bool main_parse(struct main_line *line, int argc, char **argv)
     bool all_words = false;
     for (int at = 1; at < argc && !wrong; at++) {
         const char *word = argv[at];
-        if (all_words) {
+        if (all_words || !main_take_flag(line, argc, argv, &at, &wrong)) {
             main_take_word(line, word);
-        } else if (strcmp(word, "--") == 0) {
-            all_words = true;
-        } else if (strcmp(word, "--stats") == 0) {
-            line->stats = true;
-        } else if (strcmp(word, "--help") == 0) {
-            line->help = true;
-        } else if (!main_take_value(line, argc, argv, &at, &wrong)) {
-            main_take_word(line, word);
+        } else {
+            all_words = strcmp(word, "--") == 0;
         }
     }
     return !wrong;

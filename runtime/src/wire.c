@@ -153,6 +153,7 @@ bool trp_wire_give(
     void *socket, void *bytes, size_t size, void (*free_fn)(void *bytes, void *data), void *data)
 {
     zmq_msg_t msg;
+    // NOLINTNEXTLINE(readability-suspicious-call-argument): their `data` is our `bytes`.
     if (zmq_msg_init_data(&msg, bytes, size, free_fn, data) != 0) {
         return false;
     }
