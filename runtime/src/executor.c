@@ -215,6 +215,9 @@ static uint64_t executor_meet_items(
             }
         } else {
             executor_meet_command(executor, link, cursor->lane, &item);
+            if (item.kind == TRP_KIND_FIN) {
+                break; // the last of a lane, and the link may be gone with it
+            }
         }
     }
     return counted;
@@ -272,7 +275,10 @@ static void executor_meet_frame(struct troupe_executor *executor, const uint8_t 
     cursor.local = true;
     uint64_t counted = executor_meet_items(executor, link, &cursor, &fault);
     if (fault != TRP_FAULT_NONE) {
-        executor_meet_fault(executor, link, header.count - counted);
+        uint64_t lost = header.count > counted ? header.count - counted : 0;
+        executor_meet_fault(executor, link, lost);
+    } else if (header.count != counted) {
+        trp_count(&executor->counters.ledger_gaps, 1);
     }
 }
 
