@@ -318,7 +318,8 @@ static bool actor_meet_answer(
 static void actor_meet_notice(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
 {
-    bool is_room = item->envelope->type == TROUPE_MESSAGE_ROOM;
+    bool is_room = item->envelope->type == TROUPE_MESSAGE_ROOM &&
+                   item->body_bytes == sizeof(struct troupe_room);
     const struct troupe_room *room = (const void *)item->body;
     if (is_room) {
         trp_link_begin_room(executor, room->to.executor);

@@ -22,7 +22,8 @@ enum {
     SWEEP_TURNS = 64,    // how often the clock is looked at for it
     TIMERS_NS = 20000,   // about how late a busy executor may see that a timer is due
     TIMERS_STRIDE_MAX = 63,
-    LONE_ROUNDS = 16, // rounds of a turn in which one message follows the other
+    FAREWELL_NS = 5000000, // how often an executor that ends looks for the word of others that do
+    LONE_ROUNDS = 16,      // rounds of a turn in which one message follows the other
 };
 
 enum troupe_err trp_executor_new(
@@ -93,6 +94,7 @@ void trp_executor_free(struct troupe_executor **executor_p)
     trp_world_fini(&executor->world);
     trp_frame_cache_fini(&executor->frames);
     free(executor->attached);
+    free(executor->farewells);
     free(executor->stops);
     free(executor->gate);
     free(executor->name);
@@ -265,6 +267,7 @@ static void executor_meet_frame(struct troupe_executor *executor, const uint8_t 
                     : TRP_FAULT_COOKIE;
     }
     if (fault != TRP_FAULT_NONE) {
+        trp_mailbox_uncount(&executor->mailbox, trp_mailbox_lane(bytes, size)); // it did not ring
         executor_meet_fault(executor, NULL, 0);
         return;
     }
@@ -274,11 +277,8 @@ static void executor_meet_frame(struct troupe_executor *executor, const uint8_t 
     }
     cursor.local = true;
     uint64_t counted = executor_meet_items(executor, link, &cursor, &fault);
-    if (fault != TRP_FAULT_NONE) {
-        uint64_t lost = header.count > counted ? header.count - counted : 0;
-        executor_meet_fault(executor, link, lost);
-    } else if (header.count != counted) {
-        trp_count(&executor->counters.ledger_gaps, 1);
+    if (fault != TRP_FAULT_NONE || header.count != counted) {
+        executor_meet_fault(executor, link, header.count > counted ? header.count - counted : 0);
     }
 }
 
@@ -499,13 +499,8 @@ void trp_executor_say_gone(struct troupe_executor *executor)
     uint32_t count = 0;
     uint32_t *peers = executor_shut(executor, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (trp_port_detach(executor->system, peers[i], executor->id)) {
-            continue;
-        }
-        struct trp_link *link = NULL;
-        // A peer that is going itself takes no new link: it finishes all of its own anyway.
-        if (trp_link_open(executor, peers[i], &link) == TROUPE_OK) {
-            (void)trp_link_command(executor, link, TRP_KIND_GONE, NULL, 0);
+        if (!trp_port_detach(executor->system, peers[i], executor->id)) {
+            trp_link_say_gone(executor, peers[i]);
         }
     }
     free(peers);
@@ -556,10 +551,11 @@ bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
         if (now_ns >= deadline_ns) {
             return false;
         }
+        trp_links_meet_farewells(executor);
         if (!trp_executor_turn(executor) && trp_executor_has_peers(executor) &&
             !trp_mailbox_look(&executor->mailbox)) {
-            trp_mailbox_sleep(
-                &executor->mailbox, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns);
+            uint64_t left_ns = deadline_ns - now_ns;
+            trp_mailbox_sleep(&executor->mailbox, left_ns < FAREWELL_NS ? left_ns : FAREWELL_NS);
         }
     }
     trp_executor_finish(executor);

@@ -113,6 +113,9 @@ struct troupe_executor {
     uint32_t attached_capacity;  // guarded by the system's lock
     uint32_t in_open_count;      // guarded by the system's lock: peers whose FIN is to come
     bool closing;                // guarded by the system's lock: takes no new links
+    uint32_t *farewells;         // guarded by the system's lock: peers that go while this one does
+    uint32_t farewell_count;     // guarded by the system's lock
+    uint32_t farewell_capacity;  // guarded by the system's lock
 
     struct trp_counters counters;
 

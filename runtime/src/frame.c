@@ -80,7 +80,7 @@ static enum trp_fault frame_read_extensions(struct trp_cursor *cursor, struct tr
         if (!frame_read_word(cursor, &word)) {
             return TRP_FAULT_TRUNCATED;
         }
-        if (word == 0 || word > TRP_FRAME_BYTES_MAX) {
+        if (word == 0 || word > TRP_RUN_COUNT_MAX) {
             return TRP_FAULT_COUNT;
         }
         item->count = (uint32_t)word;

@@ -259,6 +259,9 @@ struct trp_post {
 /** No envelope starts a run behind it. */
 #define TRP_LAST_NONE UINT32_MAX
 
+/** Longest run. Without a body, a message in one needs no room. */
+#define TRP_RUN_COUNT_MAX 65536u
+
 /** Bodies up to this size are written inline, and join in runs. */
 #define TRP_RUN_BODY_BYTES_MAX 256u
 
@@ -287,16 +290,17 @@ static inline void trp_outframe_copy(uint8_t *at, const void *body, uint32_t siz
     }
 }
 
-/** Write a body behind those of the envelope @p last, which is or becomes a run. @return false: no room. */
+/** Write a body behind those of the envelope @p last, which is or becomes a run. @return false: it cannot. */
 static inline bool trp_outframe_join_run(
     struct trp_outframe *frame, struct trp_envelope *last, const void *body, uint32_t size)
 {
     uint32_t stride = (uint32_t)trp_pad8(size);
-    if (frame->used + stride + 8 > frame->capacity) {
+    uint64_t *count = (void *)(last + 1);
+    bool is_run = (trp_tag_flags(last->tag) & TRP_FLAG_RUN) != 0;
+    if (frame->used + stride + 8 > frame->capacity || (is_run && *count == TRP_RUN_COUNT_MAX)) {
         return false;
     }
-    uint64_t *count = (void *)(last + 1);
-    if ((trp_tag_flags(last->tag) & TRP_FLAG_RUN) == 0) {
+    if (!is_run) {
         memmove(count + 1, count, stride);
         *count = 1;
         last->tag |= (uint32_t)TRP_FLAG_RUN << 20;
@@ -322,11 +326,13 @@ static inline bool trp_outframe_put_plain(
     if (frame->last != TRP_LAST_NONE) {
         struct trp_envelope *last = (void *)(frame->bytes + frame->last);
         uint32_t run = (uint32_t)TRP_FLAG_RUN << 20;
-        if (last->to_index == like->to_index && last->to_generation == like->to_generation &&
-            last->from_index == like->from_index &&
-            last->from_generation == like->from_generation && last->type == like->type &&
-            (last->tag & ~run) == size) {
-            return trp_outframe_join_run(frame, last, body, size);
+        bool alike = last->to_index == like->to_index &&
+                     last->to_generation == like->to_generation &&
+                     last->from_index == like->from_index &&
+                     last->from_generation == like->from_generation && last->type == like->type &&
+                     (last->tag & ~run) == size;
+        if (alike && trp_outframe_join_run(frame, last, body, size)) {
+            return true;
         }
     }
     uint32_t at = frame->used == 0 ? frame->base : frame->used;

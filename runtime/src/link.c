@@ -96,7 +96,7 @@ bool trp_link_open_loop(struct troupe_executor *executor)
     return true;
 }
 
-/** Say to the peer that we send to it from now on. @return its gate, or NULL when it is going. */
+/** Say to the peer that we send to it from now on. */
 static enum troupe_err link_attach(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_attach *attach)
 {
@@ -141,6 +141,16 @@ static bool link_take_attach(
     }
     (void)pthread_mutex_unlock(&executor->system->lock);
     return found;
+}
+
+/** Undo link_take_attach(): there is room, for it was taken from there. */
+static void link_put_attach_back(struct troupe_executor *executor, const struct trp_attach *attach)
+{
+    (void)pthread_mutex_lock(&executor->system->lock);
+    if (executor->attached_count < executor->attached_capacity) {
+        executor->attached[executor->attached_count++] = *attach;
+    }
+    (void)pthread_mutex_unlock(&executor->system->lock);
 }
 
 /** Undo link_attach(), before anything was sent. */
@@ -229,9 +239,14 @@ struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer
     }
     link = trp_idmap_find(&executor->links, peer_id);
     if (link == NULL || !link->in_open) {
+        // Whoever did not attach is a stranger, and leaves nothing behind.
         struct trp_attach attach;
+        if (!link_take_attach(executor, peer_id, &attach)) {
+            return NULL;
+        }
         link = link_new(executor, peer_id);
-        if (link == NULL || link->is_loop || !link_take_attach(executor, peer_id, &attach)) {
+        if (link == NULL) {
+            link_put_attach_back(executor, &attach);
             return NULL;
         }
         link->in_cookie = attach.cookie;
@@ -506,6 +521,52 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
     // Who waits for room there learns by the next send what became of it.
     trp_link_send_rooms(executor, link);
     link_release(executor, link);
+}
+
+/** Leave word with a peer that takes no new links any more. */
+static void link_leave_word(struct troupe_executor *executor, uint32_t peer_id)
+{
+    troupe_system_t *system = executor->system;
+    (void)pthread_mutex_lock(&system->lock);
+    struct troupe_executor *peer = trp_idmap_find(&system->executors, peer_id);
+    if (peer != NULL && peer->farewell_count == peer->farewell_capacity) {
+        uint32_t capacity = peer->farewell_capacity * 2 + 4;
+        uint32_t *grown = realloc(peer->farewells, capacity * sizeof(*grown));
+        peer->farewells = grown != NULL ? grown : peer->farewells;
+        peer->farewell_capacity = grown != NULL ? capacity : peer->farewell_capacity;
+    }
+    if (peer != NULL && peer->farewell_count < peer->farewell_capacity) {
+        peer->farewells[peer->farewell_count++] = executor->id;
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+}
+
+void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id)
+{
+    struct trp_link *link = NULL;
+    if (trp_link_open(executor, peer_id, &link) == TROUPE_OK) {
+        (void)trp_link_command(executor, link, TRP_KIND_GONE, NULL, 0);
+        return;
+    }
+    // It is going, too, and finishes its links when its own peers have; in a ring that is never.
+    link_leave_word(executor, peer_id);
+}
+
+void trp_links_meet_farewells(struct troupe_executor *executor)
+{
+    for (;;) {
+        (void)pthread_mutex_lock(&executor->system->lock);
+        bool found = executor->farewell_count > 0;
+        uint32_t peer_id = found ? executor->farewells[--executor->farewell_count] : 0;
+        (void)pthread_mutex_unlock(&executor->system->lock);
+        if (!found) {
+            return;
+        }
+        struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
+        if (link != NULL) {
+            trp_link_finish(executor, link);
+        }
+    }
 }
 
 void trp_link_meet_fin(

@@ -156,6 +156,12 @@ enum troupe_err trp_link_stop_actor(
 /** Say FIN and close the way out; the link is freed when both ways are closed. */
 void trp_link_finish(struct troupe_executor *executor, struct trp_link *link);
 
+/** Ask a peer to finish its link to here: this executor takes no more mail. */
+void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id);
+
+/** Finish the links to peers that left word they are going. For an executor that is going itself. */
+void trp_links_meet_farewells(struct troupe_executor *executor);
+
 /** Meet a FIN of the peer's. */
 void trp_link_meet_fin(
     struct troupe_executor *executor,

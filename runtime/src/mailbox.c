@@ -40,8 +40,7 @@ enum troupe_err trp_mailbox_init(
     return err;
 }
 
-/** @return the lane that a frame says it took; what cannot be read took the users'. */
-static enum trp_lane mailbox_lane(const uint8_t *bytes, size_t size)
+enum trp_lane trp_mailbox_lane(const uint8_t *bytes, size_t size)
 {
     struct trp_header header;
     if (size < sizeof(header)) {
@@ -60,7 +59,7 @@ static bool mailbox_receive_next(
         return false;
     }
     mailbox->received_count++;
-    *lane = mailbox_lane(*out_bytes, *out_size);
+    *lane = trp_mailbox_lane(*out_bytes, *out_size);
     mailbox->command_count += *lane == TRP_LANE_COMMAND ? 1 : 0;
     return true;
 }
@@ -126,7 +125,7 @@ bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes,
         mailbox->has_early = false;
         *out_bytes = mailbox->early_bytes;
         *out_size = mailbox->early_size;
-        lane = mailbox_lane(*out_bytes, *out_size);
+        lane = trp_mailbox_lane(*out_bytes, *out_size);
     } else if (mailbox_has_passed(mailbox) && !mailbox_has_command(mailbox)) {
         return mailbox_take_passed(mailbox, out_bytes, out_size);
     } else if (trp_mailbox_has_mail(mailbox)) {

@@ -108,7 +108,10 @@ static inline void trp_mailbox_let_go(struct trp_mailbox *mailbox, size_t size)
     }
 }
 
-/** Take back the count of a received frame that did not ring: a FIN, whose sender is gone by now. */
+/** @return the lane that a frame says it took; what cannot be read took the users'. */
+enum trp_lane trp_mailbox_lane(const uint8_t *bytes, size_t size);
+
+/** Take back the count of a received frame that did not ring: a FIN, or a stranger's. */
 void trp_mailbox_uncount(struct trp_mailbox *mailbox, enum trp_lane lane);
 
 /** Make the pair, if it is not there yet. */

@@ -231,6 +231,10 @@ enum troupe_err trp_placement_add_text(
     for (char *rule = strtok_r(copy, ";", &rest); rule != NULL && err == TROUPE_OK;
          rule = strtok_r(NULL, ";", &rest)) {
         rule += strspn(rule, " \t\n");
+        size_t bytes = strlen(rule);
+        while (bytes > 0 && strchr(" \t\n", rule[bytes - 1]) != NULL) {
+            rule[--bytes] = '\0';
+        }
         if (*rule != '\0') {
             err = placement_add_rule(placement, rule, source);
         }

@@ -373,6 +373,16 @@ static void port_run_world(troupe_port_t *port)
     }
 }
 
+static void port_bury_all(troupe_port_t *port)
+{
+    while (port->first != NULL) {
+        struct port_mail *mail = port->first;
+        port->first = mail->next;
+        port_bury(port->executor, mail, TROUPE_DEAD_STOPPED);
+    }
+    port->last = NULL;
+}
+
 static void port_close(troupe_port_t *port)
 {
     const uint64_t step_ns = 1000000;
@@ -383,16 +393,15 @@ static void port_close(troupe_port_t *port)
     trp_port_unlock(port);
     while (trp_executor_has_peers(executor)) {
         port_run_world(port);
+        trp_port_lock(port);
+        trp_links_meet_farewells(executor);
+        trp_port_unlock(port);
         port_step(port, step_ns);
     }
     trp_port_lock(port);
-    while (port->first != NULL) {
-        struct port_mail *mail = port->first;
-        port->first = mail->next;
-        port_bury(executor, mail, TROUPE_DEAD_STOPPED);
-    }
-    port->last = NULL;
+    port_bury_all(port);
     trp_executor_finish(executor);
+    port_bury_all(port); // ROOMs that came of finishing
     trp_port_unlock(port);
 }
 

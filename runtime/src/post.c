@@ -180,10 +180,13 @@ bool trp_post_plain(
     const void *body,
     size_t body_bytes)
 {
-    struct trp_link *link = executor->last_out;
     const struct troupe_context *ctx = &executor->context;
+    if (TRP_UNLIKELY(ctx->actor == NULL)) {
+        return false; // and a port's links are looked at under its lock only
+    }
+    struct trp_link *link = executor->last_out;
     if (link == NULL || link->peer_id != to.executor || to.node != executor->node ||
-        ctx->actor == NULL || body_bytes > TRP_RUN_BODY_BYTES_MAX || link->credit_messages <= 0 ||
+        body_bytes > TRP_RUN_BODY_BYTES_MAX || link->credit_messages <= 0 ||
         link->credit_bytes < (int64_t)body_bytes) {
         return false;
     }

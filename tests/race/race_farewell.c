@@ -54,7 +54,7 @@ static void run(uint32_t count)
 int main(void)
 {
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        (void)fprintf(stderr,"round %u of %u\n",i,2+i%(RING_MAX-1));run(2 + i % (RING_MAX - 1));
+        run(2 + i % (RING_MAX - 1));
     }
     (void)printf("farewell: %d rings of executors left at once\n", ROUNDS);
     return 0;
