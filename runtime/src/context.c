@@ -347,6 +347,9 @@ static enum troupe_err context_start_timer(
         free(alarm);
         return trp_explain(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
+    if (!executor->in_turn) {
+        trp_system_mind(executor->system); // a foreign loop does not know of it yet
+    }
     if (out_timer != NULL) {
         *out_timer = timer;
     }

@@ -105,26 +105,39 @@ bool trp_link_take_provisional(struct trp_link *link, size_t body_bytes)
     return true;
 }
 
+/** @return whether it stands on the list of those who wait for a ROOM. */
+static bool credit_is_noted(const struct trp_link *link, const struct trp_refused *refused)
+{
+    for (uint32_t i = link->refused_first; i < link->refused_count; i++) {
+        const struct trp_refused *noted = &link->refused[i];
+        if (noted->index == refused->index && noted->generation == refused->generation &&
+            troupe_ref_equal(noted->to, refused->to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /** Note that somebody waits for a ROOM, once for each receiver. @return false: no memory. */
 static bool credit_note_refused(
     struct troupe_executor *executor, struct trp_link *link, troupe_ref_t to)
 {
     struct trp_actor *actor = executor->context.actor;
-    struct trp_refused refused = {.to = to};
-    if (actor != NULL) {
-        refused.index = executor->context.actor_index;
-        refused.generation = actor->generation;
-        bool maybe_noted = (actor->flags & TRP_ACTOR_REFUSED) != 0;
-        for (uint32_t i = link->refused_first; maybe_noted && i < link->refused_count; i++) {
-            const struct trp_refused *noted = &link->refused[i];
-            if (noted->index == refused.index && noted->generation == refused.generation &&
-                troupe_ref_equal(noted->to, to)) {
-                return true;
-            }
-        }
-        actor->flags |= TRP_ACTOR_REFUSED;
-    } else if (executor->manner != TRP_MANNER_PORT) {
+    bool is_port = executor->manner == TRP_MANNER_PORT;
+    if (actor == NULL && !is_port) {
         return true; // the main program asks again by itself: a notice would reach nobody
+    }
+    const struct trp_refused refused = {
+        .index = actor != NULL ? executor->context.actor_index : 0,
+        .generation = actor != NULL ? actor->generation : 1,
+        .to = to,
+    };
+    bool maybe_noted = is_port || (actor->flags & TRP_ACTOR_REFUSED) != 0;
+    if (maybe_noted && credit_is_noted(link, &refused)) {
+        return true;
+    }
+    if (actor != NULL) {
+        actor->flags |= TRP_ACTOR_REFUSED;
     }
     if (link->refused_count == link->refused_capacity && link->refused_first > 0) {
         link->refused_count -= link->refused_first;

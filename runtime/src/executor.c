@@ -44,6 +44,7 @@ enum troupe_err trp_executor_new(
     executor->owner = pthread_self();
     executor->random_state = system->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
     executor->frames.pool = &system->frames;
+    executor->handled_limit = UINT64_MAX;
     executor->name = strdup(name);
     executor->gate = aligned_alloc(TRP_CACHE_LINE, sizeof(*executor->gate));
     bool made = trp_world_init(&executor->world, system->behaviour_count);
@@ -329,6 +330,7 @@ static void executor_settle(struct troupe_executor *executor)
         if (now_ns - executor->swept_ns > SWEEP_NS) {
             executor->swept_ns = now_ns;
             trp_links_return_credit(executor);
+            trp_links_meet_farewells(executor);
             // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
             (void)trp_mailbox_look(&executor->mailbox);
         }
@@ -359,6 +361,15 @@ static bool executor_minds_timers(struct troupe_executor *executor, bool busy)
     return true;
 }
 
+/** @return whether a budget says to end the turn between two frames. */
+static bool executor_is_spent(const struct troupe_executor *executor)
+{
+    return atomic_load_explicit(&executor->counters.handled, memory_order_relaxed) >=
+               executor->handled_limit ||
+           (executor->turn_deadline_ns != 0 &&
+            trp_clock_monotonic(NULL) >= executor->turn_deadline_ns);
+}
+
 /** @return whether one lone message of its own is all there is to do. */
 static bool executor_is_lone(const struct troupe_executor *executor)
 {
@@ -372,11 +383,12 @@ static bool executor_is_lone(const struct troupe_executor *executor)
 static void executor_meet_all_own(struct troupe_executor *executor)
 {
     uint32_t count = executor->mailbox.loop_count;
-    while (count-- != 0) {
+    while (count-- != 0 && !executor_is_spent(executor)) {
         executor_meet_own(executor);
     }
     // What a turn does besides costs a fifth of a hop: a token that goes round need not pay it each time.
-    for (uint32_t round = 0; round < LONE_ROUNDS && executor_is_lone(executor); round++) {
+    uint32_t rounds = executor->handled_limit == UINT64_MAX ? LONE_ROUNDS : 0;
+    for (uint32_t round = 0; round < rounds && executor_is_lone(executor); round++) {
         trp_link_flush_frame(executor, executor->loop);
         if (executor->mailbox.loop_count == 1) {
             executor_meet_own(executor);
@@ -393,7 +405,7 @@ bool trp_executor_turn(struct troupe_executor *executor)
     uint64_t bell = atomic_load_explicit(&executor->gate->bell, memory_order_relaxed);
     while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
             executor->mailbox.passed_first < executor->mailbox.passed_count) &&
-           trp_executor_receive(executor)) {
+           !executor_is_spent(executor) && trp_executor_receive(executor)) {
         worked = true;
     }
     executor_meet_all_own(executor);
@@ -413,13 +425,16 @@ bool trp_executor_turn(struct troupe_executor *executor)
 
 uint64_t trp_executor_rest(struct troupe_executor *executor)
 {
+    trp_links_meet_farewells(executor);
     trp_links_settle(executor, true);
     uint64_t now_ns = trp_clock_monotonic(NULL);
     if (now_ns - executor->swept_ns > SWEEP_NS) {
         executor->swept_ns = now_ns;
         trp_links_return_credit(executor);
     }
-    return trp_links_have_unspent(executor) ? SWEEP_NS : UINT64_MAX;
+    // Who is hungry still could not be told: no descriptor, or no memory. That may change.
+    bool again = trp_links_have_unspent(executor) || executor->hungry_first != NULL;
+    return again ? SWEEP_NS : UINT64_MAX;
 }
 
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)

@@ -103,6 +103,9 @@ struct troupe_executor {
     uint32_t turn_count;
     uint32_t callback_count; // for looking at the cycle counter now and then
 
+    uint64_t handled_limit; // a turn ends between frames when so many were handled; UINT64_MAX: no
+    uint64_t turn_deadline_ns; // or at this time; 0: no
+
     bool in_turn;    // else what is sent to others leaves at once
     bool dedicated;  // ends with its only actor
     bool ending;     // the loop is to end
@@ -114,8 +117,8 @@ struct troupe_executor {
     uint32_t in_open_count;      // guarded by the system's lock: peers whose FIN is to come
     bool closing;                // guarded by the system's lock: takes no new links
     uint32_t *farewells;         // guarded by the system's lock: peers that go while this one does
-    uint32_t farewell_count;     // guarded by the system's lock
-    uint32_t farewell_capacity;  // guarded by the system's lock
+    _Atomic uint32_t farewell_count; // written under the system's lock
+    uint32_t farewell_capacity;      // guarded by the system's lock
 
     struct trp_counters counters;
 

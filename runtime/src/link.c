@@ -231,6 +231,17 @@ enum troupe_err trp_link_open(
     return TROUPE_OK;
 }
 
+void trp_link_abandon(struct troupe_executor *executor, struct trp_link *link)
+{
+    trp_wire_close(&link->push);
+    link_detach(executor, link->peer_id);
+    free(link->tally);
+    link->tally = NULL;
+    link->gate = NULL;
+    link->out_open = false;
+    link_release(executor, link);
+}
+
 struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer_id)
 {
     struct trp_link *link = executor->last_in;
@@ -523,48 +534,103 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
     link_release(executor, link);
 }
 
-/** Leave word with a peer that takes no new links any more. */
+/** Note with a peer that its link to here is to be finished. @threads holding the system's lock */
+static void link_note_farewell(struct troupe_executor *peer, uint32_t id)
+{
+    uint32_t count = atomic_load_explicit(&peer->farewell_count, memory_order_relaxed);
+    if (count == peer->farewell_capacity) {
+        uint32_t capacity = count * 2 + 4;
+        uint32_t *grown = realloc(peer->farewells, capacity * sizeof(*grown));
+        if (grown == NULL) {
+            return; // then it finishes that link at its own end
+        }
+        peer->farewells = grown;
+        peer->farewell_capacity = capacity;
+    }
+    peer->farewells[count] = id;
+    atomic_store_explicit(&peer->farewell_count, count + 1, memory_order_release);
+}
+
+/** Leave word with a peer to which no link can be opened, or that looks at words by itself. */
 static void link_leave_word(struct troupe_executor *executor, uint32_t peer_id)
 {
     troupe_system_t *system = executor->system;
     (void)pthread_mutex_lock(&system->lock);
     struct troupe_executor *peer = trp_idmap_find(&system->executors, peer_id);
-    if (peer != NULL && peer->farewell_count == peer->farewell_capacity) {
-        uint32_t capacity = peer->farewell_capacity * 2 + 4;
-        uint32_t *grown = realloc(peer->farewells, capacity * sizeof(*grown));
-        peer->farewells = grown != NULL ? grown : peer->farewells;
-        peer->farewell_capacity = grown != NULL ? capacity : peer->farewell_capacity;
-    }
-    if (peer != NULL && peer->farewell_count < peer->farewell_capacity) {
-        peer->farewells[peer->farewell_count++] = executor->id;
+    if (peer != NULL) {
+        link_note_farewell(peer, executor->id);
+        if (peer->manner == TRP_MANNER_LOOP && !peer->closing) {
+            // It may be asleep, and only executor 0 can be woken without a link: it passes that on.
+            atomic_store_explicit(&system->words_left, true, memory_order_release);
+        }
+        trp_system_wake(system);
     }
     (void)pthread_mutex_unlock(&system->lock);
 }
 
 void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id)
 {
-    struct trp_link *link = NULL;
-    if (trp_link_open(executor, peer_id, &link) == TROUPE_OK) {
+    struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
+    bool known = link != NULL && link->out_open;
+    bool is_caller = peer_id == executor->system->executor->id;
+    if (known || (!is_caller && trp_link_open(executor, peer_id, &link) == TROUPE_OK)) {
         (void)trp_link_command(executor, link, TRP_KIND_GONE, NULL, 0);
         return;
     }
-    // It is going, too, and finishes its links when its own peers have; in a ring that is never.
+    // It is going itself, and would finish its links only after its own peers: never, in a ring. Or
+    // there are no descriptors. Or it is executor 0, to which a word costs no descriptor.
     link_leave_word(executor, peer_id);
+}
+
+/** @return a peer that left word, taken off the list; false: none did. */
+static bool link_take_word(struct troupe_executor *executor, uint32_t *out_peer_id)
+{
+    if (atomic_load_explicit(&executor->farewell_count, memory_order_acquire) == 0) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&executor->system->lock);
+    uint32_t count = atomic_load_explicit(&executor->farewell_count, memory_order_relaxed) - 1;
+    *out_peer_id = executor->farewells[count];
+    atomic_store_explicit(&executor->farewell_count, count, memory_order_relaxed);
+    (void)pthread_mutex_unlock(&executor->system->lock);
+    return true;
+}
+
+/** @return an executor that has words to look at, from @p at on; 0: none. */
+static uint32_t link_find_word(troupe_system_t *system, uint32_t *at)
+{
+    uint32_t found = 0;
+    (void)pthread_mutex_lock(&system->lock);
+    for (; *at < system->executors.slot_count && found == 0; ++*at) {
+        const struct troupe_executor *executor = system->executors.slots[*at].value;
+        if (executor != NULL && executor->manner == TRP_MANNER_LOOP &&
+            atomic_load_explicit(&executor->farewell_count, memory_order_relaxed) != 0) {
+            found = executor->id;
+        }
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    return found;
 }
 
 void trp_links_meet_farewells(struct troupe_executor *executor)
 {
-    for (;;) {
-        (void)pthread_mutex_lock(&executor->system->lock);
-        bool found = executor->farewell_count > 0;
-        uint32_t peer_id = found ? executor->farewells[--executor->farewell_count] : 0;
-        (void)pthread_mutex_unlock(&executor->system->lock);
-        if (!found) {
-            return;
-        }
+    uint32_t peer_id = 0;
+    while (link_take_word(executor, &peer_id)) {
         struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
         if (link != NULL) {
             trp_link_finish(executor, link);
+        }
+    }
+    troupe_system_t *system = executor->system;
+    if (executor->manner != TRP_MANNER_CALLER ||
+        !atomic_exchange_explicit(&system->words_left, false, memory_order_acquire)) {
+        return;
+    }
+    uint32_t at = 0;
+    struct trp_link *link = NULL;
+    while ((peer_id = link_find_word(system, &at)) != 0) {
+        if (trp_link_open(executor, peer_id, &link) == TROUPE_OK) {
+            (void)trp_link_command(executor, link, TRP_KIND_NUDGE, NULL, 0);
         }
     }
 }

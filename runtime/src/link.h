@@ -115,6 +115,9 @@ struct trp_credit {
 enum troupe_err trp_link_open(
     struct troupe_executor *executor, uint32_t peer_id, struct trp_link **out_link);
 
+/** Close a link that was just opened, and on which nothing was sent, to a peer that never ran. */
+void trp_link_abandon(struct troupe_executor *executor, struct trp_link *link);
+
 /** Find the link by which executor @p peer_id sends, as it claims. @return NULL: no such. */
 struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer_id);
 
@@ -159,7 +162,7 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link);
 /** Ask a peer to finish its link to here: this executor takes no more mail. */
 void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id);
 
-/** Finish the links to peers that left word they are going. For an executor that is going itself. */
+/** Finish the links to peers that left word they are going; executor 0 passes words on, too. */
 void trp_links_meet_farewells(struct troupe_executor *executor);
 
 /** Meet a FIN of the peer's. */

@@ -34,12 +34,15 @@ static volatile sig_atomic_t main_signal; // the first that came; 0: none
 static void main_on_signal(int number)
 {
     main_signal = number;
-    troupe_system_stop(main_system); // handlers are reset after one: a second signal ends at once
+    // A second one, of either kind, ends the program at once.
+    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
+    troupe_system_stop(main_system);
 }
 
 static void main_install_handlers(void)
 {
-    struct sigaction action = {.sa_handler = main_on_signal, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = main_on_signal};
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);

@@ -169,6 +169,8 @@ static bool post_append(
     }
     if (!link->is_loop) {
         post_mark(executor, link);
+    } else if (!executor->in_turn) {
+        trp_system_mind(executor->system); // the main program's: a foreign loop has to come round
     }
     return true;
 }

@@ -143,6 +143,9 @@ static enum troupe_err spawn_pool_executor(
         if (err == TROUPE_OK) {
             uint32_t id = executor->id;
             err = trp_system_start_executor(system, executor, options->cpu_mask);
+            if (err != TROUPE_OK) {
+                trp_system_discard_executor(system, executor);
+            }
             if (err == TROUPE_OK) {
                 (void)pthread_mutex_lock(&system->lock);
                 rule->pool[slot] = id;
@@ -252,6 +255,31 @@ static void spawn_undo(struct troupe_executor *spawner, troupe_ref_t ref)
     } // a row reserved elsewhere is lost: nobody will ever claim it
 }
 
+/** Start an executor of an actor's own, with the link that its START will take; or neither. */
+static enum troupe_err spawn_start_fresh(
+    struct troupe_executor *spawner, struct troupe_executor *fresh, uint64_t cpu_mask)
+{
+    if (spawner->port != NULL) {
+        trp_port_lock(spawner->port);
+    }
+    // The link first: a thread that nobody can talk to would never end.
+    struct trp_link *link = NULL;
+    enum troupe_err err = trp_link_open(spawner, fresh->id, &link);
+    if (err == TROUPE_OK) {
+        err = trp_system_start_executor(spawner->system, fresh, cpu_mask);
+        if (err != TROUPE_OK) {
+            trp_link_abandon(spawner, link);
+        }
+    }
+    if (err != TROUPE_OK) {
+        trp_system_discard_executor(spawner->system, fresh);
+    }
+    if (spawner->port != NULL) {
+        trp_port_unlock(spawner->port);
+    }
+    return err;
+}
+
 enum troupe_err troupe_spawn(
     troupe_context_t *ctx, const struct troupe_spawn_options *options, troupe_ref_t *out_ref)
 {
@@ -273,9 +301,8 @@ enum troupe_err troupe_spawn(
     if (err != TROUPE_OK) {
         return err;
     }
-    // Its own executor starts first: a thread that cannot be made must not leave mail behind.
     if (target.fresh != NULL) {
-        err = trp_system_start_executor(spawner->system, target.fresh, options->cpu_mask);
+        err = spawn_start_fresh(spawner, target.fresh, options->cpu_mask);
     }
     troupe_ref_t ref = TROUPE_REF_NONE;
     if (err == TROUPE_OK) {

@@ -119,6 +119,19 @@ static void stats_print_records(FILE *file, const struct trp_records *records, c
     }
 }
 
+/** What an executor that still runs has done. What waits for it, its senders know. */
+static void stats_print_living(FILE *file, const struct troupe_executor *executor)
+{
+    (void)fprintf(
+        file,
+        "executor %u (%s) runs: handled %" PRIu64 ", dead %" PRIu64 ", sent %" PRIu64 "\n",
+        executor->id,
+        executor->name,
+        stats_read(&executor->counters.handled),
+        trp_counters_dead(&executor->counters),
+        stats_read(&executor->counters.accepted));
+}
+
 static void stats_print_totals(FILE *file, const struct troupe_stats *stats)
 {
     stats_print_line(file, "system", stats->accepted, stats->handled, stats->dead);
@@ -158,6 +171,12 @@ void troupe_system_print_stats(troupe_system_t *system, FILE *file)
     (void)pthread_mutex_lock(&system->lock);
     stats_print_records(file, &system->link_records, "other links");
     stats_print_records(file, &system->executor_records, "other executors");
+    for (uint32_t i = 0; i < system->executors.slot_count; i++) {
+        const struct troupe_executor *executor = system->executors.slots[i].value;
+        if (executor != NULL) {
+            stats_print_living(file, executor);
+        }
+    }
     (void)pthread_mutex_unlock(&system->lock);
     stats_print_totals(file, &stats);
 }

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "link.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -19,6 +20,7 @@ enum {
     NODE = 1, // the first node; others come with processes
     SOCKET_COUNT_MIN = 1023,
     SOCKET_COUNT_MAX = 65535, // libzmq's own
+    ZEROMQ_THREADS = 2,
 };
 
 /* Descriptors. ---------------------------------------------------------------------------------- */
@@ -29,19 +31,41 @@ static rlim_t system_descriptor_limit(void)
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : SOCKET_COUNT_MIN;
 }
 
+/** @return how many descriptors are open; more than any limit when that cannot be told. */
+static rlim_t system_count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    if (directory == NULL) {
+        return RLIM_INFINITY;
+    }
+    rlim_t count = 0;
+    while (readdir(directory) != NULL) { // NOLINT(concurrency-mt-unsafe): a stream of our own
+        count++;
+    }
+    (void)closedir(directory);
+    return count;
+}
+
 bool trp_system_has_descriptors(void)
 {
-    // The kernel gives out the lowest free number: if that is low, what is above it is mostly free.
     rlim_t limit = system_descriptor_limit();
+    if (limit == RLIM_INFINITY) {
+        return true;
+    }
+    // The kernel gives out the lowest free number. If that is low, and there is one among the highest,
+    // then what lies between was hardly ever used. Else they have to be counted.
     int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     if (lowest < 0 && errno == EBADF) {
         lowest = eventfd(0, EFD_CLOEXEC); // a program without standard error
     }
-    if (lowest < 0) {
+    if (lowest < 0 || (rlim_t)lowest + TRP_DESCRIPTORS_FREE_MIN >= limit) {
+        (void)close(lowest);
         return false;
     }
+    int high = fcntl(lowest, F_DUPFD_CLOEXEC, (int)(limit - TRP_DESCRIPTORS_FREE_MIN));
     (void)close(lowest);
-    return limit == RLIM_INFINITY || (rlim_t)lowest + TRP_DESCRIPTORS_FREE_MIN < limit;
+    (void)close(high);
+    return high >= 0 || system_count_descriptors() + TRP_DESCRIPTORS_FREE_MIN < limit;
 }
 
 static void system_raise_descriptor_limit(void)
@@ -254,13 +278,19 @@ enum troupe_err trp_system_start_executor(
     (void)pthread_mutex_unlock(&system->start_lock);
     if (err != TROUPE_OK) {
         (void)pthread_mutex_lock(&system->lock);
-        trp_idmap_remove(&system->executors, executor->id);
         system->carried_count--;
-        system->executors_started--;
         (void)pthread_mutex_unlock(&system->lock);
-        trp_executor_free(&executor);
     }
     return err;
+}
+
+void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor *executor)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    trp_idmap_remove(&system->executors, executor->id);
+    system->executors_started--;
+    (void)pthread_mutex_unlock(&system->lock);
+    trp_executor_free(&executor);
 }
 
 void trp_system_reap(troupe_system_t *system)
@@ -387,6 +417,31 @@ static enum troupe_err system_configure(
     return err;
 }
 
+static void *system_probe(void *lock)
+{
+    (void)pthread_mutex_lock(lock);
+    (void)pthread_mutex_unlock(lock);
+    return NULL;
+}
+
+/** @return whether ZeroMQ can have its two threads: it aborts when it cannot. */
+static bool system_has_threads(void)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t threads[ZEROMQ_THREADS];
+    int count = 0;
+    (void)pthread_mutex_lock(&lock); // so that they are there at the same time
+    while (count < ZEROMQ_THREADS &&
+           pthread_create(&threads[count], NULL, system_probe, &lock) == 0) {
+        count++;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    for (int i = 0; i < count; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+    return count == ZEROMQ_THREADS;
+}
+
 /** Make what needs the operating system, and executor 0. */
 static enum troupe_err system_open(troupe_system_t *system)
 {
@@ -395,6 +450,11 @@ static enum troupe_err system_open(troupe_system_t *system)
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free; close some, or raise the limit of open files",
             TRP_DESCRIPTORS_FREE_MIN);
+    }
+    if (!system_has_threads()) {
+        return trp_explain(
+            TROUPE_ERR_LIMIT,
+            "no more threads can be made; end some, or raise the limit of processes");
     }
     system->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (system->wake_fd < 0) {
@@ -413,6 +473,20 @@ static enum troupe_err system_open(troupe_system_t *system)
         err = trp_system_backend(system, ops, &system->executor->backend_self);
         (void)pthread_mutex_unlock(&system->lock);
     }
+    return err;
+}
+
+/** Make ready the backends that rules ask for: who cannot says so now, not at the first spawn. */
+static enum troupe_err system_open_backends(troupe_system_t *system)
+{
+    enum troupe_err err = TROUPE_OK;
+    (void)pthread_mutex_lock(&system->lock);
+    for (const struct trp_rule *rule = system->placement.rules; rule != NULL && err == TROUPE_OK;
+         rule = rule->next) {
+        void *self = NULL;
+        err = trp_system_backend(system, rule->place.ops, &self);
+    }
+    (void)pthread_mutex_unlock(&system->lock);
     return err;
 }
 
@@ -476,6 +550,9 @@ enum troupe_err troupe_system_new(
     if (err == TROUPE_OK) {
         err = system_open(system);
     }
+    if (err == TROUPE_OK) {
+        err = system_open_backends(system);
+    }
     if (err != TROUPE_OK) {
         system_free(system);
         return err;
@@ -495,6 +572,13 @@ void trp_system_wake(troupe_system_t *system)
     int saved = errno;
     (void)!write(system->wake_fd, &one, sizeof(one)); // full means it is awake already
     errno = saved;
+}
+
+void trp_system_mind(troupe_system_t *system)
+{
+    if (system->epoll_fd >= 0) {
+        trp_system_wake(system);
+    }
 }
 
 void troupe_system_stop(troupe_system_t *system)
@@ -602,10 +686,15 @@ enum troupe_err troupe_progress(troupe_system_t *system, const struct troupe_bud
     }
     uint64_t start_ns = trp_clock_monotonic(NULL);
     uint64_t start_count = atomic_load_explicit(&executor->counters.handled, memory_order_relaxed);
+    executor->handled_limit =
+        budget != NULL && budget->messages != 0 ? start_count + budget->messages : UINT64_MAX;
+    executor->turn_deadline_ns = budget != NULL && budget->ns != 0 ? start_ns + budget->ns : 0;
     do {
         system_run_once(system);
     } while (budget != NULL && trp_executor_has_work(executor) && !system_stop_asked(system) &&
              system_budget_left(system, budget, start_ns, start_count));
+    executor->handled_limit = UINT64_MAX;
+    executor->turn_deadline_ns = 0;
     if (executor->hungry_first != NULL && !trp_executor_has_work(executor)) {
         trp_links_settle(executor, true);
     }

@@ -69,8 +69,9 @@ struct troupe_system {
     int epoll_fd; // -1 until troupe_system_fd()
     int timer_fd; // as above
     _Atomic bool stop_asked;
-    _Atomic bool draining; // executors that go to sleep wake executor 0
-    bool stopped;          // of the owner's thread: the end is done
+    _Atomic bool words_left; // somebody left word with an executor that may be asleep
+    _Atomic bool draining;   // executors that go to sleep wake executor 0
+    bool stopped;            // of the owner's thread: the end is done
 
     struct troupe_executor *executor; // 0, the owner's
 
@@ -106,6 +107,9 @@ bool trp_system_has_descriptors(void);
 /** Wake executor 0. Safe in a signal handler. @threads any */
 void trp_system_wake(troupe_system_t *system);
 
+/** Have a foreign loop, if there is one, call troupe_progress(). @threads the owner's */
+void trp_system_mind(troupe_system_t *system);
+
 /** Number a new executor and let others find it. @return an error when the system stops. */
 enum troupe_err trp_system_add_executor(
     troupe_system_t *system,
@@ -132,6 +136,9 @@ void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor 
 /** Start @p executor, which was just added, on its backend. */
 enum troupe_err trp_system_start_executor(
     troupe_system_t *system, struct troupe_executor *executor, uint64_t cpu_mask);
+
+/** Free an executor that was added and never started, and that nobody is linked to. */
+void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor *executor);
 
 /** Wait for the executors that reported their end, and free them. */
 void trp_system_reap(troupe_system_t *system);

@@ -5,6 +5,7 @@
 #include "support/cast.h"
 #include "support/child.h"
 #include "support/fixture.h"
+#include "support/measure.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -208,4 +209,63 @@ BACKEND_TEST(actor_failure, a_program_whose_first_init_fails_ends_with_1_and_wor
     cr_expect(eq(int, end.status, 1));
     cr_expect(strstr(end.err, "init_failed") != NULL, "%s", end.err);
     cr_expect(strstr(end.err, troupe_err_text(TROUPE_ERR_NOMEM)) != NULL, "%s", end.err);
+}
+
+/* A first actor that ends before anybody looks. -------------------------------------------------- */
+
+static enum troupe_err quitter_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)state, (void)args, (void)args_bytes;
+    troupe_fail(ctx, 7, "gone already");
+    return TROUPE_OK;
+}
+
+static const struct troupe_behaviour quitter = {
+    .name = "quitter", .init = quitter_init, .receive = ignore};
+
+BACKEND_TEST(actor_failure, watching_who_has_ended_already_stops_the_system)
+{
+    struct fixture *fixture = fixture_open(
+        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&quitter)});
+    troupe_system_t *system = fixture_system(fixture);
+    troupe_ref_t ref = fixture_spawn(fixture, &quitter);
+    uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
+    struct troupe_stats stats;
+    do {
+        fixture_settle(fixture);
+        troupe_system_stats(system, &stats);
+        cr_assert(lt(u64, measure_now_ns(), deadline_ns));
+    } while (stats.actors_ended == 0);
+
+    troupe_system_watch(system, ref);
+    fixture_run(fixture); // fails when it does not stop by itself
+
+    struct troupe_exit exit = {.reason = TROUPE_EXIT_NORMAL};
+    cr_expect(eq(int, troupe_system_watched_exit(system, &exit), TROUPE_OK));
+    cr_expect(eq(int, exit.reason, TROUPE_EXIT_ERROR));
+    cr_expect(eq(int, exit.code, 7));
+    cr_expect(strcmp(exit.text, "gone already") == 0, "%s", exit.text);
+    fixture_close(&fixture);
+}
+
+static int run_quitter(void *data)
+{
+    const struct fixture_placement *placement = data;
+    char line[64];
+    (void)snprintf(line, sizeof(line), "quitter --place *=%s", placement->place);
+    fixture_register_backends();
+    for (int i = 0; i < 100; i++) {
+        if (child_troupe_main(line, TROUPE_BEHAVIOURS(&quitter)) != 7) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+BACKEND_TEST(actor_failure, a_program_whose_first_actor_ends_at_once_ends)
+{
+    struct fixture_placement copy = *placement;
+
+    child_succeeds(run_quitter, &copy);
 }

@@ -7,6 +7,7 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,4 +250,68 @@ Test(flood, of_the_world_by_itself_takes_no_more_memory)
 Test(flood, of_large_bodies_takes_no_more_memory)
 {
     expect_flat(&(const struct flood){"thread", {"thread", "ecs"}, BODY_BYTES_MAX, 8 << 20});
+}
+
+/* Less than a flood. --------------------------------------------------------------------------- */
+
+enum { SENDERS = 40, FEW = 20 };
+
+static enum troupe_err trickler_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)state;
+    troupe_ref_t to = fixture_ref_of(args, args_bytes);
+    for (int i = 0; i < FEW; i++) {
+        enum troupe_err err = troupe_send(ctx, to, DROP, NULL, 0);
+        if (err != TROUPE_OK) {
+            atomic_fetch_add(&refusals, 1);
+        }
+    }
+    return TROUPE_OK;
+}
+
+static void trickler_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)ctx, (void)state, (void)message; // a ROOM
+}
+
+static const struct troupe_behaviour trickler = {
+    .name = "trickler", .init = trickler_init, .receive = trickler_receive};
+
+/** Wait until so many tricklers have sent what they have. Their receiver does nothing meanwhile. */
+static void wait_for_starts(troupe_system_t *system, uint64_t count)
+{
+    uint64_t deadline_ns = measure_now_ns() + 10 * MEASURE_SECOND_NS;
+    struct troupe_stats stats;
+    do {
+        troupe_system_stats(system, &stats);
+        cr_assert(lt(u64, measure_now_ns(), deadline_ns));
+        (void)sched_yield();
+    } while (stats.actors_started < count);
+}
+
+Test(flood, a_mailbox_with_plenty_of_room_refuses_none_of_many_senders)
+{
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&basin, &trickler)};
+    troupe_system_t *system = NULL;
+    MUST(troupe_system_new(&options, &system));
+    troupe_context_t *ctx = troupe_system_context(system);
+    const struct troupe_spawn_options receiver = {.behaviour = &basin, .place = "ecs"};
+    troupe_ref_t to = TROUPE_REF_NONE;
+    MUST(troupe_spawn(ctx, &receiver, &to));
+    const struct troupe_spawn_options sender = {
+        .behaviour = &trickler, .place = "thread", .args = &to, .args_bytes = sizeof(to)};
+
+    for (int i = 0; i < SENDERS; i++) {
+        MUST(troupe_spawn(ctx, &sender, NULL));
+    }
+    wait_for_starts(system, SENDERS);
+
+    // 800 wait, of the 10,000 that may.
+    cr_expect(eq(u64, atomic_load(&refusals), 0));
+    atomic_store(&dries, true);
+    troupe_system_stop(system);
+    cr_expect(eq(int, troupe_run(system), TROUPE_OK));
+    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }

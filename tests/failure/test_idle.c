@@ -7,10 +7,11 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ENTITIES = 100, THREADS = 20, ROUNDS = 20, WAKE = 1, REST, RESTED };
+enum { ENTITIES = 100, THREADS = 20, ROUNDS = 20, REST = 1 };
 
 /** What a watchman measured while everybody slept. */
 static uint64_t idle_cpu_ns;
@@ -33,12 +34,34 @@ static void watchman_begin(troupe_context_t *ctx, struct watchman *self)
     MUST(troupe_send_after(ctx, MEASURE_SECOND_NS, &end, NULL));
 }
 
+static void watchman_on_answer(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer)
+{
+    (void)tag, (void)answer;
+    struct watchman *self = state;
+    MUST(err);
+    if (--self->awaited == 0) {
+        watchman_begin(ctx, self);
+    }
+}
+
+/** A burst: asks, for their answers always have room. */
 static void watchman_wake_all(troupe_context_t *ctx, struct watchman *self)
 {
     static const uint64_t number;
     for (int i = 0; i < ENTITIES + THREADS; i++) {
         for (int round = 0; round < ROUNDS; round++) {
-            MUST(TROUPE_SEND(ctx, self->sleepers[i], CAST_SAY, &number));
+            const struct troupe_letter letter = {
+                .to = self->sleepers[i],
+                .type = CAST_SAY,
+                .body = &number,
+                .body_bytes = sizeof(number),
+            };
+            MUST(troupe_ask(ctx, &letter, 0, watchman_on_answer, 0));
             self->awaited++;
         }
     }
@@ -64,9 +87,6 @@ static enum troupe_err watchman_init(
 static void watchman_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct watchman *self = state;
-    if (troupe_message_type(message) == CAST_SAID && --self->awaited == 0) {
-        watchman_begin(ctx, self);
-    }
     if (troupe_message_type(message) == REST) {
         idle_cpu_ns = measure_cpu_ns() - self->cpu_ns;
         idle_ns = measure_now_ns() - self->now_ns;
@@ -83,8 +103,9 @@ static const struct troupe_behaviour watchman = {
 
 static troupe_system_t *open_with_watchman(bool has_burst)
 {
-    const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&watchman, &cast_echo)};
+    // Kept by the system, so it must outlive this function.
+    static const struct troupe_behaviour *const behaviours[] = {&watchman, &cast_echo, NULL};
+    const struct troupe_system_options options = {.behaviours = behaviours};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     const struct troupe_spawn_options spawn = {
@@ -122,4 +143,30 @@ Test(idle, a_run_takes_no_processor)
 Test(idle, a_run_takes_no_processor_after_a_burst)
 {
     expect_an_idle_run(true);
+}
+
+/** As troupe_run(), in a loop of one's own that sleeps until there is something to do. */
+static void expect_an_idle_loop(bool has_burst)
+{
+    troupe_system_t *system = open_with_watchman(has_burst);
+    struct pollfd ready = {.fd = troupe_system_fd(system), .events = POLLIN};
+    cr_assert(ready.fd >= 0, "%s", troupe_error_detail());
+
+    while (troupe_progress(system, NULL) == TROUPE_OK) {
+        bool has_work = troupe_system_timeout_ns(system) == 0;
+        cr_assert(poll(&ready, 1, has_work ? 0 : 10000) >= 0);
+    }
+
+    expect_below_1_percent();
+    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+}
+
+Test(idle, a_loop_of_ones_own_takes_no_processor)
+{
+    expect_an_idle_loop(false);
+}
+
+Test(idle, a_loop_of_ones_own_takes_no_processor_after_a_burst)
+{
+    expect_an_idle_loop(true);
 }

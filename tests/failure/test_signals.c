@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CREW = 8, TOKEN = 1, BEAT, DROP };
+enum { CREW = 24, TOKEN = 1, BEAT, DROP };
 
 /** How long the end after a signal may take. */
 #define END_NS (UINT64_C(2) * MEASURE_SECOND_NS)

@@ -1,0 +1,135 @@
+#!/bin/sh
+# What stands wrongly on a command line is answered on standard error, with exit status 2 and in words.
+set -eu
+export LC_ALL=C
+unset TROUPE_PLACE
+bin=${TROUPE_BIN_DIR:?is to name the directory of the examples}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failed=0
+
+# fails TEXT: says what does not hold.
+fails() {
+    echo "FAILED: $*" >&2
+    failed=1
+}
+
+# runs STATUS PROGRAM ARGUMENT...: it ends with that status; what it said is in $scratch/out and err.
+runs() {
+    expected=$1
+    program=$2
+    shift 2
+    said="$program $*"
+    status=0
+    timeout -k 5 20 "$bin/$program" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+    [ "$status" -eq "$expected" ] ||
+        fails "$said: exit status $status, not $expected: $(head -c 500 "$scratch/err")"
+}
+
+# says TEXT: it did, on standard error.
+says() {
+    grep -q -F -e "$1" "$scratch/err" || fails "$said: no '$1' in: $(head -c 500 "$scratch/err")"
+}
+
+# points RULE COLUMN: a caret stands under that character of the rule, counted from 1.
+points() {
+    under=$(awk -v rule="$1" '
+        at && (caret = index($0, "^")) { print caret - at + 1; exit }
+        { at = ($0 ~ /^ / ? index($0, rule) : 0) }' "$scratch/err")
+    [ "$under" = "$2" ] ||
+        fails "$said: caret under '$under', not under $2: $(head -c 500 "$scratch/err")"
+}
+
+# refuses RULE COLUMN TEXT: hello does, with a caret under that character.
+refuses() {
+    runs 2 hello --place "$1"
+    says "$3"
+    points "$1" "$2"
+    runs 2 hello "--place=$1"
+    points "$1" "$2"
+    TROUPE_PLACE=$1 runs 2 hello
+    says TROUPE_PLACE
+    points "$1" "$2"
+}
+
+refuses '*=martian' 3 "unknown backend 'martian'"
+refuses 'greeter' 8 "'='"
+refuses '=ecs' 1 'pattern'
+refuses '*=' 3 'name of a backend'
+refuses '*=thread:' 10 'count'
+refuses '*=thread:0' 10 'count'
+refuses '*=thread:1025' 10 'count'
+refuses '*=thread:many' 10 'count'
+refuses '*=thread:2x' 11 'nothing may follow'
+refuses '*=ecs:2' 7 'takes no count'
+refuses '*=thread+' 10 'transport'
+refuses '*=thread+pigeon' 10 'transport'
+refuses '*=thread+ipc' 10 'not there yet'
+refuses '*=thread:2+tcp' 12 'not there yet'
+
+# The first rule that is wrong is the one that is shown.
+runs 2 hello --place '*=ecs' --place 'greeter=ipc' --place '*=martian'
+says "'ipc'"
+points 'greeter=ipc' 9
+
+# What is not there yet, in words.
+runs 2 hello --place '*=process'
+says "process"
+says "not there yet"
+runs 2 hello --place 'greeter=process'
+says "process"
+says "not there yet"
+runs 2 hello --place '*=process:2'
+says "not there yet"
+
+# A rule that matches nothing is a warning.
+runs 0 hello --place 'nobody=thread' --place '*=ecs'
+says "warning"
+says "'nobody=thread'"
+[ "$(cat "$scratch/out")" = hello ] || fails "$said: printed $(cat "$scratch/out")"
+TROUPE_PLACE='nobody=thread;greeter=thread' runs 0 hello
+says "'nobody=thread'"
+if grep -q 'greeter=thread' "$scratch/err"; then
+    fails "$said: warned of a rule that matched"
+fi
+
+# Flags.
+for flag in --place --seed --mailbox; do
+    runs 2 hello "$flag"
+    says "$flag needs a value"
+done
+for number in x '' 0 -1 1x 0x10 ' 1' 99999999999999999999999; do
+    runs 2 hello --seed "$number"
+    says "--seed '$number'"
+    runs 2 hello --mailbox "$number"
+    says "--mailbox '$number'"
+done
+runs 2 hello --mailbox 4294967296
+says '--mailbox'
+runs 0 hello --mailbox 4294967295
+runs 0 hello --seed 18446744073709551615
+runs 2 hello word
+says "unknown word 'word'"
+runs 2 hello --stat
+says "'--stat'"
+runs 2 hello -- --stats
+says "'--stats'"
+runs 2 ring --lengthy
+says 'ACTORS'
+
+# Asked for, the usage is no error.
+runs 0 hello --help
+for text in --place --seed --mailbox --stats ecs thread; do
+    grep -q -e "$text" "$scratch/out" || fails "$said: no '$text' in the usage"
+done
+[ ! -s "$scratch/err" ] || fails "$said: said on standard error: $(cat "$scratch/err")"
+
+# The counters name executors, and the law closes.
+runs 0 hello --stats --place 'greeter=thread'
+says '(greeter)'
+says '(ecs)'
+says 'accepted 2 = handled 2 + dead 0 + unknown 0 + waiting 0'
+if grep -q 'NOT CLOSE' "$scratch/err"; then
+    fails "$said: the law does not close: $(cat "$scratch/err")"
+fi
+exit "$failed"
