@@ -555,6 +555,23 @@ void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item
     }
 }
 
+void trp_actor_meet_look(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    uint32_t generation = item->envelope->to_generation;
+    if (trp_world_find(&executor->world, index, generation) != NULL ||
+        trp_world_awaits(&executor->world, index, generation)) {
+        return; // its end will be told
+    }
+    bool failed = trp_world_knew(&executor->world, index, generation) &&
+                  trp_world_refused(&executor->world, index, generation);
+    const struct troupe_exit exit = {
+        .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
+        .text = "ended before it was watched",
+    };
+    trp_system_actor_ended(executor->system, trp_actor_ref(executor, index, generation), &exit);
+}
+
 void trp_actor_run_stops(struct troupe_executor *executor)
 {
     // A fini may ask for more: they are met in this same round.

@@ -14,7 +14,9 @@
 
 enum {
     CHUNK_SHARE = 16, // a link takes this share of the bound at a time
-    GRANT_SHARE = 4,  // the hungry get this share at most
+    FIRST_CHUNK_MESSAGES = 16,
+    CHUNK_BODY_BYTES = 1024, // that go with the credit of a message, if they are not needed now
+    GRANT_SHARE = 4,         // the hungry get this share at most
     RESUME_SHARE = 8, // and are fed when they may have this share, so that it is worth a wake-up
 };
 
@@ -23,10 +25,19 @@ static int64_t credit_share(int64_t bound, int64_t share)
     return bound >= share ? bound / share : 1;
 }
 
-/** How much a link takes at a time. A port has no loop that would give back what it does not spend. */
-static int64_t credit_chunk(const struct troupe_executor *executor, int64_t bound)
+/**
+ * How many messages' credit a link takes at a time: as many as it ever sent, for many links that send
+ * little would else hold most of a mailbox between them. A port, without a loop to give back what it does
+ * not spend, takes one.
+ */
+static int64_t credit_chunk(const struct troupe_executor *executor, const struct trp_link *link)
 {
-    return executor->manner == TRP_MANNER_PORT ? 1 : credit_share(bound, CHUNK_SHARE);
+    if (executor->manner == TRP_MANNER_PORT) {
+        return 1;
+    }
+    int64_t most = credit_share(link->gate->bound_messages, CHUNK_SHARE);
+    int64_t sent = (int64_t)link->accepted_count + FIRST_CHUNK_MESSAGES;
+    return sent < most ? sent : most;
 }
 
 /** Give unspent credit back to the gate it came from. */
@@ -57,8 +68,7 @@ static bool credit_refill_messages(struct troupe_executor *executor, struct trp_
     struct trp_gate *gate = link->gate;
     int64_t held = link->taken_messages -
                    atomic_load_explicit(&link->tally->returned_messages, memory_order_relaxed);
-    int64_t taken =
-        trp_gate_take(&gate->free_messages, held, 1, credit_chunk(executor, gate->bound_messages));
+    int64_t taken = trp_gate_take(&gate->free_messages, held, 1, credit_chunk(executor, link));
     link->credit_messages += taken;
     link->taken_messages += taken;
     return taken > 0;
@@ -70,7 +80,9 @@ static bool credit_refill_bytes(
     struct trp_gate *gate = link->gate;
     int64_t held = link->taken_bytes -
                    atomic_load_explicit(&link->tally->returned_bytes, memory_order_relaxed);
-    int64_t chunk = credit_chunk(executor, gate->bound_bytes);
+    int64_t chunk = credit_chunk(executor, link) * CHUNK_BODY_BYTES;
+    int64_t most = credit_share(gate->bound_bytes, CHUNK_SHARE);
+    chunk = chunk < most ? chunk : most;
     int64_t taken = trp_gate_take(&gate->free_bytes, held, need, chunk > need ? chunk : need);
     link->credit_bytes += taken;
     link->taken_bytes += taken;

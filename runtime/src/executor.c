@@ -4,7 +4,10 @@
 #include "link.h"
 #include "system.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /*
  * The loop of an executor, whatever carries it.
@@ -22,8 +25,7 @@ enum {
     SWEEP_TURNS = 64,    // how often the clock is looked at for it
     TIMERS_NS = 20000,   // about how late a busy executor may see that a timer is due
     TIMERS_STRIDE_MAX = 63,
-    FAREWELL_NS = 5000000, // how often an executor that ends looks for the word of others that do
-    LONE_ROUNDS = 16,      // rounds of a turn in which one message follows the other
+    LONE_ROUNDS = 16, // rounds of a turn in which one message follows the other
 };
 
 enum troupe_err trp_executor_new(
@@ -41,6 +43,7 @@ enum troupe_err trp_executor_new(
     executor->id = id;
     executor->node = system->node;
     executor->manner = manner;
+    executor->wake_fd = -1;
     executor->owner = pthread_self();
     executor->random_state = system->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
     executor->frames.pool = &system->frames;
@@ -54,13 +57,19 @@ enum troupe_err trp_executor_new(
     }
     trp_gate_init(
         executor->gate, (int64_t)system->mailbox_messages, (int64_t)system->mailbox_bytes);
+    executor->wake_fd =
+        manner == TRP_MANNER_LOOP ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : system->wake_fd;
+    if (executor->wake_fd < 0) {
+        trp_executor_free(&executor);
+        return trp_explain(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
+    }
     enum troupe_err err = trp_mailbox_init(
         &executor->mailbox,
         system->context,
         id,
         executor->gate,
         &system->spinners,
-        manner == TRP_MANNER_CALLER ? system->wake_fd : -1);
+        manner == TRP_MANNER_PORT ? -1 : executor->wake_fd);
     if (err == TROUPE_OK && !trp_link_open_loop(executor)) {
         err = trp_explain(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
@@ -94,6 +103,9 @@ void trp_executor_free(struct troupe_executor **executor_p)
     trp_asks_fini(&executor->asks);
     trp_world_fini(&executor->world);
     trp_frame_cache_fini(&executor->frames);
+    if (executor->manner == TRP_MANNER_LOOP && executor->wake_fd >= 0) {
+        (void)close(executor->wake_fd);
+    }
     free(executor->attached);
     free(executor->farewells);
     free(executor->stops);
@@ -150,6 +162,9 @@ static void executor_meet_command(
         break;
     case TRP_KIND_STOP:
         trp_actor_meet_stop(executor, item);
+        break;
+    case TRP_KIND_LOOK:
+        trp_actor_meet_look(executor, item);
         break;
     case TRP_KIND_WANT:
         body = executor_body(item, sizeof(struct trp_want));
@@ -330,7 +345,7 @@ static void executor_settle(struct troupe_executor *executor)
         if (now_ns - executor->swept_ns > SWEEP_NS) {
             executor->swept_ns = now_ns;
             trp_links_return_credit(executor);
-            trp_links_meet_farewells(executor);
+            trp_links_meet_words(executor);
             // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
             (void)trp_mailbox_look(&executor->mailbox);
         }
@@ -425,7 +440,7 @@ bool trp_executor_turn(struct troupe_executor *executor)
 
 uint64_t trp_executor_rest(struct troupe_executor *executor)
 {
-    trp_links_meet_farewells(executor);
+    trp_links_meet_words(executor);
     trp_links_settle(executor, true);
     uint64_t now_ns = trp_clock_monotonic(NULL);
     if (now_ns - executor->swept_ns > SWEEP_NS) {
@@ -450,7 +465,9 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
         atomic_load_explicit(&executor->system->draining, memory_order_relaxed)) {
         trp_system_wake(executor->system);
     }
-    if (trp_executor_has_work(executor) || trp_mailbox_look(&executor->mailbox)) {
+    // A word that was met just now may have ended it, and its wake-up is spent.
+    bool ended = executor->ending && executor->manner == TRP_MANNER_LOOP;
+    if (ended || trp_executor_has_work(executor) || trp_mailbox_look(&executor->mailbox)) {
         return;
     }
     trp_mailbox_sleep(&executor->mailbox, timeout_ns < rest_ns ? timeout_ns : rest_ns);
@@ -566,11 +583,11 @@ bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
         if (now_ns >= deadline_ns) {
             return false;
         }
-        trp_links_meet_farewells(executor);
+        trp_links_meet_words(executor);
         if (!trp_executor_turn(executor) && trp_executor_has_peers(executor) &&
             !trp_mailbox_look(&executor->mailbox)) {
-            uint64_t left_ns = deadline_ns - now_ns;
-            trp_mailbox_sleep(&executor->mailbox, left_ns < FAREWELL_NS ? left_ns : FAREWELL_NS);
+            trp_mailbox_sleep(
+                &executor->mailbox, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns);
         }
     }
     trp_executor_finish(executor);

@@ -80,6 +80,7 @@ struct troupe_executor {
     uint64_t random_state;
 
     struct trp_gate *gate; // peers' too
+    int wake_fd; // an eventfd that ends its sleep; anyone writes to it, holding the system's lock
     struct trp_mailbox mailbox;
     struct trp_world world; // its reservations: any thread's
     struct trp_timers timers;
@@ -118,6 +119,7 @@ struct troupe_executor {
     bool closing;                // guarded by the system's lock: takes no new links
     uint32_t *farewells;         // guarded by the system's lock: peers that go while this one does
     _Atomic uint32_t farewell_count; // written under the system's lock
+    _Atomic bool stop_word;          // asked to end, by somebody without a link to here
     uint32_t farewell_capacity;      // guarded by the system's lock
 
     struct trp_counters counters;
@@ -343,6 +345,9 @@ void trp_actor_run_stops(struct troupe_executor *executor);
 
 /** Stop the actor of a STOP. */
 void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item *item);
+
+/** Say that the actor of a LOOK has ended, if it has. */
+void trp_actor_meet_look(struct troupe_executor *executor, const struct trp_item *item);
 
 /** Make dead letters of mail whose actors never came. */
 void trp_actor_drop_held(struct troupe_executor *executor);

@@ -56,7 +56,8 @@ enum trp_kind {
     TRP_KIND_STOP_EXECUTOR = 8, // end the executor
     TRP_KIND_GONE = 9,          // the sender takes no more mail: close your link to it
     TRP_KIND_FIN = 10,          // the last frame on this lane of this link
-    TRP_KIND_COUNT = 11,
+    TRP_KIND_LOOK = 11,         // is this actor still there? It is watched
+    TRP_KIND_COUNT = 12,
 };
 
 enum trp_flag {

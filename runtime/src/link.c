@@ -165,6 +165,9 @@ static void link_detach(struct troupe_executor *executor, uint32_t peer_id)
             peer->in_open_count--;
         }
     }
+    if (peer != NULL) {
+        trp_wake(peer->wake_fd); // it may be waiting for its last peer
+    }
     (void)pthread_mutex_unlock(&system->lock);
 }
 
@@ -209,7 +212,7 @@ enum troupe_err trp_link_open(
         return TROUPE_ERR_NOENT;
     }
     // What is kept free is for those who leave, and have to say so.
-    if (!executor->ending && !trp_system_has_descriptors()) {
+    if (!executor->ending && !trp_system_has_descriptors(0)) {
         return trp_explain(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no first message from executor %u to executor %u; "
@@ -425,7 +428,7 @@ static enum trp_lane link_command_lane(
         return TRP_LANE_USER;
     }
     if (link->command_push == NULL &&
-        (!trp_system_has_descriptors() ||
+        (!trp_system_has_descriptors(0) ||
          trp_wire_push_new(executor->system->context, link->peer_id, &link->command_push) !=
              TROUPE_OK)) {
         return TRP_LANE_USER;
@@ -551,35 +554,28 @@ static void link_note_farewell(struct troupe_executor *peer, uint32_t id)
     atomic_store_explicit(&peer->farewell_count, count + 1, memory_order_release);
 }
 
-/** Leave word with a peer to which no link can be opened, or that looks at words by itself. */
+/** Leave word with a peer to which no link can be opened. */
 static void link_leave_word(struct troupe_executor *executor, uint32_t peer_id)
 {
-    troupe_system_t *system = executor->system;
-    (void)pthread_mutex_lock(&system->lock);
-    struct troupe_executor *peer = trp_idmap_find(&system->executors, peer_id);
+    (void)pthread_mutex_lock(&executor->system->lock);
+    struct troupe_executor *peer = trp_idmap_find(&executor->system->executors, peer_id);
     if (peer != NULL) {
         link_note_farewell(peer, executor->id);
-        if (peer->manner == TRP_MANNER_LOOP && !peer->closing) {
-            // It may be asleep, and only executor 0 can be woken without a link: it passes that on.
-            atomic_store_explicit(&system->words_left, true, memory_order_release);
-        }
-        trp_system_wake(system);
+        trp_wake(peer->wake_fd);
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&executor->system->lock);
 }
 
 void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id)
 {
     struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
-    bool known = link != NULL && link->out_open;
-    bool is_caller = peer_id == executor->system->executor->id;
-    if (known || (!is_caller && trp_link_open(executor, peer_id, &link) == TROUPE_OK)) {
+    if (link != NULL && link->out_open) {
         (void)trp_link_command(executor, link, TRP_KIND_GONE, NULL, 0);
-        return;
+    } else {
+        // A word costs no descriptor, and reaches who takes no new links because it is going itself:
+        // in a ring of such nobody would finish first.
+        link_leave_word(executor, peer_id);
     }
-    // It is going itself, and would finish its links only after its own peers: never, in a ring. Or
-    // there are no descriptors. Or it is executor 0, to which a word costs no descriptor.
-    link_leave_word(executor, peer_id);
 }
 
 /** @return a peer that left word, taken off the list; false: none did. */
@@ -596,23 +592,7 @@ static bool link_take_word(struct troupe_executor *executor, uint32_t *out_peer_
     return true;
 }
 
-/** @return an executor that has words to look at, from @p at on; 0: none. */
-static uint32_t link_find_word(troupe_system_t *system, uint32_t *at)
-{
-    uint32_t found = 0;
-    (void)pthread_mutex_lock(&system->lock);
-    for (; *at < system->executors.slot_count && found == 0; ++*at) {
-        const struct troupe_executor *executor = system->executors.slots[*at].value;
-        if (executor != NULL && executor->manner == TRP_MANNER_LOOP &&
-            atomic_load_explicit(&executor->farewell_count, memory_order_relaxed) != 0) {
-            found = executor->id;
-        }
-    }
-    (void)pthread_mutex_unlock(&system->lock);
-    return found;
-}
-
-void trp_links_meet_farewells(struct troupe_executor *executor)
+void trp_links_meet_words(struct troupe_executor *executor)
 {
     uint32_t peer_id = 0;
     while (link_take_word(executor, &peer_id)) {
@@ -621,17 +601,8 @@ void trp_links_meet_farewells(struct troupe_executor *executor)
             trp_link_finish(executor, link);
         }
     }
-    troupe_system_t *system = executor->system;
-    if (executor->manner != TRP_MANNER_CALLER ||
-        !atomic_exchange_explicit(&system->words_left, false, memory_order_acquire)) {
-        return;
-    }
-    uint32_t at = 0;
-    struct trp_link *link = NULL;
-    while ((peer_id = link_find_word(system, &at)) != 0) {
-        if (trp_link_open(executor, peer_id, &link) == TROUPE_OK) {
-            (void)trp_link_command(executor, link, TRP_KIND_NUDGE, NULL, 0);
-        }
+    if (atomic_load_explicit(&executor->stop_word, memory_order_relaxed)) {
+        executor->ending = true;
     }
 }
 

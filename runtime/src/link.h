@@ -162,8 +162,8 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link);
 /** Ask a peer to finish its link to here: this executor takes no more mail. */
 void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id);
 
-/** Finish the links to peers that left word they are going; executor 0 passes words on, too. */
-void trp_links_meet_farewells(struct troupe_executor *executor);
+/** Meet the words that were left: finish links to peers that are going, and end when asked to. */
+void trp_links_meet_words(struct troupe_executor *executor);
 
 /** Meet a FIN of the peer's. */
 void trp_link_meet_fin(

@@ -1,6 +1,7 @@
 #include "troupe/main.h"
 
 #include "error.h"
+#include "system.h"
 #include "troupe/backend.h"
 #include "troupe/system.h"
 
@@ -196,12 +197,7 @@ static enum troupe_err main_start(
         .args = line->words,
         .args_bytes = line->words_bytes,
     };
-    troupe_ref_t first = TROUPE_REF_NONE;
-    err = troupe_spawn(troupe_system_context(main_system), &spawn, &first);
-    if (err == TROUPE_OK) {
-        troupe_system_watch(main_system, first);
-    }
-    return err;
+    return trp_spawn(troupe_system_context(main_system), &spawn, true, NULL);
 }
 
 /** @return the exit status that the first actor's end means. */

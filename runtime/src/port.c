@@ -60,7 +60,7 @@ enum troupe_err troupe_port_new(troupe_system_t *system, troupe_port_t **out_por
     if (atomic_load_explicit(&system->stop_asked, memory_order_acquire)) {
         return trp_explain(TROUPE_ERR_CLOSED, "the system is stopping and opens no port");
     }
-    if (!trp_system_has_descriptors()) {
+    if (!trp_system_has_descriptors(0)) {
         return trp_explain(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no port; close some, or raise the limit of open "
@@ -394,7 +394,7 @@ static void port_close(troupe_port_t *port)
     while (trp_executor_has_peers(executor)) {
         port_run_world(port);
         trp_port_lock(port);
-        trp_links_meet_farewells(executor);
+        trp_links_meet_words(executor);
         trp_port_unlock(port);
         port_step(port, step_ns);
     }

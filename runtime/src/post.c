@@ -44,7 +44,7 @@ static enum troupe_err post_find_loop(struct troupe_executor *executor, struct t
     if (executor->closed_out) {
         return TROUPE_ERR_NOENT;
     }
-    if (executor->mailbox.loop_in == NULL && !trp_system_has_descriptors()) {
+    if (executor->mailbox.loop_in == NULL && !trp_system_has_descriptors(0)) {
         return trp_explain(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no message from executor %u to itself; close "

@@ -3,7 +3,7 @@
  *
  *     refuse    no more spawns
  *     drain     until accepted = handled + dead, or half of the time is over
- *     stop      the executors, latest first; then the actors of executor 0
+ *     stop      all executors, latest first; then the actors of executor 0
  *     close     each executor finishes its links, and so leaves nothing unaccounted for
  */
 #include "clock.h"
@@ -52,14 +52,15 @@ static void shutdown_drain(troupe_system_t *system, uint64_t deadline_ns)
     atomic_store_explicit(&system->draining, false, memory_order_relaxed);
 }
 
-/** @return the latest executor that runs a loop, or 0. */
-static uint32_t shutdown_latest(troupe_system_t *system)
+/** @return the latest executor below @p below that runs a loop, or 0. */
+static uint32_t shutdown_latest(troupe_system_t *system, uint32_t below)
 {
     uint32_t latest = 0;
     (void)pthread_mutex_lock(&system->lock);
     for (uint32_t i = 0; i < system->executors.slot_count; i++) {
         const struct troupe_executor *executor = system->executors.slots[i].value;
-        if (executor != NULL && executor->manner == TRP_MANNER_LOOP && executor->id > latest) {
+        if (executor != NULL && executor->manner == TRP_MANNER_LOOP && executor->id > latest &&
+            executor->id < below) {
             latest = executor->id;
         }
     }
@@ -114,18 +115,23 @@ static bool shutdown_await(troupe_system_t *system, uint32_t id, uint64_t deadli
     return true;
 }
 
+/** Ask an executor to end: over the link to it, or by a word where there is none. */
 static void shutdown_ask(troupe_system_t *system, uint32_t id)
 {
-    struct trp_link *link = NULL;
+    struct trp_link *link = trp_idmap_find(&system->executor->links, id);
+    if (link != NULL && link->out_open) {
+        (void)trp_link_command(system->executor, link, TRP_KIND_STOP_EXECUTOR, NULL, 0);
+    }
     (void)pthread_mutex_lock(&system->lock);
     struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
-    if (executor != NULL && executor->ops->stop != NULL) {
-        executor->ops->stop(executor->backend_self, executor->carrier);
+    if (executor != NULL) {
+        atomic_store_explicit(&executor->stop_word, true, memory_order_relaxed);
+        trp_wake(executor->wake_fd);
+        if (executor->ops->stop != NULL) {
+            executor->ops->stop(executor->backend_self, executor->carrier);
+        }
     }
     (void)pthread_mutex_unlock(&system->lock);
-    if (trp_link_open(system->executor, id, &link) == TROUPE_OK) {
-        (void)trp_link_command(system->executor, link, TRP_KIND_STOP_EXECUTOR, NULL, 0);
-    } // else it is going already
 }
 
 bool trp_system_shut_down(troupe_system_t *system)
@@ -137,9 +143,13 @@ bool trp_system_shut_down(troupe_system_t *system)
     uint64_t deadline_ns = now_ns + system->stop_timeout_ns;
     atomic_store_explicit(&system->stop_asked, true, memory_order_release);
     shutdown_drain(system, now_ns + system->stop_timeout_ns / 2);
-    uint32_t latest = 0;
-    while ((latest = shutdown_latest(system)) != 0) {
+    // All are asked before any is waited for: one that ends needs its peers to turn around, and who
+    // floods it would go on.
+    uint32_t latest = UINT32_MAX;
+    while ((latest = shutdown_latest(system, latest)) != 0) {
         shutdown_ask(system, latest);
+    }
+    while ((latest = shutdown_latest(system, UINT32_MAX)) != 0) {
         if (!shutdown_await(system, latest, deadline_ns)) {
             return false;
         }

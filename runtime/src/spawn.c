@@ -81,7 +81,7 @@ static enum troupe_err spawn_new_executor(
     const struct troupe_backend_ops *ops,
     struct troupe_executor **out_executor)
 {
-    if (!trp_system_has_descriptors()) {
+    if (!trp_system_has_descriptors(TRP_DESCRIPTORS_FOR_LINKS)) {
         return trp_explain(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no executor for '%s'; end some actors, pool them "
@@ -280,8 +280,11 @@ static enum troupe_err spawn_start_fresh(
     return err;
 }
 
-enum troupe_err troupe_spawn(
-    troupe_context_t *ctx, const struct troupe_spawn_options *options, troupe_ref_t *out_ref)
+enum troupe_err trp_spawn(
+    troupe_context_t *ctx,
+    const struct troupe_spawn_options *options,
+    bool watched,
+    troupe_ref_t *out_ref)
 {
     struct troupe_executor *spawner = trp_executor_of(ctx);
     uint32_t behaviour_index = 0;
@@ -308,6 +311,9 @@ enum troupe_err troupe_spawn(
     if (err == TROUPE_OK) {
         err = spawn_get_row(spawner, target.executor_id, &ref);
     }
+    if (err == TROUPE_OK && watched) {
+        trp_system_watch(spawner->system, ref);
+    }
     if (err == TROUPE_OK) {
         err = spawn_post_start(spawner, options, behaviour_index, ref);
         if (err != TROUPE_OK) {
@@ -318,4 +324,10 @@ enum troupe_err troupe_spawn(
         *out_ref = ref;
     }
     return err;
+}
+
+enum troupe_err troupe_spawn(
+    troupe_context_t *ctx, const struct troupe_spawn_options *options, troupe_ref_t *out_ref)
+{
+    return trp_spawn(ctx, options, false, out_ref);
 }

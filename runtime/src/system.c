@@ -46,8 +46,9 @@ static rlim_t system_count_descriptors(void)
     return count;
 }
 
-bool trp_system_has_descriptors(void)
+bool trp_system_has_descriptors(uint32_t more)
 {
+    const rlim_t wanted = TRP_DESCRIPTORS_FREE_MIN + more;
     rlim_t limit = system_descriptor_limit();
     if (limit == RLIM_INFINITY) {
         return true;
@@ -58,14 +59,14 @@ bool trp_system_has_descriptors(void)
     if (lowest < 0 && errno == EBADF) {
         lowest = eventfd(0, EFD_CLOEXEC); // a program without standard error
     }
-    if (lowest < 0 || (rlim_t)lowest + TRP_DESCRIPTORS_FREE_MIN >= limit) {
+    if (lowest < 0 || (rlim_t)lowest + wanted >= limit) {
         (void)close(lowest);
         return false;
     }
-    int high = fcntl(lowest, F_DUPFD_CLOEXEC, (int)(limit - TRP_DESCRIPTORS_FREE_MIN));
+    int high = fcntl(lowest, F_DUPFD_CLOEXEC, (int)(limit - wanted));
     (void)close(lowest);
     (void)close(high);
-    return high >= 0 || system_count_descriptors() + TRP_DESCRIPTORS_FREE_MIN < limit;
+    return high >= 0 || system_count_descriptors() + wanted < limit;
 }
 
 static void system_raise_descriptor_limit(void)
@@ -327,7 +328,7 @@ void trp_system_actor_ended(
     }
 }
 
-void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor)
+void trp_system_watch(troupe_system_t *system, troupe_ref_t actor)
 {
     (void)pthread_mutex_lock(&system->lock);
     system->watched = actor;
@@ -335,6 +336,31 @@ void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor)
     (void)pthread_mutex_unlock(&system->lock);
     atomic_store_explicit(
         &system->watched_executor, (uint64_t)actor.executor + 1, memory_order_release);
+}
+
+void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor)
+{
+    trp_system_watch(system, actor);
+    // It may have ended already. A look at it goes the way its START went, so it comes after it.
+    struct troupe_executor *executor = system->executor;
+    struct trp_link *link = NULL;
+    const struct trp_letter look = {
+        .to = actor,
+        .kind = TRP_KIND_LOOK,
+        .flags = TRP_FLAG_UNMETERED,
+    };
+    bool here = actor.executor == executor->id;
+    if (!here && trp_link_open(executor, actor.executor, &link) == TROUPE_ERR_NOENT) {
+        const struct troupe_exit exit = {
+            .reason = trp_system_why_dead(system, actor.executor) == TROUPE_DEAD_REFUSED
+                          ? TROUPE_EXIT_INIT_FAILED
+                          : TROUPE_EXIT_NORMAL,
+            .text = "ended before it was watched",
+        };
+        trp_system_actor_ended(system, actor, &exit);
+    } else {
+        (void)trp_post_letter(executor, &look);
+    }
 }
 
 enum troupe_err troupe_system_watched_exit(troupe_system_t *system, struct troupe_exit *out_exit)
@@ -382,6 +408,18 @@ static enum troupe_err system_check_behaviours(
     return TROUPE_OK;
 }
 
+/** Keep a list of our own: TROUPE_BEHAVIOURS() makes one that may end with its block. */
+static enum troupe_err system_copy_behaviours(
+    troupe_system_t *system, const struct troupe_behaviour *const *behaviours)
+{
+    system->behaviours = calloc(system->behaviour_count, sizeof(*system->behaviours));
+    if (system->behaviours == NULL) {
+        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a system");
+    }
+    memcpy(system->behaviours, behaviours, system->behaviour_count * sizeof(*behaviours));
+    return TROUPE_OK;
+}
+
 /** Take over the options. */
 static enum troupe_err system_configure(
     troupe_system_t *system, const struct troupe_system_options *options)
@@ -391,7 +429,10 @@ static enum troupe_err system_configure(
         return err;
     }
     system->node = NODE;
-    system->behaviours = options->behaviours;
+    err = system_copy_behaviours(system, options->behaviours);
+    if (err != TROUPE_OK) {
+        return err;
+    }
     system->mailbox_messages = options->mailbox_messages != 0 ? options->mailbox_messages
                                                               : TROUPE_MAILBOX_MESSAGES_DEFAULT;
     system->mailbox_bytes =
@@ -445,7 +486,7 @@ static bool system_has_threads(void)
 /** Make what needs the operating system, and executor 0. */
 static enum troupe_err system_open(troupe_system_t *system)
 {
-    if (!trp_system_has_descriptors()) {
+    if (!trp_system_has_descriptors(0)) {
         return trp_explain(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free; close some, or raise the limit of open files",
@@ -514,6 +555,7 @@ static void system_free(troupe_system_t *system)
     free(system->executor_records.entries);
     free(system->link_records.entries);
     free(system->subscribers);
+    free(system->behaviours);
     (void)pthread_mutex_destroy(&system->lock);
     (void)pthread_mutex_destroy(&system->names_lock);
     (void)pthread_mutex_destroy(&system->pool_lock);
@@ -566,12 +608,17 @@ troupe_context_t *troupe_system_context(troupe_system_t *system)
     return &system->executor->context;
 }
 
-void trp_system_wake(troupe_system_t *system)
+void trp_wake(int wake_fd)
 {
     const uint64_t one = 1;
     int saved = errno;
-    (void)!write(system->wake_fd, &one, sizeof(one)); // full means it is awake already
+    (void)!write(wake_fd, &one, sizeof(one)); // full means it is awake already
     errno = saved;
+}
+
+void trp_system_wake(troupe_system_t *system)
+{
+    trp_wake(system->wake_fd);
 }
 
 void trp_system_mind(troupe_system_t *system)

@@ -50,7 +50,7 @@ struct trp_backend_state {
 
 struct troupe_system {
     uint32_t node;
-    const struct troupe_behaviour *const *behaviours;
+    const struct troupe_behaviour **behaviours; // a list of our own
     uint32_t behaviour_count;
     uint64_t mailbox_messages;
     uint64_t mailbox_bytes;
@@ -69,9 +69,8 @@ struct troupe_system {
     int epoll_fd; // -1 until troupe_system_fd()
     int timer_fd; // as above
     _Atomic bool stop_asked;
-    _Atomic bool words_left; // somebody left word with an executor that may be asleep
-    _Atomic bool draining;   // executors that go to sleep wake executor 0
-    bool stopped;            // of the owner's thread: the end is done
+    _Atomic bool draining; // executors that go to sleep wake executor 0
+    bool stopped;          // of the owner's thread: the end is done
 
     struct troupe_executor *executor; // 0, the owner's
 
@@ -101,8 +100,14 @@ struct troupe_system {
     void *names; // guarded by `names_lock`: a tree of tsearch()
 };
 
-/** @return whether more than ::TRP_DESCRIPTORS_FREE_MIN descriptors are free. @threads any */
-bool trp_system_has_descriptors(void);
+/** What a spawn leaves free beyond that, so that the actors there are can still open links. */
+#define TRP_DESCRIPTORS_FOR_LINKS 64
+
+/** @return whether more than ::TRP_DESCRIPTORS_FREE_MIN and @p more descriptors are free. @threads any */
+bool trp_system_has_descriptors(uint32_t more);
+
+/** Write to an eventfd that somebody sleeps on. Safe in a signal handler. @threads any */
+void trp_wake(int wake_fd);
 
 /** Wake executor 0. Safe in a signal handler. @threads any */
 void trp_system_wake(troupe_system_t *system);
@@ -142,6 +147,16 @@ void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor
 
 /** Wait for the executors that reported their end, and free them. */
 void trp_system_reap(troupe_system_t *system);
+
+/** As troupe_system_watch(), for an actor that has not been started yet. */
+void trp_system_watch(troupe_system_t *system, troupe_ref_t actor);
+
+/** As troupe_spawn(); @p watched: and watch it, from before its START. */
+enum troupe_err trp_spawn(
+    troupe_context_t *ctx,
+    const struct troupe_spawn_options *options,
+    bool watched,
+    troupe_ref_t *out_ref);
 
 /** Hear that an actor ended, in case it is the watched one. @threads any */
 void trp_system_actor_ended(

@@ -87,10 +87,7 @@ struct troupe_behaviour {
     void (*fini)(troupe_context_t *ctx, void *state, const struct troupe_exit *exit);
 };
 
-/**
- * A list of behaviours for troupe_main() and struct troupe_system_options. Inside a function it lives
- * as long as the block it stands in, and the system keeps it: make it where the system ends, too.
- */
+/** A list of behaviours for troupe_main() and struct troupe_system_options. */
 #define TROUPE_BEHAVIOURS(...) ((const struct troupe_behaviour *const[]){__VA_ARGS__, NULL})
 
 #endif

@@ -265,16 +265,17 @@ TROUPE_API void troupe_stop(troupe_context_t *ctx);
 TROUPE_API void troupe_fail(troupe_context_t *ctx, int code, const char *text);
 
 /**
- * Ask an actor to stop, with reason `shutdown`. Overtakes the mail that waits for it, which becomes
- * dead letters `stopped`. Does nothing when it is gone already.
+ * Ask an actor to stop, with reason `shutdown`. Overtakes the mail that waits for it, but for the frame in
+ * hand (1,024 messages at most); what was overtaken, and what is sent to it from here on, becomes dead
+ * letters `stopped`. Does nothing when it is gone already.
  *
  * @retval TROUPE_OK  Asked. ::TROUPE_ERR_INVAL, ::TROUPE_ERR_LIMIT, ::TROUPE_ERR_NOMEM as troupe_send().
  */
 TROUPE_API enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor);
 
 /**
- * End the whole system in order: mail is drained, actors stop in reverse order of their start. The
- * program's troupe_run() returns.
+ * End the whole system in order: mail is drained, then the actors of each executor stop in reverse order
+ * of their start. The program's troupe_run() returns.
  */
 TROUPE_API void troupe_stop_system(troupe_context_t *ctx);
 

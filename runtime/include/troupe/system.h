@@ -42,7 +42,7 @@ typedef uint64_t troupe_clock_fn(void *clock_data);
 
 /** How to make a system. Zero-initialise, then set what you care about. */
 struct troupe_system_options {
-    /** All behaviours its actors may have; see TROUPE_BEHAVIOURS(). Required, and kept. */
+    /** All behaviours its actors may have; see TROUPE_BEHAVIOURS(). Required; the list is copied. */
     const struct troupe_behaviour *const *behaviours;
 
     /** Placement rules of the command line, each `GLOB=BACKEND[:COUNT][+TRANSPORT]`, ended by NULL. */
@@ -81,7 +81,7 @@ struct troupe_system_options {
  * Mailboxes: actors that share an executor (`ecs`, `thread:N`) share its mailbox and its bound; an
  * actor placed on `thread` has its own.
  *
- * @param options     How; `behaviours` and what it points to is kept, the rest is copied.
+ * @param options     How; what `behaviours` lists is kept, the rest is copied.
  * @param out_system  Receives the system.
  *
  * @retval TROUPE_OK               *out_system is set.
@@ -172,6 +172,9 @@ TROUPE_API void troupe_system_stop(troupe_system_t *system);
 
 /**
  * Stop the system when @p actor ends; at most one actor is watched, the latest.
+ *
+ * How an actor ended is kept from the moment it is watched: of one that ended before, all that
+ * troupe_system_watched_exit() tells is `normal`, or `init_failed`, and that it was too late.
  *
  * @threads the owner's
  * @blocks  never
