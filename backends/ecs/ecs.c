@@ -1,25 +1,35 @@
 #include "ecs.h"
 
-#include <stddef.h>
+#include <stdlib.h>
 
 /*
  * Executor 0 is made with the system and is carried by whoever calls troupe_run() or
  * troupe_progress(): there is nothing to start, and nothing to wait for.
  */
 
-static const struct troupe_host *ecs_host; // the runtime's one table, the same for every system
+struct ecs_self {
+    const struct troupe_host *host;
+};
 
 static enum troupe_err ecs_init(const struct troupe_host *host, void **out_self)
 {
-    ecs_host = host;
-    *out_self = NULL;
+    struct ecs_self *self = malloc(sizeof(*self));
+    if (self == NULL) {
+        return TROUPE_ERR_NOMEM;
+    }
+    self->host = host;
+    *out_self = self;
     return TROUPE_OK;
 }
 
 static void ecs_run_once(void *self, troupe_executor_t *executor)
 {
-    (void)self;
-    ecs_host->turn(executor);
+    ((const struct ecs_self *)self)->host->turn(executor);
+}
+
+static void ecs_fini(void *self)
+{
+    free(self);
 }
 
 const struct troupe_backend_ops trp_backend_ecs = {
@@ -29,4 +39,5 @@ const struct troupe_backend_ops trp_backend_ecs = {
     .description = "entities of one world, on the thread that runs the system",
     .init = ecs_init,
     .run_once = ecs_run_once,
+    .fini = ecs_fini,
 };

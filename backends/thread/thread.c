@@ -26,11 +26,12 @@ struct thread_carrier {
     char name[NAME_BYTES];
 };
 
+struct thread_self {
+    const struct troupe_host *host;
+};
+
 static enum troupe_err thread_init(const struct troupe_host *host, void **out_self)
 {
-    struct thread_self {
-        const struct troupe_host *host;
-    };
     struct thread_self *self = malloc(sizeof(*self));
     if (self == NULL) {
         return TROUPE_ERR_NOMEM;
@@ -92,7 +93,7 @@ static enum troupe_err thread_start(
     const struct troupe_executor_spec *spec,
     void **out_carrier)
 {
-    const struct troupe_host *host = *(const struct troupe_host **)self;
+    const struct troupe_host *host = ((const struct thread_self *)self)->host;
     struct thread_carrier *carrier = calloc(1, sizeof(*carrier));
     if (carrier == NULL) {
         return TROUPE_ERR_NOMEM;

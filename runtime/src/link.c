@@ -192,7 +192,7 @@ static enum troupe_err link_open_out(struct troupe_executor *executor, struct tr
     }
     if (err != TROUPE_OK) {
         free(tally);
-        return err;
+        return err == TROUPE_ERR_NOMEM ? trp_explain(err, "no memory for a link") : err;
     }
     link->out_cookie = attach.cookie;
     link->tally = tally;
