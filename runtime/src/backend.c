@@ -28,7 +28,7 @@ static void backend_list_builtin(void)
 static enum troupe_err backend_check(const struct troupe_backend_ops *ops)
 {
     if (ops->version > TROUPE_BACKEND_VERSION || ops->version == 0) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_UNSUPPORTED,
             "the backend's table has version %u; this library knows %u",
             ops->version,
@@ -48,14 +48,14 @@ static enum troupe_err backend_check(const struct troupe_backend_ops *ops)
         missing = "wait";
     }
     if (missing != NULL) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "the table of backend '%s' lacks `%s`",
             ops->name == NULL ? "" : ops->name,
             missing);
     }
     if (ops->name[strspn(ops->name, "abcdefghijklmnopqrstuvwxyz0123456789")] != '\0') {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "backend name '%s': use lower-case letters and digits, as rules are written with it",
             ops->name);
@@ -77,11 +77,11 @@ enum troupe_err troupe_backend_register(const struct troupe_backend_ops *ops)
             known = true;
         } else if (strcmp(backend_list[i]->name, ops->name) == 0) {
             err =
-                trp_explain(TROUPE_ERR_EXISTS, "another backend is called '%s' already", ops->name);
+                TRP_EXPLAIN(TROUPE_ERR_EXISTS, "another backend is called '%s' already", ops->name);
         }
     }
     if (err == TROUPE_OK && !known && backend_count == TRP_BACKEND_COUNT_MAX) {
-        err = trp_explain(
+        err = TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "%d backends are known; no room for '%s'",
             TRP_BACKEND_COUNT_MAX,

@@ -13,7 +13,7 @@
 
 enum troupe_err trp_explain_thread(const struct troupe_executor *executor)
 {
-    return trp_explain(
+    return TRP_EXPLAIN(
         TROUPE_ERR_THREAD,
         "the context of executor %u ('%s') is used on another thread; open a port there",
         executor->id,
@@ -70,16 +70,16 @@ static void context_sign(const troupe_context_t *ctx, struct trp_letter *letter)
 static enum troupe_err context_explain(uint32_t type, size_t body_bytes, bool for_nobody)
 {
     if (type >= TROUPE_MESSAGE_RESERVED) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "message type %u is the runtime's; use one below %u",
             type,
             TROUPE_MESSAGE_RESERVED);
     }
     if (for_nobody) {
-        return trp_explain(TROUPE_ERR_INVAL, "a message of type %u is for nobody", type);
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a message of type %u is for nobody", type);
     }
-    return trp_explain(
+    return TRP_EXPLAIN(
         TROUPE_ERR_INVAL, "a message of type %u has %zu bytes and no body", type, body_bytes);
 }
 
@@ -128,7 +128,7 @@ enum troupe_err troupe_give(
         return err;
     }
     if ((uintptr_t)body->data % 8 != 0) {
-        return trp_explain(TROUPE_ERR_INVAL, "a body that is given away starts at a multiple of 8");
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a body that is given away starts at a multiple of 8");
     }
     struct trp_letter letter = {
         .to = to,
@@ -161,15 +161,15 @@ enum troupe_err trp_ask_begin(
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
     if (ctx->actor == NULL) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_UNSUPPORTED, "no actor runs here that could meet the answer; use a port");
     }
     if (on_answer == NULL) {
-        return trp_explain(TROUPE_ERR_INVAL, "an ask needs a callback for its answer");
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "an ask needs a callback for its answer");
     }
     struct trp_alarm *alarm = calloc(1, sizeof(*alarm));
     if (alarm == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for an ask");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
     }
     alarm->actor_index = ctx->actor_index;
     alarm->actor_generation = ctx->actor->generation;
@@ -188,7 +188,7 @@ enum troupe_err trp_ask_begin(
     if (alarm->ask == 0) {
         (void)trp_timers_cancel(&executor->timers, ask.timer);
         free(alarm);
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for an ask");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
     }
     *out_ask = alarm->ask;
     return TROUPE_OK;
@@ -264,7 +264,7 @@ enum troupe_err troupe_answer(
     size_t body_bytes)
 {
     if (!troupe_ref_is_some(asker.ref)) {
-        return trp_explain(TROUPE_ERR_NOENT, "a reply of type %u is for nobody", type);
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "a reply of type %u is for nobody", type);
     }
     if (asker.ask == 0) {
         return troupe_send(ctx, asker.ref, type, body, body_bytes);
@@ -275,7 +275,7 @@ enum troupe_err troupe_answer(
     }
     struct troupe_executor *executor = trp_executor_of(ctx);
     if (body_bytes > executor->system->mailbox_bytes) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
             "a reply of %zu bytes is over the mailbox's bound of %llu",
             body_bytes,
@@ -320,16 +320,16 @@ static enum troupe_err context_start_timer(
         return err;
     }
     if (executor->manner == TRP_MANNER_PORT) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_UNSUPPORTED, "a port runs no timers: nobody would look at them");
     }
     if (letter->body_bytes > executor->system->mailbox_bytes) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG, "a timer's body of %zu bytes is over the bound", letter->body_bytes);
     }
     struct trp_alarm *alarm = calloc(1, sizeof(*alarm) + letter->body_bytes);
     if (alarm == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a timer");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
     alarm->actor_index = ctx->actor_index;
     alarm->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
@@ -345,7 +345,7 @@ static enum troupe_err context_start_timer(
     troupe_timer_t timer = trp_timers_add(&executor->timers, due_ns, alarm);
     if (timer == 0) {
         free(alarm);
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a timer");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
     if (!executor->in_turn) {
         trp_system_mind(executor->system); // a foreign loop does not know of it yet
@@ -372,7 +372,7 @@ enum troupe_err troupe_send_every(
     troupe_timer_t *out_timer)
 {
     if (period_ns == 0) {
-        return trp_explain(TROUPE_ERR_INVAL, "a period of 0 ns would never let go");
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a period of 0 ns would never let go");
     }
     return context_start_timer(ctx, period_ns, period_ns, letter, out_timer);
 }
@@ -385,7 +385,7 @@ enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer)
     }
     void *alarm = trp_timers_cancel(&trp_executor_of(ctx)->timers, timer);
     if (alarm == NULL) {
-        return trp_explain(TROUPE_ERR_NOENT, "no such timer runs: it fired, or was cancelled");
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such timer runs: it fired, or was cancelled");
     }
     free(alarm);
     return TROUPE_OK;
@@ -405,17 +405,17 @@ enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behavio
         known |= system->behaviours[i] == behaviour;
     }
     if (!known) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_NOENT,
             "behaviour '%s' is not one of the system's; add it to TROUPE_BEHAVIOURS",
             behaviour == NULL || behaviour->name == NULL ? "" : behaviour->name);
     }
     if (ctx->actor == NULL) {
-        return trp_explain(TROUPE_ERR_INVAL, "no actor runs here that could become another");
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could become another");
     }
     size_t have_bytes = system->behaviours[ctx->actor->column]->state_bytes;
     if (behaviour->state_bytes > have_bytes) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "'%s' needs a state of %zu bytes; the actor was spawned with %zu",
             behaviour->name,
@@ -457,7 +457,7 @@ static enum troupe_err context_note_stop(struct troupe_executor *executor, troup
         uint32_t capacity = executor->stop_capacity * 2 + 8;
         struct trp_stop *grown = realloc(executor->stops, capacity * sizeof(*grown));
         if (grown == NULL) {
-            return trp_explain(TROUPE_ERR_NOMEM, "no memory to stop an actor");
+            return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory to stop an actor");
         }
         executor->stops = grown;
         executor->stop_capacity = capacity;

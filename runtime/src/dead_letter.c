@@ -82,7 +82,7 @@ enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
     struct troupe_executor *executor = trp_executor_of(ctx);
     struct trp_actor *actor = ctx->actor;
     if (actor == NULL) {
-        return trp_explain(TROUPE_ERR_INVAL, "only an actor can subscribe to dead letters");
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "only an actor can subscribe to dead letters");
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         return TROUPE_OK;
@@ -95,7 +95,7 @@ enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
         uint32_t capacity = count * 2 + 4;
         troupe_ref_t *grown = realloc(system->subscribers, capacity * sizeof(*grown));
         if (grown == NULL) {
-            err = trp_explain(TROUPE_ERR_NOMEM, "no memory for a subscriber");
+            err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a subscriber");
         } else {
             system->subscribers = grown;
             system->subscriber_capacity = capacity;

@@ -45,11 +45,10 @@ const char *troupe_error_detail(void)
     return error_detail;
 }
 
-enum troupe_err trp_explain(enum troupe_err err, const char *format, ...)
+void trp_error_set_detail(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(error_detail, sizeof(error_detail), format, arguments);
     va_end(arguments);
-    return err;
 }

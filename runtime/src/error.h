@@ -7,12 +7,13 @@
 
 #include "troupe/error.h"
 
+/** Set what troupe_error_detail() says on this thread, in printf's manner. */
+__attribute__((format(printf, 1, 2))) void trp_error_set_detail(const char *format, ...);
+
 /**
- * Set what troupe_error_detail() says on this thread, in printf's manner.
- *
- * @return @p err, so that a failing branch is one statement.
+ * Explain an error, in printf's manner, where it is found; the value is @p err, so that a failing branch is
+ * one statement. A macro, so that who reads the code for us sees that it is no ::TROUPE_OK.
  */
-__attribute__((format(printf, 2, 3))) enum troupe_err trp_explain(
-    enum troupe_err err, const char *format, ...);
+#define TRP_EXPLAIN(err, ...) (trp_error_set_detail(__VA_ARGS__), (err))
 
 #endif

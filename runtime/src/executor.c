@@ -37,7 +37,7 @@ enum troupe_err trp_executor_new(
 {
     struct troupe_executor *executor = calloc(1, sizeof(*executor));
     if (executor == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for an executor");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
     executor->system = system;
     executor->id = id;
@@ -53,7 +53,7 @@ enum troupe_err trp_executor_new(
     bool made = trp_world_init(&executor->world, system->behaviour_count);
     if (executor->name == NULL || executor->gate == NULL || !made) {
         trp_executor_free(&executor);
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for an executor");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
     trp_gate_init(
         executor->gate, (int64_t)system->mailbox_messages, (int64_t)system->mailbox_bytes);
@@ -61,7 +61,7 @@ enum troupe_err trp_executor_new(
         manner == TRP_MANNER_LOOP ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : system->wake_fd;
     if (executor->wake_fd < 0) {
         trp_executor_free(&executor);
-        return trp_explain(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
+        return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
     enum troupe_err err = trp_mailbox_init(
         &executor->mailbox,
@@ -71,7 +71,7 @@ enum troupe_err trp_executor_new(
         &system->spinners,
         manner == TRP_MANNER_PORT ? -1 : executor->wake_fd);
     if (err == TROUPE_OK && !trp_link_open_loop(executor)) {
-        err = trp_explain(TROUPE_ERR_NOMEM, "no memory for an executor");
+        err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
     if (err != TROUPE_OK) {
         trp_executor_free(&executor);

@@ -176,7 +176,7 @@ static enum troupe_err link_open_out(struct troupe_executor *executor, struct tr
 {
     struct trp_tally *tally = calloc(1, sizeof(*tally));
     if (tally == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a link");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a link");
     }
     struct trp_attach attach = {
         .peer_id = executor->id,
@@ -192,7 +192,7 @@ static enum troupe_err link_open_out(struct troupe_executor *executor, struct tr
     }
     if (err != TROUPE_OK) {
         free(tally);
-        return err == TROUPE_ERR_NOMEM ? trp_explain(err, "no memory for a link") : err;
+        return err == TROUPE_ERR_NOMEM ? TRP_EXPLAIN(err, "no memory for a link") : err;
     }
     link->out_cookie = attach.cookie;
     link->tally = tally;
@@ -213,7 +213,7 @@ enum troupe_err trp_link_open(
     }
     // What is kept free is for those who leave, and have to say so.
     if (!executor->ending && !trp_system_has_descriptors(0)) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no first message from executor %u to executor %u; "
             "end some executors, or raise the limit of open files",
@@ -223,7 +223,7 @@ enum troupe_err trp_link_open(
     }
     link = link_new(executor, peer_id);
     if (link == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a link");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a link");
     }
     enum troupe_err err = link_open_out(executor, link);
     if (err != TROUPE_OK) {
@@ -446,7 +446,7 @@ static enum troupe_err link_send_command(
         trp_link_flush(executor, link);
     }
     if (!link_send_alone(executor, link, lane, post)) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a command");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a command");
     }
     trp_gate_ring(link->gate, lane);
     trp_count(&executor->counters.frames_sent, 1);

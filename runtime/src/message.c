@@ -45,7 +45,7 @@ enum troupe_err troupe_body_new(size_t bytes, struct troupe_body *out_body)
 {
     void *data = calloc(1, bytes == 0 ? 1 : bytes);
     if (data == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a body of %zu bytes", bytes);
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a body of %zu bytes", bytes);
     }
     *out_body = (struct troupe_body){.data = data, .bytes = bytes, .free = message_free_body};
     return TROUPE_OK;

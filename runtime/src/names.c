@@ -73,7 +73,7 @@ static enum troupe_err name_check(const char *name)
 {
     size_t bytes = name == NULL ? 0 : strnlen(name, NAME_BYTES_MAX + 1);
     if (bytes == 0 || bytes > NAME_BYTES_MAX) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "a name has 1 to %d bytes; this one has %zu%s",
             NAME_BYTES_MAX,
@@ -119,7 +119,7 @@ enum troupe_err troupe_register(troupe_context_t *ctx, const char *name)
         err = name_check(name);
     }
     if (err == TROUPE_OK && ctx->actor == NULL) {
-        err = trp_explain(TROUPE_ERR_INVAL, "no actor runs here that could go by '%s'", name);
+        err = TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could go by '%s'", name);
     }
     if (err != TROUPE_OK) {
         return err;
@@ -129,9 +129,9 @@ enum troupe_err troupe_register(troupe_context_t *ctx, const char *name)
     (void)pthread_mutex_lock(&system->names_lock);
     struct name_entry *entry = name_make(system, name);
     if (entry == NULL) {
-        err = trp_explain(TROUPE_ERR_NOMEM, "no memory for the name '%s'", name);
+        err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for the name '%s'", name);
     } else if (troupe_ref_is_some(entry->owner) && !troupe_ref_equal(entry->owner, self)) {
-        err = trp_explain(TROUPE_ERR_EXISTS, "another actor goes by '%s' already", name);
+        err = TRP_EXPLAIN(TROUPE_ERR_EXISTS, "another actor goes by '%s' already", name);
     } else {
         entry->owner = self;
         waiters = entry->waiters;
@@ -172,26 +172,33 @@ enum troupe_err troupe_lookup(troupe_context_t *ctx, const char *name, troupe_re
     troupe_ref_t owner = entry == NULL ? TROUPE_REF_NONE : entry->owner;
     (void)pthread_mutex_unlock(&system->names_lock);
     if (!troupe_ref_is_some(owner)) {
-        return trp_explain(TROUPE_ERR_NOENT, "nobody goes by '%s'", name);
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "nobody goes by '%s'", name);
     }
     *out_ref = owner;
     return TROUPE_OK;
 }
 
-/** Put a waiter on the list of a name, or learn who goes by it already. */
+/** Put an ask on the list of a name, or learn who goes by it already. */
 static enum troupe_err name_wait(
-    troupe_system_t *system, const char *name, struct name_waiter *waiter, troupe_ref_t *out_owner)
+    troupe_system_t *system,
+    const char *name,
+    troupe_ref_t asker,
+    uint64_t ask,
+    troupe_ref_t *out_owner)
 {
     enum troupe_err err = TROUPE_OK;
     (void)pthread_mutex_lock(&system->names_lock);
     struct name_entry *entry = name_make(system, name);
-    if (entry == NULL) {
-        err = trp_explain(TROUPE_ERR_NOMEM, "no memory for the name '%s'", name);
-    } else if (troupe_ref_is_some(entry->owner)) {
+    if (entry != NULL && troupe_ref_is_some(entry->owner)) {
         *out_owner = entry->owner;
     } else {
-        waiter->next = entry->waiters;
-        entry->waiters = waiter;
+        struct name_waiter *waiter = entry == NULL ? NULL : malloc(sizeof(*waiter));
+        if (waiter != NULL) {
+            *waiter = (struct name_waiter){.next = entry->waiters, .ref = asker, .ask = ask};
+            entry->waiters = waiter;
+        } else {
+            err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for the name '%s'", name);
+        }
     }
     (void)pthread_mutex_unlock(&system->names_lock);
     return err;
@@ -217,20 +224,12 @@ enum troupe_err troupe_await(
     if (err != TROUPE_OK) {
         return err;
     }
-    struct name_waiter *waiter = malloc(sizeof(*waiter));
     troupe_ref_t owner = TROUPE_REF_NONE;
-    if (waiter == NULL) {
-        err = trp_explain(TROUPE_ERR_NOMEM, "no memory for the name '%s'", name);
-    } else {
-        *waiter = (struct name_waiter){.ref = troupe_self(ctx), .ask = ask};
-        err = name_wait(executor->system, name, waiter, &owner);
-    }
+    err = name_wait(executor->system, name, troupe_self(ctx), ask, &owner);
     if (err != TROUPE_OK) {
         trp_ask_undo(ctx, ask);
-        free(waiter);
     } else if (troupe_ref_is_some(owner)) {
         name_answer(executor, troupe_self(ctx), ask, owner);
-        free(waiter);
     }
     return err;
 }
@@ -282,7 +281,7 @@ enum troupe_err trp_names_remove(troupe_system_t *system, const char *name, trou
     (void)pthread_mutex_unlock(&system->names_lock);
     return err == TROUPE_OK || name == NULL
                ? TROUPE_OK
-               : trp_explain(err, "this actor does not go by '%s'", name);
+               : TRP_EXPLAIN(err, "this actor does not go by '%s'", name);
 }
 
 void trp_names_forget(troupe_system_t *system, troupe_ref_t waiter, uint64_t ask)

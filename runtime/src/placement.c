@@ -21,7 +21,7 @@ static const char *placement_source_text(enum trp_rule_source source)
 static enum troupe_err placement_explain(
     enum troupe_err err, const char *text, size_t offset, const char *source, const char *what)
 {
-    return trp_explain(
+    return TRP_EXPLAIN(
         err,
         "placement rule (%s), character %zu: %s\n    %s\n    %*s^",
         source,
@@ -157,7 +157,7 @@ static void placement_free_rule(struct trp_rule *rule)
 static enum troupe_err placement_make_rule(
     const char *text, size_t offset, enum trp_rule_source source, struct trp_rule **out_rule)
 {
-    struct trp_place place;
+    struct trp_place place = {0};
     enum troupe_err err = trp_place_parse(text, offset, placement_source_text(source), &place);
     if (err != TROUPE_OK) {
         return err;
@@ -172,7 +172,7 @@ static enum troupe_err placement_make_rule(
     }
     if (!made) {
         placement_free_rule(rule);
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for placement rule %s", text);
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for placement rule %s", text);
     }
     rule->source = source;
     rule->place = place;
@@ -224,7 +224,7 @@ enum troupe_err trp_placement_add_text(
     }
     char *copy = strdup(text);
     if (copy == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for placement rules");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for placement rules");
     }
     enum troupe_err err = TROUPE_OK;
     char *rest = copy;

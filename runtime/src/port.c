@@ -51,17 +51,17 @@ static enum troupe_err port_check(const troupe_port_t *port)
     if (port_is_mine(port)) {
         return TROUPE_OK;
     }
-    return trp_explain(
+    return TRP_EXPLAIN(
         TROUPE_ERR_THREAD, "a port is used on the thread that opened it; open another one here");
 }
 
 enum troupe_err troupe_port_new(troupe_system_t *system, troupe_port_t **out_port)
 {
     if (atomic_load_explicit(&system->stop_asked, memory_order_acquire)) {
-        return trp_explain(TROUPE_ERR_CLOSED, "the system is stopping and opens no port");
+        return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and opens no port");
     }
     if (!trp_system_has_descriptors(0)) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no port; close some, or raise the limit of open "
             "files",
@@ -69,7 +69,7 @@ enum troupe_err troupe_port_new(troupe_system_t *system, troupe_port_t **out_por
     }
     troupe_port_t *port = calloc(1, sizeof(*port));
     if (port == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a port");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a port");
     }
     pthread_mutexattr_t attributes;
     (void)pthread_mutexattr_init(&attributes);
@@ -320,7 +320,7 @@ enum troupe_err troupe_port_receive(
         }
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (looked && now_ns >= deadline_ns) {
-            return trp_explain(TROUPE_ERR_TIMEDOUT, "no message came to the port in time");
+            return TRP_EXPLAIN(TROUPE_ERR_TIMEDOUT, "no message came to the port in time");
         }
         port_step(port, now_ns < deadline_ns ? deadline_ns - now_ns : 0);
         looked = true;
@@ -349,12 +349,12 @@ enum troupe_err troupe_port_ask(
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns >= deadline_ns) {
             port->ask = 0;
-            return trp_explain(TROUPE_ERR_TIMEDOUT, "no answer came to the port in time");
+            return TRP_EXPLAIN(TROUPE_ERR_TIMEDOUT, "no answer came to the port in time");
         }
         port_step(port, deadline_ns - now_ns);
     }
     if (port->failure != TROUPE_OK) {
-        return trp_explain(port->failure, "the receiver of the ask is gone");
+        return TRP_EXPLAIN(port->failure, "the receiver of the ask is gone");
     }
     *out_answer = port->answer;
     return TROUPE_OK;

@@ -45,7 +45,7 @@ static enum troupe_err post_find_loop(struct troupe_executor *executor, struct t
         return TROUPE_ERR_NOENT;
     }
     if (executor->mailbox.loop_in == NULL && !trp_system_has_descriptors(0)) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no message from executor %u to itself; close "
             "some, "
@@ -83,7 +83,7 @@ static enum troupe_err post_take_credit(
     uint32_t *flags)
 {
     if ((int64_t)bytes > link->gate->bound_bytes) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
             "a body of %zu bytes is over the mailbox's bound of %lld; split it, or send the name "
             "of a "
@@ -102,9 +102,9 @@ static enum troupe_err post_take_credit(
     }
     trp_count(&executor->counters.refused, 1);
     if (!trp_link_refuse(executor, link, to, bytes)) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory to wait for room in a full mailbox");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory to wait for room in a full mailbox");
     }
-    return trp_explain(
+    return TRP_EXPLAIN(
         TROUPE_ERR_FULL,
         "the mailbox of executor %u is full; wait for the ROOM notice",
         to.executor);
@@ -238,15 +238,16 @@ static bool post_append_given(
     struct troupe_executor *executor,
     struct trp_link *link,
     const struct trp_letter *letter,
-    struct trp_post *post)
+    const struct trp_post *post)
 {
     struct trp_given given;
     if (!post_take_body(letter, &given)) {
         return false;
     }
-    post->given = &given;
-    post->tag |= (uint32_t)TRP_FLAG_GIVEN << 20;
-    if (post_append(executor, link, post)) {
+    struct trp_post with_owner = *post;
+    with_owner.given = &given;
+    with_owner.tag |= (uint32_t)TRP_FLAG_GIVEN << 20;
+    if (post_append(executor, link, &with_owner)) {
         if (letter->given != NULL) {
             *letter->given = (struct troupe_body){0};
         }
@@ -307,7 +308,7 @@ static enum troupe_err post_letter(
         if (metered) {
             post_give_credit_back(link, bytes, flags);
         }
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a message of %zu bytes", bytes);
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a message of %zu bytes", bytes);
     }
     return TROUPE_OK;
 }

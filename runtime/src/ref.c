@@ -37,7 +37,7 @@ int troupe_ref_compare(troupe_ref_t a, troupe_ref_t b)
 const char *troupe_ref_print(troupe_ref_t ref, char text[TROUPE_REF_TEXT_BYTES])
 {
     if (!troupe_ref_is_some(ref)) {
-        return strcpy(text, "-");
+        return memcpy(text, "-", sizeof("-"));
     }
     (void)snprintf(
         text,
@@ -75,7 +75,7 @@ enum troupe_err troupe_ref_parse(const char *text, troupe_ref_t *out_ref)
     for (int i = 0; i < 4; i++) {
         bool parsed = ref_parse_part(&at, &parts[i]);
         if (!parsed || *at != (i < 3 ? '.' : '\0')) {
-            return trp_explain(
+            return TRP_EXPLAIN(
                 TROUPE_ERR_INVAL,
                 "'%s' is no reference at character %td: it should read "
                 "node.executor.index.generation",
@@ -85,7 +85,7 @@ enum troupe_err troupe_ref_parse(const char *text, troupe_ref_t *out_ref)
         at++;
     }
     if (parts[0] == 0) {
-        return trp_explain(TROUPE_ERR_INVAL, "'%s' is no reference: node 0 is nobody's", text);
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "'%s' is no reference: node 0 is nobody's", text);
     }
     *out_ref = (troupe_ref_t){parts[0], parts[1], parts[2], parts[3]};
     return TROUPE_OK;

@@ -87,7 +87,7 @@ static void shutdown_explain(troupe_system_t *system)
         }
     }
     (void)pthread_mutex_unlock(&system->lock);
-    (void)trp_explain(
+    (void)TRP_EXPLAIN(
         TROUPE_ERR_TIMEDOUT, "still running when the time to stop was over: %s", names);
 }
 

@@ -33,13 +33,13 @@ static enum troupe_err spawn_check(
         index++;
     }
     if (index == system->behaviour_count) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_NOENT,
             "behaviour '%s' is not one of the system's; add it to TROUPE_BEHAVIOURS",
             behaviour == NULL || behaviour->name == NULL ? "" : behaviour->name);
     }
     if (options->args_bytes > ARGS_BYTES_MAX) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "%zu bytes of arguments for '%s': at most %d; send the rest as a message",
             options->args_bytes,
@@ -48,7 +48,7 @@ static enum troupe_err spawn_check(
     }
     if (options->name != NULL &&
         (options->name[0] == '\0' || strlen(options->name) > ACTOR_NAME_BYTES_MAX)) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_INVAL, "the name of an actor has 1 to %d bytes", ACTOR_NAME_BYTES_MAX);
     }
     *out_behaviour_index = index;
@@ -82,7 +82,7 @@ static enum troupe_err spawn_new_executor(
     struct troupe_executor **out_executor)
 {
     if (!trp_system_has_descriptors(TRP_DESCRIPTORS_FOR_LINKS)) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no executor for '%s'; end some actors, pool them "
             "with "
@@ -169,15 +169,14 @@ static enum troupe_err spawn_place(
     if (err != TROUPE_OK) {
         return err;
     }
-    const struct troupe_backend_ops *ops = rule == NULL ? system->executor->ops : rule->place.ops;
-    if ((ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0) {
+    if (rule == NULL || (rule->place.ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0) {
         target->executor_id = system->executor->id;
         return TROUPE_OK;
     }
     if (rule->place.count > 0) {
         return spawn_pool_executor(system, options, rule, target);
     }
-    err = spawn_new_executor(system, options, ops, &target->fresh);
+    err = spawn_new_executor(system, options, rule->place.ops, &target->fresh);
     if (err == TROUPE_OK) {
         target->fresh->dedicated = true;
         target->executor_id = target->fresh->id;
@@ -203,11 +202,11 @@ static enum troupe_err spawn_get_row(
         got = open && trp_world_reserve(&executor->world, &ref.index, &ref.generation);
         (void)pthread_mutex_unlock(&system->lock);
         if (!open) {
-            return trp_explain(TROUPE_ERR_CLOSED, "executor %u is stopping", executor_id);
+            return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "executor %u is stopping", executor_id);
         }
     }
     if (!got) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for one more actor");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for one more actor");
     }
     *out_ref = ref;
     return TROUPE_OK;
@@ -292,7 +291,7 @@ enum troupe_err trp_spawn(
     if (err == TROUPE_OK &&
         (spawner->ending ||
          atomic_load_explicit(&spawner->system->stop_asked, memory_order_relaxed))) {
-        err = trp_explain(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
+        err = TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
     }
     if (err == TROUPE_OK) {
         err = spawn_check(spawner->system, options, &behaviour_index);

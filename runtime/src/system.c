@@ -112,7 +112,7 @@ static uint64_t host_now(troupe_executor_t *executor)
 
 static void host_explain(const char *text)
 {
-    (void)trp_explain(TROUPE_ERR_SYSTEM, "%s", text);
+    (void)TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "%s", text);
 }
 
 static const struct troupe_host system_host = {
@@ -169,7 +169,7 @@ enum troupe_err trp_system_add_executor(
     (void)pthread_mutex_unlock(&system->lock);
     if (!added) {
         trp_executor_free(&executor);
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for an executor");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
     *out_executor = executor;
     return TROUPE_OK;
@@ -371,7 +371,7 @@ enum troupe_err troupe_system_watched_exit(troupe_system_t *system, struct troup
         *out_exit = system->watched_exit;
     }
     (void)pthread_mutex_unlock(&system->lock);
-    return ended ? TROUPE_OK : trp_explain(TROUPE_ERR_NOENT, "no watched actor has ended");
+    return ended ? TROUPE_OK : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no watched actor has ended");
 }
 
 /* Life. ----------------------------------------------------------------------------------------- */
@@ -383,7 +383,7 @@ static enum troupe_err system_check_behaviours(
     while (behaviours != NULL && behaviours[count] != NULL) {
         const struct troupe_behaviour *behaviour = behaviours[count];
         if (behaviour->name == NULL || behaviour->name[0] == '\0' || behaviour->receive == NULL) {
-            return trp_explain(
+            return TRP_EXPLAIN(
                 TROUPE_ERR_INVAL,
                 "behaviour %u ('%s') needs a name and a receive",
                 count + 1,
@@ -391,14 +391,14 @@ static enum troupe_err system_check_behaviours(
         }
         for (uint32_t i = 0; i < count; i++) {
             if (strcmp(behaviours[i]->name, behaviour->name) == 0) {
-                return trp_explain(
+                return TRP_EXPLAIN(
                     TROUPE_ERR_INVAL, "two behaviours are called '%s'", behaviour->name);
             }
         }
         count++;
     }
     if (count == 0 || count > UINT16_MAX) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "a system has 1 to %d behaviours; this one has %u",
             UINT16_MAX,
@@ -414,7 +414,7 @@ static enum troupe_err system_copy_behaviours(
 {
     system->behaviours = calloc(system->behaviour_count, sizeof(*system->behaviours));
     if (system->behaviours == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a system");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a system");
     }
     memcpy(system->behaviours, behaviours, system->behaviour_count * sizeof(*behaviours));
     return TROUPE_OK;
@@ -487,19 +487,19 @@ static bool system_has_threads(void)
 static enum troupe_err system_open(troupe_system_t *system)
 {
     if (!trp_system_has_descriptors(0)) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free; close some, or raise the limit of open files",
             TRP_DESCRIPTORS_FREE_MIN);
     }
     if (!system_has_threads()) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "no more threads can be made; end some, or raise the limit of processes");
     }
     system->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (system->wake_fd < 0) {
-        return trp_explain(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
+        return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
     enum troupe_err err = trp_wire_context_new(system_socket_count_max(), &system->context);
     if (err != TROUPE_OK) {
@@ -574,7 +574,7 @@ enum troupe_err troupe_system_new(
 {
     troupe_system_t *system = calloc(1, sizeof(*system));
     if (system == NULL) {
-        return trp_explain(TROUPE_ERR_NOMEM, "no memory for a system");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a system");
     }
     system->wake_fd = -1;
     system->epoll_fd = -1;
@@ -747,7 +747,7 @@ enum troupe_err troupe_progress(troupe_system_t *system, const struct troupe_bud
     }
     system_arm(system);
     if (system_stop_asked(system)) {
-        return trp_explain(TROUPE_ERR_CLOSED, "the system was asked to stop");
+        return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system was asked to stop");
     }
     return TROUPE_OK;
 }
@@ -768,7 +768,7 @@ int troupe_system_fd(troupe_system_t *system)
     if (epoll_fd < 0 || timer_fd < 0 || !system_watch_fd(epoll_fd, timer_fd) ||
         !system_watch_fd(epoll_fd, system->wake_fd) ||
         !system_watch_fd(epoll_fd, system->executor->mailbox.pull_fd)) {
-        (void)trp_explain(TROUPE_ERR_SYSTEM, "no descriptor to wait for: errno %d", errno);
+        (void)TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no descriptor to wait for: errno %d", errno);
         (void)close(epoll_fd);
         (void)close(timer_fd);
         return -1;
@@ -802,7 +802,7 @@ enum troupe_err troupe_system_destroy(troupe_system_t **system_p)
     uint32_t port_count = system->port_count;
     (void)pthread_mutex_unlock(&system->lock);
     if (port_count != 0) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_TIMEDOUT,
             "%u ports are still open; destroy them before the system",
             port_count);

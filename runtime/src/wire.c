@@ -21,11 +21,11 @@ enum troupe_err trp_wire_context_new(int socket_count_max, void **out_context)
 {
     void *context = zmq_ctx_new();
     if (context == NULL) {
-        return trp_explain(TROUPE_ERR_SYSTEM, "ZeroMQ makes no context: %s", zmq_strerror(errno));
+        return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "ZeroMQ makes no context: %s", zmq_strerror(errno));
     }
     if (zmq_ctx_set(context, ZMQ_MAX_SOCKETS, socket_count_max) != 0) {
         (void)zmq_ctx_term(context);
-        return trp_explain(TROUPE_ERR_INVAL, "ZeroMQ refuses %d sockets", socket_count_max);
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "ZeroMQ refuses %d sockets", socket_count_max);
     }
     *out_context = context;
     return TROUPE_OK;
@@ -62,7 +62,7 @@ static enum troupe_err wire_open(
 {
     void *socket = wire_socket(context, type);
     if (socket == NULL) {
-        return trp_explain(
+        return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "ZeroMQ makes no socket for %s: %s; end some executors, or raise the limit of open "
             "files",
@@ -71,7 +71,7 @@ static enum troupe_err wire_open(
     }
     if (attach(socket, endpoint) != 0) {
         enum troupe_err err =
-            trp_explain(TROUPE_ERR_SYSTEM, "ZeroMQ refuses %s: %s", endpoint, zmq_strerror(errno));
+            TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "ZeroMQ refuses %s: %s", endpoint, zmq_strerror(errno));
         (void)zmq_close(socket);
         return err;
     }

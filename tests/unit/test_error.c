@@ -67,9 +67,9 @@ Test(error, has_no_detail_at_first)
 
 Test(error, keeps_the_latest_detail_and_hands_the_code_through)
 {
-    cr_expect(eq(int, trp_explain(TROUPE_ERR_FULL, "mailbox %d", 7), TROUPE_ERR_FULL));
+    cr_expect(eq(int, TRP_EXPLAIN(TROUPE_ERR_FULL, "mailbox %d", 7), TROUPE_ERR_FULL));
     cr_expect(strcmp(troupe_error_detail(), "mailbox 7") == 0);
-    cr_expect(eq(int, trp_explain(TROUPE_ERR_INVAL, "%s", ""), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, TRP_EXPLAIN(TROUPE_ERR_INVAL, "%s", ""), TROUPE_ERR_INVAL));
     cr_expect(strcmp(troupe_error_detail(), "") == 0);
 }
 
@@ -77,7 +77,7 @@ Test(error, cuts_a_detail_that_is_too_long)
 {
     static char text[8192];
     memset(text, 'x', sizeof(text) - 1);
-    (void)trp_explain(TROUPE_ERR_INVAL, "%s", text);
+    (void)TRP_EXPLAIN(TROUPE_ERR_INVAL, "%s", text);
     size_t bytes = strlen(troupe_error_detail());
     cr_expect(lt(sz, bytes, sizeof(text) - 1));
     cr_expect(ge(sz, bytes, 255));
@@ -87,7 +87,7 @@ Test(error, cuts_a_detail_that_is_too_long)
 static void *explain_on_another_thread(void *seen)
 {
     memcpy(seen, troupe_error_detail(), 1);
-    (void)trp_explain(TROUPE_ERR_INVAL, "theirs");
+    (void)TRP_EXPLAIN(TROUPE_ERR_INVAL, "theirs");
     return NULL;
 }
 
@@ -95,7 +95,7 @@ Test(error, keeps_details_of_threads_apart)
 {
     char seen = 'x';
     pthread_t thread;
-    (void)trp_explain(TROUPE_ERR_INVAL, "ours");
+    (void)TRP_EXPLAIN(TROUPE_ERR_INVAL, "ours");
 
     cr_assert(eq(int, pthread_create(&thread, NULL, explain_on_another_thread, &seen), 0));
     cr_assert(eq(int, pthread_join(thread, NULL), 0));
