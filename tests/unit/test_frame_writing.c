@@ -193,10 +193,11 @@ Test(frame_writing, never_writes_a_run_that_cannot_be_read)
 {
     const struct trp_envelope like = {1, 2, 3, 4, 5, 0};
     struct trp_outframe frame = begin();
+    static const uint8_t no_body[8];
     uint64_t put = 0;
 
     // Bodies of no bytes need no room: something else has to end the frame, or the run.
-    while (put < 4 * TRP_FRAME_BYTES_MAX && trp_outframe_put_plain(&frame, &like, NULL)) {
+    while (put < 4 * TRP_FRAME_BYTES_MAX && trp_outframe_put_plain(&frame, &like, no_body)) {
         put++;
     }
 
