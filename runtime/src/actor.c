@@ -253,8 +253,8 @@ bool trp_actor_meet_plain(
     uint32_t index = envelope->to_index;
     struct trp_actor *actor = trp_world_find(&executor->world, index, envelope->to_generation);
     if (TRP_UNLIKELY(
-            actor == NULL || actor->life != TRP_LIFE_RUNNING || !link->is_loop ||
-            envelope->from_generation == 0 || link->is_hungry || link->room_sent)) {
+            actor == NULL || actor->life != TRP_LIFE_RUNNING || envelope->from_generation == 0 ||
+            link->is_hungry || link->room_sent)) {
         return false;
     }
     uint32_t size = envelope->tag;

@@ -210,7 +210,7 @@ static uint64_t executor_meet_items(
     struct trp_item item;
     *out_fault = TRP_FAULT_NONE;
     while (!trp_frame_at_end(cursor)) {
-        const struct trp_envelope *plain = trp_frame_peek_plain(cursor);
+        const struct trp_envelope *plain = link->is_loop ? trp_frame_peek_plain(cursor) : NULL;
         if (TRP_LIKELY(plain != NULL) && trp_actor_meet_plain(executor, link, plain)) {
             link->received_count++;
             counted++;

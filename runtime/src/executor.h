@@ -365,7 +365,7 @@ struct trp_alarm {
 };
 
 /**
- * Meet a plain message: kind USER, no flags.
+ * Meet a plain message of its own: kind USER, no flags; @p link is the loop.
  *
  * @return false: its actor does not run here, or its credit goes a longer way; nothing was done.
  */

@@ -143,16 +143,6 @@ static bool link_take_attach(
     return found;
 }
 
-/** Undo link_take_attach(): there is room, for it was taken from there. */
-static void link_put_attach_back(struct troupe_executor *executor, const struct trp_attach *attach)
-{
-    (void)pthread_mutex_lock(&executor->system->lock);
-    if (executor->attached_count < executor->attached_capacity) {
-        executor->attached[executor->attached_count++] = *attach;
-    }
-    (void)pthread_mutex_unlock(&executor->system->lock);
-}
-
 /** Undo link_attach(), before anything was sent. */
 static void link_detach(struct troupe_executor *executor, uint32_t peer_id)
 {
@@ -253,14 +243,13 @@ struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer
     }
     link = trp_idmap_find(&executor->links, peer_id);
     if (link == NULL || !link->in_open) {
-        // Whoever did not attach is a stranger, and leaves nothing behind.
         struct trp_attach attach;
-        if (!link_take_attach(executor, peer_id, &attach)) {
-            return NULL;
-        }
         link = link_new(executor, peer_id);
         if (link == NULL) {
-            link_put_attach_back(executor, &attach);
+            return NULL;
+        }
+        if (!link_take_attach(executor, peer_id, &attach)) {
+            link_release(executor, link); // a stranger, who leaves nothing behind
             return NULL;
         }
         link->in_cookie = attach.cookie;

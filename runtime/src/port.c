@@ -230,6 +230,27 @@ static bool port_take_answer(
     return true;
 }
 
+/** There is no memory for a message: it is a dead letter, and its credit and body go back. */
+static void port_lose(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+{
+    struct troupe_body content = trp_item_body(item, 0);
+    struct port_mail lost = {
+        .message = {.type = item->envelope->type, .body = &content},
+        .peer_id = link->peer_id,
+        .counted = trp_kind_is_counted(item->kind),
+        .metered = item->kind == TRP_KIND_USER && (item->flags & TRP_FLAG_UNMETERED) == 0,
+        .provisional = (item->flags & TRP_FLAG_PROVISIONAL) != 0,
+    };
+    if (lost.counted) {
+        trp_count(&executor->counters.dead_by_reason[TROUPE_DEAD_REFUSED], 1);
+        port_settle(executor, &lost, false);
+    }
+    if (item->given != NULL) {
+        troupe_body_free(&content);
+    }
+}
+
 void trp_port_meet(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
 {
@@ -237,7 +258,7 @@ void trp_port_meet(
     for (uint32_t i = 0; i < item->count; i++) {
         struct port_mail *mail = port_mail_of(item, i);
         if (mail == NULL) {
-            trp_count(&executor->counters.dead_by_reason[TROUPE_DEAD_REFUSED], 1);
+            port_lose(executor, link, item);
             continue;
         }
         mail->peer_id = link->peer_id;

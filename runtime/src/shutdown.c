@@ -115,13 +115,8 @@ static bool shutdown_await(troupe_system_t *system, uint32_t id, uint64_t deadli
     return true;
 }
 
-/** Ask an executor to end: over the link to it, or by a word where there is none. */
-static void shutdown_ask(troupe_system_t *system, uint32_t id)
+void trp_system_ask_to_end(troupe_system_t *system, uint32_t id)
 {
-    struct trp_link *link = trp_idmap_find(&system->executor->links, id);
-    if (link != NULL && link->out_open) {
-        (void)trp_link_command(system->executor, link, TRP_KIND_STOP_EXECUTOR, NULL, 0);
-    }
     (void)pthread_mutex_lock(&system->lock);
     struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
     if (executor != NULL) {
@@ -132,6 +127,16 @@ static void shutdown_ask(troupe_system_t *system, uint32_t id)
         }
     }
     (void)pthread_mutex_unlock(&system->lock);
+}
+
+/** Ask an executor to end: over the link to it, past its mail, and by a word for where there is none. */
+static void shutdown_ask(troupe_system_t *system, uint32_t id)
+{
+    struct trp_link *link = trp_idmap_find(&system->executor->links, id);
+    if (link != NULL && link->out_open) {
+        (void)trp_link_command(system->executor, link, TRP_KIND_STOP_EXECUTOR, NULL, 0);
+    }
+    trp_system_ask_to_end(system, id);
 }
 
 bool trp_system_shut_down(troupe_system_t *system)

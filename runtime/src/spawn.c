@@ -85,9 +85,9 @@ static enum troupe_err spawn_new_executor(
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no executor for '%s'; end some actors, pool them "
-            "with "
+            "by "
             "%s:N, or raise the limit of open files",
-            TRP_DESCRIPTORS_FREE_MIN,
+            TRP_DESCRIPTORS_FREE_MIN + TRP_DESCRIPTORS_FOR_LINKS,
             options->name != NULL ? options->name : options->behaviour->name,
             ops->name);
     }
@@ -306,6 +306,7 @@ enum troupe_err trp_spawn(
     if (target.fresh != NULL) {
         err = spawn_start_fresh(spawner, target.fresh, options->cpu_mask);
     }
+    bool started = err == TROUPE_OK && target.fresh != NULL; // and it stays while our link is open
     troupe_ref_t ref = TROUPE_REF_NONE;
     if (err == TROUPE_OK) {
         err = spawn_get_row(spawner, target.executor_id, &ref);
@@ -318,6 +319,9 @@ enum troupe_err trp_spawn(
         if (err != TROUPE_OK) {
             spawn_undo(spawner, ref);
         }
+    }
+    if (err != TROUPE_OK && started) {
+        trp_system_ask_to_end(spawner->system, target.executor_id);
     }
     if (err == TROUPE_OK && out_ref != NULL) {
         *out_ref = ref;

@@ -185,6 +185,9 @@ void trp_counters_add(const struct trp_counters *counters, struct troupe_stats *
 /** @return the sum of an executor's dead letters. */
 uint64_t trp_counters_dead(const struct trp_counters *counters);
 
+/** Leave word with an executor to end; it needs no link. @threads any */
+void trp_system_ask_to_end(troupe_system_t *system, uint32_t id);
+
 /** Stop everything but executor 0, then it. @return false at the deadline; the detail says who. */
 bool trp_system_shut_down(troupe_system_t *system);
 

@@ -28,7 +28,8 @@
 enum troupe_notice {
     /**
      * There is room again where a send was refused with ::TROUPE_ERR_FULL. Body: struct troupe_room.
-     * Comes once for each receiver that refused, however often it refused until then.
+     * Comes once for each receiver that refused, however often it refused until then. Those who
+     * share an executor are told in turn; the room is kept for an actor while it meets the notice.
      */
     TROUPE_MESSAGE_ROOM = 0x7FFFFF01,
 

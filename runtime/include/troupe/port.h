@@ -50,14 +50,13 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_port_new(
 TROUPE_API troupe_context_t *troupe_port_context(troupe_port_t *port);
 
 /**
- * Receive one message.
+ * Receive one message. One that came when there was no memory to hold it is a dead letter `refused`.
  *
  * @param timeout_ns   How long to wait for it, in nanoseconds; 0: not at all.
  * @param out_message  Receives it. ::TROUPE_MESSAGE_ROOM notices come here like any message.
  *
  * @retval TROUPE_OK            *out_message is set.
  * @retval TROUPE_ERR_TIMEDOUT  none came.
- * @retval TROUPE_ERR_NOMEM     no memory to hold it; it waits.
  * @retval TROUPE_ERR_THREAD    called from another thread.
  *
  * @owns    The caller owns *out_message until troupe_message_destroy().
