@@ -1,4 +1,5 @@
 #!/bin/sh
+# ctest: serial
 # Ctrl-C and a plain kill end the examples in order, within 2 s.
 set -eu
 export LC_ALL=C
