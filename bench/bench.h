@@ -58,22 +58,36 @@ struct bench_part {
 enum bench_floor_kind {
     BENCH_FLOOR_NONE,    /**< It has no counterpart. */
     BENCH_FLOOR_FLOW,    /**< One way, PUSH to PULL. */
-    BENCH_FLOOR_ROUND,   /**< A number handed on and on, PAIR to PAIR. */
+    BENCH_FLOOR_ROUND,   /**< A number handed on and on, each part to the next. */
     BENCH_FLOOR_IN_TURN, /**< One PAIR to another in one thread, sent and received in turn. */
+};
+
+/** By what it travels, and with that between what. */
+enum bench_transport {
+    BENCH_TRANSPORT_INPROC, /**< Within this process: each part a thread, or all in one. */
+    BENCH_TRANSPORT_IPC,    /**< Each part a process. */
+    BENCH_TRANSPORT_TCP,    /**< Each part a process, on the loopback interface. */
+};
+
+/** The floor of a case. */
+struct bench_floor {
+    enum bench_floor_kind kind;
+    enum bench_transport transport;
 };
 
 /** A workload. */
 struct bench_workload {
-    const char *name;        /**< As on the command line. */
-    const char *question;    /**< What it measures, for people. */
-    uint32_t actors;         /**< How many, unless the command line says. */
-    uint32_t actors_min;     /**< Fewest. */
-    uint32_t actors_max;     /**< Most; equal to the fewest when the shape fixes them. */
-    uint32_t parts_more;     /**< Parts beside the actors: the other side of a fan. */
-    uint64_t messages_world; /**< Default where all actors share the caller's world. */
-    uint64_t messages_apart; /**< Default where they do not. */
-    bool counts_actors;      /**< A message stands for an actor started; no number of actors. */
-    bool rounds_up;          /**< Messages come in pairs. */
+    const char *name;          /**< As on the command line. */
+    const char *question;      /**< What it measures, for people. */
+    uint32_t actors;           /**< How many, unless the command line says. */
+    uint32_t actors_min;       /**< Fewest. */
+    uint32_t actors_max;       /**< Most; equal to the fewest when the shape fixes them. */
+    uint32_t parts_more;       /**< Parts beside the actors: the other side of a fan. */
+    uint64_t messages_world;   /**< Default where all actors share the caller's world. */
+    uint64_t messages_apart;   /**< Default where they do not, but share a process. */
+    uint64_t messages_process; /**< Default where they are in several processes. */
+    bool counts_actors;        /**< A message stands for an actor started; no number of actors. */
+    bool rounds_up;            /**< Messages come in pairs. */
     enum bench_floor_kind floor;
 
     /** Its behaviours, ended by NULL. */
@@ -98,6 +112,9 @@ uint64_t bench_cpu_of(uint64_t cpu_mask, uint32_t index);
 /** The actor that runs a plan: it spawns the workers, starts them and sums what they counted. */
 extern const struct troupe_behaviour bench_root;
 
+/** @return ::bench_root and the behaviours of all workloads, ended by NULL. */
+const struct troupe_behaviour *const *bench_behaviours(void);
+
 /** Message that starts ::bench_root, without a body. */
 #define BENCH_START 1u
 
@@ -109,6 +126,8 @@ struct bench_tally {
     uint64_t elapsed_ns; /**< From the first message sent to the last one met. */
     uint64_t messages;   /**< Counted by those who met them. */
     uint64_t checksum;   /**< The sum of their numbers. */
+    uint64_t answer_ns;  /**< From a spawn to its first answer, the median; 0: not measured. */
+    uint64_t alive;      /**< How many actors answered when all had been started; likewise. */
 };
 
 /** @return whether @p text, the exit text of ::bench_root, is a tally. */
@@ -136,7 +155,7 @@ struct bench_case {
     const char **place; /**< Those of the rules that its actors meet, ended by NULL. */
     char backend[64];   /**< As the rules say: "ecs", "thread", "thread:4", "ecs/thread". */
     char transport[64]; /**< As the rules say: "inproc", "ipc", "tcp". */
-    enum bench_floor_kind floor;
+    struct bench_floor floor;
     uint32_t runs;
     bool has_floor; /**< The floor was asked for; @ref floor says whether there is one. */
 };
@@ -158,6 +177,8 @@ void bench_case_free(struct bench_case *self);
 struct bench_result {
     double *ours_ns_per_message;
     double *floor_ns_per_message; /**< NULL without a floor. */
+    double *answer_ns;            /**< From a spawn to its first answer; zeros: not measured. */
+    uint64_t alive;               /**< How many actors were alive at once; 0: not measured. */
     uint64_t checksum;
 };
 
@@ -188,7 +209,19 @@ void bench_result_free(struct bench_result *result);
  * @blocks until it has
  */
 bool bench_floor_run(
-    enum bench_floor_kind kind, const struct bench_plan *plan, struct bench_tally *out_tally);
+    const struct bench_floor *floor, const struct bench_plan *plan, struct bench_tally *out_tally);
+
+/** The word that makes the program one part of a floor; see bench_floor_part(). */
+#define BENCH_FLOOR_PART "--floor-part"
+
+/**
+ * Be one part of a floor between processes, as told through standard input, which is a socket.
+ *
+ * @return the exit status.
+ *
+ * @blocks until the floor is done
+ */
+int bench_floor_part(void);
 
 /** Print the heading of the table for people. */
 void bench_report_heading(FILE *file, bool has_floor);

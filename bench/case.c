@@ -12,6 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/** Behaviours of one workload, with room to spare. */
+#define CASE_BEHAVIOUR_COUNT_MAX 8
+
+/** @return whether some of its actors are in processes of their own or of a pool. */
+static bool case_has_processes(const struct bench_case *self)
+{
+    return strstr(self->backend, "process") != NULL;
+}
+
 /** @return whether @p rule, `GLOB=PLACE`, is about an actor of that name. */
 static bool rule_matches(const char *rule, const char *name)
 {
@@ -60,38 +69,47 @@ static void add_word(char *text, size_t text_bytes, const char *word, size_t wor
         text + used, text_bytes - used, "%s%.*s", used > 0 ? "/" : "", (int)word_bytes, word);
 }
 
-/** Note what the rule @p rule says about backend and transport; NULL: the default. */
-static void case_note_place(struct bench_case *self, const char *rule)
-{
-    const char *place = rule == NULL ? NULL : strchr(rule, '=');
-    place = place == NULL ? "ecs" : place + 1;
-    size_t backend_bytes = strcspn(place, "+; ");
-    add_word(self->backend, sizeof(self->backend), place, backend_bytes);
+/** The rules that the measured actors meet, each NULL where the default holds. */
+struct case_rules {
+    const char *rules[CASE_BEHAVIOUR_COUNT_MAX];
+    size_t count;
+};
 
-    const char *transport = place + backend_bytes;
-    transport = *transport == '+' ? transport + 1 : "inproc";
-    add_word(self->transport, sizeof(self->transport), transport, strcspn(transport, "; "));
+/** @return where the rule says to, its right side. */
+static const char *rule_place(const char *rule)
+{
+    const char *equals = rule == NULL ? NULL : strchr(rule, '=');
+    return equals == NULL ? "ecs" : equals + 1;
 }
 
-/** Find the rule that an actor called @p name meets, and keep it. */
-static void case_place(
-    struct bench_case *self,
-    const struct bench_options *options,
-    bool *is_kept,
-    const char *name,
-    bool is_measured)
+/** Note what the rules say about backends and transports. */
+static void case_note_places(struct bench_case *self, const struct case_rules *met)
 {
-    const char *rule = NULL;
-    for (size_t i = 0; options->place[i] != NULL && rule == NULL; i++) {
+    for (size_t i = 0; i < met->count; i++) {
+        const char *place = rule_place(met->rules[i]);
+        add_word(self->backend, sizeof(self->backend), place, strcspn(place, "+; "));
+    }
+    // Unless a rule says: the nearest by which they all can be reached.
+    const char *nearest = case_has_processes(self) ? "ipc" : "inproc";
+    for (size_t i = 0; i < met->count; i++) {
+        const char *place = rule_place(met->rules[i]);
+        place += strcspn(place, "+; ");
+        const char *transport = *place == '+' ? place + 1 : nearest;
+        add_word(self->transport, sizeof(self->transport), transport, strcspn(transport, "; "));
+    }
+}
+
+/** Find the rule that an actor called @p name meets, and keep it. @return it, or NULL. */
+static const char *case_place(const struct bench_options *options, bool *is_kept, const char *name)
+{
+    for (size_t i = 0; options->place[i] != NULL; i++) {
         if (rule_matches(options->place[i], name)) {
-            rule = options->place[i];
             is_kept[i] = true;
             options->place_is_used[i] = true;
+            return options->place[i];
         }
     }
-    if (is_measured) {
-        case_note_place(self, rule != NULL ? rule : environment_rule(name));
-    }
+    return environment_rule(name);
 }
 
 static bool case_place_all(struct bench_case *self, const struct bench_options *options)
@@ -107,10 +125,13 @@ static bool case_place_all(struct bench_case *self, const struct bench_options *
         (void)fprintf(stderr, "troupe-bench: no memory for %zu rules\n", rule_count);
         return false;
     }
-    for (size_t i = 0; self->workload->behaviours[i] != NULL; i++) {
-        case_place(self, options, is_kept, self->workload->behaviours[i]->name, true);
+    struct case_rules met = {0};
+    const struct troupe_behaviour *behaviour = NULL;
+    while ((behaviour = self->workload->behaviours[met.count]) != NULL) {
+        met.rules[met.count++] = case_place(options, is_kept, behaviour->name);
     }
-    case_place(self, options, is_kept, bench_root.name, false);
+    case_note_places(self, &met);
+    (void)case_place(options, is_kept, bench_root.name); // it is not measured
 
     size_t kept_count = 0;
     for (size_t i = 0; i < rule_count; i++) {
@@ -138,12 +159,19 @@ static uint64_t cpus_allowed(void)
     return cpu_mask;
 }
 
-/** @return the CPUs to deal out: two actors that talk get a core each, more only when asked. */
+/**
+ * @return the CPUs to deal out: two actors that talk get a core each, more only when asked.
+ *
+ * Processes that hand a number to and fro do not: each has an I/O thread beside its own, and the
+ * floor is a third faster where that one may run on the other core.
+ */
 static uint64_t case_cpus(const struct bench_case *self, const struct bench_options *options)
 {
-    bool is_alone =
-        strcmp(self->backend, "thread") == 0; // in a pool a thread is not an actor's own
-    bool is_pair = !self->workload->counts_actors && bench_part_count(&self->plan) == 2;
+    // In a pool a thread or a process is not an actor's own.
+    bool is_process = strcmp(self->backend, "process") == 0;
+    bool is_alone = is_process || strcmp(self->backend, "thread") == 0;
+    bool is_pair = !self->workload->counts_actors && bench_part_count(&self->plan) == 2 &&
+                   !(is_process && self->workload->floor == BENCH_FLOOR_ROUND);
     uint64_t cpu_mask = cpus_allowed();
     if (!is_alone || options->pins_none || __builtin_popcountll(cpu_mask) < 2) {
         return 0;
@@ -157,6 +185,9 @@ static bool case_count(struct bench_case *self, const struct bench_options *opti
     const struct bench_workload *workload = self->workload;
     bool is_world = strcmp(self->backend, "ecs") == 0;
     uint64_t messages = is_world ? workload->messages_world : workload->messages_apart;
+    if (case_has_processes(self)) {
+        messages = workload->messages_process;
+    }
     if (options->messages != 0) {
         messages = options->messages;
     }
@@ -183,14 +214,42 @@ static bool case_count(struct bench_case *self, const struct bench_options *opti
     return true;
 }
 
-/** @return how raw libzmq does the same where the case's actors live. */
-static enum bench_floor_kind case_floor(const struct bench_case *self)
+/** @return whether each of its actors is in another process than the others. */
+static bool case_is_all_processes(const struct bench_case *self)
 {
-    if (self->workload->counts_actors || strcmp(self->transport, "inproc") != 0 ||
-        strstr(self->backend, "process") != NULL) {
-        return BENCH_FLOOR_NONE;
+    if (strcmp(self->backend, "process") == 0) {
+        return true;
     }
-    return strcmp(self->backend, "ecs") == 0 ? BENCH_FLOOR_IN_TURN : self->workload->floor;
+    // Of two, one may be anywhere else.
+    bool is_pair = bench_part_count(&self->plan) == 2;
+    const char *slash = strchr(self->backend, '/');
+    return is_pair && slash != NULL &&
+           (strcmp(slash, "/process") == 0 || strncmp(self->backend, "process/", 8) == 0);
+}
+
+/** @return how raw libzmq does the same where the case's actors live. */
+static struct bench_floor case_floor(const struct bench_case *self)
+{
+    static const char *const transports[] = {
+        [BENCH_TRANSPORT_INPROC] = "inproc",
+        [BENCH_TRANSPORT_IPC] = "ipc",
+        [BENCH_TRANSPORT_TCP] = "tcp",
+    };
+    struct bench_floor floor = {.kind = self->workload->floor};
+    while (strcmp(self->transport, transports[floor.transport]) != 0) {
+        if (floor.transport == BENCH_TRANSPORT_TCP) {
+            return (struct bench_floor){BENCH_FLOOR_NONE, BENCH_TRANSPORT_INPROC}; // a mixture
+        }
+        floor.transport++;
+    }
+    bool is_here = floor.transport == BENCH_TRANSPORT_INPROC;
+    if (self->workload->counts_actors ||
+        (is_here ? case_has_processes(self) : !case_is_all_processes(self))) {
+        floor.kind = BENCH_FLOOR_NONE;
+    } else if (strcmp(self->backend, "ecs") == 0) {
+        floor.kind = BENCH_FLOOR_IN_TURN;
+    }
+    return floor;
 }
 
 bool bench_case_init(
@@ -212,7 +271,9 @@ bool bench_case_init(
         return false;
     }
     out_case->plan.cpu_mask = case_cpus(out_case, options);
-    out_case->floor = options->has_floor ? case_floor(out_case) : BENCH_FLOOR_NONE;
+    if (options->has_floor) {
+        out_case->floor = case_floor(out_case);
+    }
     return true;
 }
 

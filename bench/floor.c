@@ -8,9 +8,9 @@
  *     in turn   PAIR --> PAIR   both in one thread, each message sent and received before the next
  *
  * The same parts as in our run, pinned alike, and the same sum at the end. Threads and sockets are
- * made before the clock starts and ended after it stopped.
+ * made before the clock starts and ended after it stopped. Between processes see floor_process.c.
  */
-#include "bench.h"
+#include "floor.h"
 
 #include <zmq.h>
 
@@ -18,25 +18,15 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 struct floor_run;
 
-/** One part: a thread and its sockets. */
-struct floor_part {
+/** A part that is a thread. */
+struct floor_seat {
     struct floor_run *run;
-    struct bench_part part;
-    uint32_t index;
+    struct floor_part part;
     pthread_t thread;
-    void *in;          // NULL when it only sends
-    void **out;        // a socket for each peer
-    bool shares_in;    // its only `out` is `in`: the two of a ping pong share one pair
-    uint64_t first_ns; // 0 when it starts nothing
-    uint64_t last_ns;  // 0 when it meets nothing
-    uint64_t received;
-    uint64_t checksum;
-    int err; // of zmq_errno(); 0 when all went well
+    bool shares_in; // its only `out` is `in`: the two of a ping pong share one pair
 };
 
 struct floor_run {
@@ -44,16 +34,9 @@ struct floor_run {
     const struct bench_plan *plan;
     void *context;
     uint32_t part_count;
-    struct floor_part *parts;
+    struct floor_seat *seats;
     pthread_barrier_t barrier; // all threads and the main one
 };
-
-static uint64_t floor_now(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
 
 /**
  * Say what failed and end the program. Threads that wait for a number that will not come cannot be
@@ -69,107 +52,23 @@ static _Noreturn void floor_die(const char *what, int err)
     _Exit(EXIT_FAILURE);
 }
 
-/* Messages. ------------------------------------------------------------------------------------ */
-
-/** Send a body of the plan's size that starts with @p number. @return 0 or an error number. */
-static int floor_send(void *socket, const struct bench_plan *plan, uint64_t number)
-{
-    zmq_msg_t message;
-    if (zmq_msg_init_size(&message, (size_t)plan->size_bytes) != 0) {
-        return zmq_errno();
-    }
-    unsigned char *body = zmq_msg_data(&message);
-    memcpy(body, &number, sizeof(number));
-    if (plan->size_bytes > sizeof(number)) {
-        memset(body + sizeof(number), 0, (size_t)plan->size_bytes - sizeof(number));
-    }
-    while (zmq_msg_send(&message, socket, 0) < 0) {
-        if (zmq_errno() != EINTR) {
-            int err = zmq_errno();
-            (void)zmq_msg_close(&message);
-            return err;
-        }
-    }
-    return 0;
-}
-
-/** Receive into @p message, which is used again and again. @return 0 or an error number. */
-static int floor_receive(void *socket, zmq_msg_t *message, uint64_t *out_number)
-{
-    while (zmq_msg_recv(message, socket, 0) < 0) {
-        if (zmq_errno() != EINTR) {
-            return zmq_errno();
-        }
-    }
-    memcpy(out_number, zmq_msg_data(message), sizeof(*out_number));
-    return 0;
-}
-
 /* Threads. ------------------------------------------------------------------------------------- */
-
-static void floor_source(struct floor_part *self)
-{
-    self->first_ns = floor_now();
-    for (uint64_t i = 0; i < self->part.send_count && self->err == 0; i++) {
-        void *socket = self->out[i % self->part.peer_count];
-        self->err = floor_send(socket, self->run->plan, self->part.number_first + i);
-    }
-}
-
-static void floor_sink(struct floor_part *self, zmq_msg_t *message)
-{
-    while (self->received < self->part.receive_count && self->err == 0) {
-        uint64_t number = 0;
-        self->err = floor_receive(self->in, message, &number);
-        self->checksum += number;
-        self->received++;
-    }
-    self->last_ns = floor_now();
-}
-
-static void floor_hopper(struct floor_part *self, zmq_msg_t *message)
-{
-    const struct bench_plan *plan = self->run->plan;
-    if (self->index == 0) {
-        self->first_ns = floor_now();
-        self->err = floor_send(self->out[0], plan, 0);
-    }
-    while (self->received < self->part.receive_count && self->err == 0) {
-        uint64_t number = 0;
-        self->err = floor_receive(self->in, message, &number);
-        self->checksum += number;
-        self->received++;
-        if (self->err == 0 && number + 1 < plan->messages) {
-            self->err = floor_send(self->out[0], plan, number + 1);
-        }
-    }
-    self->last_ns = floor_now();
-}
 
 static void *floor_thread(void *opaque)
 {
-    struct floor_part *self = opaque;
-    zmq_msg_t message;
-    (void)zmq_msg_init(&message); // cannot fail
+    struct floor_seat *self = opaque;
     (void)pthread_barrier_wait(&self->run->barrier);
-    if (self->run->kind == BENCH_FLOOR_ROUND) {
-        floor_hopper(self, &message);
-    } else if (self->part.send_count > 0) {
-        floor_source(self);
-    } else if (self->part.receive_count > 0) {
-        floor_sink(self, &message);
-    }
-    (void)zmq_msg_close(&message);
-    if (self->err != 0) {
-        floor_die("a message", self->err);
+    floor_part_run(&self->part);
+    if (self->part.err != 0) {
+        floor_die("a message", self->part.err);
     }
     return NULL;
 }
 
 /** Start the thread of a part where the plan pins it. @return 0 or an error number. */
-static int floor_start(struct floor_part *self)
+static int floor_start(struct floor_seat *self)
 {
-    uint64_t cpu_mask = bench_cpu_of(self->run->plan->cpu_mask, self->index);
+    uint64_t cpu_mask = bench_cpu_of(self->run->plan->cpu_mask, self->part.index);
     pthread_attr_t attributes;
     int err = pthread_attr_init(&attributes);
     if (err != 0) {
@@ -208,28 +107,30 @@ static void *floor_socket(struct floor_run *run, int type, bool binds, uint32_t 
 }
 
 /** Bind what a part receives from. @return whether it could. */
-static bool floor_bind(struct floor_run *run, struct floor_part *self)
+static bool floor_bind(struct floor_run *run, struct floor_seat *seat)
 {
+    struct floor_part *self = &seat->part;
     self->out = calloc((size_t)self->part.peer_count + 1, sizeof(*self->out));
     if (self->out == NULL) {
         errno = ENOMEM;
         return false;
     }
     // The second of two connects to the first's socket, and that pair serves both ways.
-    self->shares_in = run->kind == BENCH_FLOOR_ROUND && run->part_count == 2;
-    if (self->part.receive_count == 0 && run->kind == BENCH_FLOOR_FLOW) {
+    seat->shares_in = run->kind == BENCH_FLOOR_ROUND && run->part_count == 2;
+    if (!floor_part_receives(self)) {
         return true;
     }
-    bool connects = self->shares_in && self->index == 1;
+    bool connects = seat->shares_in && self->index == 1;
     int type = run->kind == BENCH_FLOOR_ROUND ? ZMQ_PAIR : ZMQ_PULL;
     self->in = floor_socket(run, type, !connects, connects ? 0 : self->index);
     return self->in != NULL;
 }
 
 /** Connect to those that a part sends to. @return whether it could. */
-static bool floor_connect(struct floor_run *run, struct floor_part *self)
+static bool floor_connect(struct floor_run *run, struct floor_seat *seat)
 {
-    if (self->shares_in) {
+    struct floor_part *self = &seat->part;
+    if (seat->shares_in) {
         self->out[0] = self->in;
         return true;
     }
@@ -243,10 +144,11 @@ static bool floor_connect(struct floor_run *run, struct floor_part *self)
     return true;
 }
 
-static void floor_close(struct floor_part *self)
+static void floor_close(struct floor_seat *seat)
 {
+    struct floor_part *self = &seat->part;
     for (uint32_t i = 0; self->out != NULL && i < self->part.peer_count; i++) {
-        if (self->out[i] != NULL && !self->shares_in) {
+        if (self->out[i] != NULL && !seat->shares_in) {
             (void)zmq_close(self->out[i]);
         }
     }
@@ -261,29 +163,20 @@ static void floor_close(struct floor_part *self)
 /** Make the parts and their sockets. @return whether it could; zmq_errno() says why not. */
 static bool floor_set_up(struct floor_run *run)
 {
-    const struct bench_workload *workload = bench_workload_get(run->plan->workload_index);
-    run->parts = calloc(run->part_count, sizeof(*run->parts));
-    if (run->parts == NULL || workload == NULL) {
+    run->seats = calloc(run->part_count, sizeof(*run->seats));
+    if (run->seats == NULL) {
         errno = ENOMEM;
         return false;
     }
     for (uint32_t i = 0; i < run->part_count; i++) {
-        struct floor_part *part = &run->parts[i];
-        part->run = run;
-        part->index = i;
-        workload->cast(run->plan, i, &part->part);
-        // A sink that is sent nothing has no socket, so nobody must connect to it either.
-        if (part->part.send_count > 0 && part->part.peer_count > part->part.send_count) {
-            part->part.peer_count = (uint32_t)part->part.send_count;
-        } else if (run->kind == BENCH_FLOOR_FLOW && part->part.send_count == 0) {
-            part->part.peer_count = 0;
-        }
-        if (!floor_bind(run, part)) {
+        run->seats[i].run = run;
+        floor_part_init(&run->seats[i].part, run->kind, run->plan, i);
+        if (!floor_bind(run, &run->seats[i])) {
             return false;
         }
     }
     for (uint32_t i = 0; i < run->part_count; i++) {
-        if (!floor_connect(run, &run->parts[i])) {
+        if (!floor_connect(run, &run->seats[i])) {
             return false;
         }
     }
@@ -298,7 +191,7 @@ static void floor_go(struct floor_run *run, struct bench_tally *out_tally)
         floor_die("no barrier", err);
     }
     for (uint32_t i = 0; i < run->part_count; i++) {
-        err = floor_start(&run->parts[i]);
+        err = floor_start(&run->seats[i]);
         if (err != 0) {
             floor_die("no thread", err);
         }
@@ -307,12 +200,8 @@ static void floor_go(struct floor_run *run, struct bench_tally *out_tally)
     uint64_t first_ns = UINT64_MAX;
     uint64_t last_ns = 0;
     for (uint32_t i = 0; i < run->part_count; i++) {
-        struct floor_part *part = &run->parts[i];
-        (void)pthread_join(part->thread, NULL);
-        first_ns = part->first_ns != 0 && part->first_ns < first_ns ? part->first_ns : first_ns;
-        last_ns = part->last_ns > last_ns ? part->last_ns : last_ns;
-        out_tally->messages += part->received;
-        out_tally->checksum += part->checksum;
+        (void)pthread_join(run->seats[i].thread, NULL);
+        floor_part_add(&run->seats[i].part, out_tally, &first_ns, &last_ns);
     }
     out_tally->elapsed_ns = last_ns - first_ns;
     (void)pthread_barrier_destroy(&run->barrier);
@@ -347,7 +236,7 @@ static int floor_in_turn(struct floor_run *run, struct bench_tally *out_tally)
     return err;
 }
 
-static int floor_apart(struct floor_run *run, struct bench_tally *out_tally)
+static int floor_threads(struct floor_run *run, struct bench_tally *out_tally)
 {
     run->part_count = bench_part_count(run->plan);
     // A ring of n has 2 n sockets, a fan of n has 2 n too; some are the context's own.
@@ -356,24 +245,34 @@ static int floor_apart(struct floor_run *run, struct bench_tally *out_tally)
     if (err == 0) {
         floor_go(run, out_tally);
     }
-    for (uint32_t i = 0; run->parts != NULL && i < run->part_count; i++) {
-        floor_close(&run->parts[i]);
+    for (uint32_t i = 0; run->seats != NULL && i < run->part_count; i++) {
+        floor_close(&run->seats[i]);
     }
-    free(run->parts);
+    free(run->seats);
+    return err;
+}
+
+/** Run all in this process. @return 0 or an error number. */
+static int floor_here(
+    enum bench_floor_kind kind, const struct bench_plan *plan, struct bench_tally *out_tally)
+{
+    struct floor_run run = {.kind = kind, .plan = plan, .context = zmq_ctx_new()};
+    if (run.context == NULL) {
+        return zmq_errno();
+    }
+    bool is_in_turn = kind == BENCH_FLOOR_IN_TURN;
+    int err = is_in_turn ? floor_in_turn(&run, out_tally) : floor_threads(&run, out_tally);
+    (void)zmq_ctx_term(run.context);
     return err;
 }
 
 bool bench_floor_run(
-    enum bench_floor_kind kind, const struct bench_plan *plan, struct bench_tally *out_tally)
+    const struct bench_floor *floor, const struct bench_plan *plan, struct bench_tally *out_tally)
 {
-    struct floor_run run = {.kind = kind, .plan = plan, .context = zmq_ctx_new()};
     *out_tally = (struct bench_tally){0};
-    int err = run.context == NULL ? zmq_errno() : 0;
-    if (err == 0) {
-        bool is_in_turn = kind == BENCH_FLOOR_IN_TURN;
-        err = is_in_turn ? floor_in_turn(&run, out_tally) : floor_apart(&run, out_tally);
-        (void)zmq_ctx_term(run.context);
-    }
+    bool is_here = floor->transport == BENCH_TRANSPORT_INPROC;
+    int err = is_here ? floor_here(floor->kind, plan, out_tally)
+                      : floor_processes(floor, plan, out_tally);
     if (err != 0) {
         (void)fprintf(
             stderr, "troupe-bench: the floor: %s; try fewer --actors\n", zmq_strerror(err));

@@ -36,16 +36,18 @@ static const char help_tail[] =
     "\n"
     "  --place 'GLOB=BACKEND[:COUNT][+TRANSPORT]'\n"
     "                 where actors live; may be repeated, the first match wins;\n"
-    "                 --place '*=thread' puts each actor on a pthread of its own\n"
-    "  --messages N   messages of a run (spawn: actors)\n"
-    "  --actors N     actors of ring, big and spawn; the many side of fan_in and fan_out\n"
+    "                 --place '*=thread' puts each actor on a pthread of its own,\n"
+    "                 --place '*=process+tcp' into a process of its own, reached by tcp\n"
+    "  --messages N   messages of a run (spawn and start: actors)\n"
+    "  --actors N     actors of ring, big, spawn and start; the many side of fan_in and fan_out\n"
     "  --size BYTES   size of each body, from 8; default 8\n"
     "  --give         give bodies away instead of copying them\n"
     "  --runs N       runs that are counted, after one to warm up; default 5\n"
     "  --floor        run the same on raw libzmq too, in turn; ratio = floor / ours\n"
     "  --json         a line of JSON a case on standard output, instead of a table\n"
-    "  --pin          a core to each actor on a thread, dealt out in turn, the floor alike\n"
-    "                 (where just two actors talk, that is so without it)\n"
+    "  --pin          a core to each thread or process, dealt out in turn, the floor alike\n"
+    "                 (where just two actors talk, that is so without it, but for processes\n"
+    "                 in ping_pong)\n"
     "  --no-pin       pin nothing\n"
     "  --help         print this\n";
 
@@ -286,6 +288,10 @@ static enum bench_outcome command_run_one(const struct command *command, uint32_
 
 int main(int argc, char **argv)
 {
+    troupe_enter(bench_behaviours()); // does not return where this process is to carry actors
+    if (argc == 2 && strcmp(argv[1], BENCH_FLOOR_PART) == 0) {
+        return bench_floor_part();
+    }
     struct command command = {0};
     enum bench_outcome outcome = BENCH_DONE;
     if (!command_read(&command, argc, argv)) {

@@ -56,6 +56,13 @@ void bench_report_row(FILE *file, const struct bench_case *self, const struct be
     } else if (self->has_floor) {
         (void)fprintf(file, " %10s %7s", "-", "-");
     }
+    if (result->alive > 0) {
+        (void)fprintf(
+            file,
+            "  first answer after %.1f us, %" PRIu64 " alive at once",
+            median(result->answer_ns, self->runs) / 1000.0,
+            result->alive);
+    }
     (void)fputc('\n', file);
     (void)fflush(file);
 }
@@ -102,12 +109,26 @@ static bool report_add_floor(
     return json_object_set_new(line, "floor_ratio", ratio) == 0 && has_floor;
 }
 
+/** Add what is known of actors that were started and kept. @return whether it could. */
+static bool report_add_start(
+    json_t *line, const struct bench_case *self, const struct bench_result *result)
+{
+    double answer_ns = median(result->answer_ns, self->runs);
+    json_t *alive = json_integer((json_int_t)result->alive);
+    bool has_alive = json_object_set_new(line, "alive_at_once", alive) == 0;
+    return json_object_set_new(line, "first_answer_ns_median", json_real(answer_ns)) == 0 &&
+           has_alive;
+}
+
 bool bench_report_json(FILE *file, const struct bench_case *self, const struct bench_result *result)
 {
     json_t *line = report_ours(self, result);
     bool is_whole = line != NULL;
     if (is_whole && self->has_floor) {
         is_whole = report_add_floor(line, self, result);
+    }
+    if (is_whole && result->alive > 0) {
+        is_whole = report_add_start(line, self, result);
     }
     // Six digits: figures of a machine that does other things too have no more to say.
     is_whole = is_whole && json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0 &&

@@ -35,8 +35,8 @@ struct root {
 
 bool bench_tally_parse(const char *text, struct bench_tally *out_tally)
 {
-    uint64_t numbers[3] = {0};
-    for (size_t i = 0; i < 3; i++) {
+    uint64_t numbers[5] = {0};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         char *end = NULL;
         numbers[i] = strtoull(text, &end, 10);
         if (end == text) {
@@ -44,7 +44,7 @@ bool bench_tally_parse(const char *text, struct bench_tally *out_tally)
         }
         text = end;
     }
-    *out_tally = (struct bench_tally){numbers[0], numbers[1], numbers[2]};
+    *out_tally = (struct bench_tally){numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]};
     return true;
 }
 
@@ -55,10 +55,12 @@ static void root_end(troupe_context_t *ctx, const struct root *self)
     (void)snprintf(
         text,
         sizeof(text),
-        "%" PRIu64 " %" PRIu64 " %" PRIu64,
+        "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64,
         elapsed_ns,
         self->sum.received,
-        self->sum.checksum);
+        self->sum.checksum,
+        self->sum.answer_ns,
+        self->sum.alive);
     troupe_fail(ctx, BENCH_EXIT_RESULT, text);
 }
 
@@ -73,6 +75,8 @@ static void root_add(struct root *self, const struct bench_share *share)
     }
     self->sum.received += share->received;
     self->sum.checksum += share->checksum;
+    self->sum.answer_ns += share->answer_ns; // of one worker, who starts all
+    self->sum.alive += share->alive;
 }
 
 static void root_ask(troupe_context_t *ctx, struct root *self);

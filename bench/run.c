@@ -11,25 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/** Behaviours of all workloads, with room to spare. */
-#define RUN_BEHAVIOUR_COUNT_MAX 32
-
 /** Starts the generators of chance: every run makes the same choices. */
 #define RUN_SEED 2014
-
-/** Fill @p list with the root's behaviour and those of @p workload, ended by NULL. */
-static void run_list_behaviours(
-    const struct bench_workload *workload,
-    const struct troupe_behaviour *list[RUN_BEHAVIOUR_COUNT_MAX])
-{
-    size_t count = 0;
-    list[count++] = &bench_root;
-    for (size_t i = 0; workload->behaviours[i] != NULL && count < RUN_BEHAVIOUR_COUNT_MAX - 1;
-         i++) {
-        list[count++] = workload->behaviours[i];
-    }
-    list[count] = NULL;
-}
 
 /** Say which step of a run failed. */
 static void run_complain(const struct bench_case *self, const char *step, enum troupe_err err)
@@ -83,10 +66,8 @@ static bool run_system(
 
 static enum bench_outcome run_ours(const struct bench_case *self, struct bench_tally *out_tally)
 {
-    const struct troupe_behaviour *behaviours[RUN_BEHAVIOUR_COUNT_MAX];
-    run_list_behaviours(self->workload, behaviours);
     struct troupe_system_options options = {
-        .behaviours = behaviours,
+        .behaviours = bench_behaviours(),
         .place = self->place,
         .seed = RUN_SEED,
     };
@@ -134,8 +115,8 @@ static enum bench_outcome run_once(
     struct bench_tally floor = {0};
     struct bench_tally ours = {0};
     double messages = (double)self->plan.messages;
-    if (self->floor != BENCH_FLOOR_NONE) {
-        if (!bench_floor_run(self->floor, &self->plan, &floor) ||
+    if (self->floor.kind != BENCH_FLOOR_NONE) {
+        if (!bench_floor_run(&self->floor, &self->plan, &floor) ||
             !run_is_whole(self, "the floor", &floor)) {
             return BENCH_FAILED;
         }
@@ -152,6 +133,8 @@ static enum bench_outcome run_once(
         if (result->floor_ns_per_message != NULL) {
             result->floor_ns_per_message[index] = (double)floor.elapsed_ns / messages;
         }
+        result->answer_ns[index] = (double)ours.answer_ns;
+        result->alive = ours.alive;
         result->checksum = ours.checksum;
     }
     return BENCH_DONE;
@@ -186,12 +169,15 @@ static int compare_doubles(const void *a, const void *b)
 
 enum bench_outcome bench_case_run(const struct bench_case *self, struct bench_result *out_result)
 {
-    struct bench_result result = {.ours_ns_per_message = calloc(self->runs, sizeof(double))};
-    if (self->floor != BENCH_FLOOR_NONE) {
+    struct bench_result result = {
+        .ours_ns_per_message = calloc(self->runs, sizeof(double)),
+        .answer_ns = calloc(self->runs, sizeof(double)),
+    };
+    bool has_memory = result.ours_ns_per_message != NULL && result.answer_ns != NULL;
+    if (self->floor.kind != BENCH_FLOOR_NONE) {
         result.floor_ns_per_message = calloc(self->runs, sizeof(double));
+        has_memory = has_memory && result.floor_ns_per_message != NULL;
     }
-    bool has_memory = result.ours_ns_per_message != NULL &&
-                      (result.floor_ns_per_message != NULL) == (self->floor != BENCH_FLOOR_NONE);
     enum bench_outcome outcome = has_memory ? BENCH_DONE : BENCH_FAILED;
     for (int i = -1; i < (int)self->runs && outcome == BENCH_DONE; i++) {
         run_show_progress(self, i);
@@ -203,6 +189,7 @@ enum bench_outcome bench_case_run(const struct bench_case *self, struct bench_re
         return outcome;
     }
     qsort(result.ours_ns_per_message, self->runs, sizeof(double), compare_doubles);
+    qsort(result.answer_ns, self->runs, sizeof(double), compare_doubles);
     if (result.floor_ns_per_message != NULL) {
         qsort(result.floor_ns_per_message, self->runs, sizeof(double), compare_doubles);
     }
@@ -214,5 +201,6 @@ void bench_result_free(struct bench_result *result)
 {
     free(result->ours_ns_per_message);
     free(result->floor_ns_per_message);
+    free(result->answer_ns);
     *result = (struct bench_result){0};
 }

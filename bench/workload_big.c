@@ -93,6 +93,7 @@ const struct bench_workload bench_big = {
     .actors_max = 1000, // each is told of all others
     .messages_world = 1000000,
     .messages_apart = 60000,
+    .messages_process = 60000,
     .rounds_up = true,
     .floor = BENCH_FLOOR_NONE,
     .behaviours = (const struct troupe_behaviour *const[]){&big, NULL},

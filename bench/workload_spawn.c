@@ -1,4 +1,5 @@
-// Actors started: each is spawned, meets a first message and answers it.
+// Actors started: each is spawned, meets a first message and answers it. All at once, or one after
+// the other's answer.
 //
 // "Fork join (actor creation)" in the Savina suite (S. Imam, V. Sarkar, "Savina: An Actor Benchmark
 // Suite", AGERE! 2014), where each actor meets one message; here it answers too, so that we know.
@@ -7,6 +8,8 @@
 // answer.
 #include "worker.h"
 #include "workloads.h"
+
+#include <stdlib.h>
 
 /** One that is spawned. Small: there are a million of them. */
 struct spawned {
@@ -40,6 +43,8 @@ static const struct troupe_behaviour spawned = {
     .state_bytes = sizeof(struct spawned),
     .receive = spawned_receive,
 };
+
+/* All at once. --------------------------------------------------------------------------------- */
 
 struct spawner {
     struct bench_worker worker;
@@ -125,8 +130,143 @@ const struct bench_workload bench_spawn = {
     .parts_more = 1,
     .messages_world = 1000000,
     .messages_apart = 1000,
+    .messages_process = 300,
     .counts_actors = true,
     .floor = BENCH_FLOOR_NONE,
     .behaviours = (const struct troupe_behaviour *const[]){&spawner, &spawned, NULL},
     .cast = spawn_cast,
+};
+
+/* One after the other. ------------------------------------------------------------------------- */
+
+struct starter {
+    struct bench_worker worker;
+    troupe_ref_t *started;
+    uint64_t *answer_ns; // of each, from its spawn to its first answer
+    uint64_t spawned_ns; // when the latest was
+};
+
+static void starter_start_next(troupe_context_t *ctx, struct starter *self)
+{
+    struct bench_worker *worker = &self->worker;
+    uint64_t index = worker->share.received;
+    uint64_t cpu_mask = worker->setup.plan.cpu_mask;
+    struct troupe_spawn_options options = {
+        .behaviour = &spawned,
+        .cpu_mask = bench_cpu_of(cpu_mask, (uint32_t)index),
+    };
+    self->spawned_ns = troupe_now(ctx);
+    enum troupe_err err = troupe_spawn(ctx, &options, &self->started[index]);
+    if (err != TROUPE_OK) {
+        bench_give_up(ctx, "start all actors (fewer --actors?)", err);
+        return;
+    }
+    bench_worker_post(ctx, worker, self->started[index], BENCH_NUMBER, index);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/** Meet the first answer of the latest. */
+static void starter_meet_first(troupe_context_t *ctx, struct starter *self, uint64_t number)
+{
+    struct bench_share *share = &self->worker.share;
+    uint64_t now_ns = troupe_now(ctx);
+    self->answer_ns[share->received++] = now_ns - self->spawned_ns;
+    share->checksum += number;
+    if (share->received < self->worker.setup.receive_count) {
+        starter_start_next(ctx, self);
+        return;
+    }
+    share->last_ns = now_ns;
+    qsort(self->answer_ns, (size_t)share->received, sizeof(*self->answer_ns), compare_times);
+    share->answer_ns = self->answer_ns[share->received / 2];
+    bench_worker_post(ctx, &self->worker, self->started[0], BENCH_NUMBER, 0);
+}
+
+/** Call the roll, outside of the measured time: who answers now is alive beside all others. */
+static void starter_meet_again(troupe_context_t *ctx, struct starter *self)
+{
+    struct bench_worker *worker = &self->worker;
+    uint64_t index = ++worker->share.alive;
+    if (index < worker->setup.receive_count) {
+        bench_worker_post(ctx, worker, self->started[index], BENCH_NUMBER, index);
+        return;
+    }
+    worker->sent = worker->setup.send_count; // only now, so that it reports no sooner
+    bench_worker_finish_if_done(ctx, worker);
+}
+
+static void starter_run(troupe_context_t *ctx, struct starter *self)
+{
+    size_t count = (size_t)self->worker.setup.receive_count;
+    self->started = calloc(count, sizeof(*self->started));
+    self->answer_ns = calloc(count, sizeof(*self->answer_ns));
+    if (self->started == NULL || self->answer_ns == NULL) {
+        bench_give_up(ctx, "remember so many actors", TROUPE_ERR_NOMEM);
+        return;
+    }
+    bench_worker_start(ctx, &self->worker);
+    starter_start_next(ctx, self);
+}
+
+static void starter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct starter *self = state;
+    uint32_t type = troupe_message_type(message);
+    if (type != BENCH_ANSWER) {
+        bench_worker_control(ctx, &self->worker, message);
+        if (type == BENCH_RUN) {
+            starter_run(ctx, self);
+        }
+    } else if (self->worker.share.last_ns == 0) {
+        starter_meet_first(ctx, self, bench_number(message));
+    } else {
+        starter_meet_again(ctx, self);
+    }
+}
+
+static void starter_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *exit)
+{
+    (void)ctx;
+    (void)exit;
+    struct starter *self = state;
+    free(self->started);
+    free(self->answer_ns);
+    bench_worker_fini(&self->worker);
+}
+
+static const struct troupe_behaviour starter = {
+    .name = "starter",
+    .state_bytes = sizeof(struct starter),
+    .receive = starter_receive,
+    .fini = starter_fini,
+};
+
+static void start_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+{
+    (void)index;
+    *out_part = (struct bench_part){
+        .behaviour = &starter,
+        .send_count = plan->messages,
+        .receive_count = plan->messages,
+        .debt_count = 1,
+    };
+}
+
+const struct bench_workload bench_start = {
+    .name = "start",
+    .question = "actors started one by one, each after the other's first answer",
+    .parts_more = 1,
+    .messages_world = 100000,
+    .messages_apart = 1000,
+    .messages_process = 300,
+    .counts_actors = true,
+    .floor = BENCH_FLOOR_NONE,
+    .behaviours = (const struct troupe_behaviour *const[]){&starter, &spawned, NULL},
+    .cast = start_cast,
 };

@@ -4,6 +4,9 @@
  */
 #include "workloads.h"
 
+/** Behaviours of all workloads, with room to spare. */
+#define BEHAVIOUR_COUNT_MAX 32
+
 const struct bench_workload *bench_workload_get(uint32_t index)
 {
     static const struct bench_workload *const workloads[] = {
@@ -14,8 +17,35 @@ const struct bench_workload *bench_workload_get(uint32_t index)
         &bench_fan_out,
         &bench_big,
         &bench_spawn,
+        &bench_start,
     };
     return index < sizeof(workloads) / sizeof(workloads[0]) ? workloads[index] : NULL;
+}
+
+/** Add @p behaviour to @p list unless it is there: the two fans share theirs. */
+static void list_add(const struct troupe_behaviour **list, const struct troupe_behaviour *behaviour)
+{
+    size_t count = 0;
+    while (list[count] != NULL && list[count] != behaviour) {
+        count++;
+    }
+    if (count < BEHAVIOUR_COUNT_MAX) {
+        list[count] = behaviour;
+    }
+}
+
+const struct troupe_behaviour *const *bench_behaviours(void)
+{
+    // The same at each call; the first is the main thread's, before there is any other.
+    static const struct troupe_behaviour *list[BEHAVIOUR_COUNT_MAX + 1];
+    list_add(list, &bench_root);
+    const struct bench_workload *workload = NULL;
+    for (uint32_t i = 0; (workload = bench_workload_get(i)) != NULL; i++) {
+        for (size_t k = 0; workload->behaviours[k] != NULL; k++) {
+            list_add(list, workload->behaviours[k]);
+        }
+    }
+    return list;
 }
 
 uint32_t bench_part_count(const struct bench_plan *plan)

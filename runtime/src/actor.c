@@ -16,7 +16,6 @@
 /** A message that came before its actor, with its own copy of the body. */
 struct trp_held {
     struct trp_held *next;
-    uint32_t peer_id;     // whose link counts it
     struct trp_item item; // its envelope, body and given body point into this
     struct trp_envelope envelope;
     struct trp_given given;
@@ -76,26 +75,12 @@ static void actor_return_credit(
     if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
         atomic_fetch_add_explicit(
             &executor->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
+        atomic_fetch_sub_explicit(
+            &link->in_ledger->reserve_messages, (int32_t)count, memory_order_relaxed);
     } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
         int64_t bytes = (int64_t)count * (int64_t)actor_item_bytes(item);
         trp_link_owe(executor, link, count, bytes);
     }
-}
-
-/** Messages of an item are done with: account for them on the link and towards its credit. */
-static void actor_settle_item(
-    struct troupe_executor *executor,
-    struct trp_link *link,
-    const struct trp_item *item,
-    uint32_t handled,
-    uint32_t dead)
-{
-    if (link == NULL) {
-        return; // was held, and its link ended meanwhile
-    }
-    link->handled_count += handled;
-    link->dead_count += dead;
-    actor_return_credit(executor, link, item, handled + dead);
 }
 
 /** Make dead letters of the last @p count messages of an item. */
@@ -110,6 +95,7 @@ static void actor_bury(
         return;
     }
     const struct trp_dead dead = {
+        .ledger = link->in_ledger,
         .to = trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation),
         .from = actor_sender(item),
         .type = item->envelope->type,
@@ -123,10 +109,15 @@ static void actor_bury(
     if (item->given != NULL && item->given->free != NULL) {
         item->given->free(item->given->data, item->given->free_data);
     }
-    actor_settle_item(executor, link, item, 0, count);
+    actor_return_credit(executor, link, item, count);
 }
 
-/** Keep an item for an actor whose START is on its way. @return false: no memory. */
+/**
+ * Keep an item for an actor whose START is on its way. From here on the executor sends it to itself, for
+ * the link that brought it may end first.
+ *
+ * @return false: no memory.
+ */
 static bool actor_hold(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
 {
@@ -138,7 +129,6 @@ static bool actor_hold(
         return false;
     }
     held->next = NULL;
-    held->peer_id = link == NULL ? executor->id : link->peer_id;
     held->item = *item;
     held->envelope = *item->envelope;
     held->item.envelope = &held->envelope;
@@ -155,8 +145,9 @@ static bool actor_hold(
     }
     *at = held;
     executor->held_count++;
-    if (link != NULL) {
-        // Its credit goes back now, for its link may end first.
+    if (trp_kind_is_counted(item->kind)) {
+        trp_count(&executor->loop->ledger->accepted, item->count);
+        trp_count(&link->in_ledger->moved, item->count);
         actor_return_credit(executor, link, item, item->count);
         held->item.flags = (item->flags | TRP_FLAG_UNMETERED) & ~(uint32_t)TRP_FLAG_PROVISIONAL;
     }
@@ -220,9 +211,24 @@ static bool actor_leave(struct troupe_executor *executor, struct trp_actor *acto
     return runs;
 }
 
-/** Have the actor meet the messages of an item, until it stops. @return how many it met. */
+/** One message more of a link was handled. */
+static inline void actor_count_handled(struct troupe_executor *executor, struct trp_link *link)
+{
+    trp_count(&link->in_ledger->handled, 1);
+    executor->handled_count++;
+}
+
+/**
+ * Have the actor meet the messages of an item, until it stops.
+ *
+ * @param link  That counts them; NULL: they are not counted.
+ * @return      how many it met.
+ */
 static uint32_t actor_receive(
-    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
     struct troupe_body body;
@@ -237,9 +243,15 @@ static uint32_t actor_receive(
     bool runs = true;
     while (runs && met < item->count) {
         body = trp_item_body(item, met++);
+        if (link != NULL) {
+            trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
+        }
         actor_enter(executor, actor, index);
         actor->behaviour->receive(&executor->context, actor->state, &message);
         runs = actor_leave(executor, actor, index);
+        if (link != NULL) {
+            actor_count_handled(executor, link);
+        }
     }
     if (TRP_UNLIKELY(message.given)) {
         troupe_body_free(&body);
@@ -268,11 +280,11 @@ bool trp_actor_meet_plain(
         .sender = {executor->node, executor->id, envelope->from_index, envelope->from_generation},
         .body = &body,
     };
+    trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
     actor_enter(executor, actor, index);
     actor->behaviour->receive(&executor->context, actor->state, &message);
     (void)actor_leave(executor, actor, index);
-    trp_count(&executor->counters.handled, 1);
-    link->handled_count++;
+    actor_count_handled(executor, link);
     if (TRP_LIKELY(!link->is_hungry && !link->room_sent)) {
         link->credit_messages++; // straight back to where it will be spent again
         link->credit_bytes += size;
@@ -284,7 +296,10 @@ bool trp_actor_meet_plain(
 
 /** Hand the answer of an ask to who asked. @return false: nobody waits for it. */
 static bool actor_meet_answer(
-    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    const struct trp_item *item)
 {
     struct trp_ask ask;
     if (!trp_asks_take(&executor->asks, item->ask, &ask)) {
@@ -299,7 +314,11 @@ static bool actor_meet_answer(
         .body = &body,
     };
     bool failed = (item->flags & TRP_FLAG_FAILED) != 0;
+    bool counted = item->kind == TRP_KIND_REPLY;
     uint32_t index = item->envelope->to_index;
+    if (counted) {
+        trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
+    }
     actor_enter(executor, actor, index);
     ask.on_answer(
         &executor->context,
@@ -308,6 +327,9 @@ static bool actor_meet_answer(
         failed ? (enum troupe_err)item->envelope->type : TROUPE_OK,
         failed ? NULL : &message);
     (void)actor_leave(executor, actor, index);
+    if (counted) {
+        actor_count_handled(executor, link);
+    }
     if (message.given) {
         troupe_body_free(&body);
     }
@@ -325,7 +347,7 @@ static void actor_meet_notice(
         trp_link_begin_room(executor, room->to.executor);
     }
     if (actor != NULL) {
-        (void)actor_receive(executor, actor, item);
+        (void)actor_receive(executor, NULL, actor, item);
     }
     if (is_room) {
         trp_link_end_room(executor, room->to.executor);
@@ -344,13 +366,8 @@ void trp_actor_meet(
     bool is_answer =
         item->kind == TRP_KIND_REPLY || (item->kind == TRP_KIND_NOTICE && item->ask != 0);
     if (TRP_UNLIKELY(is_answer)) {
-        if (!actor_meet_answer(executor, actor, item)) {
+        if (!actor_meet_answer(executor, link, actor, item)) {
             actor_bury(executor, link, item, item->count, TROUPE_DEAD_LATE_REPLY);
-            return;
-        }
-        if (item->kind == TRP_KIND_REPLY) {
-            trp_count(&executor->counters.handled, 1);
-            actor_settle_item(executor, link, item, 1, 0);
         }
         return;
     }
@@ -358,9 +375,8 @@ void trp_actor_meet(
         actor_meet_notice(executor, actor, item);
         return;
     }
-    uint32_t met = actor_receive(executor, actor, item);
-    trp_count(&executor->counters.handled, met);
-    actor_settle_item(executor, link, item, met, 0);
+    uint32_t met = actor_receive(executor, link, actor, item);
+    actor_return_credit(executor, link, item, met);
     if (TRP_UNLIKELY(met < item->count)) {
         actor_bury(executor, link, item, item->count - met, TROUPE_DEAD_STOPPED);
     }
@@ -373,14 +389,13 @@ static void actor_meet_held(struct troupe_executor *executor, struct trp_held *h
 {
     while (held != NULL) {
         struct trp_held *next = held->next;
-        struct trp_link *link = trp_idmap_find(&executor->links, held->peer_id);
         executor->held_count--;
         if (refuse) {
-            actor_bury(executor, link, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
+            actor_bury(executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
         } else if (held->item.kind == TRP_KIND_STOP) {
             trp_actor_meet_stop(executor, &held->item);
         } else {
-            trp_actor_meet(executor, link, &held->item);
+            trp_actor_meet(executor, executor->loop, &held->item);
         }
         free(held);
         held = next;
@@ -416,20 +431,20 @@ static void actor_fail_start(
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     struct trp_held *held = actor->held;
     actor->held = NULL;
-    trp_count(&executor->counters.actors_failed, 1);
+    trp_count(&executor->counters->actors_failed, 1);
     if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
-        (void)trp_names_remove(executor->system, NULL, ref);
+        (void)trp_names_remove(executor->system->board, NULL, ref);
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
-        trp_subscribers_remove(executor->system, ref);
+        trp_subscribers_remove(executor->system->board, ref);
     }
     trp_world_remove(&executor->world, actor, index);
     actor->flags |= TRP_ACTOR_FAILED;
     actor_meet_held(executor, held, true);
     trp_system_actor_ended(executor->system, ref, exit);
     if (executor->dedicated) {
-        trp_system_note_failed(executor->system, executor);
-        executor->ending = true;
+        trp_system_note_failed(executor);
+        trp_executor_end_if_done(executor);
     }
 }
 
@@ -465,7 +480,7 @@ static bool actor_start_is_valid(
 void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item)
 {
     if (!actor_start_is_valid(executor, item)) {
-        trp_count(&executor->counters.actors_failed, 1);
+        trp_count(&executor->counters->actors_failed, 1);
         return;
     }
     const struct trp_start *start = (const void *)item->body;
@@ -477,7 +492,7 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     if (actor == NULL) {
         actor = trp_world_claim(&executor->world, index, generation);
         if (actor == NULL) {
-            trp_count(&executor->counters.actors_failed, 1);
+            trp_count(&executor->counters->actors_failed, 1);
             return;
         }
     }
@@ -502,7 +517,7 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     bool stopped = actor->life == TRP_LIFE_STOPPING;
     actor->life = TRP_LIFE_RUNNING;
     trp_world_enlist(&executor->world, actor, index);
-    trp_count(&executor->counters.actors_started, 1);
+    trp_count(&executor->counters->actors_started, 1);
     if (stopped) {
         actor->life = TRP_LIFE_STOPPING;
     }
@@ -529,15 +544,15 @@ void trp_actor_end(
         executor->context.actor = NULL;
     }
     if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
-        (void)trp_names_remove(executor->system, NULL, ref);
+        (void)trp_names_remove(executor->system->board, NULL, ref);
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
-        trp_subscribers_remove(executor->system, ref);
+        trp_subscribers_remove(executor->system->board, ref);
     }
     trp_world_remove(&executor->world, actor, index);
-    trp_count(&executor->counters.actors_ended, 1);
+    trp_count(&executor->counters->actors_ended, 1);
     trp_system_actor_ended(executor->system, ref, exit);
-    executor->ending |= executor->dedicated;
+    trp_executor_end_if_done(executor);
 }
 
 void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item *item)
@@ -551,7 +566,7 @@ void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item
     } else if (
         (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
         trp_world_awaits(&executor->world, index, generation)) {
-        (void)actor_hold(executor, NULL, item); // without memory it starts, and is asked again
+        (void)actor_hold(executor, executor->loop, item); // without memory it starts, and is asked again
     }
 }
 
@@ -592,7 +607,7 @@ void trp_actor_run_stops(struct troupe_executor *executor)
 
 void trp_actor_drop_held(struct troupe_executor *executor)
 {
-    uint32_t row_count = atomic_load_explicit(&executor->world.row_count, memory_order_relaxed);
+    uint32_t row_count = atomic_load_explicit(executor->world.row_count, memory_order_relaxed);
     for (uint32_t index = 0; executor->held_count > 0 && index < row_count; index++) {
         struct trp_actor *actor = trp_world_try_row(&executor->world, index);
         if (actor != NULL && actor->held != NULL) {
@@ -615,7 +630,7 @@ static void actor_meet_timeout(
     }
     if (ask.awaits_name) {
         trp_names_forget(
-            executor->system,
+            executor->system->board,
             trp_actor_ref(executor, alarm->actor_index, alarm->actor_generation),
             alarm->ask);
     }

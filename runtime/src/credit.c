@@ -36,8 +36,15 @@ static int64_t credit_chunk(const struct troupe_executor *executor, const struct
         return 1;
     }
     int64_t most = credit_share(link->gate->bound_messages, CHUNK_SHARE);
-    int64_t sent = (int64_t)link->accepted_count + FIRST_CHUNK_MESSAGES;
+    int64_t sent = (int64_t)trp_counted(&link->ledger->accepted) + FIRST_CHUNK_MESSAGES;
     return sent < most ? sent : most;
+}
+
+/** @return what of the credit that was taken did not come back. */
+static int64_t credit_held(const _Atomic int64_t *taken, const _Atomic int64_t *returned)
+{
+    return atomic_load_explicit(taken, memory_order_relaxed) -
+           atomic_load_explicit(returned, memory_order_relaxed);
 }
 
 /** Give unspent credit back to the gate it came from. */
@@ -45,9 +52,34 @@ static void credit_give_back(struct trp_link *link, int64_t messages, int64_t by
 {
     link->credit_messages -= messages;
     link->credit_bytes -= bytes;
-    atomic_fetch_add_explicit(&link->tally->returned_messages, messages, memory_order_relaxed);
-    atomic_fetch_add_explicit(&link->tally->returned_bytes, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&link->ledger->returned_messages, messages, memory_order_relaxed);
+    atomic_fetch_add_explicit(&link->ledger->returned_bytes, bytes, memory_order_relaxed);
     trp_gate_give(link->gate, messages, bytes);
+}
+
+void trp_link_return_all(struct trp_link *link)
+{
+    link->credit_messages += link->parked_messages;
+    link->credit_bytes += link->parked_bytes;
+    link->parked_messages = 0;
+    link->parked_bytes = 0;
+    credit_give_back(link, link->credit_messages, link->credit_bytes);
+}
+
+void trp_link_reclaim(struct troupe_executor *executor, struct trp_link *link)
+{
+    const struct trp_ledger *ledger = link->in_ledger;
+    trp_gate_give(
+        executor->gate,
+        credit_held(&ledger->taken_messages, &ledger->returned_messages),
+        credit_held(&ledger->taken_bytes, &ledger->returned_bytes));
+    atomic_fetch_add_explicit(
+        &executor->gate->reserve_messages,
+        atomic_load_explicit(&ledger->reserve_messages, memory_order_relaxed),
+        memory_order_relaxed);
+    if (!link->wants && atomic_load_explicit(&ledger->is_hungry, memory_order_relaxed)) {
+        atomic_fetch_sub_explicit(&executor->gate->hungry_count, 1, memory_order_relaxed);
+    }
 }
 
 /** Give back all unspent credit of a link, and wake who waits for some there. */
@@ -66,11 +98,10 @@ static void credit_give_all_back(struct troupe_executor *executor, struct trp_li
 static bool credit_refill_messages(struct troupe_executor *executor, struct trp_link *link)
 {
     struct trp_gate *gate = link->gate;
-    int64_t held = link->taken_messages -
-                   atomic_load_explicit(&link->tally->returned_messages, memory_order_relaxed);
+    int64_t held = credit_held(&link->ledger->taken_messages, &link->ledger->returned_messages);
     int64_t taken = trp_gate_take(&gate->free_messages, held, 1, credit_chunk(executor, link));
     link->credit_messages += taken;
-    link->taken_messages += taken;
+    atomic_fetch_add_explicit(&link->ledger->taken_messages, taken, memory_order_relaxed);
     return taken > 0;
 }
 
@@ -78,14 +109,13 @@ static bool credit_refill_bytes(
     struct troupe_executor *executor, struct trp_link *link, int64_t need)
 {
     struct trp_gate *gate = link->gate;
-    int64_t held = link->taken_bytes -
-                   atomic_load_explicit(&link->tally->returned_bytes, memory_order_relaxed);
+    int64_t held = credit_held(&link->ledger->taken_bytes, &link->ledger->returned_bytes);
     int64_t chunk = credit_chunk(executor, link) * CHUNK_BODY_BYTES;
     int64_t most = credit_share(gate->bound_bytes, CHUNK_SHARE);
     chunk = chunk < most ? chunk : most;
     int64_t taken = trp_gate_take(&gate->free_bytes, held, need, chunk > need ? chunk : need);
     link->credit_bytes += taken;
-    link->taken_bytes += taken;
+    atomic_fetch_add_explicit(&link->ledger->taken_bytes, taken, memory_order_relaxed);
     return taken >= need;
 }
 
@@ -114,6 +144,7 @@ bool trp_link_take_provisional(struct trp_link *link, size_t body_bytes)
         return false;
     }
     link->provisional_count++;
+    atomic_fetch_add_explicit(&link->ledger->reserve_messages, 1, memory_order_relaxed);
     return true;
 }
 
@@ -182,15 +213,15 @@ static bool credit_want(struct troupe_executor *executor, struct trp_link *link,
     const struct trp_want want = {
         .messages = executor->manner == TRP_MANNER_PORT ? 1 : most,
         .bytes = body_bytes,
-        .taken_messages = link->taken_messages,
-        .taken_bytes = link->taken_bytes,
     };
+    atomic_store_explicit(&link->ledger->is_hungry, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&link->gate->hungry_count, 1, memory_order_relaxed);
     link->is_hungry = true;
     if (link->is_loop) {
         trp_link_meet_want(executor, link, &want);
     } else if (trp_link_command(executor, link, TRP_KIND_WANT, &want, sizeof(want)) != TROUPE_OK) {
         atomic_fetch_sub_explicit(&link->gate->hungry_count, 1, memory_order_relaxed);
+        atomic_store_explicit(&link->ledger->is_hungry, false, memory_order_relaxed);
         link->is_hungry = false;
         return false;
     }
@@ -223,7 +254,7 @@ static bool credit_send_room(struct troupe_executor *executor, struct trp_link *
             link->refused_first--; // no memory for it: tried again with the next credit
             return false;
         }
-        trp_count(&executor->counters.rooms, 1);
+        trp_count(&executor->counters->rooms, 1);
         return true;
     }
     link->refused_first = 0;
@@ -259,8 +290,6 @@ static void credit_serve_refused(struct troupe_executor *executor, struct trp_li
 void trp_link_meet_credit(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_credit *credit)
 {
-    link->taken_messages += credit->messages;
-    link->taken_bytes += credit->bytes;
     link->parked_messages += credit->messages + link->credit_messages;
     link->parked_bytes += credit->bytes + link->credit_bytes;
     link->credit_messages = 0;
@@ -275,7 +304,7 @@ void trp_link_meet_credit(
 
 void trp_link_begin_room(struct troupe_executor *executor, uint32_t peer_id)
 {
-    struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
+    struct trp_link *link = trp_link_to(executor, peer_id);
     if (link != NULL && link->room_sent) {
         link->room_sent = false;
         link->credit_messages += link->parked_messages;
@@ -287,7 +316,7 @@ void trp_link_begin_room(struct troupe_executor *executor, uint32_t peer_id)
 
 void trp_link_end_room(struct troupe_executor *executor, uint32_t peer_id)
 {
-    struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
+    struct trp_link *link = trp_link_to(executor, peer_id);
     if (link != NULL && link->out_open && !link->room_sent &&
         link->refused_first < link->refused_count) {
         if (link->is_hungry) {
@@ -334,6 +363,7 @@ void trp_link_forget_want(struct troupe_executor *executor, struct trp_link *lin
         executor->hungry_last = previous;
     }
     link->wants = false;
+    atomic_store_explicit(&link->in_ledger->is_hungry, false, memory_order_relaxed);
     atomic_fetch_sub_explicit(&executor->gate->hungry_count, 1, memory_order_relaxed);
 }
 
@@ -383,12 +413,9 @@ static bool credit_take_grant(
 {
     struct trp_gate *gate = executor->gate;
     const struct trp_want *want = &link->want;
-    int64_t held_messages =
-        want->taken_messages -
-        atomic_load_explicit(&link->in_tally->returned_messages, memory_order_relaxed);
-    int64_t held_bytes =
-        want->taken_bytes -
-        atomic_load_explicit(&link->in_tally->returned_bytes, memory_order_relaxed);
+    const struct trp_ledger *ledger = link->in_ledger;
+    int64_t held_messages = credit_held(&ledger->taken_messages, &ledger->returned_messages);
+    int64_t held_bytes = credit_held(&ledger->taken_bytes, &ledger->returned_bytes);
     int64_t least = idle ? 1 : credit_share(gate->bound_messages, RESUME_SHARE);
     if (least > want->messages) {
         least = want->messages;
@@ -406,8 +433,22 @@ static bool credit_take_grant(
         trp_gate_give(gate, credit.messages, credit.bytes);
         return false;
     }
+    // Taken for the link from here on, so that what it holds is known should its process die.
+    atomic_fetch_add_explicit(
+        &link->in_ledger->taken_messages, credit.messages, memory_order_relaxed);
+    atomic_fetch_add_explicit(&link->in_ledger->taken_bytes, credit.bytes, memory_order_relaxed);
     *out_credit = credit;
     return true;
+}
+
+/** Undo credit_take_grant(). */
+static void credit_return_grant(
+    struct troupe_executor *executor, const struct trp_link *link, const struct trp_credit *credit)
+{
+    atomic_fetch_sub_explicit(
+        &link->in_ledger->taken_messages, credit->messages, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&link->in_ledger->taken_bytes, credit->bytes, memory_order_relaxed);
+    trp_gate_give(executor->gate, credit->messages, credit->bytes);
 }
 
 /** Grant a hungry link what it may have. @return false: not yet. */
@@ -425,7 +466,7 @@ static bool credit_feed(struct troupe_executor *executor, struct trp_link *link,
     struct trp_link *back = NULL;
     if (trp_link_open(executor, link->peer_id, &back) != TROUPE_OK ||
         trp_link_command(executor, back, TRP_KIND_CREDIT, &credit, sizeof(credit)) != TROUPE_OK) {
-        trp_gate_give(executor->gate, credit.messages, credit.bytes);
+        credit_return_grant(executor, link, &credit);
         return false;
     }
     trp_link_forget_want(executor, link);
@@ -439,9 +480,9 @@ void trp_links_settle(struct troupe_executor *executor, bool idle)
         executor->owed = link->next_owed;
         link->owes = false;
         atomic_fetch_add_explicit(
-            &link->in_tally->returned_messages, link->owed_messages, memory_order_relaxed);
+            &link->in_ledger->returned_messages, link->owed_messages, memory_order_relaxed);
         atomic_fetch_add_explicit(
-            &link->in_tally->returned_bytes, link->owed_bytes, memory_order_relaxed);
+            &link->in_ledger->returned_bytes, link->owed_bytes, memory_order_relaxed);
         trp_gate_give(executor->gate, link->owed_messages, link->owed_bytes);
         link->owed_messages = 0;
         link->owed_bytes = 0;

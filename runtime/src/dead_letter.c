@@ -37,13 +37,14 @@ static void dead_letter_fail_ask(struct troupe_executor *executor, const struct 
 /** @return a copy of the subscribers, for notices are posted without the lock; NULL: no memory. */
 static troupe_ref_t *dead_letter_subscribers(troupe_system_t *system, uint32_t *out_count)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    uint32_t count = atomic_load_explicit(&system->subscriber_count, memory_order_relaxed);
+    struct trp_board *board = system->board;
+    trp_board_lock(board);
+    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
     troupe_ref_t *copy = count == 0 ? NULL : malloc(count * sizeof(*copy));
     if (copy != NULL) {
-        memcpy(copy, system->subscribers, count * sizeof(*copy));
+        memcpy(copy, board->subscribers, count * sizeof(*copy));
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_board_unlock(board);
     *out_count = copy == NULL ? 0 : count;
     return copy;
 }
@@ -68,11 +69,11 @@ static void dead_letter_tell(struct troupe_executor *executor, const struct trp_
 
 void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead)
 {
-    trp_count(&executor->counters.dead_by_reason[dead->reason], 1);
+    trp_count(&dead->ledger->dead[dead->reason], 1);
     if (dead->ask != 0) {
         dead_letter_fail_ask(executor, dead);
     }
-    if (atomic_load_explicit(&executor->system->subscriber_count, memory_order_relaxed) > 0) {
+    if (atomic_load_explicit(&executor->system->board->subscriber_count, memory_order_relaxed) > 0) {
         dead_letter_tell(executor, dead);
     }
 }
@@ -87,40 +88,35 @@ enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         return TROUPE_OK;
     }
-    troupe_system_t *system = executor->system;
+    struct trp_board *board = executor->system->board;
     enum troupe_err err = TROUPE_OK;
-    (void)pthread_mutex_lock(&system->lock);
-    uint32_t count = atomic_load_explicit(&system->subscriber_count, memory_order_relaxed);
-    if (count == system->subscriber_capacity) {
-        uint32_t capacity = count * 2 + 4;
-        troupe_ref_t *grown = realloc(system->subscribers, capacity * sizeof(*grown));
-        if (grown == NULL) {
-            err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a subscriber");
-        } else {
-            system->subscribers = grown;
-            system->subscriber_capacity = capacity;
-        }
-    }
-    if (err == TROUPE_OK) {
-        system->subscribers[count] = trp_actor_ref(executor, ctx->actor_index, actor->generation);
-        atomic_store_explicit(&system->subscriber_count, count + 1, memory_order_relaxed);
+    trp_board_lock(board);
+    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
+    if (count == TRP_BOARD_SUBSCRIBERS) {
+        err = TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT,
+            "%d actors hear of dead letters already; have one of them pass them on",
+            TRP_BOARD_SUBSCRIBERS);
+    } else {
+        board->subscribers[count] = trp_actor_ref(executor, ctx->actor_index, actor->generation);
+        atomic_store_explicit(&board->subscriber_count, count + 1, memory_order_relaxed);
         actor->flags |= TRP_ACTOR_SUBSCRIBED;
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_board_unlock(board);
     return err;
 }
 
-void trp_subscribers_remove(troupe_system_t *system, troupe_ref_t subscriber)
+void trp_subscribers_remove(struct trp_board *board, troupe_ref_t subscriber)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    uint32_t count = atomic_load_explicit(&system->subscriber_count, memory_order_relaxed);
+    trp_board_lock(board);
+    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
-        if (troupe_ref_equal(system->subscribers[i], subscriber)) {
-            system->subscribers[i] = system->subscribers[--count];
+        if (troupe_ref_equal(board->subscribers[i], subscriber)) {
+            board->subscribers[i] = board->subscribers[--count];
         }
     }
-    atomic_store_explicit(&system->subscriber_count, count, memory_order_relaxed);
-    (void)pthread_mutex_unlock(&system->lock);
+    atomic_store_explicit(&board->subscriber_count, count, memory_order_relaxed);
+    trp_board_unlock(board);
 }
 
 void troupe_dead_letters_unsubscribe(troupe_context_t *ctx)
@@ -129,6 +125,7 @@ void troupe_dead_letters_unsubscribe(troupe_context_t *ctx)
     if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SUBSCRIBED;
         trp_subscribers_remove(
-            executor->system, trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation));
+            executor->system->board,
+            trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation));
     }
 }

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "link.h"
+#include "listener.h"
 #include "system.h"
 
 #include <errno.h>
@@ -25,16 +26,20 @@ enum {
     SWEEP_TURNS = 64,    // how often the clock is looked at for it
     TIMERS_NS = 20000,   // about how late a busy executor may see that a timer is due
     TIMERS_STRIDE_MAX = 63,
+    LAST_FRAMES = 4096, // of a process that died
+    REMOTE_FRAMES = 64, // by ipc and tcp, a turn
+    CLOSE_STEP_NS = 1000000, // how often an executor that closes looks whether others have finished
     LONE_ROUNDS = 16, // rounds of a turn in which one message follows the other
 };
 
 enum troupe_err trp_executor_new(
     troupe_system_t *system,
-    uint32_t id,
+    struct trp_seat *seat,
     enum trp_executor_manner manner,
     const char *name,
     struct troupe_executor **out_executor)
 {
+    uint32_t id = seat->id;
     struct troupe_executor *executor = calloc(1, sizeof(*executor));
     if (executor == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
@@ -49,14 +54,16 @@ enum troupe_err trp_executor_new(
     executor->frames.pool = &system->frames;
     executor->handled_limit = UINT64_MAX;
     executor->name = strdup(name);
-    executor->gate = aligned_alloc(TRP_CACHE_LINE, sizeof(*executor->gate));
+    executor->seat = seat;
+    executor->gate = &seat->gate;
+    executor->counters = &seat->counters;
+    executor->listener_fd = -1;
     bool made = trp_world_init(&executor->world, system->behaviour_count);
-    if (executor->name == NULL || executor->gate == NULL || !made) {
+    executor->world.row_count = &seat->row_count;
+    if (executor->name == NULL || !made) {
         trp_executor_free(&executor);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
-    trp_gate_init(
-        executor->gate, (int64_t)system->mailbox_messages, (int64_t)system->mailbox_bytes);
     executor->wake_fd =
         manner == TRP_MANNER_LOOP ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : system->wake_fd;
     if (executor->wake_fd < 0) {
@@ -106,10 +113,11 @@ void trp_executor_free(struct troupe_executor **executor_p)
     if (executor->manner == TRP_MANNER_LOOP && executor->wake_fd >= 0) {
         (void)close(executor->wake_fd);
     }
-    free(executor->attached);
-    free(executor->farewells);
+    if (executor->listener_fd >= 0) {
+        (void)close(executor->listener_fd);
+    }
+    trp_listener_remove(executor->system->board->rundir, executor->seat);
     free(executor->stops);
-    free(executor->gate);
     free(executor->name);
     free(executor);
     *executor_p = NULL;
@@ -126,11 +134,10 @@ uint64_t trp_executor_now(const struct troupe_executor *executor)
 static void executor_meet_fault(
     struct troupe_executor *executor, struct trp_link *link, uint64_t lost_count)
 {
-    trp_count(&executor->counters.frames_undecodable, 1);
+    trp_count(&executor->counters->frames_undecodable, 1);
     if (link != NULL) {
-        trp_count(&executor->counters.dead_by_reason[TROUPE_DEAD_UNDECODABLE], lost_count);
+        trp_count(&link->in_ledger->dead[TROUPE_DEAD_UNDECODABLE], lost_count);
         link->received_count += lost_count;
-        link->dead_count += lost_count;
     }
 }
 
@@ -150,10 +157,7 @@ static const void *executor_body(const struct trp_item *item, size_t bytes)
 
 /** Meet what is no message for an actor. */
 static void executor_meet_command(
-    struct troupe_executor *executor,
-    struct trp_link *link,
-    enum trp_lane lane,
-    const struct trp_item *item)
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
 {
     const void *body = NULL;
     switch (item->kind) {
@@ -187,7 +191,7 @@ static void executor_meet_command(
     case TRP_KIND_FIN:
         body = executor_body(item, sizeof(struct trp_fin));
         if (body != NULL) {
-            trp_link_meet_fin(executor, link, lane, body); // and the link may be gone
+            trp_link_meet_fin(executor, link, body); // and the link may be gone
         }
         break;
     case TRP_KIND_NUDGE: // having woken up was all of it
@@ -197,6 +201,23 @@ static void executor_meet_command(
     case TRP_KIND_COUNT:
         break;
     }
+}
+
+/** Have a given body that came by ipc or tcp be the part it names. @return false: it is not that one. */
+static bool executor_take_part(
+    struct troupe_executor *executor, struct trp_item *item, struct trp_given *out_part)
+{
+    uint32_t which = (uint32_t)(uintptr_t)item->given->data;
+    uint64_t bytes = item->given->bytes;
+    if (!trp_mailbox_take_part(&executor->mailbox, which, out_part)) {
+        return false;
+    }
+    if (out_part->bytes != bytes) {
+        out_part->free(out_part->data, out_part->free_data);
+        return false;
+    }
+    item->given = out_part;
+    return true;
 }
 
 /** Meet the messages of a frame. @return how many counted messages there were before a fault. */
@@ -221,6 +242,13 @@ static uint64_t executor_meet_items(
         if (TRP_UNLIKELY(*out_fault != TRP_FAULT_NONE)) {
             break;
         }
+        struct trp_given part;
+        if (TRP_UNLIKELY(item.given != NULL && !cursor->local)) {
+            if (!executor_take_part(executor, &item, &part)) {
+                *out_fault = TRP_FAULT_KIND;
+                break;
+            }
+        }
         if (TRP_LIKELY(item.kind <= TRP_KIND_NOTICE)) {
             if (trp_kind_is_counted(item.kind)) {
                 counted += item.count;
@@ -232,7 +260,7 @@ static uint64_t executor_meet_items(
                 trp_actor_meet(executor, link, &item);
             }
         } else {
-            executor_meet_command(executor, link, cursor->lane, &item);
+            executor_meet_command(executor, link, &item);
             if (item.kind == TRP_KIND_FIN) {
                 break; // the last of a lane, and the link may be gone with it
             }
@@ -247,7 +275,7 @@ static void executor_meet_own(struct troupe_executor *executor)
     const uint8_t *bytes = NULL;
     size_t size = 0;
     trp_mailbox_loop_receive(&executor->mailbox, &bytes, &size);
-    trp_count(&executor->counters.frames_received, 1);
+    trp_count(&executor->counters->frames_received, 1);
     if (size <= TRP_PARCEL_INSIDE_BYTES) {
         const struct trp_envelope *plain = (const void *)bytes;
         if (sizeof(*plain) + trp_pad8(plain->tag) == size &&
@@ -278,20 +306,27 @@ static void executor_meet_frame(struct troupe_executor *executor, const uint8_t 
     struct trp_link *link = NULL;
     if (fault == TRP_FAULT_NONE) {
         link = trp_link_accept(executor, header.executor);
-        fault = link != NULL && header.node == executor->node && header.cookie == link->in_cookie
+        fault = link != NULL && header.node == link->in_seat->node &&
+                        header.cookie == link->in_ledger->cookie
                     ? TRP_FAULT_NONE
                     : TRP_FAULT_COOKIE;
     }
     if (fault != TRP_FAULT_NONE) {
-        trp_mailbox_uncount(&executor->mailbox, trp_mailbox_lane(bytes, size)); // it did not ring
+        trp_mailbox_uncount(&executor->mailbox, bytes, size); // it did not ring
         executor_meet_fault(executor, NULL, 0);
         return;
     }
     if (header.lane == TRP_LANE_USER && header.first_sequence != link->received_count &&
         header.count != 0) {
-        trp_count(&executor->counters.ledger_gaps, 1);
+        trp_count(&executor->counters->ledger_gaps, 1);
+        if (header.first_sequence < link->received_count) {
+            executor_meet_fault(executor, NULL, 0); // seen before
+            return;
+        }
+        executor_meet_fault(executor, link, header.first_sequence - link->received_count);
     }
-    cursor.local = true;
+    cursor.local = !link->in_ledger->is_remote;
+    cursor.part_count = executor->mailbox.part_count;
     uint64_t counted = executor_meet_items(executor, link, &cursor, &fault);
     if (fault != TRP_FAULT_NONE || header.count != counted) {
         executor_meet_fault(executor, link, header.count > counted ? header.count - counted : 0);
@@ -305,7 +340,7 @@ bool trp_executor_receive(struct troupe_executor *executor)
     if (!trp_mailbox_receive(&executor->mailbox, &bytes, &size)) {
         return false;
     }
-    trp_count(&executor->counters.frames_received, 1);
+    trp_count(&executor->counters->frames_received, 1);
     executor_meet_frame(executor, bytes, size);
     trp_mailbox_let_go(&executor->mailbox, size);
     return true;
@@ -330,6 +365,68 @@ uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor)
     return due_ns > now_ns ? due_ns - now_ns : 0;
 }
 
+/** Listen where others make us listen: the first process that is started must be able to reach us. */
+static void executor_listen(struct troupe_executor *executor)
+{
+    if (TRP_LIKELY(executor->mailbox.listens)) {
+        return;
+    }
+    (void)pthread_mutex_lock(&executor->system->lock);
+    int fd = executor->listener_fd;
+    executor->listener_fd = -1;
+    (void)pthread_mutex_unlock(&executor->system->lock);
+    if (fd >= 0) {
+        char endpoint[TRP_ENDPOINT_BYTES];
+        trp_listener_endpoint(executor->system->board->rundir, executor->seat, endpoint);
+        (void)trp_mailbox_listen(&executor->mailbox, endpoint, fd);
+    }
+}
+
+bool trp_executor_mails_itself(const struct troupe_executor *executor)
+{
+    return executor->seat->transport > TRP_TRANSPORT_INPROC;
+}
+
+void trp_executor_end_if_done(struct troupe_executor *executor)
+{
+    if (executor->dedicated && executor->world.live_count == 0 &&
+        trp_system_is_alone(executor->system, executor)) {
+        executor->ending = true;
+    }
+}
+
+/** @return who sent here and died before any of it came; 0: nobody. */
+static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
+{
+    struct trp_board *board = executor->system->board;
+    uint32_t found = 0;
+    trp_board_lock(board);
+    for (uint32_t at = executor->seat->first_in; at != 0 && found == 0;) {
+        const struct trp_ledger *ledger = &board->ledgers[at - 1];
+        const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+        if (!ledger->claimed && from != NULL && trp_seat_state(from) == TRP_SEAT_DEAD &&
+            atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
+            found = ledger->from;
+        }
+        at = ledger->next_in;
+    }
+    trp_board_unlock(board);
+    return found;
+}
+
+void trp_executor_claim_all(struct troupe_executor *executor)
+{
+    // What the dead sent, and is here already, is still met.
+    uint32_t count = 0;
+    while (count++ < LAST_FRAMES && trp_mailbox_look(&executor->mailbox) &&
+           trp_executor_receive(executor)) {
+    }
+    uint32_t peer_id = 0;
+    while ((peer_id = executor_find_unclaimed(executor)) != 0 &&
+           trp_link_accept(executor, peer_id) != NULL) {
+    }
+}
+
 /** Give back what is owed when it is worth it, and now and then what was not spent. */
 static void executor_settle(struct troupe_executor *executor)
 {
@@ -346,6 +443,7 @@ static void executor_settle(struct troupe_executor *executor)
             executor->swept_ns = now_ns;
             trp_links_return_credit(executor);
             trp_links_meet_words(executor);
+            executor_listen(executor);
             // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
             (void)trp_mailbox_look(&executor->mailbox);
         }
@@ -379,8 +477,7 @@ static bool executor_minds_timers(struct troupe_executor *executor, bool busy)
 /** @return whether a budget says to end the turn between two frames. */
 static bool executor_is_spent(const struct troupe_executor *executor)
 {
-    return atomic_load_explicit(&executor->counters.handled, memory_order_relaxed) >=
-               executor->handled_limit ||
+    return executor->handled_count >= executor->handled_limit ||
            (executor->turn_deadline_ns != 0 &&
             trp_clock_monotonic(NULL) >= executor->turn_deadline_ns);
 }
@@ -411,6 +508,17 @@ static void executor_meet_all_own(struct troupe_executor *executor)
     }
 }
 
+/** Receive what came by ipc and tcp, which nobody rings for. @return whether there was any. */
+static bool executor_receive_remote(struct troupe_executor *executor)
+{
+    uint32_t count = 0;
+    while (count < REMOTE_FRAMES && !executor_is_spent(executor) &&
+           trp_mailbox_look(&executor->mailbox) && trp_executor_receive(executor)) {
+        count++;
+    }
+    return count > 0;
+}
+
 bool trp_executor_turn(struct troupe_executor *executor)
 {
     bool worked = false;
@@ -422,6 +530,9 @@ bool trp_executor_turn(struct troupe_executor *executor)
             executor->mailbox.passed_first < executor->mailbox.passed_count) &&
            !executor_is_spent(executor) && trp_executor_receive(executor)) {
         worked = true;
+    }
+    if (TRP_UNLIKELY(trp_mailbox_is_due(&executor->mailbox))) {
+        worked |= executor_receive_remote(executor);
     }
     executor_meet_all_own(executor);
     if (trp_timers_due(&executor->timers) != TRP_TIMERS_NEVER) {
@@ -441,6 +552,7 @@ bool trp_executor_turn(struct troupe_executor *executor)
 uint64_t trp_executor_rest(struct troupe_executor *executor)
 {
     trp_links_meet_words(executor);
+    executor_listen(executor);
     trp_links_settle(executor, true);
     uint64_t now_ns = trp_clock_monotonic(NULL);
     if (now_ns - executor->swept_ns > SWEEP_NS) {
@@ -448,7 +560,8 @@ uint64_t trp_executor_rest(struct troupe_executor *executor)
         trp_links_return_credit(executor);
     }
     // Who is hungry still could not be told: no descriptor, or no memory. That may change.
-    bool again = trp_links_have_unspent(executor) || executor->hungry_first != NULL;
+    bool again = trp_links_have_unspent(executor) || executor->hungry_first != NULL ||
+                 executor->finished_count > 0;
     return again ? SWEEP_NS : UINT64_MAX;
 }
 
@@ -504,46 +617,55 @@ void trp_executor_stop_actors(struct troupe_executor *executor)
     executor->in_turn = false;
 }
 
+/** Who sends to an executor that takes no more mail. */
+struct executor_sender {
+    uint32_t id;
+    bool is_remote;
+};
+
 /** Take no new links. @return who has one, to be freed; NULL with *out_count 0: nobody. */
-static uint32_t *executor_shut(struct troupe_executor *executor, uint32_t *out_count)
+static struct executor_sender *executor_shut(struct troupe_executor *executor, uint32_t *out_count)
 {
-    (void)pthread_mutex_lock(&executor->system->lock);
-    executor->closing = true;
+    struct trp_board *board = executor->system->board;
+    struct trp_seat *seat = executor->seat;
     uint32_t count = 0;
-    uint32_t most = executor->attached_count + executor->links.count;
-    uint32_t *peers = most == 0 ? NULL : malloc(most * sizeof(*peers));
-    for (uint32_t i = 0; peers != NULL && i < executor->attached_count; i++) {
-        peers[count++] = executor->attached[i].peer_id;
-    }
-    (void)pthread_mutex_unlock(&executor->system->lock);
-    for (uint32_t i = 0; peers != NULL && i < executor->links.slot_count; i++) {
-        const struct trp_link *link = executor->links.slots[i].value;
-        if (link != NULL && link->in_open) {
-            peers[count++] = link->peer_id;
+    trp_board_lock(board);
+    atomic_store_explicit(&seat->state, TRP_SEAT_CLOSING, memory_order_release);
+    uint32_t most = atomic_load_explicit(&seat->in_open_count, memory_order_relaxed);
+    struct executor_sender *senders = most == 0 ? NULL : malloc(most * sizeof(*senders));
+    for (uint32_t at = seat->first_in; senders != NULL && at != 0 && count < most;) {
+        struct trp_ledger *ledger = &board->ledgers[at - 1];
+        at = ledger->next_in;
+        if (!ledger->is_loop &&
+            atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
+            const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+            atomic_store_explicit(&ledger->gone, true, memory_order_release);
+            senders[count++] = (struct executor_sender){
+                .id = ledger->from,
+                .is_remote = from != NULL && from->node != executor->node,
+            };
         }
     }
+    trp_board_unlock(board);
     *out_count = count;
-    return peers;
+    return senders;
 }
 
 void trp_executor_say_gone(struct troupe_executor *executor)
 {
     uint32_t count = 0;
-    uint32_t *peers = executor_shut(executor, &count);
+    struct executor_sender *senders = executor_shut(executor, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (!trp_port_detach(executor->system, peers[i], executor->id)) {
-            trp_link_say_gone(executor, peers[i]);
+        if (!trp_port_detach(executor->system, senders[i].id, executor->id)) {
+            trp_link_say_gone(executor, senders[i].id, senders[i].is_remote);
         }
     }
-    free(peers);
+    free(senders);
 }
 
 bool trp_executor_has_peers(struct troupe_executor *executor)
 {
-    (void)pthread_mutex_lock(&executor->system->lock);
-    bool has_peers = executor->in_open_count > 0;
-    (void)pthread_mutex_unlock(&executor->system->lock);
-    return has_peers;
+    return atomic_load_explicit(&executor->seat->in_open_count, memory_order_acquire) > 0;
 }
 
 static void executor_finish_links(struct troupe_executor *executor)
@@ -569,27 +691,42 @@ void trp_executor_finish(struct troupe_executor *executor)
         (void)trp_executor_turn(executor);
     }
     executor->closed_out = true;
-    struct trp_link *loop = executor->loop;
-    trp_count(&executor->counters.mail_accepted, loop->accepted_count);
-    trp_system_record_link(executor->system, executor, loop, loop->accepted_count);
     executor_finish_links(executor);
+}
+
+/** Do what is at hand while closing, or wait a little for others to do theirs. */
+static void executor_close_step(struct troupe_executor *executor, uint64_t left_ns)
+{
+    trp_links_meet_words(executor);
+    if (!trp_executor_turn(executor) && !trp_mailbox_look(&executor->mailbox)) {
+        // Who is in another process may be closing, too, and then leaves only a word on the board.
+        bool alone = !executor->mailbox.listens && executor->finished_count == 0;
+        uint64_t step_ns = alone ? UINT64_MAX : CLOSE_STEP_NS;
+        if (step_ns != UINT64_MAX) {
+            atomic_store_explicit(&executor->has_word, true, memory_order_relaxed);
+        }
+        if (trp_executor_has_peers(executor) || trp_links_reap(executor)) {
+            trp_mailbox_sleep(&executor->mailbox, step_ns < left_ns ? step_ns : left_ns);
+        }
+    }
 }
 
 bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
 {
     trp_executor_say_gone(executor);
-    while (trp_executor_has_peers(executor)) {
+    bool finished = false;
+    while (trp_executor_has_peers(executor) || !finished || trp_links_reap(executor)) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns >= deadline_ns) {
             return false;
         }
-        trp_links_meet_words(executor);
-        if (!trp_executor_turn(executor) && trp_executor_has_peers(executor) &&
-            !trp_mailbox_look(&executor->mailbox)) {
-            trp_mailbox_sleep(
-                &executor->mailbox, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns);
+        if (!trp_executor_has_peers(executor) && !finished) {
+            trp_executor_finish(executor);
+            finished = true;
+        } else {
+            executor_close_step(
+                executor, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns);
         }
     }
-    trp_executor_finish(executor);
     return true;
 }

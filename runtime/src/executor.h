@@ -11,6 +11,7 @@
 #define TRP_EXECUTOR_H
 
 #include "asks.h"
+#include "board.h"
 #include "frame.h"
 #include "frame_pool.h"
 #include "gate.h"
@@ -36,26 +37,6 @@ struct troupe_context {
     struct troupe_exit exit; // how the running actor asked to end
 };
 
-/** A counter that its owner's thread writes and any thread reads. */
-typedef _Atomic uint64_t trp_counter_t;
-
-/** What an executor counts; see struct troupe_stats for most. */
-struct trp_counters {
-    trp_counter_t accepted; // sent by its actors
-    trp_counter_t handled;
-    trp_counter_t dead_by_reason[TROUPE_DEAD_REASON_COUNT];
-    trp_counter_t mail_accepted; // sent to it, as the senders say when they finish
-    trp_counter_t refused;
-    trp_counter_t rooms;
-    trp_counter_t frames_sent;
-    trp_counter_t frames_received;
-    trp_counter_t frames_undecodable;
-    trp_counter_t ledger_gaps;
-    trp_counter_t actors_started;
-    trp_counter_t actors_failed;
-    trp_counter_t actors_ended;
-};
-
 /** An actor that another of the same executor asked to stop. */
 struct trp_stop {
     uint32_t index;
@@ -79,7 +60,9 @@ struct troupe_executor {
     pthread_t owner; // whose thread it is, from the start of its loop
     uint64_t random_state;
 
-    struct trp_gate *gate; // peers' too
+    struct trp_seat *seat; // on the board: what other executors and processes know of it
+    struct trp_gate *gate; // its seat's
+    struct trp_counters *counters; // its seat's
     int wake_fd; // an eventfd that ends its sleep; anyone writes to it, holding the system's lock
     struct trp_mailbox mailbox;
     struct trp_world world; // its reservations: any thread's
@@ -112,17 +95,11 @@ struct troupe_executor {
     bool ending;     // the loop is to end
     bool closed_out; // its links are finished: what is sent now is a dead letter
 
-    struct trp_attach *attached; // guarded by the system's lock: who opened a link to here
-    uint32_t attached_count;     // guarded by the system's lock: of them, those not claimed yet
-    uint32_t attached_capacity;  // guarded by the system's lock
-    uint32_t in_open_count;      // guarded by the system's lock: peers whose FIN is to come
-    bool closing;                // guarded by the system's lock: takes no new links
-    uint32_t *farewells;         // guarded by the system's lock: peers that go while this one does
-    _Atomic uint32_t farewell_count; // written under the system's lock
-    _Atomic bool stop_word;          // asked to end, by somebody without a link to here
-    uint32_t farewell_capacity;      // guarded by the system's lock
-
-    struct trp_counters counters;
+    _Atomic bool has_word; // some receiver asked for its link to be finished. Any thread's
+    uint32_t finished_count;   // links that said FIN and wait for the receiver to meet it
+    uint32_t deaths_seen;      // of the board's
+    uint64_t handled_count;    // messages, for the budget of a turn
+    int listener_fd;           // where it is to listen from the next turn on; -1: nowhere
 
     uint32_t held_count;    // messages that wait for their actors' STARTs
     struct trp_stop *stops; // local actors to stop once the running callback returns
@@ -137,14 +114,6 @@ struct troupe_executor {
     struct troupe_executor *next_finished; // guarded by the system's lock
 };
 
-/** Add to a counter of this thread's; a plain add, for nobody else writes it. */
-static inline void trp_count(trp_counter_t *counter, uint64_t more)
-{
-    uint64_t count = atomic_load_explicit(counter, memory_order_relaxed);
-    // Release: who reads `handled` and then `accepted` never sees fewer accepted than handled.
-    atomic_store_explicit(counter, count + more, memory_order_release);
-}
-
 /** @return the executor of a context. */
 static inline struct troupe_executor *trp_executor_of(troupe_context_t *ctx)
 {
@@ -158,10 +127,19 @@ static inline struct troupe_executor *trp_executor_of(troupe_context_t *ctx)
  */
 enum troupe_err trp_executor_new(
     troupe_system_t *system,
-    uint32_t id,
+    struct trp_seat *seat,
     enum trp_executor_manner manner,
     const char *name,
     struct troupe_executor **out_executor);
+
+/** @return whether what its actors send each other goes by ipc or tcp, as its placement says. */
+bool trp_executor_mails_itself(const struct troupe_executor *executor);
+
+/** End an executor of an actor's own when that has ended, and nothing else runs in its process. */
+void trp_executor_end_if_done(struct troupe_executor *executor);
+
+/** Claim what was sent here by processes that died. */
+void trp_executor_claim_all(struct troupe_executor *executor);
 
 /** Free an executor that runs no more, or never ran, and set *executor_p to NULL. */
 void trp_executor_free(struct troupe_executor **executor_p);
@@ -294,6 +272,7 @@ void trp_ask_undo(troupe_context_t *ctx, uint64_t number);
 
 /** What is known of a message that found nobody. */
 struct trp_dead {
+    struct trp_ledger *ledger; // that counts it
     troupe_ref_t to;
     troupe_ref_t from;
     uint32_t type;
@@ -336,7 +315,7 @@ static inline struct troupe_body trp_item_body(const struct trp_item *item, uint
     };
 }
 
-/** Meet a message for an actor: a USER, REPLY or NOTICE. @p link is NULL for mail that was held. */
+/** Meet a message for an actor: a USER, REPLY or NOTICE. Mail that was held came by the loop. */
 void trp_actor_meet(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item);
 

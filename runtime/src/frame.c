@@ -35,7 +35,7 @@ enum trp_fault trp_frame_open(
     if (out_header->version != TRP_FRAME_VERSION) {
         return TRP_FAULT_VERSION;
     }
-    if (out_header->lane > TRP_LANE_COMMAND || out_header->reserved != 0) {
+    if (out_header->lane > TRP_LANE_COMMAND || (out_header->marks & ~TRP_MARK_RUNG) != 0) {
         return TRP_FAULT_KIND;
     }
     if (cookie != NULL && *cookie != out_header->cookie) {
@@ -99,7 +99,8 @@ static enum trp_fault frame_check_tag(const struct trp_cursor *cursor, const str
     bool given = (item->flags & TRP_FLAG_GIVEN) != 0;
     bool run = (item->flags & TRP_FLAG_RUN) != 0;
     bool ask = (item->flags & TRP_FLAG_ASK) != 0;
-    if ((given && (!cursor->local || item->body_bytes != 0)) || (run && (given || ask)) ||
+    bool may_give = cursor->local || cursor->part_count > 0;
+    if ((given && (!may_give || item->body_bytes != 0)) || (run && (given || ask)) ||
         (run && item->kind != TRP_KIND_USER)) {
         return TRP_FAULT_KIND;
     }
@@ -134,6 +135,9 @@ enum trp_fault trp_frame_next_flagged(struct trp_cursor *cursor, struct trp_item
     }
     item.body = next.at;
     item.given = given ? (const void *)next.at : NULL;
+    if (given && !cursor->local && (uintptr_t)item.given->data >= cursor->part_count) {
+        return TRP_FAULT_KIND;
+    }
     next.at += stride * item.count;
     *cursor = next;
     *out_item = item;

@@ -80,9 +80,9 @@ struct trp_envelope {
 };
 _Static_assert(sizeof(struct trp_envelope) == 24, "the envelope has 24 bytes");
 
-/** A body that changes owner without a copy; only ever within one process. */
+/** A body that changes owner without a copy; between processes, one that follows the frame. */
 struct trp_given {
-    void *data;
+    void *data; // the bytes; in a frame that goes by ipc or tcp, the number of the part
     uint64_t bytes;
     troupe_free_fn *free;
     void *free_data;
@@ -92,10 +92,15 @@ _Static_assert(sizeof(struct trp_given) == 32, "a given body is named by 32 byte
 /** Which of the two pipes of a link a frame took. */
 enum trp_lane { TRP_LANE_USER = 0, TRP_LANE_COMMAND = 1 };
 
+/** What else a header says of its frame. */
+enum trp_mark {
+    TRP_MARK_RUNG = 1 << 0, // the receiver's doorbell is rung for it
+};
+
 struct trp_header {
     uint8_t version;
     uint8_t lane;
-    uint16_t reserved;
+    uint16_t marks; // of enum trp_mark
     uint32_t count;           // counted messages in the frame
     uint64_t cookie;          // of the link, in this direction
     uint64_t first_sequence;  // counted messages sent on the link before this frame
@@ -177,7 +182,8 @@ struct trp_cursor {
     uint32_t node;
     uint32_t executor;
     enum trp_lane lane;
-    bool local; // from this process: may carry given bodies
+    bool local; // by inproc: a given body is an address
+    uint32_t part_count; // by ipc or tcp: a given body is one of so many parts that follow the frame
 };
 
 /**

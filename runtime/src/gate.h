@@ -1,6 +1,6 @@
 /**
  * @file gate.h
- * @brief What peers in the same process touch of an executor: its doorbell and its free credit.
+ * @brief What peers touch of an executor: its doorbell and its free credit.
  *
  * Credit is counted in messages and in bytes of bodies. What is free is here; what a link took is the
  * link's until the receiver has handled it and gives it back. So never more waits than the bound.
@@ -34,15 +34,9 @@ struct trp_gate {
     alignas(TRP_CACHE_LINE) _Atomic int64_t free_messages;
     _Atomic int64_t free_bytes;
     _Atomic int32_t reserve_messages;
-    _Atomic uint32_t hungry_count; // links that wait for credit, so who gives some back rings
+    _Atomic int32_t hungry_count; // links that wait for credit, so who gives some back rings
     int64_t bound_messages;        // const after trp_gate_init()
     int64_t bound_bytes;           // as above
-};
-
-/** What a link took, and what of it came back: what it holds. */
-struct trp_tally {
-    _Atomic int64_t returned_messages; // by the receiver
-    _Atomic int64_t returned_bytes;
 };
 
 /** Open the gate with all its credit free. */

@@ -6,14 +6,20 @@
  *     in    its frames, by the cookie they carry     received, handled, dead, credit owed back
  *
  * A link opens with the first message or the first frame, and each direction closes with a FIN: the
- * last frame, which says how many messages were sent. Only the executor's own thread comes here.
+ * last frame, which says how many messages were sent. What became of them the ledger counts, which lies
+ * on the board. Only the executor's own thread comes here.
+ *
+ * Frames that go by ipc or tcp are kept until the ledger says that they are done with: if the receiver's
+ * process dies, they say who waits in vain.
  */
 #ifndef TRP_LINK_H
 #define TRP_LINK_H
 
+#include "board.h"
 #include "frame.h"
 #include "gate.h"
 #include "troupe/context.h"
+#include "wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,33 +37,46 @@ struct trp_refused {
 struct trp_want {
     int64_t messages;       // at most
     int64_t bytes;          // at least: the body that was refused
-    int64_t taken_messages; // ever, so that the receiver knows what the link holds
-    int64_t taken_bytes;
+};
+
+/** A frame that was sent, and is kept until its messages are done with. */
+struct trp_kept {
+    struct trp_kept *next;
+    uint64_t first_sequence;
+    uint32_t count;
+    uint32_t part_count;
+    struct trp_parcel frame;
+    struct trp_parcel parts[]; // the bodies that followed it
 };
 
 struct trp_link {
     uint32_t peer_id;
+    uint32_t peer_node; // 0: not known, for we do not send there
     bool is_loop;    // to itself
     bool out_open;   // we may send
     bool in_open;    // it may send, and its FIN has not come yet
+    bool is_remote;  // what we send goes by ipc or tcp
+    bool finished;   // we said FIN, and wait until the ledger closes
     uint8_t in_fins; // of the lanes it uses
 
     // Out.
-    struct trp_gate *gate;   // the peer's; good while out_open
-    struct trp_tally *tally; // ours to read, the receiver's to write and to free
+    struct trp_gate *gate;      // the peer's; good while out_open
+    struct trp_seat *seat;      // the peer's
+    struct trp_ledger *ledger;  // good while out_open; its own while it has our cookie
+    uint64_t cookie;
+    struct trp_kept *kept_first;
+    struct trp_kept *kept_last;
+    struct troupe_body *given; // of the open frame: bodies that follow it by ipc or tcp
+    uint32_t given_count;
     void *push;
     void *command_push; // NULL until the first command
     struct trp_outframe frame;
     uint64_t frame_cycles; // when its first envelope was written
     bool dirty;            // stands in the executor's list of open frames
     struct trp_link *next_dirty;
-    uint64_t out_cookie;
-    uint64_t accepted_count; // counted messages, of which `frame.count` are in the open frame
 
     int64_t credit_messages; // ours to spend
     int64_t credit_bytes;
-    int64_t taken_messages; // credit ever taken, to know what the link holds
-    int64_t taken_bytes;
     uint32_t provisional_count; // messages this link took from the reserve
     bool was_granted;           // it is no new link any more
     bool is_hungry;             // waits for a CREDIT
@@ -71,11 +90,10 @@ struct trp_link {
     bool room_sent; // a ROOM is on its way to one of them
 
     // In.
-    uint64_t in_cookie;
-    struct trp_tally *in_tally; // the peer's
+    struct trp_seat *in_seat;     // the peer's
+    struct trp_ledger *in_ledger; // the peer's
+    uint32_t in_index;            // where that lies
     uint64_t received_count;
-    uint64_t handled_count;
-    uint64_t dead_count;
     int64_t owed_messages; // handled, its credit not given back yet
     int64_t owed_bytes;
     bool owes;
@@ -84,13 +102,6 @@ struct trp_link {
     bool wants;           // the peer is hungry
     struct trp_want want; // what it wants
     struct trp_link *next_hungry;
-};
-
-/** A peer that opened a link to an executor, as it says so in passing; guarded by the system's lock. */
-struct trp_attach {
-    uint32_t peer_id;
-    uint64_t cookie;
-    struct trp_tally *tally;
 };
 
 /** What a FIN says. */
@@ -156,21 +167,33 @@ enum troupe_err trp_link_command(
 enum troupe_err trp_link_stop_actor(
     struct troupe_executor *executor, struct trp_link *link, troupe_ref_t actor);
 
+/** Close the ledger of a way out that was never used, or whose receiver died. */
+void trp_link_close_ledger(struct troupe_executor *executor, struct trp_ledger *ledger);
+
+/** @return the link by which the executor sends to @p id, maybe to itself; or NULL. */
+struct trp_link *trp_link_to(const struct troupe_executor *executor, uint32_t id);
+
+/** Let go of the kept frames whose messages are done with. */
+void trp_link_forget_kept(struct trp_link *link);
+
+/** Let go of finished links whose ledgers have closed. @return whether others are left. */
+bool trp_links_reap(struct troupe_executor *executor);
+
+/** Meet the deaths of processes: settle what was on the way from and to them. */
+void trp_links_meet_deaths(struct troupe_executor *executor);
+
 /** Say FIN and close the way out; the link is freed when both ways are closed. */
 void trp_link_finish(struct troupe_executor *executor, struct trp_link *link);
 
 /** Ask a peer to finish its link to here: this executor takes no more mail. */
-void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id);
+void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id, bool is_remote);
 
 /** Meet the words that were left: finish links to peers that are going, and end when asked to. */
 void trp_links_meet_words(struct troupe_executor *executor);
 
 /** Meet a FIN of the peer's. */
 void trp_link_meet_fin(
-    struct troupe_executor *executor,
-    struct trp_link *link,
-    enum trp_lane lane,
-    const struct trp_fin *fin);
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_fin *fin);
 
 /** Free all links; both ways are closed, or the executor never ran. */
 void trp_links_fini(struct troupe_executor *executor);
@@ -210,6 +233,12 @@ void trp_link_forget_want(struct troupe_executor *executor, struct trp_link *lin
 /** A message of this link is done with: its credit is owed back. */
 void trp_link_owe(
     struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes);
+
+/** Give back all that a link holds unspent, for it is about to close. */
+void trp_link_return_all(struct trp_link *link);
+
+/** Free what a sender that died held of this executor's credit. */
+void trp_link_reclaim(struct troupe_executor *executor, struct trp_link *link);
 
 /** Give back what is owed, and feed the hungry. @p idle: nothing waits here any more. */
 void trp_links_settle(struct troupe_executor *executor, bool idle);

@@ -14,6 +14,8 @@ enum {
     SHORT_SLEEP_NS = 90000, // a sleep that a spin would about have spared: wake-ups cost 30 µs
     SPIN_SCORE_MAX = 8,
     SPIN_LOST = 3, // what a spin in vain costs in score
+    LOOK_NS = 20000, // how often a busy executor looks for what came by ipc and tcp
+    LOOK_TURNS = 64, // or after so many turns
 };
 
 enum troupe_err trp_mailbox_init(
@@ -40,28 +42,120 @@ enum troupe_err trp_mailbox_init(
     return err;
 }
 
-enum trp_lane trp_mailbox_lane(const uint8_t *bytes, size_t size)
+enum troupe_err trp_mailbox_listen(
+    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd)
 {
-    struct trp_header header;
-    if (size < sizeof(header)) {
-        return TRP_LANE_USER;
-    }
-    memcpy(&header, bytes, sizeof(header));
-    return header.version == TRP_FRAME_VERSION && header.lane == TRP_LANE_COMMAND ? TRP_LANE_COMMAND
-                                                                                  : TRP_LANE_USER;
+    enum troupe_err err = trp_wire_listen(mailbox->pull, endpoint, listener_fd);
+    mailbox->listens = err == TROUPE_OK;
+    return err;
 }
 
-/** Receive whatever frame is next, and count it. @return false: none is there. */
+/** What a frame says of how it came; of one that cannot be read, that it took the users' lane. */
+static void mailbox_peek(
+    const uint8_t *bytes, size_t size, enum trp_lane *out_lane, bool *out_rung)
+{
+    struct trp_header header;
+    *out_lane = TRP_LANE_USER;
+    *out_rung = false;
+    if (size >= sizeof(header)) {
+        memcpy(&header, bytes, sizeof(header));
+        if (header.version == TRP_FRAME_VERSION) {
+            *out_lane = header.lane == TRP_LANE_COMMAND ? TRP_LANE_COMMAND : TRP_LANE_USER;
+            *out_rung = (header.marks & TRP_MARK_RUNG) != 0;
+        }
+    }
+}
+
+/** Receive the parts that follow a frame; those over the limit are let go. */
+static void mailbox_receive_parts(struct trp_mailbox *mailbox)
+{
+    struct trp_parcel part;
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    bool more = true;
+    while (more) {
+        trp_parcel_init(&part);
+        bool received = trp_wire_receive(mailbox->pull, &part, &bytes, &size);
+        TRP_CHECK(received); // the parts of a message arrive together
+        more = trp_parcel_has_more(&part);
+        if (mailbox->parts == NULL) {
+            mailbox->parts = calloc(TRP_PARTS_MAX, sizeof(*mailbox->parts));
+        }
+        if (mailbox->parts != NULL && mailbox->part_count < TRP_PARTS_MAX &&
+            trp_parcel_align(&part)) {
+            mailbox->parts[mailbox->part_count++] = part;
+        } else {
+            trp_parcel_clear(&part);
+        }
+    }
+}
+
+/** Receive whatever frame is next, and count it if it rang. @return false: none is there. */
 static bool mailbox_receive_next(
     struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size, enum trp_lane *lane)
 {
     if (!trp_wire_receive(mailbox->pull, &mailbox->parcel, out_bytes, out_size)) {
         return false;
     }
-    mailbox->received_count++;
-    *lane = trp_mailbox_lane(*out_bytes, *out_size);
-    mailbox->command_count += *lane == TRP_LANE_COMMAND ? 1 : 0;
+    if (TRP_UNLIKELY(mailbox->listens)) {
+        bool more = trp_parcel_has_more(&mailbox->parcel);
+        // Without memory it stays as it is, and cannot be read.
+        (void)trp_parcel_align(&mailbox->parcel);
+        *out_bytes = trp_parcel_bytes(&mailbox->parcel, out_size);
+        if (more) {
+            mailbox_receive_parts(mailbox);
+        }
+    }
+    bool rung = false;
+    mailbox_peek(*out_bytes, *out_size, lane, &rung);
+    mailbox->received_count += rung ? 1 : 0;
+    mailbox->command_count += rung && *lane == TRP_LANE_COMMAND ? 1 : 0;
     return true;
+}
+
+void trp_mailbox_drop_parts(struct trp_mailbox *mailbox)
+{
+    while (mailbox->part_count > 0) {
+        trp_parcel_clear(&mailbox->parts[--mailbox->part_count]);
+    }
+}
+
+static void mailbox_free_part(void *bytes, void *data)
+{
+    (void)bytes;
+    trp_parcel_clear(data);
+    free(data);
+}
+
+bool trp_mailbox_take_part(struct trp_mailbox *mailbox, uint32_t which, struct trp_given *out_given)
+{
+    TRP_DCHECK(which < mailbox->part_count);
+    size_t size = 0;
+    (void)trp_parcel_bytes(&mailbox->parts[which], &size);
+    struct trp_parcel *part = size == 0 ? NULL : malloc(sizeof(*part));
+    if (part == NULL) {
+        return false;
+    }
+    *part = mailbox->parts[which];
+    trp_parcel_init(&mailbox->parts[which]); // empty: not to be taken twice
+    *out_given = (struct trp_given){.free = mailbox_free_part, .free_data = part};
+    out_given->data = trp_parcel_bytes(part, &size);
+    out_given->bytes = size;
+    return true;
+}
+
+bool trp_mailbox_is_due(struct trp_mailbox *mailbox)
+{
+    if (TRP_LIKELY(!mailbox->listens)) {
+        return false;
+    }
+    if (mailbox->look_turns++ >= LOOK_TURNS ||
+        trp_cycles() - mailbox->look_cycles > trp_cycles_of_ns(LOOK_NS)) {
+        mailbox->look_turns = 0;
+        mailbox->look_cycles = trp_cycles();
+        return true;
+    }
+    return false;
 }
 
 /** @return whether a command is on its way that has not been received yet. */
@@ -97,8 +191,16 @@ static bool mailbox_pass(struct trp_mailbox *mailbox, const uint8_t *bytes, size
         mailbox->passed_capacity = capacity;
     }
     struct trp_passed *passed = &mailbox->passed[mailbox->passed_count++];
-    *passed = (struct trp_passed){.parcel = mailbox->parcel, .bytes = bytes, .size = size};
+    *passed = (struct trp_passed){
+        .parcel = mailbox->parcel,
+        .bytes = bytes,
+        .size = size,
+        .parts = mailbox->parts,
+        .part_count = mailbox->part_count,
+    };
     trp_parcel_init(&mailbox->parcel);
+    mailbox->parts = NULL;
+    mailbox->part_count = 0;
     return true;
 }
 
@@ -112,6 +214,11 @@ static bool mailbox_take_passed(
     struct trp_passed *passed = &mailbox->passed[mailbox->passed_first++];
     trp_parcel_clear(&mailbox->parcel);
     mailbox->parcel = passed->parcel;
+    if (passed->parts != NULL) {
+        free(mailbox->parts);
+        mailbox->parts = passed->parts;
+        mailbox->part_count = passed->part_count;
+    }
     *out_bytes = passed->bytes;
     *out_size = passed->size;
     return true;
@@ -125,7 +232,8 @@ bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes,
         mailbox->has_early = false;
         *out_bytes = mailbox->early_bytes;
         *out_size = mailbox->early_size;
-        lane = trp_mailbox_lane(*out_bytes, *out_size);
+        bool rung = false;
+        mailbox_peek(*out_bytes, *out_size, &lane, &rung);
     } else if (mailbox_has_passed(mailbox) && !mailbox_has_command(mailbox)) {
         return mailbox_take_passed(mailbox, out_bytes, out_size);
     } else if (trp_mailbox_has_mail(mailbox)) {
@@ -147,17 +255,24 @@ bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes,
     return received || mailbox_take_passed(mailbox, out_bytes, out_size);
 }
 
-void trp_mailbox_uncount(struct trp_mailbox *mailbox, enum trp_lane lane)
+void trp_mailbox_uncount(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size)
 {
-    mailbox->received_count--;
-    mailbox->command_count -= lane == TRP_LANE_COMMAND ? 1 : 0;
+    enum trp_lane lane = TRP_LANE_USER;
+    bool rung = false;
+    mailbox_peek(bytes, size, &lane, &rung);
+    mailbox->received_count -= rung ? 1 : 0;
+    mailbox->command_count -= rung && lane == TRP_LANE_COMMAND ? 1 : 0;
 }
 
 void trp_mailbox_fini(struct trp_mailbox *mailbox)
 {
-    while (mailbox_has_passed(mailbox)) {
-        trp_parcel_clear(&mailbox->passed[mailbox->passed_first++].parcel);
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    while (mailbox_take_passed(mailbox, &bytes, &size)) {
+        trp_mailbox_drop_parts(mailbox);
     }
+    trp_mailbox_drop_parts(mailbox);
+    free(mailbox->parts);
     free(mailbox->passed);
     trp_parcel_clear(&mailbox->parcel);
     trp_wire_close(&mailbox->pull);

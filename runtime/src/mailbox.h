@@ -2,7 +2,8 @@
  * @file mailbox.h
  * @brief Where an executor's mail arrives: a PULL for others', a private PAIR for its own.
  *
- *     peers --PUSH--> PULL     looked at when the doorbell says so, and before sleep
+ *     peers --PUSH--> PULL     inproc: looked at when the doorbell says so, and before sleep
+ *                              ipc, tcp: nobody rings, so looked at now and then, and before sleep
  *     itself --PAIR--> PAIR    received from exactly as often as was sent, so never found empty
  *
  * Only the executor's own thread comes here; peers touch the gate.
@@ -29,7 +30,12 @@ struct trp_passed {
     struct trp_parcel parcel;
     const uint8_t *bytes;
     size_t size;
+    struct trp_parcel *parts;
+    uint32_t part_count;
 };
+
+/** Parts that may follow a frame. */
+#define TRP_PARTS_MAX 64
 
 struct trp_mailbox {
     void *context;
@@ -50,7 +56,13 @@ struct trp_mailbox {
     void *loop_out;
     uint32_t loop_count; // frames on their way to itself
 
+    bool listens;        // by ipc or tcp, too
+    uint64_t look_cycles; // when those were last looked at
+    uint32_t look_turns;  // turns until the clock is asked whether to look again
+
     struct trp_parcel parcel; // what was received last
+    struct trp_parcel *parts; // what followed it
+    uint32_t part_count;
     bool has_early;           // it was found while getting ready to sleep, and is to be met yet
     const uint8_t *early_bytes;
     size_t early_size;
@@ -70,6 +82,10 @@ enum troupe_err trp_mailbox_init(
     struct trp_gate *gate,
     struct trp_spinners *spinners,
     int wake_fd);
+
+/** Listen on @p endpoint, by a socket that listens there already; takes @p listener_fd. */
+enum troupe_err trp_mailbox_listen(
+    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd);
 
 /** Close the sockets. Nobody sends any more, and what came was received. */
 void trp_mailbox_fini(struct trp_mailbox *mailbox);
@@ -100,19 +116,28 @@ static inline void trp_gate_ring(struct trp_gate *gate, enum trp_lane lane)
  */
 bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size);
 
+/** Let go of the parts that followed a frame. */
+void trp_mailbox_drop_parts(struct trp_mailbox *mailbox);
+
 /** Let go of the frame received last, of @p size bytes. */
 static inline void trp_mailbox_let_go(struct trp_mailbox *mailbox, size_t size)
 {
     if (size > TRP_PARCEL_INSIDE_BYTES) {
         trp_parcel_clear(&mailbox->parcel);
     }
+    if (TRP_UNLIKELY(mailbox->part_count != 0)) {
+        trp_mailbox_drop_parts(mailbox);
+    }
 }
 
-/** @return the lane that a frame says it took; what cannot be read took the users'. */
-enum trp_lane trp_mailbox_lane(const uint8_t *bytes, size_t size);
+/** Take the body that is part @p which of the frame received last. @return false: taken before, or no memory. */
+bool trp_mailbox_take_part(struct trp_mailbox *mailbox, uint32_t which, struct trp_given *out_given);
 
-/** Take back the count of a received frame that did not ring: a FIN, or a stranger's. */
-void trp_mailbox_uncount(struct trp_mailbox *mailbox, enum trp_lane lane);
+/** Take back the count of a received frame that says it rang and did not: a stranger's. */
+void trp_mailbox_uncount(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size);
+
+/** @return whether it is time to look for what came by ipc and tcp, where nobody rings. */
+bool trp_mailbox_is_due(struct trp_mailbox *mailbox);
 
 /** Make the pair, if it is not there yet. */
 enum troupe_err trp_mailbox_make_loop(struct trp_mailbox *mailbox);

@@ -96,14 +96,6 @@ static enum troupe_err placement_parse_transport(
     for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
         if (strcmp(text + *offset, transports[i].name) == 0) {
             place->transport = transports[i].transport;
-            if (place->transport != TRP_TRANSPORT_INPROC) {
-                return placement_explain(
-                    TROUPE_ERR_UNSUPPORTED,
-                    text,
-                    *offset,
-                    source,
-                    "this transport is not there yet; leave it out to use inproc");
-            }
             *offset += strlen(transports[i].name);
             return TROUPE_OK;
         }

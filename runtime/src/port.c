@@ -171,9 +171,10 @@ static void port_settle(
         return;
     }
     if (handled) {
-        trp_count(&executor->counters.handled, 1);
+        trp_count(&executor->loop->ledger->handled, 1);
     }
-    struct trp_link *link = trp_idmap_find(&executor->links, mail->peer_id);
+    struct trp_link *link =
+        mail->peer_id == executor->id ? executor->loop : trp_idmap_find(&executor->links, mail->peer_id);
     if (mail->provisional) {
         atomic_fetch_add_explicit(&executor->gate->reserve_messages, 1, memory_order_relaxed);
     }
@@ -184,8 +185,9 @@ static void port_settle(
         }
         return;
     }
-    link->handled_count += handled ? 1 : 0;
-    link->dead_count += handled ? 0 : 1;
+    if (mail->provisional) {
+        atomic_fetch_sub_explicit(&link->in_ledger->reserve_messages, 1, memory_order_relaxed);
+    }
     if (mail->metered && !mail->provisional) {
         trp_link_owe(executor, link, 1, (int64_t)troupe_message_body_bytes(&mail->message));
     }
@@ -197,6 +199,7 @@ static void port_bury(
 {
     if (mail->counted) {
         const struct trp_dead dead = {
+            .ledger = executor->loop->ledger,
             .to = trp_actor_ref(executor, 0, 1),
             .from = mail->message.sender,
             .type = mail->message.type,
@@ -243,7 +246,7 @@ static void port_lose(
         .provisional = (item->flags & TRP_FLAG_PROVISIONAL) != 0,
     };
     if (lost.counted) {
-        trp_count(&executor->counters.dead_by_reason[TROUPE_DEAD_REFUSED], 1);
+        trp_count(&executor->loop->ledger->dead[TROUPE_DEAD_REFUSED], 1);
         port_settle(executor, &lost, false);
     }
     if (item->given != NULL) {
@@ -255,6 +258,11 @@ void trp_port_meet(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
 {
     troupe_port_t *port = executor->port;
+    if (trp_kind_is_counted(item->kind)) {
+        // The port sends it on to itself: it may be received after its link has ended.
+        trp_count(&executor->loop->ledger->accepted, item->count);
+        trp_count(&link->in_ledger->moved, item->count);
+    }
     for (uint32_t i = 0; i < item->count; i++) {
         struct port_mail *mail = port_mail_of(item, i);
         if (mail == NULL) {
@@ -295,6 +303,7 @@ static void port_step(troupe_port_t *port, uint64_t timeout_ns)
 {
     struct troupe_executor *executor = port->executor;
     trp_port_lock(port);
+    trp_links_meet_words(executor);
     bool worked = trp_executor_turn(executor);
     trp_links_settle(executor, true); // there is no later for a port
     trp_port_unlock(port);
@@ -424,6 +433,9 @@ static void port_close(troupe_port_t *port)
     trp_executor_finish(executor);
     port_bury_all(port); // ROOMs that came of finishing
     trp_port_unlock(port);
+    while (trp_links_reap(executor)) { // what went by ipc or tcp is to arrive
+        port_step(port, step_ns);
+    }
 }
 
 enum troupe_err troupe_port_destroy(troupe_port_t **port_p)

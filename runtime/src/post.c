@@ -22,9 +22,10 @@ static enum troupe_err post_dead(
     if (!trp_kind_is_counted(letter->kind)) {
         return TROUPE_OK; // notices and commands for the gone are nobody's loss
     }
-    trp_count(&executor->counters.accepted, 1);
-    trp_count(&executor->counters.mail_accepted, 1);
+    // It never gets a link: the one of the sender to itself counts it.
+    trp_count(&executor->loop->ledger->accepted, 1);
     const struct trp_dead dead = {
+        .ledger = executor->loop->ledger,
         .to = letter->to,
         .from = trp_actor_ref(executor, letter->from_index, letter->from_generation),
         .type = letter->type,
@@ -61,8 +62,8 @@ static enum troupe_err post_find_loop(struct troupe_executor *executor, struct t
 static enum troupe_err post_find_link(
     struct troupe_executor *executor, troupe_ref_t to, struct trp_link **out_link)
 {
-    enum troupe_err err = to.executor == executor->id
-                              ? post_find_loop(executor, out_link)
+    bool own = to.executor == executor->id && !trp_executor_mails_itself(executor);
+    enum troupe_err err = own ? post_find_loop(executor, out_link)
                               : trp_link_open(executor, to.executor, out_link);
     if (err == TROUPE_OK) {
         executor->last_out = *out_link;
@@ -100,7 +101,7 @@ static enum troupe_err post_take_credit(
         *flags |= TRP_FLAG_PROVISIONAL;
         return TROUPE_OK;
     }
-    trp_count(&executor->counters.refused, 1);
+    trp_count(&executor->counters->refused, 1);
     if (!trp_link_refuse(executor, link, to, bytes)) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory to wait for room in a full mailbox");
     }
@@ -114,6 +115,7 @@ static void post_give_credit_back(struct trp_link *link, size_t bytes, uint32_t 
 {
     if ((flags & TRP_FLAG_PROVISIONAL) != 0) {
         atomic_fetch_add_explicit(&link->gate->reserve_messages, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&link->ledger->reserve_messages, 1, memory_order_relaxed);
         link->provisional_count--;
     } else {
         link->credit_messages++;
@@ -144,10 +146,9 @@ static void post_mark(struct troupe_executor *executor, struct trp_link *link)
 }
 
 /** Account for a message that was written. */
-static inline void post_account(struct troupe_executor *executor, struct trp_link *link)
+static inline void post_account(struct trp_link *link)
 {
-    trp_count(&executor->counters.accepted, 1);
-    link->accepted_count++;
+    trp_count(&link->ledger->accepted, 1);
     link->was_used = true;
 }
 
@@ -165,7 +166,7 @@ static bool post_append(
         }
     }
     if (trp_kind_is_counted(trp_tag_kind(post->tag))) {
-        post_account(executor, link);
+        post_account(link);
     }
     if (!link->is_loop) {
         post_mark(executor, link);
@@ -187,7 +188,7 @@ bool trp_post_plain(
         return false; // and a port's links are looked at under its lock only
     }
     struct trp_link *link = executor->last_out;
-    if (link == NULL || link->peer_id != to.executor || to.node != executor->node ||
+    if (link == NULL || link->peer_id != to.executor || link->peer_node != to.node ||
         body_bytes > TRP_RUN_BODY_BYTES_MAX || link->credit_messages <= 0 ||
         link->credit_bytes < (int64_t)body_bytes) {
         return false;
@@ -205,31 +206,54 @@ bool trp_post_plain(
     }
     link->credit_messages--;
     link->credit_bytes -= (int64_t)body_bytes;
-    post_account(executor, link);
+    post_account(link);
     if (!link->is_loop) {
         post_mark(executor, link);
     }
     return true;
 }
 
-/** Name the bytes of a body that travels without a copy; copy first one that is only large. */
-static bool post_take_body(const struct trp_letter *letter, struct trp_given *out_given)
+/** Get the body that travels without a copy; copy first one that is only large. */
+static bool post_take_body(const struct trp_letter *letter, struct troupe_body *out_body)
 {
-    struct troupe_body body = {0};
     if (letter->given != NULL) {
-        body = *letter->given;
-    } else {
-        if (troupe_body_new(letter->body_bytes, &body) != TROUPE_OK) {
+        *out_body = *letter->given;
+        return true;
+    }
+    if (troupe_body_new(letter->body_bytes, out_body) != TROUPE_OK) {
+        return false;
+    }
+    memcpy(out_body->data, letter->body, letter->body_bytes);
+    return true;
+}
+
+/** Put a body on the list of those that follow the open frame by ipc or tcp. */
+static bool post_add_part(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct troupe_body *body,
+    struct trp_given *given)
+{
+    // Room first: the number of the part is that in the frame which takes the envelope.
+    const uint32_t need = sizeof(struct trp_envelope) + 8 + sizeof(struct trp_given);
+    if (link->given_count == TRP_PARTS_MAX) {
+        trp_link_flush(executor, link);
+    }
+    if (link->given_count == TRP_PARTS_MAX || !trp_link_make_room(executor, link, need)) {
+        return false;
+    }
+    if (link->given == NULL) {
+        link->given = calloc(TRP_PARTS_MAX, sizeof(*link->given));
+        if (link->given == NULL) {
             return false;
         }
-        memcpy(body.data, letter->body, letter->body_bytes);
     }
-    *out_given = (struct trp_given){
-        .data = body.data,
-        .bytes = body.bytes,
-        .free = body.free,
-        .free_data = body.free_data,
-    };
+    union {
+        uintptr_t number;
+        void *data;
+    } part = {.number = link->given_count};
+    *given = (struct trp_given){.data = part.data, .bytes = body->bytes};
+    link->given[link->given_count++] = *body;
     return true;
 }
 
@@ -240,31 +264,40 @@ static bool post_append_given(
     const struct trp_letter *letter,
     const struct trp_post *post)
 {
-    struct trp_given given;
-    if (!post_take_body(letter, &given)) {
+    struct troupe_body body;
+    if (!post_take_body(letter, &body)) {
         return false;
     }
+    struct trp_given given = {body.data, body.bytes, body.free, body.free_data};
     struct trp_post with_owner = *post;
     with_owner.given = &given;
     with_owner.tag |= (uint32_t)TRP_FLAG_GIVEN << 20;
-    if (post_append(executor, link, &with_owner)) {
+    bool added = !link->is_remote || post_add_part(executor, link, &body, &given);
+    if (added && post_append(executor, link, &with_owner)) {
         if (letter->given != NULL) {
             *letter->given = (struct troupe_body){0};
         }
         return true;
     }
-    if (letter->given == NULL && given.free != NULL) {
-        given.free(given.data, given.free_data);
+    link->given_count -= link->is_remote && added ? 1 : 0;
+    if (letter->given == NULL) {
+        troupe_body_free(&body);
     }
     return false;
+}
+
+/** @return whether the body of a letter travels by itself, and not within the frame. */
+static bool post_has_owner(const struct trp_link *link, const struct trp_letter *letter)
+{
+    if (letter->given != NULL) {
+        return !link->is_remote || letter->given->bytes > TRP_INLINE_BYTES_MAX;
+    }
+    return letter->body_bytes > TRP_INLINE_BYTES_MAX && letter->kind != TRP_KIND_START;
 }
 
 static enum troupe_err post_letter(
     struct troupe_executor *executor, const struct trp_letter *letter)
 {
-    if (TRP_UNLIKELY(letter->to.node != executor->node)) {
-        return post_dead(executor, letter, TROUPE_DEAD_NO_SUCH_ACTOR);
-    }
     struct trp_link *link = executor->last_out;
     if (TRP_UNLIKELY(link == NULL || link->peer_id != letter->to.executor)) {
         enum troupe_err err = post_find_link(executor, letter->to, &link);
@@ -275,6 +308,9 @@ static enum troupe_err post_letter(
         if (err != TROUPE_OK) {
             return err;
         }
+    }
+    if (TRP_UNLIKELY(letter->to.node != link->peer_node)) {
+        return post_dead(executor, letter, TROUPE_DEAD_NO_SUCH_ACTOR);
     }
     size_t bytes = letter->given != NULL ? letter->given->bytes : letter->body_bytes;
     uint32_t flags = letter->flags;
@@ -290,8 +326,7 @@ static enum troupe_err post_letter(
             }
         }
     }
-    bool has_owner =
-        letter->given != NULL || (bytes > TRP_INLINE_BYTES_MAX && letter->kind != TRP_KIND_START);
+    bool has_owner = post_has_owner(link, letter);
     struct trp_post post = {
         .to_index = letter->to.index,
         .to_generation = letter->to.generation,
@@ -299,7 +334,7 @@ static enum troupe_err post_letter(
         .from_generation = letter->from_generation,
         .type = letter->type,
         .tag = trp_tag(letter->kind, flags, has_owner ? 0 : (uint32_t)bytes),
-        .body = letter->body,
+        .body = letter->given != NULL ? letter->given->data : letter->body,
         .ask = letter->ask,
     };
     bool posted = TRP_UNLIKELY(has_owner) ? post_append_given(executor, link, letter, &post)
@@ -309,6 +344,9 @@ static enum troupe_err post_letter(
             post_give_credit_back(link, bytes, flags);
         }
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a message of %zu bytes", bytes);
+    }
+    if (TRP_UNLIKELY(letter->given != NULL && !has_owner)) {
+        troupe_body_free(letter->given); // it was copied
     }
     return TROUPE_OK;
 }

@@ -10,9 +10,12 @@
 #include "executor.h"
 #include "link.h"
 #include "system.h"
+#include "warden.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { STEP_NS = 1000000 };
 
 /** Do what is at hand on executor 0, else wait for a while. */
 static void shutdown_step(troupe_system_t *system, uint64_t deadline_ns)
@@ -24,6 +27,9 @@ static void shutdown_step(troupe_system_t *system, uint64_t deadline_ns)
     }
     uint64_t timeout_ns = trp_executor_timeout_ns(executor);
     uint64_t left_ns = deadline_ns - now_ns;
+    if (trp_warden_runs(system) && left_ns > STEP_NS) {
+        left_ns = STEP_NS; // other processes do not wake this one when they are done
+    }
     trp_executor_wait(executor, timeout_ns < left_ns ? timeout_ns : left_ns);
 }
 
@@ -52,52 +58,70 @@ static void shutdown_drain(troupe_system_t *system, uint64_t deadline_ns)
     atomic_store_explicit(&system->draining, false, memory_order_relaxed);
 }
 
+/** @return whether an executor other than a port is there, in whichever process. */
+static bool shutdown_is_running(const struct trp_seat *seat)
+{
+    enum trp_seat_state state = trp_seat_state(seat);
+    return (state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING) && !seat->is_port;
+}
+
 /** @return the latest executor below @p below that runs a loop, or 0. */
 static uint32_t shutdown_latest(troupe_system_t *system, uint32_t below)
 {
+    struct trp_board *board = system->board;
     uint32_t latest = 0;
-    (void)pthread_mutex_lock(&system->lock);
-    for (uint32_t i = 0; i < system->executors.slot_count; i++) {
-        const struct troupe_executor *executor = system->executors.slots[i].value;
-        if (executor != NULL && executor->manner == TRP_MANNER_LOOP && executor->id > latest &&
-            executor->id < below) {
-            latest = executor->id;
+    trp_board_lock(board);
+    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++) {
+        const struct trp_seat *seat = &board->seats[i];
+        if (shutdown_is_running(seat) && seat->id > latest && seat->id < below) {
+            latest = seat->id;
         }
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_board_unlock(board);
     return latest;
 }
 
 /** Say which executors are in the way. */
 static void shutdown_explain(troupe_system_t *system)
 {
+    struct trp_board *board = system->board;
     char names[512] = "";
     size_t at = 0;
-    (void)pthread_mutex_lock(&system->lock);
-    for (uint32_t i = 0; i < system->executors.slot_count; i++) {
-        const struct troupe_executor *executor = system->executors.slots[i].value;
-        if (executor != NULL && executor->id != 0 && at < sizeof(names) - 64) {
+    trp_board_lock(board);
+    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++) {
+        const struct trp_seat *seat = &board->seats[i];
+        enum trp_seat_state state = trp_seat_state(seat);
+        bool there = state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING;
+        if (there && seat->id != 0 && at < sizeof(names) - 64) {
             at += (size_t)snprintf(
                 names + at,
                 sizeof(names) - at,
-                "%s'%.40s' (executor %u)",
+                "%s'%.32s' (executor %u)",
                 at == 0 ? "" : ", ",
-                executor->name,
-                executor->id);
+                seat->name,
+                seat->id);
         }
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_board_unlock(board);
     (void)TRP_EXPLAIN(
         TROUPE_ERR_TIMEDOUT, "still running when the time to stop was over: %s", names);
 }
 
-/** @return whether executor @p id is gone; 0: whether all that a backend carried are. */
+/** @return whether executor @p id is gone; 0: whether all that backends carried are. */
 static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    bool gone =
-        id != 0 ? trp_idmap_find(&system->executors, id) == NULL : system->carried_count == 0;
-    (void)pthread_mutex_unlock(&system->lock);
+    if (id == 0) {
+        (void)pthread_mutex_lock(&system->lock);
+        bool gone = system->carried_count == 0;
+        (void)pthread_mutex_unlock(&system->lock);
+        return gone;
+    }
+    trp_board_lock(system->board);
+    const struct trp_seat *seat = trp_board_find_seat(system->board, id);
+    bool gone = seat == NULL || !shutdown_is_running(seat);
+    trp_board_unlock(system->board);
     return gone;
 }
 
@@ -117,10 +141,20 @@ static bool shutdown_await(troupe_system_t *system, uint32_t id, uint64_t deadli
 
 void trp_system_ask_to_end(troupe_system_t *system, uint32_t id)
 {
+    trp_board_lock(system->board);
+    struct trp_seat *seat = trp_board_find_seat(system->board, id);
+    uint32_t node = seat == NULL ? 0 : seat->node;
+    if (seat != NULL) {
+        atomic_store_explicit(&seat->stop_word, true, memory_order_relaxed);
+    }
+    trp_board_unlock(system->board);
+    if (node != system->node) {
+        trp_warden_poke(system, node);
+        return;
+    }
     (void)pthread_mutex_lock(&system->lock);
     struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
     if (executor != NULL) {
-        atomic_store_explicit(&executor->stop_word, true, memory_order_relaxed);
         trp_wake(executor->wake_fd);
         if (executor->ops->stop != NULL) {
             executor->ops->stop(executor->backend_self, executor->carrier);

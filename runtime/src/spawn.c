@@ -78,9 +78,10 @@ static enum troupe_err spawn_find_rule(
 static enum troupe_err spawn_new_executor(
     troupe_system_t *system,
     const struct troupe_spawn_options *options,
-    const struct troupe_backend_ops *ops,
+    const struct trp_place *place,
     struct troupe_executor **out_executor)
 {
+    const struct troupe_backend_ops *ops = place->ops;
     if (!trp_system_has_descriptors(TRP_DESCRIPTORS_FOR_LINKS)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
@@ -101,7 +102,7 @@ static enum troupe_err spawn_new_executor(
     }
     const char *name = options->name != NULL ? options->name : options->behaviour->name;
     struct troupe_executor *executor = NULL;
-    err = trp_system_add_executor(system, TRP_MANNER_LOOP, name, &executor);
+    err = trp_system_add_executor(system, TRP_MANNER_LOOP, place->transport, name, &executor);
     if (err == TROUPE_OK) {
         executor->ops = ops;
         executor->backend_self = self;
@@ -139,7 +140,7 @@ static enum troupe_err spawn_pool_executor(
     enum troupe_err err = TROUPE_OK;
     if (target->executor_id == 0) {
         struct troupe_executor *executor = NULL;
-        err = spawn_new_executor(system, options, rule->place.ops, &executor);
+        err = spawn_new_executor(system, options, &rule->place, &executor);
         if (err == TROUPE_OK) {
             uint32_t id = executor->id;
             err = trp_system_start_executor(system, executor, options->cpu_mask);
@@ -176,7 +177,7 @@ static enum troupe_err spawn_place(
     if (rule->place.count > 0) {
         return spawn_pool_executor(system, options, rule, target);
     }
-    err = spawn_new_executor(system, options, rule->place.ops, &target->fresh);
+    err = spawn_new_executor(system, options, &rule->place, &target->fresh);
     if (err == TROUPE_OK) {
         target->fresh->dedicated = true;
         target->executor_id = target->fresh->id;
@@ -198,7 +199,7 @@ static enum troupe_err spawn_get_row(
         troupe_system_t *system = spawner->system;
         (void)pthread_mutex_lock(&system->lock);
         struct troupe_executor *executor = trp_idmap_find(&system->executors, executor_id);
-        bool open = executor != NULL && !executor->closing;
+        bool open = executor != NULL && trp_seat_state(executor->seat) == TRP_SEAT_OPEN;
         got = open && trp_world_reserve(&executor->world, &ref.index, &ref.generation);
         (void)pthread_mutex_unlock(&system->lock);
         if (!open) {

@@ -7,54 +7,154 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static uint64_t stats_read(const trp_counter_t *counter)
+/** Add what a ledger counts; what is done with first: see shutdown_is_quiet(). */
+static void stats_add_ledger(const struct trp_ledger *ledger, struct trp_sums *sums)
 {
-    // Acquire: pairs with the release in trp_count(), so that the order of two reads means something.
-    return atomic_load_explicit(counter, memory_order_acquire);
+    sums->handled += trp_counted(&ledger->handled);
+    for (uint32_t i = 0; i < TROUPE_DEAD_REASON_COUNT; i++) {
+        sums->dead_by_reason[i] += trp_counted(&ledger->dead[i]);
+    }
+    sums->unknown += trp_counted(&ledger->unknown);
+    // What was moved is accepted a second time, by the receiver's own link.
+    uint64_t moved = trp_counted(&ledger->moved);
+    sums->accepted += trp_counted(&ledger->accepted) - moved;
 }
 
-uint64_t trp_counters_dead(const struct trp_counters *counters)
+static void stats_add_counters(const struct trp_counters *counters, struct trp_counters *sums)
 {
-    uint64_t dead = 0;
-    for (uint32_t i = 0; i < TROUPE_DEAD_REASON_COUNT; i++) {
-        dead += stats_read(&counters->dead_by_reason[i]);
-    }
-    return dead;
+    sums->refused += trp_counted(&counters->refused);
+    sums->rooms += trp_counted(&counters->rooms);
+    sums->frames_sent += trp_counted(&counters->frames_sent);
+    sums->frames_received += trp_counted(&counters->frames_received);
+    sums->frames_undecodable += trp_counted(&counters->frames_undecodable);
+    sums->ledger_gaps += trp_counted(&counters->ledger_gaps);
+    sums->actors_started += trp_counted(&counters->actors_started);
+    sums->actors_failed += trp_counted(&counters->actors_failed);
+    sums->actors_ended += trp_counted(&counters->actors_ended);
 }
 
-void trp_counters_add(const struct trp_counters *counters, struct troupe_stats *stats)
+/** Add a closed ledger to the sums, note what became of it, and free it. @threads holding the board's lock */
+static void stats_fold_ledger(troupe_system_t *system, struct trp_ledger *ledger)
 {
-    // What is done with before what was accepted: see shutdown_is_quiet().
-    stats->handled += stats_read(&counters->handled);
-    for (uint32_t i = 0; i < TROUPE_DEAD_REASON_COUNT; i++) {
-        uint64_t dead = stats_read(&counters->dead_by_reason[i]);
-        stats->dead_by_reason[i] += dead;
-        stats->dead += dead;
+    struct trp_board *board = system->board;
+    const struct trp_record record = {
+        .from = ledger->from,
+        .to = ledger->to,
+        .accepted = trp_counted(&ledger->accepted) - trp_counted(&ledger->moved),
+        .handled = trp_counted(&ledger->handled),
+        .dead = trp_ledger_dead(ledger),
+        .unknown = trp_counted(&ledger->unknown),
+    };
+    trp_records_add(&system->link_records, &record);
+    struct trp_seat *to = trp_board_find_seat(board, ledger->to);
+    if (to != NULL) {
+        to->mail_accepted += record.accepted;
+        to->mail_handled += record.handled;
+        to->mail_dead += record.dead;
+        to->mail_unknown += record.unknown;
     }
-    stats->accepted += stats_read(&counters->accepted);
-    stats->refused += stats_read(&counters->refused);
-    stats->rooms += stats_read(&counters->rooms);
-    stats->frames_sent += stats_read(&counters->frames_sent);
-    stats->frames_received += stats_read(&counters->frames_received);
-    stats->frames_undecodable += stats_read(&counters->frames_undecodable);
-    stats->ledger_gaps += stats_read(&counters->ledger_gaps);
-    stats->actors_started += stats_read(&counters->actors_started);
-    stats->actors_failed += stats_read(&counters->actors_failed);
-    stats->actors_ended += stats_read(&counters->actors_ended);
+    stats_add_ledger(ledger, &board->sums);
+    trp_board_free_ledger(board, ledger);
+}
+
+/** Add the seat of an executor that is gone to the sums, and free it. @threads holding the board's lock */
+static void stats_fold_seat(troupe_system_t *system, struct trp_seat *seat)
+{
+    struct trp_record record = {
+        .to = seat->id,
+        .accepted = seat->mail_accepted,
+        .handled = seat->mail_handled,
+        .dead = seat->mail_dead,
+        .unknown = seat->mail_unknown,
+    };
+    (void)snprintf(record.name, sizeof(record.name), "%s", seat->name);
+    trp_records_add(&system->executor_records, &record);
+    stats_add_counters(&seat->counters, &system->board->sums.counters);
+    system->board->sums.executors_ended++;
+    trp_board_free_seat(seat);
+}
+
+void trp_system_close_ledger(troupe_system_t *system, struct trp_ledger *ledger)
+{
+    trp_board_close_ledger(system->board, ledger);
+    if (trp_system_is_first(system)) {
+        trp_board_lock(system->board);
+        stats_fold_ledger(system, ledger);
+        trp_board_unlock(system->board);
+    }
+}
+
+void trp_system_sweep(troupe_system_t *system)
+{
+    struct trp_board *board = system->board;
+    trp_board_lock(board);
+    uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++) {
+        struct trp_ledger *ledger = &board->ledgers[i];
+        if (atomic_load_explicit(&ledger->state, memory_order_acquire) == TRP_LEDGER_CLOSED) {
+            stats_fold_ledger(system, ledger);
+        }
+    }
+    high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++) {
+        struct trp_seat *seat = &board->seats[i];
+        enum trp_seat_state state = trp_seat_state(seat);
+        if ((state == TRP_SEAT_ENDED || state == TRP_SEAT_DEAD) && seat->first_in == 0 &&
+            atomic_load_explicit(&seat->out_open_count, memory_order_relaxed) == 0) {
+            stats_fold_seat(system, seat);
+        }
+    }
+    trp_board_unlock(board);
+}
+
+/** Copy sums into what users see. */
+static void stats_fill(const struct trp_sums *sums, struct troupe_stats *out_stats)
+{
+    *out_stats = (struct troupe_stats){
+        .accepted = sums->accepted,
+        .handled = sums->handled,
+        .unknown = sums->unknown,
+        .refused = sums->counters.refused,
+        .rooms = sums->counters.rooms,
+        .frames_sent = sums->counters.frames_sent,
+        .frames_received = sums->counters.frames_received,
+        .frames_undecodable = sums->counters.frames_undecodable,
+        .ledger_gaps = sums->counters.ledger_gaps,
+        .actors_started = sums->counters.actors_started,
+        .actors_failed = sums->counters.actors_failed,
+        .actors_ended = sums->counters.actors_ended,
+        .executors_started = sums->executors_started,
+        .executors_ended = sums->executors_ended,
+    };
+    for (uint32_t i = 0; i < TROUPE_DEAD_REASON_COUNT; i++) {
+        out_stats->dead_by_reason[i] = sums->dead_by_reason[i];
+        out_stats->dead += sums->dead_by_reason[i];
+    }
 }
 
 void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    *out_stats = system->retired;
-    for (uint32_t i = 0; i < system->executors.slot_count; i++) {
-        const struct troupe_executor *executor = system->executors.slots[i].value;
-        if (executor != NULL) {
-            trp_counters_add(&executor->counters, out_stats);
+    struct trp_board *board = system->board;
+    trp_board_lock(board);
+    struct trp_sums sums = board->sums;
+    uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++) {
+        const struct trp_ledger *ledger = &board->ledgers[i];
+        if (atomic_load_explicit(&ledger->state, memory_order_acquire) != TRP_LEDGER_FREE) {
+            stats_add_ledger(ledger, &sums);
         }
     }
-    out_stats->executors_started = system->executors_started;
-    (void)pthread_mutex_unlock(&system->lock);
+    high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++) {
+        const struct trp_seat *seat = &board->seats[i];
+        enum trp_seat_state state = trp_seat_state(seat);
+        if (state != TRP_SEAT_FREE) {
+            stats_add_counters(&seat->counters, &sums.counters);
+            sums.executors_ended += state == TRP_SEAT_ENDED || state == TRP_SEAT_DEAD ? 1 : 0;
+        }
+    }
+    trp_board_unlock(board);
+    stats_fill(&sums, out_stats);
 }
 
 void troupe_system_stats(troupe_system_t *system, struct troupe_stats *out_stats)
@@ -64,19 +164,20 @@ void troupe_system_stats(troupe_system_t *system, struct troupe_stats *out_stats
     out_stats->waiting = out_stats->accepted > done ? out_stats->accepted - done : 0;
 }
 
-static void stats_print_line(
-    FILE *file, const char *who, uint64_t accepted, uint64_t handled, uint64_t dead)
+static void stats_print_line(FILE *file, const char *who, const struct trp_record *record)
 {
-    uint64_t waiting = accepted > handled + dead ? accepted - handled - dead : 0;
-    bool closes = accepted == handled + dead + waiting;
+    uint64_t done = record->handled + record->dead + record->unknown;
+    uint64_t waiting = record->accepted > done ? record->accepted - done : 0;
+    bool closes = record->accepted == done + waiting;
     (void)fprintf(
         file,
         "%-28s accepted %" PRIu64 " = handled %" PRIu64 " + dead %" PRIu64
-        " + unknown 0 + waiting %" PRIu64 "%s\n",
+        " + unknown %" PRIu64 " + waiting %" PRIu64 "%s\n",
         who,
-        accepted,
-        handled,
-        dead,
+        record->accepted,
+        record->handled,
+        record->dead,
+        record->unknown,
         waiting,
         closes ? "" : "   DOES NOT CLOSE");
 }
@@ -97,6 +198,7 @@ void trp_records_add(struct trp_records *records, const struct trp_record *recor
     rest->accepted += record->accepted;
     rest->handled += record->handled;
     rest->dead += record->dead;
+    rest->unknown += record->unknown;
 }
 
 static void stats_print_records(FILE *file, const struct trp_records *records, const char *rest)
@@ -111,30 +213,45 @@ static void stats_print_records(FILE *file, const struct trp_records *records, c
         } else {
             (void)snprintf(who, sizeof(who), "link %u to %u", record->from, record->to);
         }
-        stats_print_line(file, who, record->accepted, record->handled, record->dead);
+        stats_print_line(file, who, record);
     }
     if (records->count == TRP_RECORD_COUNT_MAX) {
         const struct trp_record *sum = &records->entries[TRP_RECORD_COUNT_MAX];
-        stats_print_line(file, rest, sum->accepted, sum->handled, sum->dead);
+        stats_print_line(file, rest, sum);
     }
 }
 
-/** What an executor that still runs has done. What waits for it, its senders know. */
-static void stats_print_living(FILE *file, const struct troupe_executor *executor)
+/** What an executor that still runs has done, and what waits for it. @threads holding the board's lock */
+static void stats_print_living(FILE *file, const struct trp_board *board, const struct trp_seat *seat)
 {
-    (void)fprintf(
-        file,
-        "executor %u (%s) runs: handled %" PRIu64 ", dead %" PRIu64 ", sent %" PRIu64 "\n",
-        executor->id,
-        executor->name,
-        stats_read(&executor->counters.handled),
-        trp_counters_dead(&executor->counters),
-        stats_read(&executor->counters.accepted));
+    struct trp_record record = {
+        .to = seat->id,
+        .accepted = seat->mail_accepted,
+        .handled = seat->mail_handled,
+        .dead = seat->mail_dead,
+        .unknown = seat->mail_unknown,
+    };
+    for (uint32_t at = seat->first_in; at != 0; at = board->ledgers[at - 1].next_in) {
+        const struct trp_ledger *ledger = &board->ledgers[at - 1];
+        record.handled += trp_counted(&ledger->handled);
+        record.dead += trp_ledger_dead(ledger);
+        record.unknown += trp_counted(&ledger->unknown);
+        record.accepted += trp_counted(&ledger->accepted) - trp_counted(&ledger->moved);
+    }
+    char who[64];
+    (void)snprintf(who, sizeof(who), "executor %u (%s) runs", seat->id, seat->name);
+    stats_print_line(file, who, &record);
 }
 
 static void stats_print_totals(FILE *file, const struct troupe_stats *stats)
 {
-    stats_print_line(file, "system", stats->accepted, stats->handled, stats->dead);
+    const struct trp_record all = {
+        .accepted = stats->accepted,
+        .handled = stats->handled,
+        .dead = stats->dead,
+        .unknown = stats->unknown,
+    };
+    stats_print_line(file, "system", &all);
     for (uint32_t i = 0; i < TROUPE_DEAD_REASON_COUNT; i++) {
         if (stats->dead_by_reason[i] != 0) {
             (void)fprintf(
@@ -167,16 +284,20 @@ static void stats_print_totals(FILE *file, const struct troupe_stats *stats)
 void troupe_system_print_stats(troupe_system_t *system, FILE *file)
 {
     struct troupe_stats stats;
+    trp_system_sweep(system);
     troupe_system_stats(system, &stats);
-    (void)pthread_mutex_lock(&system->lock);
+    struct trp_board *board = system->board;
+    trp_board_lock(board);
     stats_print_records(file, &system->link_records, "other links");
     stats_print_records(file, &system->executor_records, "other executors");
-    for (uint32_t i = 0; i < system->executors.slot_count; i++) {
-        const struct troupe_executor *executor = system->executors.slots[i].value;
-        if (executor != NULL) {
-            stats_print_living(file, executor);
+    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++) {
+        const struct trp_seat *seat = &board->seats[i];
+        enum trp_seat_state state = trp_seat_state(seat);
+        if (state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING) {
+            stats_print_living(file, board, seat);
         }
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_board_unlock(board);
     stats_print_totals(file, &stats);
 }

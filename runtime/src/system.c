@@ -2,11 +2,13 @@
 
 #include "clock.h"
 #include "link.h"
+#include "listener.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,7 +19,6 @@
 #include <unistd.h>
 
 enum {
-    NODE = 1, // the first node; others come with processes
     SOCKET_COUNT_MIN = 1023,
     SOCKET_COUNT_MAX = 65535, // libzmq's own
     ZEROMQ_THREADS = 2,
@@ -149,37 +150,149 @@ enum troupe_err trp_system_backend(
 
 /* Executors. ------------------------------------------------------------------------------------ */
 
-enum troupe_err trp_system_add_executor(
+/** An executor was never there. */
+static void system_discard_seat(struct trp_board *board, struct trp_seat *seat)
+{
+    trp_board_lock(board);
+    board->sums.executors_started--;
+    trp_board_free_seat(seat);
+    trp_board_unlock(board);
+}
+
+/** Close the ledger of an executor's link to itself, and leave its seat. */
+static void system_close_loop(troupe_system_t *system, struct troupe_executor *executor)
+{
+    if (executor->loop != NULL && executor->loop->ledger != NULL) {
+        trp_system_close_ledger(system, executor->loop->ledger);
+        executor->loop->ledger = NULL;
+        executor->loop->in_ledger = NULL;
+    }
+}
+
+/** Have an executor listen from its next turn on. @threads holding `lock` */
+static enum troupe_err system_make_listener(troupe_system_t *system, struct troupe_executor *executor)
+{
+    if (executor->seat->listens) {
+        return TROUPE_OK;
+    }
+    int fd = -1;
+    enum troupe_err err = trp_listener_open(system->board->rundir, executor->seat, &fd);
+    if (err == TROUPE_OK) {
+        executor->listener_fd = fd;
+        atomic_store_explicit(&executor->has_word, true, memory_order_relaxed);
+        trp_wake(executor->wake_fd);
+    }
+    return err;
+}
+
+enum troupe_err trp_system_go_remote(troupe_system_t *system)
+{
+    enum troupe_err err = TROUPE_OK;
+    (void)pthread_mutex_lock(&system->lock);
+    if (!system->is_remote && system->rundir.lock_fd < 0 && trp_system_is_first(system)) {
+        err = trp_rundir_open(&system->rundir);
+        if (err == TROUPE_OK) {
+            (void)snprintf(
+                system->board->rundir, sizeof(system->board->rundir), "%s", system->rundir.path);
+        }
+    }
+    if (err == TROUPE_OK && !system->is_remote) {
+        system->is_remote = true;
+        for (uint32_t i = 0; i < system->executors.slot_count && err == TROUPE_OK; i++) {
+            struct troupe_executor *executor = system->executors.slots[i].value;
+            err = executor == NULL ? TROUPE_OK : system_make_listener(system, executor);
+        }
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    return err;
+}
+
+/** Make the executor of a seat, and let others find it. */
+enum troupe_err trp_system_seat_executor(
     troupe_system_t *system,
     enum trp_executor_manner manner,
+    struct trp_seat *seat,
     const char *name,
     struct troupe_executor **out_executor)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    uint32_t id = system->next_executor_id++;
-    (void)pthread_mutex_unlock(&system->lock);
     struct troupe_executor *executor = NULL;
-    enum troupe_err err = trp_executor_new(system, id, manner, name, &executor);
+    enum troupe_err err = TROUPE_OK;
+    if (seat->transport > TRP_TRANSPORT_INPROC) {
+        err = trp_system_go_remote(system);
+    }
+    if (err == TROUPE_OK) {
+        err = trp_executor_new(system, seat, manner, name, &executor);
+    }
     if (err != TROUPE_OK) {
         return err;
     }
     (void)pthread_mutex_lock(&system->lock);
-    bool added = trp_idmap_put(&system->executors, id, executor);
-    system->executors_started += added ? 1 : 0;
+    if (system->is_remote) {
+        err = system_make_listener(system, executor);
+    }
+    if (err == TROUPE_OK && !trp_idmap_put(&system->executors, seat->id, executor)) {
+        err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
     (void)pthread_mutex_unlock(&system->lock);
-    if (!added) {
+    if (err != TROUPE_OK) {
+        system_close_loop(system, executor);
         trp_executor_free(&executor);
-        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+        return err;
     }
     *out_executor = executor;
     return TROUPE_OK;
+}
+
+void trp_system_wake_executor(troupe_system_t *system, uint32_t id)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
+    if (executor != NULL) {
+        trp_wake(executor->wake_fd);
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+}
+
+bool trp_system_is_alone(troupe_system_t *system, const struct troupe_executor *executor)
+{
+    if (executor->manner == TRP_MANNER_LOOP && trp_system_is_first(system)) {
+        return true; // it is not its process that ends with it
+    }
+    (void)pthread_mutex_lock(&system->lock);
+    bool alone = system->carried_count == 0 && system->port_count == 0;
+    (void)pthread_mutex_unlock(&system->lock);
+    return alone;
+}
+
+enum troupe_err trp_system_add_executor(
+    troupe_system_t *system,
+    enum trp_executor_manner manner,
+    enum trp_transport transport,
+    const char *name,
+    struct troupe_executor **out_executor)
+{
+    struct trp_board *board = system->board;
+    uint32_t id = atomic_fetch_add_explicit(&board->next_executor, 1, memory_order_relaxed);
+    struct trp_seat *seat = trp_board_take_seat(board, id, system->node, name);
+    if (seat == NULL) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT, "all %d executors of a system are taken", TRP_BOARD_SEATS);
+    }
+    seat->transport = (uint8_t)transport;
+    seat->is_port = manner == TRP_MANNER_PORT;
+    enum troupe_err err = trp_system_seat_executor(system, manner, seat, name, out_executor);
+    if (err != TROUPE_OK) {
+        system_discard_seat(board, seat);
+    }
+    return err;
 }
 
 enum troupe_err trp_system_add_port(
     troupe_system_t *system, struct troupe_port *port, struct troupe_executor **out_executor)
 {
     struct troupe_executor *executor = NULL;
-    enum troupe_err err = trp_system_add_executor(system, TRP_MANNER_PORT, "port", &executor);
+    enum troupe_err err = trp_system_add_executor(
+        system, TRP_MANNER_PORT, TRP_TRANSPORT_NEAREST, "port", &executor);
     if (err == TROUPE_OK) {
         (void)pthread_mutex_lock(&system->lock);
         executor->port = port;
@@ -200,64 +313,37 @@ void trp_system_remove_port(troupe_system_t *system, struct troupe_executor *exe
 
 enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id)
 {
-    (void)pthread_mutex_lock(&system->lock);
+    struct trp_board *board = system->board;
     enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
-    if (trp_idmap_find(&system->failed, id) != NULL) {
+    trp_board_lock(board);
+    const struct trp_seat *seat = trp_board_find_seat(board, id);
+    if (seat != NULL && seat->failed) {
         reason = TROUPE_DEAD_REFUSED;
-    } else if (id < system->next_executor_id) {
+    } else if (seat != NULL && trp_seat_state(seat) == TRP_SEAT_DEAD) {
+        reason = TROUPE_DEAD_PEER_DOWN;
+    } else if (id < atomic_load_explicit(&board->next_executor, memory_order_relaxed)) {
         reason = TROUPE_DEAD_STOPPED;
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_board_unlock(board);
     return reason;
 }
 
-void trp_system_note_failed(troupe_system_t *system, struct troupe_executor *executor)
+void trp_system_note_failed(struct troupe_executor *executor)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    // Any pointer will do for a mark. Without memory its mail is `stopped` rather than `refused`.
-    (void)trp_idmap_put(&system->failed, executor->id, system);
-    (void)pthread_mutex_unlock(&system->lock);
-}
-
-/** Keep what became of an executor's mail. @threads holding `lock` */
-static void system_record(troupe_system_t *system, const struct troupe_executor *executor)
-{
-    struct trp_record record = {
-        .to = executor->id,
-        .accepted = executor->counters.mail_accepted,
-        .handled = executor->counters.handled,
-        .dead = trp_counters_dead(&executor->counters),
-    };
-    (void)snprintf(record.name, sizeof(record.name), "%s", executor->name);
-    trp_records_add(&system->executor_records, &record);
-}
-
-void trp_system_record_link(
-    troupe_system_t *system,
-    const struct troupe_executor *executor,
-    const struct trp_link *link,
-    uint64_t accepted_count)
-{
-    const struct trp_record record = {
-        .from = link->peer_id,
-        .to = executor->id,
-        .accepted = accepted_count,
-        .handled = link->handled_count,
-        .dead = link->dead_count,
-    };
-    (void)pthread_mutex_lock(&system->lock);
-    trp_records_add(&system->link_records, &record);
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_board_lock(executor->system->board);
+    executor->seat->failed = true;
+    trp_board_unlock(executor->system->board);
 }
 
 void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor)
 {
     (void)pthread_mutex_lock(&system->lock);
     trp_idmap_remove(&system->executors, executor->id);
-    trp_counters_add(&executor->counters, &system->retired);
-    system->retired.executors_ended++;
-    system_record(system, executor);
     (void)pthread_mutex_unlock(&system->lock);
+    system_close_loop(system, executor);
+    trp_board_lock(system->board);
+    atomic_store_explicit(&executor->seat->state, TRP_SEAT_ENDED, memory_order_release);
+    trp_board_unlock(system->board);
     trp_system_wake(system);
 }
 
@@ -289,8 +375,9 @@ void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor
 {
     (void)pthread_mutex_lock(&system->lock);
     trp_idmap_remove(&system->executors, executor->id);
-    system->executors_started--;
     (void)pthread_mutex_unlock(&system->lock);
+    system_close_loop(system, executor);
+    system_discard_seat(system->board, executor->seat);
     trp_executor_free(&executor);
 }
 
@@ -312,17 +399,18 @@ void trp_system_actor_ended(
     troupe_system_t *system, troupe_ref_t actor, const struct troupe_exit *exit)
 {
     // Most actors are not the watched one: look without the lock first.
-    if (atomic_load_explicit(&system->watched_executor, memory_order_acquire) !=
+    struct trp_board *board = system->board;
+    if (atomic_load_explicit(&board->watched_executor, memory_order_acquire) !=
         (uint64_t)actor.executor + 1) {
         return;
     }
-    (void)pthread_mutex_lock(&system->lock);
-    bool watched = troupe_ref_equal(system->watched, actor);
+    trp_board_lock(board);
+    bool watched = troupe_ref_equal(board->watched, actor);
     if (watched) {
-        system->watched_exit = *exit;
-        system->watched_ended = true;
+        board->watched_exit = *exit;
+        board->watched_ended = true;
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_board_unlock(board);
     if (watched) {
         troupe_system_stop(system);
     }
@@ -330,12 +418,13 @@ void trp_system_actor_ended(
 
 void trp_system_watch(troupe_system_t *system, troupe_ref_t actor)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    system->watched = actor;
-    system->watched_ended = false;
-    (void)pthread_mutex_unlock(&system->lock);
+    struct trp_board *board = system->board;
+    trp_board_lock(board);
+    board->watched = actor;
+    board->watched_ended = false;
+    trp_board_unlock(board);
     atomic_store_explicit(
-        &system->watched_executor, (uint64_t)actor.executor + 1, memory_order_release);
+        &board->watched_executor, (uint64_t)actor.executor + 1, memory_order_release);
 }
 
 void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor)
@@ -365,12 +454,12 @@ void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor)
 
 enum troupe_err troupe_system_watched_exit(troupe_system_t *system, struct troupe_exit *out_exit)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    bool ended = system->watched_ended;
+    trp_board_lock(system->board);
+    bool ended = system->board->watched_ended;
     if (ended) {
-        *out_exit = system->watched_exit;
+        *out_exit = system->board->watched_exit;
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_board_unlock(system->board);
     return ended ? TROUPE_OK : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no watched actor has ended");
 }
 
@@ -428,7 +517,6 @@ static enum troupe_err system_configure(
     if (err != TROUPE_OK) {
         return err;
     }
-    system->node = NODE;
     err = system_copy_behaviours(system, options->behaviours);
     if (err != TROUPE_OK) {
         return err;
@@ -483,6 +571,33 @@ static bool system_has_threads(void)
     return count == ZEROMQ_THREADS;
 }
 
+/** Make what all processes of the system will share. */
+static enum troupe_err system_open_board(troupe_system_t *system)
+{
+    enum troupe_err err = trp_board_new(&system->board, &system->board_fd);
+    if (err == TROUPE_OK) {
+        system->node = atomic_fetch_add_explicit(&system->board->next_node, 1, memory_order_relaxed);
+        system->board->mailbox_messages = system->mailbox_messages;
+        system->board->mailbox_bytes = system->mailbox_bytes;
+        system->board->seed = system->seed;
+        system->board->stop_timeout_ns = system->stop_timeout_ns;
+    }
+    return err;
+}
+
+/** @return by what rules say the owner's world is reached: by the farthest of them. */
+static enum trp_transport system_callers_transport(const troupe_system_t *system)
+{
+    enum trp_transport farthest = TRP_TRANSPORT_NEAREST;
+    for (const struct trp_rule *rule = system->placement.rules; rule != NULL; rule = rule->next) {
+        if ((rule->place.ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0 &&
+            rule->place.transport > farthest) {
+            farthest = rule->place.transport;
+        }
+    }
+    return farthest;
+}
+
 /** Make what needs the operating system, and executor 0. */
 static enum troupe_err system_open(troupe_system_t *system)
 {
@@ -502,12 +617,16 @@ static enum troupe_err system_open(troupe_system_t *system)
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
     enum troupe_err err = trp_wire_context_new(system_socket_count_max(), &system->context);
+    if (err == TROUPE_OK) {
+        err = system_open_board(system);
+    }
     if (err != TROUPE_OK) {
         return err;
     }
     const struct troupe_backend_ops *ops = troupe_backend_get(0);
     TRP_CHECK((ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0);
-    err = trp_system_add_executor(system, TRP_MANNER_CALLER, ops->name, &system->executor);
+    err = trp_system_add_executor(
+        system, TRP_MANNER_CALLER, system_callers_transport(system), ops->name, &system->executor);
     if (err == TROUPE_OK) {
         system->executor->ops = ops;
         (void)pthread_mutex_lock(&system->lock);
@@ -543,10 +662,10 @@ static void system_free(troupe_system_t *system)
     trp_wire_context_free(system->context);
     trp_frame_pool_fini(&system->frames);
     trp_placement_fini(&system->placement);
-    trp_names_fini(system);
     trp_idmap_fini(&system->executors);
-    trp_idmap_fini(&system->failed);
-    int *fds[] = {&system->wake_fd, &system->epoll_fd, &system->timer_fd};
+    trp_rundir_close(&system->rundir);
+    trp_board_close(&system->board);
+    int *fds[] = {&system->wake_fd, &system->epoll_fd, &system->timer_fd, &system->board_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (*fds[i] >= 0) {
             (void)close(*fds[i]);
@@ -554,10 +673,8 @@ static void system_free(troupe_system_t *system)
     }
     free(system->executor_records.entries);
     free(system->link_records.entries);
-    free(system->subscribers);
     free(system->behaviours);
     (void)pthread_mutex_destroy(&system->lock);
-    (void)pthread_mutex_destroy(&system->names_lock);
     (void)pthread_mutex_destroy(&system->pool_lock);
     (void)pthread_mutex_destroy(&system->start_lock);
     free(system);
@@ -579,8 +696,9 @@ enum troupe_err troupe_system_new(
     system->wake_fd = -1;
     system->epoll_fd = -1;
     system->timer_fd = -1;
+    system->board_fd = -1;
+    system->rundir.lock_fd = -1;
     (void)pthread_mutex_init(&system->lock, NULL);
-    (void)pthread_mutex_init(&system->names_lock, NULL);
     (void)pthread_mutex_init(&system->pool_lock, NULL);
     (void)pthread_mutex_init(&system->start_lock, NULL);
     // Spinning is for when another core can be running what is waited for.
@@ -712,7 +830,7 @@ static bool system_budget_left(
 {
     const struct troupe_executor *executor = system->executor;
     if (budget->messages != 0 &&
-        atomic_load_explicit(&executor->counters.handled, memory_order_relaxed) - start_count >=
+        executor->handled_count - start_count >=
             budget->messages) {
         return false;
     }
@@ -732,7 +850,7 @@ enum troupe_err troupe_progress(troupe_system_t *system, const struct troupe_bud
         (void)trp_mailbox_look(&executor->mailbox);
     }
     uint64_t start_ns = trp_clock_monotonic(NULL);
-    uint64_t start_count = atomic_load_explicit(&executor->counters.handled, memory_order_relaxed);
+    uint64_t start_count = executor->handled_count;
     executor->handled_limit =
         budget != NULL && budget->messages != 0 ? start_count + budget->messages : UINT64_MAX;
     executor->turn_deadline_ns = budget != NULL && budget->ns != 0 ? start_ns + budget->ns : 0;

@@ -2,14 +2,16 @@
  * @file system.h
  * @brief What all executors of a node share.
  *
- * Lock order: `pool_lock`, a port's `lock`, then the system's `lock`; `start_lock` and `names_lock`
- * alone. No behaviour runs under any of them, and the road of a message takes none.
+ * Lock order: `pool_lock`, a port's `lock`, the system's `lock`, then the board's; `start_lock` alone. No
+ * behaviour runs under any of them, and the road of a message takes none.
  */
 #ifndef TRP_SYSTEM_H
 #define TRP_SYSTEM_H
 
+#include "board.h"
 #include "executor.h"
 #include "placement.h"
+#include "rundir.h"
 #include "troupe/backend.h"
 #include "troupe/system.h"
 
@@ -20,6 +22,9 @@
 
 /** Descriptors that stay free: libzmq aborts when it meets the limit, so we stop well before. */
 #define TRP_DESCRIPTORS_FREE_MIN 256
+
+/** The number of the process that makes a system. */
+#define TRP_NODE_FIRST 1u
 
 /** Backends that a program may know. */
 #define TRP_BACKEND_COUNT_MAX 16
@@ -32,6 +37,7 @@ struct trp_record {
     uint64_t accepted;
     uint64_t handled;
     uint64_t dead;
+    uint64_t unknown;
 };
 
 /** Records of one sort: the first ones one by one, the rest in sum. */
@@ -60,6 +66,10 @@ struct troupe_system {
     void *clock_data;
     bool clock_is_real;
 
+    struct trp_board *board;
+    int board_fd;
+    struct trp_rundir rundir; // of the first node; opened when ipc is first needed
+
     void *context; // ZeroMQ's
     struct trp_frame_pool frames;
     struct trp_spinners spinners;
@@ -76,28 +86,16 @@ struct troupe_system {
 
     pthread_mutex_t lock;
     struct trp_idmap executors;       // guarded by `lock`
-    uint32_t next_executor_id;        // guarded by `lock`
     uint32_t port_count;              // guarded by `lock`
     uint32_t carried_count;           // guarded by `lock`: started on a backend, and not gone yet
     struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
     struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
-    struct troupe_stats retired;         // guarded by `lock`: of those that are gone
-    struct trp_records executor_records; // guarded by `lock`
-    struct trp_records link_records;     // guarded by `lock`
-    troupe_ref_t *subscribers;           // guarded by `lock`
-    uint32_t subscriber_capacity;        // guarded by `lock`
-    _Atomic uint32_t subscriber_count;   // written under `lock`
-    _Atomic uint64_t watched_executor;   // of the watched actor, + 1; 0: none
-    troupe_ref_t watched;                // guarded by `lock`
-    struct troupe_exit watched_exit;     // guarded by `lock`
-    bool watched_ended;                  // guarded by `lock`
-    struct trp_idmap failed;    // guarded by `lock`: executors whose only actor could not start
-    uint64_t executors_started; // guarded by `lock`
+    bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here
+    struct trp_records executor_records; // guarded by the board's lock
+    struct trp_records link_records;     // guarded by the board's lock
 
     pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `lock`
     pthread_mutex_t start_lock; // held while a backend starts an executor
-    pthread_mutex_t names_lock;
-    void *names; // guarded by `names_lock`: a tree of tsearch()
 };
 
 /** What a spawn leaves free beyond that, so that the actors there are can still open links. */
@@ -115,10 +113,40 @@ void trp_system_wake(troupe_system_t *system);
 /** Have a foreign loop, if there is one, call troupe_progress(). @threads the owner's */
 void trp_system_mind(troupe_system_t *system);
 
+/** @return whether this is the process that made the system. */
+static inline bool trp_system_is_first(const troupe_system_t *system)
+{
+    return system->node == TRP_NODE_FIRST;
+}
+
+/** @return whether no executor but @p executor, and no port, runs in this process. */
+bool trp_system_is_alone(troupe_system_t *system, const struct troupe_executor *executor);
+
+/** Have ipc to go by: make the run directory, and all executors listen. */
+enum troupe_err trp_system_go_remote(troupe_system_t *system);
+
+/** Wake an executor, if it runs in this process. @threads any */
+void trp_system_wake_executor(troupe_system_t *system, uint32_t id);
+
+/** Close a ledger whose messages all have an outcome. @threads any */
+void trp_system_close_ledger(troupe_system_t *system, struct trp_ledger *ledger);
+
+/** Add what other processes have closed to the sums. @threads any, of the first process */
+void trp_system_sweep(troupe_system_t *system);
+
 /** Number a new executor and let others find it. @return an error when the system stops. */
 enum troupe_err trp_system_add_executor(
     troupe_system_t *system,
     enum trp_executor_manner manner,
+    enum trp_transport transport,
+    const char *name,
+    struct troupe_executor **out_executor);
+
+/** Make the executor of a seat, and let others find it. */
+enum troupe_err trp_system_seat_executor(
+    troupe_system_t *system,
+    enum trp_executor_manner manner,
+    struct trp_seat *seat,
     const char *name,
     struct troupe_executor **out_executor);
 
@@ -126,7 +154,7 @@ enum troupe_err trp_system_add_executor(
 enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id);
 
 /** Remember that the only actor of an executor could not start. @threads any */
-void trp_system_note_failed(troupe_system_t *system, struct troupe_executor *executor);
+void trp_system_note_failed(struct troupe_executor *executor);
 
 /** Make the executor of a port, and let others find it. */
 enum troupe_err trp_system_add_port(
@@ -169,21 +197,8 @@ enum troupe_err trp_system_backend(
 /** Sum up the counters of the living executors and the retired. */
 void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats);
 
-/** Keep a record. @threads holding `lock` */
+/** Keep a record. @threads holding the board's lock */
 void trp_records_add(struct trp_records *records, const struct trp_record *record);
-
-/** Keep what became of the mail of a link that ended. @threads the receiving executor's */
-void trp_system_record_link(
-    troupe_system_t *system,
-    const struct troupe_executor *executor,
-    const struct trp_link *link,
-    uint64_t accepted_count);
-
-/** Add an executor's counters to @p stats. */
-void trp_counters_add(const struct trp_counters *counters, struct troupe_stats *stats);
-
-/** @return the sum of an executor's dead letters. */
-uint64_t trp_counters_dead(const struct trp_counters *counters);
 
 /** Leave word with an executor to end; it needs no link. @threads any */
 void trp_system_ask_to_end(troupe_system_t *system, uint32_t id);
@@ -194,18 +209,18 @@ bool trp_system_shut_down(troupe_system_t *system);
 /* Names (names.c). ----------------------------------------------------------------------------- */
 
 /** Free a name, if @p owner goes by it. @p name NULL: all of the owner's names. */
-enum troupe_err trp_names_remove(troupe_system_t *system, const char *name, troupe_ref_t owner);
+enum troupe_err trp_names_remove(struct trp_board *board, const char *name, troupe_ref_t owner);
+
+/** Free all names of an executor's actors. @threads holding the board's lock */
+void trp_names_remove_all(struct trp_board *board, const struct trp_seat *seat);
 
 /** Forget that an ask waits for a name. */
-void trp_names_forget(troupe_system_t *system, troupe_ref_t waiter, uint64_t ask);
-
-/** Free all names. */
-void trp_names_fini(troupe_system_t *system);
+void trp_names_forget(struct trp_board *board, troupe_ref_t waiter, uint64_t ask);
 
 /* Subscribers (dead_letter.c). ------------------------------------------------------------------ */
 
 /** Take a subscriber off the list. */
-void trp_subscribers_remove(troupe_system_t *system, troupe_ref_t subscriber);
+void trp_subscribers_remove(struct trp_board *board, troupe_ref_t subscriber);
 
 /* Ports (port.c). ------------------------------------------------------------------------------ */
 

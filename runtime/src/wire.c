@@ -10,7 +10,13 @@
 
 _Static_assert(sizeof(struct trp_parcel) == sizeof(zmq_msg_t), "a parcel is a zmq_msg_t");
 
-enum { ENDPOINT_BYTES = 48 };
+enum {
+    BACKLOG = 4096, // 2,000 peers that connect at once wait for 8 s behind a backlog of 100
+    HANDSHAKE_MS = 1000,
+    HEARTBEAT_MS = 10000,
+    HEARTBEAT_TIMEOUT_MS = 60000, // a process that was stopped for a while is no dead one
+    RECONNECT_MS_MAX = 5000,
+};
 
 static zmq_msg_t *wire_msg(struct trp_parcel *parcel)
 {
@@ -52,6 +58,19 @@ static void *wire_socket(void *context, int type)
     (void)zmq_setsockopt(socket, ZMQ_SNDHWM, &unbounded, sizeof(unbounded));
     (void)zmq_setsockopt(socket, ZMQ_RCVHWM, &unbounded, sizeof(unbounded));
     (void)zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger));
+    static const struct {
+        int option;
+        int value;
+    } remote[] = {
+        {ZMQ_BACKLOG, BACKLOG},
+        {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+        {ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS},
+        {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
+        {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX},
+    };
+    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
+        (void)zmq_setsockopt(socket, remote[i].option, &remote[i].value, sizeof(remote[i].value));
+    }
     return socket;
 }
 
@@ -81,21 +100,37 @@ static enum troupe_err wire_open(
 
 enum troupe_err trp_wire_pull_new(void *context, uint32_t id, void **out_socket)
 {
-    char endpoint[ENDPOINT_BYTES];
-    (void)snprintf(endpoint, sizeof(endpoint), "inproc://executor-%u", id);
+    char endpoint[TRP_ENDPOINT_BYTES];
+    trp_wire_inproc(id, endpoint);
     return wire_open(context, ZMQ_PULL, zmq_bind, endpoint, out_socket);
 }
 
-enum troupe_err trp_wire_push_new(void *context, uint32_t id, void **out_socket)
+void trp_wire_inproc(uint32_t id, char endpoint[static TRP_ENDPOINT_BYTES])
 {
-    char endpoint[ENDPOINT_BYTES];
-    (void)snprintf(endpoint, sizeof(endpoint), "inproc://executor-%u", id);
+    (void)snprintf(endpoint, TRP_ENDPOINT_BYTES, "inproc://executor-%u", id);
+}
+
+enum troupe_err trp_wire_listen(void *pull, const char *endpoint, int listener_fd)
+{
+    const int none = -1;
+    (void)zmq_setsockopt(pull, ZMQ_USE_FD, &listener_fd, sizeof(listener_fd));
+    int bound = zmq_bind(pull, endpoint);
+    (void)zmq_setsockopt(pull, ZMQ_USE_FD, &none, sizeof(none));
+    if (bound != 0) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM, "ZeroMQ refuses %s: %s", endpoint, zmq_strerror(errno));
+    }
+    return TROUPE_OK;
+}
+
+enum troupe_err trp_wire_push_new(void *context, const char *endpoint, void **out_socket)
+{
     return wire_open(context, ZMQ_PUSH, zmq_connect, endpoint, out_socket);
 }
 
 enum troupe_err trp_wire_pair_new(void *context, uint32_t id, void **out_in, void **out_out)
 {
-    char endpoint[ENDPOINT_BYTES];
+    char endpoint[TRP_ENDPOINT_BYTES];
     (void)snprintf(endpoint, sizeof(endpoint), "inproc://loopback-%u", id);
     void *out = NULL;
     enum troupe_err err = wire_open(context, ZMQ_PAIR, zmq_bind, endpoint, &out);
@@ -162,6 +197,71 @@ bool trp_wire_give(
         sent = zmq_msg_send(&msg, socket, ZMQ_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
     TRP_CHECK(sent >= 0);
+    return true;
+}
+
+bool trp_parcel_give(
+    struct trp_parcel *parcel,
+    void *bytes,
+    size_t size,
+    void (*free_fn)(void *bytes, void *data),
+    void *data)
+{
+    // NOLINTNEXTLINE(readability-suspicious-call-argument): their `data` is our `bytes`.
+    return zmq_msg_init_data(wire_msg(parcel), bytes, size, free_fn, data) == 0;
+}
+
+bool trp_parcel_fill(struct trp_parcel *parcel, const void *bytes, size_t size)
+{
+    if (zmq_msg_init_size(wire_msg(parcel), size) != 0) {
+        return false;
+    }
+    memcpy(zmq_msg_data(wire_msg(parcel)), bytes, size);
+    return true;
+}
+
+void trp_parcel_share(struct trp_parcel *copy, struct trp_parcel *parcel)
+{
+    (void)zmq_msg_init(wire_msg(copy));
+    (void)zmq_msg_copy(wire_msg(copy), wire_msg(parcel)); // fails on what is no message only
+}
+
+uint8_t *trp_parcel_bytes(struct trp_parcel *parcel, size_t *out_size)
+{
+    *out_size = zmq_msg_size(wire_msg(parcel));
+    return zmq_msg_data(wire_msg(parcel));
+}
+
+void trp_wire_send_parcel(void *socket, struct trp_parcel *parcel, bool more)
+{
+    int sent = -1;
+    do {
+        sent = zmq_msg_send(wire_msg(parcel), socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+    } while (sent < 0 && errno == EINTR);
+    TRP_CHECK(sent >= 0); // nothing is full
+}
+
+bool trp_parcel_has_more(const struct trp_parcel *parcel)
+{
+    union {
+        const struct trp_parcel *read_only;
+        struct trp_parcel *parcel;
+    } at = {.read_only = parcel};
+    return zmq_msg_more(wire_msg(at.parcel)) != 0;
+}
+
+bool trp_parcel_align(struct trp_parcel *parcel)
+{
+    zmq_msg_t *msg = wire_msg(parcel);
+    if ((uintptr_t)zmq_msg_data(msg) % 8 == 0) {
+        return true;
+    }
+    struct trp_parcel copy;
+    if (!trp_parcel_fill(&copy, zmq_msg_data(msg), zmq_msg_size(msg))) {
+        return false;
+    }
+    (void)zmq_msg_close(msg);
+    *parcel = copy;
     return true;
 }
 

@@ -29,8 +29,17 @@ void trp_wire_context_free(void *context);
 /** Make the PULL of executor @p id, bound to inproc. */
 enum troupe_err trp_wire_pull_new(void *context, uint32_t id, void **out_socket);
 
-/** Make a PUSH connected to the PULL of executor @p id, which is bound already. */
-enum troupe_err trp_wire_push_new(void *context, uint32_t id, void **out_socket);
+/** Long enough for any endpoint. */
+#define TRP_ENDPOINT_BYTES 128
+
+/** Write the inproc endpoint of executor @p id. */
+void trp_wire_inproc(uint32_t id, char endpoint[static TRP_ENDPOINT_BYTES]);
+
+/** Bind a PULL to @p endpoint, an ipc or tcp one on which @p listener_fd listens already; it is taken. */
+enum troupe_err trp_wire_listen(void *pull, const char *endpoint, int listener_fd);
+
+/** Make a PUSH connected to @p endpoint, where somebody listens already. */
+enum troupe_err trp_wire_push_new(void *context, const char *endpoint, void **out_socket);
 
 /** Make the private pair of executor @p id: what is sent to @p out_in is received from @p out_out. */
 enum troupe_err trp_wire_pair_new(void *context, uint32_t id, void **out_in, void **out_out);
@@ -50,6 +59,32 @@ bool trp_wire_send(void *socket, const void *bytes, size_t size);
 /** Send @p bytes itself; @p free_fn frees them later, on any thread. @return false: no memory. */
 bool trp_wire_give(
     void *socket, void *bytes, size_t size, void (*free_fn)(void *bytes, void *data), void *data);
+
+/** Move @p size bytes into a parcel: themselves, which @p free_fn frees later on any thread. @return false: no memory. */
+bool trp_parcel_give(
+    struct trp_parcel *parcel,
+    void *bytes,
+    size_t size,
+    void (*free_fn)(void *bytes, void *data),
+    void *data);
+
+/** Copy @p size bytes into a new parcel. @return false: no memory. */
+bool trp_parcel_fill(struct trp_parcel *parcel, const void *bytes, size_t size);
+
+/** Have @p copy hold what @p parcel does, sharing its bytes. */
+void trp_parcel_share(struct trp_parcel *copy, struct trp_parcel *parcel);
+
+/** @return the bytes of a parcel. */
+uint8_t *trp_parcel_bytes(struct trp_parcel *parcel, size_t *out_size);
+
+/** Send a parcel, which is empty then. @p more: others of the same message follow. */
+void trp_wire_send_parcel(void *socket, struct trp_parcel *parcel, bool more);
+
+/** @return whether parts of the same message follow what was received last. */
+bool trp_parcel_has_more(const struct trp_parcel *parcel);
+
+/** Have a parcel's bytes start at a multiple of 8. @return false: no memory. */
+bool trp_parcel_align(struct trp_parcel *parcel);
 
 /** Make an empty parcel to receive into; it can be received into again and again. */
 void trp_parcel_init(struct trp_parcel *parcel);

@@ -10,7 +10,7 @@ enum {
 
 bool trp_world_init(struct trp_world *world, uint32_t behaviour_count)
 {
-    *world = (struct trp_world){.column_count = behaviour_count};
+    *world = (struct trp_world){.column_count = behaviour_count, .row_count = &world->own_row_count};
     world->columns = calloc(behaviour_count, sizeof(*world->columns));
     (void)pthread_mutex_init(&world->lock, NULL);
     return world->columns != NULL;
@@ -61,12 +61,12 @@ struct trp_actor *trp_world_add(struct trp_world *world, uint32_t *out_index)
         actor = trp_world_row(world, index);
         world->free_row = actor->next;
     } else {
-        index = atomic_load_explicit(&world->row_count, memory_order_relaxed);
+        index = atomic_load_explicit(world->row_count, memory_order_relaxed);
         if (index >= UINT32_MAX / 2 || world_make_row(world, index) == NULL) {
             return NULL;
         }
         // Another executor may reserve a row at this moment: then this one got the next.
-        index = atomic_fetch_add_explicit(&world->row_count, 1, memory_order_relaxed);
+        index = atomic_fetch_add_explicit(world->row_count, 1, memory_order_relaxed);
         actor = world_make_row(world, index);
         if (actor == NULL) {
             return NULL;
@@ -108,7 +108,7 @@ bool trp_world_reserve(struct trp_world *world, uint32_t *out_index, uint32_t *o
     if (world->spare_count > 0) {
         *out_index = world->spare[--world->spare_count];
     } else {
-        uint32_t index = atomic_fetch_add_explicit(&world->row_count, 1, memory_order_relaxed);
+        uint32_t index = atomic_fetch_add_explicit(world->row_count, 1, memory_order_relaxed);
         reserved = index < UINT32_MAX / 2 &&
                    world_grow(&world->reserved, &world->reserved_capacity, index);
         *out_index = index;
@@ -148,7 +148,11 @@ struct trp_actor *trp_world_claim(struct trp_world *world, uint32_t index, uint3
 
 bool trp_world_awaits(struct trp_world *world, uint32_t index, uint32_t generation)
 {
-    if (generation == 0 || world_reserved(world, index) != generation) {
+    uint32_t reserved = world_reserved(world, index);
+    // Another process reserves each row once, and leaves no note here.
+    bool foreign = reserved == 0 && generation == 1 && index < UINT32_MAX / 2 &&
+                   index < atomic_load_explicit(world->row_count, memory_order_relaxed);
+    if (generation == 0 || (reserved != generation && !foreign)) {
         return false;
     }
     const struct trp_actor *actor = world_make_row(world, index);
@@ -253,7 +257,8 @@ void trp_world_remove(struct trp_world *world, struct trp_actor *actor, uint32_t
         column->free_state = actor->state;
     }
     free(actor->name);
-    bool remote = (actor->flags & TRP_ACTOR_REMOTE) != 0;
+    // A row that another process reserved is the owner's from here on.
+    bool remote = (actor->flags & TRP_ACTOR_REMOTE) != 0 && world_reserved(world, index) != 0;
     *actor = (struct trp_actor){.generation = actor->generation};
     world->live_count--;
     if (actor->generation == UINT32_MAX) {

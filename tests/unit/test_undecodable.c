@@ -283,8 +283,9 @@ static struct forged forge_of_port(struct trp_link **out_link)
     struct trp_link *link = trp_idmap_find(&sender->links, counter_ref.executor);
     cr_assert(ne(ptr, link, NULL));
     struct forged forged = forge(sender->id);
-    forged.header.cookie = link->out_cookie;
-    forged.header.first_sequence = link->accepted_count;
+    forged.header.cookie = link->cookie;
+    forged.header.marks = TRP_MARK_RUNG;
+    forged.header.first_sequence = trp_counted(&link->ledger->accepted);
     *out_link = link;
     return forged;
 }
@@ -293,11 +294,10 @@ static struct forged forge_of_port(struct trp_link **out_link)
 static void send_as_port(struct trp_link *link, const void *bytes, size_t size, uint64_t accepted)
 {
     struct troupe_executor *sender = trp_executor_of(troupe_port_context(port));
-    link->accepted_count += accepted;
-    trp_count(&sender->counters.accepted, accepted);
+    trp_count(&link->ledger->accepted, accepted);
     stranger_send(link->push, bytes, size);
     trp_gate_ring(link->gate, TRP_LANE_USER);
-    trp_count(&sender->counters.frames_sent, 1);
+    trp_count(&sender->counters->frames_sent, 1);
 }
 
 Test(undecodable, what_a_damaged_frame_held_becomes_dead_letters)

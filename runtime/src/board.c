@@ -1,0 +1,296 @@
+#include "board.h"
+
+#include "check.h"
+#include "placement.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { SEAT_PROBES = 256 };
+
+/** Tells this layout from any other: its size, and the version of the frames. */
+static uint64_t board_magic(void)
+{
+    return UINT64_C(0x54524F5550450000) ^ sizeof(struct trp_board) ^ UINT64_C(1) << 40;
+}
+
+static enum troupe_err board_map(int fd, struct trp_board **out_board)
+{
+    void *memory =
+        mmap(NULL, sizeof(struct trp_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    if (memory == MAP_FAILED) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_NOMEM,
+            "no address space for the %zu MiB that the processes of a system share (errno %d); raise "
+            "the limit of address space",
+            sizeof(struct trp_board) >> 20,
+            errno);
+    }
+    *out_board = memory;
+    return TROUPE_OK;
+}
+
+static void board_init_lock(struct trp_board *board)
+{
+    pthread_mutexattr_t attributes;
+    (void)pthread_mutexattr_init(&attributes);
+    (void)pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    (void)pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    (void)pthread_mutex_init(&board->lock, &attributes);
+    (void)pthread_mutexattr_destroy(&attributes);
+}
+
+enum troupe_err trp_board_new(struct trp_board **out_board, int *out_fd)
+{
+    int fd = memfd_create("troupe-board", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, sizeof(struct trp_board)) != 0) {
+        enum troupe_err err =
+            TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no memory that processes can share: errno %d", errno);
+        (void)close(fd);
+        return err;
+    }
+    enum troupe_err err = board_map(fd, out_board);
+    if (err != TROUPE_OK) {
+        (void)close(fd);
+        return err;
+    }
+    // Untouched memory is zero, and zero is an empty board.
+    board_init_lock(*out_board);
+    (*out_board)->magic = board_magic();
+    (*out_board)->first_pid = getpid();
+    atomic_init(&(*out_board)->next_node, 1);
+    *out_fd = fd;
+    return TROUPE_OK;
+}
+
+enum troupe_err trp_board_adopt(int fd, struct trp_board **out_board)
+{
+    if (lseek(fd, 0, SEEK_END) != (off_t)sizeof(struct trp_board)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL, "what was inherited is no board of this version of Troupe");
+    }
+    enum troupe_err err = board_map(fd, out_board);
+    if (err == TROUPE_OK && (*out_board)->magic != board_magic()) {
+        trp_board_close(out_board);
+        err = TRP_EXPLAIN(
+            TROUPE_ERR_INVAL, "what was inherited is no board of this version of Troupe");
+    }
+    return err;
+}
+
+void trp_board_close(struct trp_board **board_p)
+{
+    if (*board_p != NULL) {
+        (void)munmap(*board_p, sizeof(struct trp_board));
+        *board_p = NULL;
+    }
+}
+
+void trp_board_lock(struct trp_board *board)
+{
+    if (pthread_mutex_lock(&board->lock) == EOWNERDEAD) {
+        (void)pthread_mutex_consistent(&board->lock); // each change is whole, or did not happen
+    }
+}
+
+void trp_board_unlock(struct trp_board *board)
+{
+    (void)pthread_mutex_unlock(&board->lock);
+}
+
+/* Seats. ---------------------------------------------------------------------------------------- */
+
+struct trp_seat *trp_board_take_seat(
+    struct trp_board *board, uint32_t id, uint32_t node, const char *name)
+{
+    struct trp_seat *seat = NULL;
+    trp_board_lock(board);
+    // Numbers are counted up and most seats are free, so the first look nearly always finds one.
+    for (uint32_t i = 0; i < SEAT_PROBES && seat == NULL; i++) {
+        struct trp_seat *at = &board->seats[(id + i) % TRP_BOARD_SEATS];
+        seat = trp_seat_state(at) == TRP_SEAT_FREE ? at : NULL;
+    }
+    if (seat != NULL) {
+        memset(seat, 0, sizeof(*seat));
+        trp_gate_init(
+            &seat->gate, (int64_t)board->mailbox_messages, (int64_t)board->mailbox_bytes);
+        uint32_t index = (uint32_t)(seat - board->seats);
+        if (index >= atomic_load_explicit(&board->seat_high, memory_order_relaxed)) {
+            atomic_store_explicit(&board->seat_high, index + 1, memory_order_release);
+        }
+        seat->id = id;
+        seat->node = node;
+        board->sums.executors_started++;
+        strncpy(seat->name, name, sizeof(seat->name) - 1);
+        atomic_store_explicit(&seat->state, TRP_SEAT_OPEN, memory_order_release);
+    }
+    trp_board_unlock(board);
+    return seat;
+}
+
+struct trp_seat *trp_board_find_seat(struct trp_board *board, uint32_t id)
+{
+    for (uint32_t i = 0; i < SEAT_PROBES; i++) {
+        struct trp_seat *seat = &board->seats[(id + i) % TRP_BOARD_SEATS];
+        if (seat->id == id && seat->node != 0) {
+            return seat;
+        }
+    }
+    return NULL;
+}
+
+void trp_board_free_seat(struct trp_seat *seat)
+{
+    // Its number and why it failed stay to be asked for, until somebody else takes the seat.
+    atomic_store_explicit(&seat->state, TRP_SEAT_FREE, memory_order_release);
+}
+
+/* Ledgers. -------------------------------------------------------------------------------------- */
+
+/** @return a free ledger, or NULL. @threads holding the lock */
+static struct trp_ledger *board_take_ledger(struct trp_board *board)
+{
+    if (board->ledger_free != 0) {
+        struct trp_ledger *ledger = &board->ledgers[board->ledger_free - 1];
+        board->ledger_free = ledger->next_in;
+        memset(ledger, 0, sizeof(*ledger));
+        return ledger;
+    }
+    uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_relaxed);
+    if (high == TRP_BOARD_LEDGERS) {
+        return NULL;
+    }
+    atomic_store_explicit(&board->ledger_high, high + 1, memory_order_release);
+    return &board->ledgers[high];
+}
+
+static uint64_t board_cookie(void)
+{
+    uint64_t cookie = 0;
+    // Cannot fail for so few bytes once the system has booted; a cookie of zeros still counts.
+    (void)!getrandom(&cookie, sizeof(cookie), 0);
+    return cookie;
+}
+
+struct trp_ledger *trp_board_open_loop(struct trp_board *board, struct trp_seat *seat)
+{
+    trp_board_lock(board);
+    struct trp_ledger *ledger = board_take_ledger(board);
+    if (ledger != NULL) {
+        ledger->from = seat->id;
+        ledger->to = seat->id;
+        ledger->is_loop = true;
+        ledger->claimed = true;
+        ledger->next_in = seat->first_in;
+        atomic_store_explicit(&ledger->state, TRP_LEDGER_OPEN, memory_order_release);
+        seat->first_in = trp_board_ledger_index(board, ledger) + 1;
+    }
+    trp_board_unlock(board);
+    return ledger;
+}
+
+/** @return whether mail from one executor to another goes by ipc or tcp. */
+static bool board_is_remote(const struct trp_seat *from, const struct trp_seat *to)
+{
+    return from->node != to->node || to->transport > TRP_TRANSPORT_INPROC;
+}
+
+enum troupe_err trp_board_open_ledger(
+    struct trp_board *board,
+    struct trp_seat *from,
+    uint32_t to,
+    struct trp_ledger **out_ledger,
+    struct trp_seat **out_to)
+{
+    uint64_t cookie = board_cookie();
+    enum troupe_err err = TROUPE_ERR_NOENT;
+    trp_board_lock(board);
+    struct trp_seat *seat = trp_board_find_seat(board, to);
+    if (seat != NULL && trp_seat_state(seat) == TRP_SEAT_OPEN) {
+        struct trp_ledger *ledger = board_take_ledger(board);
+        err = ledger == NULL ? TROUPE_ERR_LIMIT : TROUPE_OK;
+        if (ledger != NULL) {
+            ledger->from = from->id;
+            ledger->to = to;
+            ledger->cookie = cookie;
+            ledger->is_remote = board_is_remote(from, seat);
+            ledger->next_in = seat->first_in;
+            atomic_fetch_add_explicit(&from->out_open_count, 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&seat->in_open_count, 1, memory_order_relaxed);
+            atomic_store_explicit(&ledger->state, TRP_LEDGER_OPEN, memory_order_release);
+            seat->first_in = trp_board_ledger_index(board, ledger) + 1;
+            *out_ledger = ledger;
+            *out_to = seat;
+        }
+    }
+    trp_board_unlock(board);
+    return err;
+}
+
+struct trp_ledger *trp_board_claim_ledger(
+    struct trp_board *board, struct trp_seat *to, uint32_t from, struct trp_seat **out_from)
+{
+    struct trp_ledger *found = NULL;
+    trp_board_lock(board);
+    for (uint32_t at = to->first_in; at != 0 && found == NULL;) {
+        struct trp_ledger *ledger = &board->ledgers[at - 1];
+        if (ledger->from == from && !ledger->claimed &&
+            atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
+            ledger->claimed = true;
+            found = ledger;
+        }
+        at = ledger->next_in;
+    }
+    *out_from = trp_board_find_seat(board, from);
+    trp_board_unlock(board);
+    return found;
+}
+
+void trp_board_close_ledger(struct trp_board *board, struct trp_ledger *ledger)
+{
+    trp_board_lock(board);
+    struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+    struct trp_seat *to = trp_board_find_seat(board, ledger->to);
+    if (from != NULL && !ledger->is_loop) {
+        atomic_fetch_sub_explicit(&from->out_open_count, 1, memory_order_relaxed);
+    }
+    if (to != NULL && !ledger->is_loop) {
+        atomic_fetch_sub_explicit(&to->in_open_count, 1, memory_order_relaxed);
+    }
+    atomic_store_explicit(&ledger->state, TRP_LEDGER_CLOSED, memory_order_release);
+    trp_board_unlock(board);
+}
+
+void trp_board_free_ledger(struct trp_board *board, struct trp_ledger *ledger)
+{
+    uint32_t index = trp_board_ledger_index(board, ledger);
+    struct trp_seat *to = trp_board_find_seat(board, ledger->to);
+    uint32_t *at = to == NULL ? NULL : &to->first_in;
+    while (at != NULL && *at != 0 && *at != index + 1) {
+        at = &board->ledgers[*at - 1].next_in;
+    }
+    if (at != NULL && *at != 0) {
+        *at = ledger->next_in;
+    }
+    atomic_store_explicit(&ledger->state, TRP_LEDGER_FREE, memory_order_release);
+    ledger->next_in = board->ledger_free;
+    board->ledger_free = index + 1;
+}
+
+uint64_t trp_ledger_dead(const struct trp_ledger *ledger)
+{
+    uint64_t dead = 0;
+    for (uint32_t i = 0; i < TROUPE_DEAD_REASON_COUNT; i++) {
+        dead += trp_counted(&ledger->dead[i]);
+    }
+    return dead;
+}
+
+uint64_t trp_ledger_done(const struct trp_ledger *ledger)
+{
+    return trp_counted(&ledger->handled) + trp_counted(&ledger->moved) + trp_ledger_dead(ledger) +
+           trp_counted(&ledger->unknown);
+}

@@ -1,0 +1,44 @@
+/**
+ * @file warden.h
+ * @brief The one hidden thread of a process, started when the first child is.
+ *
+ *     first process    starts children, reaps them, tells their ends, passes pokes on
+ *     a child          waits for pokes: "look at the board"; ends it when the first process is gone
+ *
+ * Between the two runs a socket pair, the leash. It carries pokes and listeners; what there is to know
+ * stands on the board.
+ */
+#ifndef TRP_WARDEN_H
+#define TRP_WARDEN_H
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct troupe_system;
+
+/** Start the warden, if it does not run yet. @threads any */
+enum troupe_err trp_warden_start(struct troupe_system *system);
+
+/** Start it in a child, on @p leash_fd. @threads the owner's */
+enum troupe_err trp_warden_adopt(struct troupe_system *system, int leash_fd);
+
+/** @return whether it runs. @threads any */
+bool trp_warden_runs(struct troupe_system *system);
+
+/**
+ * Have the process of slot @p node_index of the board started; its executor listens on @p listener_fd,
+ * which is taken.
+ *
+ * @threads any
+ */
+void trp_warden_spawn(struct troupe_system *system, uint32_t node_index, int listener_fd);
+
+/** Have all executors of process @p node look at the board. @threads any */
+void trp_warden_poke(struct troupe_system *system, uint32_t node);
+
+/** End the warden; no child runs any more. @threads the owner's */
+void trp_warden_stop(struct troupe_system *system);
+
+#endif
