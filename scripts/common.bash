@@ -63,12 +63,18 @@ missing_packages() {
     [ "$purpose" != check ] || return 0
 
     command -v clang >/dev/null || echo clang
+    has_libfuzzer || echo libclang-rt-dev
     command -v clang-format >/dev/null || echo clang-format
     command -v clang-tidy >/dev/null || echo clang-tidy
 }
 
 has_library() {
     pkg-config --exists "$1" 2>/dev/null
+}
+
+# What clang links into fuzz targets and sanitized programs comes in a package of its own.
+has_libfuzzer() {
+    [ -e "$(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2>/dev/null)" ]
 }
 
 # setup PURPOSE: install what is missing, asking for nothing. Returns at once when nothing is.

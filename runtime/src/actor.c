@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /** A message that came before its actor, with its own copy of the body. */
 struct trp_held {
@@ -407,9 +408,10 @@ static bool actor_equip(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     const struct trp_start *start,
-    const char *name)
+    const char *name,
+    uint32_t behaviour_index)
 {
-    actor->behaviour = executor->system->behaviours[start->behaviour_index];
+    actor->behaviour = executor->system->behaviours[behaviour_index];
     if (start->name_bytes != 0) {
         actor->name = calloc(1, (size_t)start->name_bytes + 1);
         if (actor->name == NULL) {
@@ -418,7 +420,7 @@ static bool actor_equip(
         memcpy(actor->name, name, start->name_bytes);
     }
     return trp_world_add_state(
-        &executor->world, actor, (uint16_t)start->behaviour_index, actor->behaviour->state_bytes);
+        &executor->world, actor, (uint16_t)behaviour_index, actor->behaviour->state_bytes);
 }
 
 /** The actor could not start: tell why, refuse its mail, free its row. */
@@ -472,9 +474,30 @@ static bool actor_start_is_valid(
 {
     const struct trp_start *start = (const void *)item->body;
     return item->given == NULL && item->body_bytes >= sizeof(*start) &&
-           start->behaviour_index < executor->system->behaviour_count &&
+           (start->behaviour_bytes != 0 ||
+            start->behaviour_index < executor->system->behaviour_count) &&
            start->name_bytes <= item->body_bytes && start->args_bytes <= item->body_bytes &&
-           sizeof(*start) + trp_pad8(start->name_bytes) + start->args_bytes <= item->body_bytes;
+           start->behaviour_bytes <= item->body_bytes &&
+           sizeof(*start) + trp_pad8(start->name_bytes) + trp_pad8(start->behaviour_bytes) +
+                   start->args_bytes <=
+               item->body_bytes;
+}
+
+/** @return which behaviour a START is about; UINT32_MAX: none that this process knows. */
+static uint32_t actor_find_behaviour(
+    const troupe_system_t *system, const struct trp_start *start, const char *name)
+{
+    if (start->behaviour_bytes == 0) {
+        return start->behaviour_index;
+    }
+    for (uint32_t i = 0; i < system->behaviour_count; i++) {
+        const char *known = system->behaviours[i]->name;
+        if (strlen(known) == start->behaviour_bytes &&
+            memcmp(known, name, start->behaviour_bytes) == 0) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
 }
 
 void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item)
@@ -485,7 +508,8 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     }
     const struct trp_start *start = (const void *)item->body;
     const char *name = (const char *)(start + 1);
-    const char *args = name + trp_pad8(start->name_bytes);
+    const char *behaviour_name = name + trp_pad8(start->name_bytes);
+    const char *args = behaviour_name + trp_pad8(start->behaviour_bytes);
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
     struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
@@ -501,7 +525,19 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
         actor_fail_start(executor, actor, index, &exit);
         return;
     }
-    if (!actor_equip(executor, actor, start, name)) {
+    uint32_t behaviour = actor_find_behaviour(executor->system, start, behaviour_name);
+    if (behaviour == UINT32_MAX) {
+        exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_NOENT};
+        (void)snprintf(
+            exit.text,
+            sizeof(exit.text),
+            "the program of its process has no behaviour '%.*s'",
+            (int)start->behaviour_bytes,
+            behaviour_name);
+        actor_fail_start(executor, actor, index, &exit);
+        return;
+    }
+    if (!actor_equip(executor, actor, start, name, behaviour)) {
         exit.reason = TROUPE_EXIT_OUT_OF_MEMORY;
         actor_fail_start(executor, actor, index, &exit);
         return;

@@ -36,6 +36,7 @@ static enum troupe_err backend_check(const struct troupe_backend_ops *ops)
     }
     const char *missing = NULL;
     bool on_caller = (ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0;
+    bool isolates = (ops->traits & TROUPE_TRAIT_ISOLATES_CRASHES) != 0;
     if (ops->name == NULL || *ops->name == '\0') {
         missing = "name";
     } else if (ops->description == NULL) {
@@ -44,8 +45,14 @@ static enum troupe_err backend_check(const struct troupe_backend_ops *ops)
         missing = "run_once";
     } else if (!on_caller && ops->start == NULL) {
         missing = "start";
-    } else if (!on_caller && ops->wait == NULL) {
+    } else if (!on_caller && !isolates && ops->wait == NULL) {
         missing = "wait";
+    } else if (isolates && ops->end_fd == NULL) {
+        missing = "end_fd";
+    } else if (isolates && ops->reap == NULL) {
+        missing = "reap";
+    } else if (isolates && ops->enter == NULL) {
+        missing = "enter";
     }
     if (missing != NULL) {
         return TRP_EXPLAIN(

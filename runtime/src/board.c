@@ -17,6 +17,15 @@ static uint64_t board_magic(void)
     return UINT64_C(0x54524F5550450000) ^ sizeof(struct trp_board) ^ UINT64_C(1) << 40;
 }
 
+/** @return a number that nobody guesses. */
+static uint64_t board_cookie(void)
+{
+    uint64_t cookie = 0;
+    // Cannot fail for so few bytes once the system has booted; a cookie of zeros still counts.
+    (void)!getrandom(&cookie, sizeof(cookie), 0);
+    return cookie;
+}
+
 static enum troupe_err board_map(int fd, struct trp_board **out_board)
 {
     void *memory =
@@ -148,6 +157,56 @@ void trp_board_free_seat(struct trp_seat *seat)
     atomic_store_explicit(&seat->state, TRP_SEAT_FREE, memory_order_release);
 }
 
+/* Processes. ------------------------------------------------------------------------------------ */
+
+struct trp_node *trp_board_take_node(struct trp_board *board, const struct trp_seat *seat)
+{
+    struct trp_node *node = NULL;
+    uint64_t token = board_cookie();
+    trp_board_lock(board);
+    for (uint32_t i = 0; i < TRP_BOARD_NODES && node == NULL; i++) {
+        struct trp_node *at = &board->nodes[(seat->node + i) % TRP_BOARD_NODES];
+        node = atomic_load_explicit(&at->state, memory_order_relaxed) == TRP_NODE_FREE ? at : NULL;
+    }
+    if (node != NULL) {
+        memset(node, 0, sizeof(*node));
+        node->id = seat->node;
+        node->executor = seat->id;
+        node->token = token;
+        atomic_store_explicit(&node->state, TRP_NODE_ASKED, memory_order_release);
+    }
+    trp_board_unlock(board);
+    return node;
+}
+
+void trp_board_free_node(struct trp_board *board, struct trp_node *node)
+{
+    trp_board_lock(board);
+    atomic_store_explicit(&node->state, TRP_NODE_FREE, memory_order_release);
+    trp_board_unlock(board);
+}
+
+struct trp_board_pool *trp_board_pool(struct trp_board *board, const char *text, uint32_t count)
+{
+    struct trp_board_pool *pool = NULL;
+    trp_board_lock(board);
+    for (uint32_t i = 0; i < board->pool_count && pool == NULL; i++) {
+        pool = strcmp(board->pools[i].text, text) == 0 ? &board->pools[i] : NULL;
+    }
+    if (pool == NULL && board->pool_count < TRP_BOARD_POOLS &&
+        board->pool_slot_count + count <= TRP_BOARD_POOL_SLOTS &&
+        strlen(text) < sizeof(pool->text)) {
+        pool = &board->pools[board->pool_count];
+        memcpy(pool->text, text, strlen(text) + 1);
+        pool->first = board->pool_slot_count;
+        pool->count = count;
+        board->pool_slot_count += count;
+        board->pool_count++;
+    }
+    trp_board_unlock(board);
+    return pool;
+}
+
 /* Ledgers. -------------------------------------------------------------------------------------- */
 
 /** @return a free ledger, or NULL. @threads holding the lock */
@@ -165,14 +224,6 @@ static struct trp_ledger *board_take_ledger(struct trp_board *board)
     }
     atomic_store_explicit(&board->ledger_high, high + 1, memory_order_release);
     return &board->ledgers[high];
-}
-
-static uint64_t board_cookie(void)
-{
-    uint64_t cookie = 0;
-    // Cannot fail for so few bytes once the system has booted; a cookie of zeros still counts.
-    (void)!getrandom(&cookie, sizeof(cookie), 0);
-    return cookie;
 }
 
 struct trp_ledger *trp_board_open_loop(struct trp_board *board, struct trp_seat *seat)

@@ -151,7 +151,6 @@ struct trp_node {
     _Atomic uint32_t state;
     uint32_t id;
     uint32_t executor; // the one it was started for
-    int32_t pid;       // 0: not started yet
     uint64_t token;    // proves that a process is the one that was started; 0 once it has
     uint64_t cpu_mask;
     bool dedicated;
@@ -308,6 +307,17 @@ static inline bool trp_seat_holds(
     uint64_t mask = (UINT64_C(1) << 40) - 1;
     return hand >> 40 == ledger_index + 1 && (hand & mask) == (trp_counted(&ledger->handled) & mask);
 }
+
+/* Processes. ------------------------------------------------------------------------------------ */
+
+/** Give out the place of a process to be started for executor @p seat. @return NULL: all are taken. */
+struct trp_node *trp_board_take_node(struct trp_board *board, const struct trp_seat *seat);
+
+/** Give it back. */
+void trp_board_free_node(struct trp_board *board, struct trp_node *node);
+
+/** Find the pool of a rule or a spawn, or make it. @return NULL: all are taken. */
+struct trp_board_pool *trp_board_pool(struct trp_board *board, const char *text, uint32_t count);
 
 /* Ledgers. -------------------------------------------------------------------------------------- */
 

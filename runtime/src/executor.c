@@ -366,7 +366,7 @@ uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor)
 }
 
 /** Listen where others make us listen: the first process that is started must be able to reach us. */
-static void executor_listen(struct troupe_executor *executor)
+void trp_executor_listen(struct troupe_executor *executor)
 {
     if (TRP_LIKELY(executor->mailbox.listens)) {
         return;
@@ -378,7 +378,9 @@ static void executor_listen(struct troupe_executor *executor)
     if (fd >= 0) {
         char endpoint[TRP_ENDPOINT_BYTES];
         trp_listener_endpoint(executor->system->board->rundir, executor->seat, endpoint);
-        (void)trp_mailbox_listen(&executor->mailbox, endpoint, fd);
+        if (trp_mailbox_listen(&executor->mailbox, endpoint, fd) != TROUPE_OK) {
+            (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
+        }
     }
 }
 
@@ -389,7 +391,10 @@ bool trp_executor_mails_itself(const struct troupe_executor *executor)
 
 void trp_executor_end_if_done(struct troupe_executor *executor)
 {
-    if (executor->dedicated && executor->world.live_count == 0 &&
+    bool had_actors = trp_counted(&executor->counters->actors_started) +
+                          trp_counted(&executor->counters->actors_failed) >
+                      0;
+    if (executor->dedicated && had_actors && executor->world.live_count == 0 &&
         trp_system_is_alone(executor->system, executor)) {
         executor->ending = true;
     }
@@ -443,7 +448,7 @@ static void executor_settle(struct troupe_executor *executor)
             executor->swept_ns = now_ns;
             trp_links_return_credit(executor);
             trp_links_meet_words(executor);
-            executor_listen(executor);
+            trp_executor_listen(executor);
             // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
             (void)trp_mailbox_look(&executor->mailbox);
         }
@@ -552,7 +557,7 @@ bool trp_executor_turn(struct troupe_executor *executor)
 uint64_t trp_executor_rest(struct troupe_executor *executor)
 {
     trp_links_meet_words(executor);
-    executor_listen(executor);
+    trp_executor_listen(executor);
     trp_links_settle(executor, true);
     uint64_t now_ns = trp_clock_monotonic(NULL);
     if (now_ns - executor->swept_ns > SWEEP_NS) {
@@ -579,7 +584,7 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
         trp_system_wake(executor->system);
     }
     // A word that was met just now may have ended it, and its wake-up is spent.
-    bool ended = executor->ending && executor->manner == TRP_MANNER_LOOP;
+    bool ended = executor->ending && executor->is_looping;
     if (ended || trp_executor_has_work(executor) || trp_mailbox_look(&executor->mailbox)) {
         return;
     }
@@ -589,14 +594,17 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
 void trp_executor_run(struct troupe_executor *executor)
 {
     executor->owner = pthread_self();
+    executor->is_looping = true;
     while (!executor->ending) {
         if (!trp_executor_turn(executor) && !executor->ending) {
+            trp_executor_end_if_done(executor); // the last of the others in its process may have ended
             trp_executor_wait(executor, trp_executor_timeout_ns(executor));
         }
     }
     trp_executor_stop_actors(executor);
     bool closed = trp_executor_close(executor, UINT64_MAX);
     TRP_CHECK(closed);
+    executor->is_looping = false;
     trp_system_remove_executor(executor->system, executor);
 }
 

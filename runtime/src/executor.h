@@ -90,6 +90,7 @@ struct troupe_executor {
     uint64_t handled_limit; // a turn ends between frames when so many were handled; UINT64_MAX: no
     uint64_t turn_deadline_ns; // or at this time; 0: no
 
+    bool is_looping; // trp_executor_run() runs it
     bool in_turn;    // else what is sent to others leaves at once
     bool dedicated;  // ends with its only actor
     bool ending;     // the loop is to end
@@ -137,6 +138,9 @@ bool trp_executor_mails_itself(const struct troupe_executor *executor);
 
 /** End an executor of an actor's own when that has ended, and nothing else runs in its process. */
 void trp_executor_end_if_done(struct troupe_executor *executor);
+
+/** Listen where this process made it a listener; from then on others reach it. */
+void trp_executor_listen(struct troupe_executor *executor);
 
 /** Claim what was sent here by processes that died. */
 void trp_executor_claim_all(struct troupe_executor *executor);
@@ -286,12 +290,12 @@ void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *de
 
 /* Actors (actor.c). ---------------------------------------------------------------------------- */
 
-/** What a START says, in front of name and arguments. */
+/** What a START says, in front of the actor's name, its behaviour's name, and arguments. */
 struct trp_start {
     uint32_t behaviour_index;
     uint32_t name_bytes; // 0: it goes by its behaviour's name
     uint32_t args_bytes;
-    uint32_t reserved;
+    uint32_t behaviour_bytes; // 0: its index says which, for it was written in this process
 };
 
 /** Start the actor of a START. */

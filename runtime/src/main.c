@@ -249,6 +249,7 @@ static int main_run(const struct main_line *line, const struct troupe_behaviour 
 
 int troupe_main(int argc, char **argv, const struct troupe_behaviour *const *behaviours)
 {
+    troupe_enter(behaviours);
     size_t bytes = 1;
     for (int i = 1; i < argc; i++) {
         bytes += strlen(argv[i]) + 1;

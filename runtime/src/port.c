@@ -303,6 +303,7 @@ static void port_step(troupe_port_t *port, uint64_t timeout_ns)
 {
     struct troupe_executor *executor = port->executor;
     trp_port_lock(port);
+    trp_executor_listen(executor);
     trp_links_meet_words(executor);
     bool worked = trp_executor_turn(executor);
     trp_links_settle(executor, true); // there is no later for a port

@@ -15,7 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STEP_NS = 1000000 };
+enum {
+    STEP_NS = 1000000,
+    KILLED_NS = 500000000, // how long the end of a process that was killed may take
+};
 
 /** Do what is at hand on executor 0, else wait for a while. */
 static void shutdown_step(troupe_system_t *system, uint64_t deadline_ns)
@@ -125,15 +128,26 @@ static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
     return gone;
 }
 
+/** The time is over: end by force what can be. @return false: there is no such. */
+static bool shutdown_kill(troupe_system_t *system)
+{
+    if (!trp_warden_runs(system)) {
+        return false;
+    }
+    trp_warden_kill_all(system);
+    return true;
+}
+
 /** Run executor 0 until another is gone. @return false: the deadline came first. */
 static bool shutdown_await(troupe_system_t *system, uint32_t id, uint64_t deadline_ns)
 {
     while (!shutdown_is_gone(system, id)) {
-        if (trp_clock_monotonic(NULL) >= deadline_ns) {
+        uint64_t now_ns = trp_clock_monotonic(NULL);
+        if (now_ns >= deadline_ns + KILLED_NS || (now_ns >= deadline_ns && !shutdown_kill(system))) {
             shutdown_explain(system);
             return false;
         }
-        shutdown_step(system, deadline_ns);
+        shutdown_step(system, deadline_ns + KILLED_NS);
     }
     trp_system_reap(system);
     return true;

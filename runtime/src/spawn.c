@@ -4,22 +4,30 @@
  *     placement --> executor (found, or started) --> row (added, or reserved) --> START
  */
 #include "executor.h"
+#include "listener.h"
 #include "system.h"
+#include "warden.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     ARGS_BYTES_MAX = 32768,
     ACTOR_NAME_BYTES_MAX = 255,
-    START_BYTES_MAX = sizeof(struct trp_start) + 256 + ARGS_BYTES_MAX,
+    BEHAVIOUR_NAME_BYTES_MAX = 256,
+    START_BYTES_MAX = sizeof(struct trp_start) + 256 + BEHAVIOUR_NAME_BYTES_MAX + ARGS_BYTES_MAX,
 };
 _Static_assert(START_BYTES_MAX <= TRP_BODY_BYTES_MAX, "a START fits into a frame");
 
 /** Where an actor goes. */
 struct spawn_target {
     uint32_t executor_id;
+    uint32_t node;                 // of the executor
     struct troupe_executor *fresh; // started with this actor only; NULL: it runs already
+    struct trp_node *process;      // likewise; it is a process of its own
+    int listener_fd;               // of that
 };
 
 static enum troupe_err spawn_check(
@@ -111,17 +119,17 @@ static enum troupe_err spawn_new_executor(
     return err;
 }
 
-/** @return which executor of a pool an actor goes to. @threads holding the system's lock */
-static uint32_t spawn_pool_slot(struct trp_rule *rule, const char *name)
+/** @return which executor of a pool an actor goes to. @threads holding the lock of @p turn */
+static uint32_t spawn_pool_slot(uint32_t *turn, uint32_t count, const char *name)
 {
     if (name == NULL) {
-        return rule->pool_turn++ % rule->place.count;
+        return (*turn)++ % count;
     }
     uint64_t hash = UINT64_C(14695981039346656037); // FNV-1a
     for (const char *at = name; *at != '\0'; at++) {
         hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
     }
-    return (uint32_t)(hash % rule->place.count);
+    return (uint32_t)(hash % count);
 }
 
 /** Find the pool's executor for an actor, or make it. */
@@ -134,7 +142,7 @@ static enum troupe_err spawn_pool_executor(
     // One at a time makes an executor of the pool, so that no slot gets two.
     (void)pthread_mutex_lock(&system->pool_lock);
     (void)pthread_mutex_lock(&system->lock);
-    uint32_t slot = spawn_pool_slot(rule, options->name);
+    uint32_t slot = spawn_pool_slot(&rule->pool_turn, rule->place.count, options->name);
     target->executor_id = rule->pool[slot];
     (void)pthread_mutex_unlock(&system->lock);
     enum troupe_err err = TROUPE_OK;
@@ -159,6 +167,116 @@ static enum troupe_err spawn_pool_executor(
     return err;
 }
 
+/** Say what a process is to be: everything but starting it. */
+static enum troupe_err spawn_prepare_process(
+    troupe_system_t *system,
+    const struct troupe_spawn_options *options,
+    const struct trp_rule *rule,
+    struct spawn_target *target)
+{
+    struct trp_board *board = system->board;
+    const char *name = options->name != NULL ? options->name : options->behaviour->name;
+    enum troupe_err err = trp_system_go_remote(system);
+    if (err == TROUPE_OK) {
+        err = trp_warden_start(system);
+    }
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    uint32_t id = atomic_fetch_add_explicit(&board->next_executor, 1, memory_order_relaxed);
+    uint32_t node = atomic_fetch_add_explicit(&board->next_node, 1, memory_order_relaxed);
+    struct trp_seat *seat = trp_board_take_seat(board, id, node, name);
+    struct trp_node *process = seat == NULL ? NULL : trp_board_take_node(board, seat);
+    if (process != NULL) {
+        seat->transport = (uint8_t)rule->place.transport;
+        process->dedicated = rule->place.count == 0;
+        process->cpu_mask = options->cpu_mask;
+        (void)snprintf(process->name, sizeof(process->name), "%s", name);
+        (void)snprintf(process->backend, sizeof(process->backend), "%s", rule->place.ops->name);
+        err = trp_listener_open(board->rundir, seat, &target->listener_fd);
+    } else {
+        err = TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT, "a system has at most %d processes at a time", TRP_BOARD_NODES);
+    }
+    if (err != TROUPE_OK) {
+        trp_system_discard_process(system, process, seat);
+        return err;
+    }
+    target->executor_id = id;
+    target->node = node;
+    target->process = process;
+    return TROUPE_OK;
+}
+
+/** Give up a process that was prepared. */
+static void spawn_discard_process(troupe_system_t *system, struct spawn_target *target)
+{
+    (void)close(target->listener_fd);
+    trp_board_lock(system->board);
+    struct trp_seat *seat = trp_board_find_seat(system->board, target->executor_id);
+    trp_board_unlock(system->board);
+    trp_listener_remove(system->board->rundir, seat);
+    trp_system_discard_process(system, target->process, seat);
+    target->process = NULL;
+}
+
+/** Have a process that was prepared started. */
+static void spawn_launch_process(troupe_system_t *system, struct spawn_target *target)
+{
+    uint32_t index = (uint32_t)(target->process - system->board->nodes);
+    trp_warden_spawn(system, index, target->listener_fd);
+    target->process = NULL;
+}
+
+/** @return the executor in a slot of a pool of processes; 0: none. With @p id, take a free slot for it. */
+static uint32_t spawn_process_slot(
+    struct trp_board *board, struct trp_board_pool *pool, uint32_t slot, uint32_t id)
+{
+    trp_board_lock(board);
+    uint32_t *at = &board->pool_slots[pool->first + slot];
+    if (*at == 0) {
+        *at = id;
+    }
+    uint32_t taken = *at;
+    trp_board_unlock(board);
+    return taken;
+}
+
+/** Find the pool's process for an actor, or start it. The pool is the whole system's. */
+static enum troupe_err spawn_pool_process(
+    troupe_system_t *system,
+    const struct troupe_spawn_options *options,
+    struct trp_rule *rule,
+    struct spawn_target *target)
+{
+    struct trp_board *board = system->board;
+    struct trp_board_pool *pool = trp_board_pool(board, rule->text, rule->place.count);
+    if (pool == NULL) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT, "too many pools of processes; no room for '%s'", rule->text);
+    }
+    uint32_t slot = 0;
+    trp_board_lock(board);
+    slot = spawn_pool_slot(&pool->turn, rule->place.count, options->name);
+    trp_board_unlock(board);
+    target->executor_id = spawn_process_slot(board, pool, slot, 0);
+    if (target->executor_id != 0) {
+        return TROUPE_OK;
+    }
+    enum troupe_err err = spawn_prepare_process(system, options, rule, target);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    uint32_t id = spawn_process_slot(board, pool, slot, target->executor_id);
+    if (id == target->executor_id) {
+        spawn_launch_process(system, target);
+    } else { // another was faster
+        spawn_discard_process(system, target);
+        target->executor_id = id;
+    }
+    return TROUPE_OK;
+}
+
 static enum troupe_err spawn_place(
     struct troupe_executor *spawner,
     const struct troupe_spawn_options *options,
@@ -174,8 +292,13 @@ static enum troupe_err spawn_place(
         target->executor_id = system->executor->id;
         return TROUPE_OK;
     }
+    bool isolates = (rule->place.ops->traits & TROUPE_TRAIT_ISOLATES_CRASHES) != 0;
     if (rule->place.count > 0) {
-        return spawn_pool_executor(system, options, rule, target);
+        return isolates ? spawn_pool_process(system, options, rule, target)
+                        : spawn_pool_executor(system, options, rule, target);
+    }
+    if (isolates) {
+        return spawn_prepare_process(system, options, rule, target);
     }
     err = spawn_new_executor(system, options, &rule->place, &target->fresh);
     if (err == TROUPE_OK) {
@@ -183,6 +306,21 @@ static enum troupe_err spawn_place(
         target->executor_id = target->fresh->id;
     }
     return err;
+}
+
+/** Reserve a row on an executor of another process; it is one that nobody had. @return false: it takes none. */
+static bool spawn_reserve_elsewhere(struct trp_board *board, troupe_ref_t *ref)
+{
+    trp_board_lock(board);
+    struct trp_seat *seat = trp_board_find_seat(board, ref->executor);
+    bool open = seat != NULL && trp_seat_state(seat) == TRP_SEAT_OPEN;
+    if (open) {
+        ref->node = seat->node;
+        ref->index = atomic_fetch_add_explicit(&seat->row_count, 1, memory_order_relaxed);
+        ref->generation = 1;
+    }
+    trp_board_unlock(board);
+    return open;
 }
 
 /** Get the actor a row on its executor. */
@@ -197,10 +335,15 @@ static enum troupe_err spawn_get_row(
         ref.generation = got ? actor->generation : 0;
     } else {
         troupe_system_t *system = spawner->system;
+        bool open = false;
         (void)pthread_mutex_lock(&system->lock);
         struct troupe_executor *executor = trp_idmap_find(&system->executors, executor_id);
-        bool open = executor != NULL && trp_seat_state(executor->seat) == TRP_SEAT_OPEN;
-        got = open && trp_world_reserve(&executor->world, &ref.index, &ref.generation);
+        if (executor != NULL) {
+            open = trp_seat_state(executor->seat) == TRP_SEAT_OPEN;
+            got = open && trp_world_reserve(&executor->world, &ref.index, &ref.generation);
+        } else {
+            got = open = spawn_reserve_elsewhere(system->board, &ref);
+        }
         (void)pthread_mutex_unlock(&system->lock);
         if (!open) {
             return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "executor %u is stopping", executor_id);
@@ -224,6 +367,8 @@ static enum troupe_err spawn_post_start(
         .behaviour_index = behaviour_index,
         .name_bytes = options->name != NULL ? (uint32_t)strlen(options->name) : 0,
         .args_bytes = (uint32_t)options->args_bytes,
+        .behaviour_bytes =
+            ref.node != spawner->node ? (uint32_t)strlen(options->behaviour->name) : 0,
     };
     size_t at = sizeof(start);
     memcpy(bytes, &start, sizeof(start));
@@ -231,6 +376,11 @@ static enum troupe_err spawn_post_start(
         memset(bytes + at, 0, trp_pad8(start.name_bytes));
         memcpy(bytes + at, options->name, start.name_bytes);
         at += trp_pad8(start.name_bytes);
+    }
+    if (start.behaviour_bytes != 0) {
+        memset(bytes + at, 0, trp_pad8(start.behaviour_bytes));
+        memcpy(bytes + at, options->behaviour->name, start.behaviour_bytes);
+        at += trp_pad8(start.behaviour_bytes);
     }
     if (start.args_bytes != 0) {
         memcpy(bytes + at, options->args, start.args_bytes);
@@ -280,6 +430,26 @@ static enum troupe_err spawn_start_fresh(
     return err;
 }
 
+/** Start a process for an actor, with the link that its START will take; or neither. */
+static enum troupe_err spawn_start_process(
+    struct troupe_executor *spawner, struct spawn_target *target)
+{
+    if (spawner->port != NULL) {
+        trp_port_lock(spawner->port);
+    }
+    struct trp_link *link = NULL;
+    enum troupe_err err = trp_link_open(spawner, target->executor_id, &link);
+    if (spawner->port != NULL) {
+        trp_port_unlock(spawner->port);
+    }
+    if (err == TROUPE_OK) {
+        spawn_launch_process(spawner->system, target);
+    } else {
+        spawn_discard_process(spawner->system, target);
+    }
+    return err;
+}
+
 enum troupe_err trp_spawn(
     troupe_context_t *ctx,
     const struct troupe_spawn_options *options,
@@ -307,7 +477,11 @@ enum troupe_err trp_spawn(
     if (target.fresh != NULL) {
         err = spawn_start_fresh(spawner, target.fresh, options->cpu_mask);
     }
-    bool started = err == TROUPE_OK && target.fresh != NULL; // and it stays while our link is open
+    bool is_process = target.process != NULL;
+    if (is_process) {
+        err = spawn_start_process(spawner, &target);
+    }
+    bool started = err == TROUPE_OK && (target.fresh != NULL || is_process); // and it stays while our link is open
     troupe_ref_t ref = TROUPE_REF_NONE;
     if (err == TROUPE_OK) {
         err = spawn_get_row(spawner, target.executor_id, &ref);

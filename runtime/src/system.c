@@ -2,7 +2,10 @@
 
 #include "clock.h"
 #include "link.h"
+#include "child.h"
 #include "listener.h"
+#include "troupe/main.h"
+#include "warden.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -148,6 +151,22 @@ enum troupe_err trp_system_backend(
     return TROUPE_OK;
 }
 
+enum troupe_err trp_system_find_backend(
+    troupe_system_t *system,
+    const char *name,
+    const struct troupe_backend_ops **out_ops,
+    void **out_self)
+{
+    const struct troupe_backend_ops *ops = NULL;
+    for (uint32_t i = 0; (ops = troupe_backend_get(i)) != NULL; i++) {
+        if (strcmp(ops->name, name) == 0) {
+            *out_ops = ops;
+            return trp_system_backend(system, ops, out_self);
+        }
+    }
+    return TRP_EXPLAIN(TROUPE_ERR_UNSUPPORTED, "no backend is called '%s' here", name);
+}
+
 /* Executors. ------------------------------------------------------------------------------------ */
 
 /** An executor was never there. */
@@ -234,13 +253,14 @@ enum troupe_err trp_system_seat_executor(
         err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
     (void)pthread_mutex_unlock(&system->lock);
-    if (err != TROUPE_OK) {
+    if (err == TROUPE_OK) {
+        trp_executor_listen(executor);
+    } else {
         system_close_loop(system, executor);
         trp_executor_free(&executor);
-        return err;
     }
     *out_executor = executor;
-    return TROUPE_OK;
+    return err;
 }
 
 void trp_system_wake_executor(troupe_system_t *system, uint32_t id)
@@ -255,7 +275,7 @@ void trp_system_wake_executor(troupe_system_t *system, uint32_t id)
 
 bool trp_system_is_alone(troupe_system_t *system, const struct troupe_executor *executor)
 {
-    if (executor->manner == TRP_MANNER_LOOP && trp_system_is_first(system)) {
+    if (executor != system->executor) {
         return true; // it is not its process that ends with it
     }
     (void)pthread_mutex_lock(&system->lock);
@@ -379,6 +399,17 @@ void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor
     system_close_loop(system, executor);
     system_discard_seat(system->board, executor->seat);
     trp_executor_free(&executor);
+}
+
+void trp_system_discard_process(
+    troupe_system_t *system, struct trp_node *process, struct trp_seat *seat)
+{
+    if (process != NULL) {
+        trp_board_free_node(system->board, process);
+    }
+    if (seat != NULL) {
+        system_discard_seat(system->board, seat);
+    }
 }
 
 void trp_system_reap(troupe_system_t *system)
@@ -509,7 +540,7 @@ static enum troupe_err system_copy_behaviours(
     return TROUPE_OK;
 }
 
-/** Take over the options. */
+/** Take over the options that hold for one process. */
 static enum troupe_err system_configure(
     troupe_system_t *system, const struct troupe_system_options *options)
 {
@@ -517,25 +548,30 @@ static enum troupe_err system_configure(
     if (err != TROUPE_OK) {
         return err;
     }
-    err = system_copy_behaviours(system, options->behaviours);
-    if (err != TROUPE_OK) {
-        return err;
-    }
+    system->runner = options->runner;
+    system->output = options->output;
+    system->clock_is_real = options->clock == NULL;
+    system->clock = options->clock != NULL ? options->clock : trp_clock_monotonic;
+    system->clock_data = options->clock_data;
+    return system_copy_behaviours(system, options->behaviours);
+}
+
+/** Take over the options that all processes of the system share. */
+static enum troupe_err system_configure_all(
+    troupe_system_t *system, const struct troupe_system_options *options)
+{
     system->mailbox_messages = options->mailbox_messages != 0 ? options->mailbox_messages
                                                               : TROUPE_MAILBOX_MESSAGES_DEFAULT;
     system->mailbox_bytes =
         options->mailbox_bytes != 0 ? options->mailbox_bytes : TROUPE_MAILBOX_BYTES_DEFAULT;
     system->stop_timeout_ns =
         options->stop_timeout_ns != 0 ? options->stop_timeout_ns : TROUPE_STOP_TIMEOUT_DEFAULT_NS;
-    system->clock_is_real = options->clock == NULL;
-    system->clock = options->clock != NULL ? options->clock : trp_clock_monotonic;
-    system->clock_data = options->clock_data;
     system->seed = options->seed;
     if (system->seed == 0) {
         (void)!getrandom(&system->seed, sizeof(system->seed), 0);
     }
     struct trp_placement *placement = &system->placement;
-    err = trp_placement_add(placement, options->place, TRP_RULE_COMMAND_LINE);
+    enum troupe_err err = trp_placement_add(placement, options->place, TRP_RULE_COMMAND_LINE);
     if (err == TROUPE_OK) {
         const char *environment = getenv("TROUPE_PLACE"); // NOLINT(concurrency-mt-unsafe)
         err = trp_placement_add_text(placement, environment, TRP_RULE_ENVIRONMENT);
@@ -598,7 +634,7 @@ static enum trp_transport system_callers_transport(const troupe_system_t *system
     return farthest;
 }
 
-/** Make what needs the operating system, and executor 0. */
+/** Make what needs the operating system. */
 static enum troupe_err system_open(troupe_system_t *system)
 {
     if (!trp_system_has_descriptors(0)) {
@@ -616,16 +652,15 @@ static enum troupe_err system_open(troupe_system_t *system)
     if (system->wake_fd < 0) {
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
-    enum troupe_err err = trp_wire_context_new(system_socket_count_max(), &system->context);
-    if (err == TROUPE_OK) {
-        err = system_open_board(system);
-    }
-    if (err != TROUPE_OK) {
-        return err;
-    }
+    return trp_wire_context_new(system_socket_count_max(), &system->context);
+}
+
+/** Make executor 0. */
+static enum troupe_err system_open_caller(troupe_system_t *system)
+{
     const struct troupe_backend_ops *ops = troupe_backend_get(0);
     TRP_CHECK((ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0);
-    err = trp_system_add_executor(
+    enum troupe_err err = trp_system_add_executor(
         system, TRP_MANNER_CALLER, system_callers_transport(system), ops->name, &system->executor);
     if (err == TROUPE_OK) {
         system->executor->ops = ops;
@@ -686,8 +721,8 @@ static int32_t system_cpu_count(void)
     return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
 }
 
-enum troupe_err troupe_system_new(
-    const struct troupe_system_options *options, troupe_system_t **out_system)
+/** Make a system that is nothing yet. */
+static enum troupe_err system_alloc(troupe_system_t **out_system)
 {
     troupe_system_t *system = calloc(1, sizeof(*system));
     if (system == NULL) {
@@ -706,9 +741,31 @@ enum troupe_err troupe_system_new(
     system->spinners.count_max = cpu_count > 1 ? cpu_count : 0;
     trp_cycles_calibrate();
     system_raise_descriptor_limit();
-    enum troupe_err err = system_configure(system, options);
+    *out_system = system;
+    return TROUPE_OK;
+}
+
+enum troupe_err troupe_system_new(
+    const struct troupe_system_options *options, troupe_system_t **out_system)
+{
+    troupe_enter(options->behaviours);
+    troupe_system_t *system = NULL;
+    enum troupe_err err = system_alloc(&system);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    err = system_configure(system, options);
+    if (err == TROUPE_OK) {
+        err = system_configure_all(system, options);
+    }
     if (err == TROUPE_OK) {
         err = system_open(system);
+    }
+    if (err == TROUPE_OK) {
+        err = system_open_board(system);
+    }
+    if (err == TROUPE_OK) {
+        err = system_open_caller(system);
     }
     if (err == TROUPE_OK) {
         err = system_open_backends(system);
@@ -719,6 +776,63 @@ enum troupe_err troupe_system_new(
     }
     *out_system = system;
     return TROUPE_OK;
+}
+
+/** Make the executor that a child was started for; it is the owner's world of its process. */
+static enum troupe_err system_open_child(
+    troupe_system_t *system, const struct trp_node *node, int listener_fd)
+{
+    trp_board_lock(system->board);
+    struct trp_seat *seat = trp_board_find_seat(system->board, node->executor);
+    trp_board_unlock(system->board);
+    if (seat == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "executor %u is not on the board", node->executor);
+    }
+    enum troupe_err err =
+        trp_system_seat_executor(system, TRP_MANNER_CALLER, seat, node->name, &system->executor);
+    if (err == TROUPE_OK) {
+        system->executor->dedicated = node->dedicated;
+        system->executor->listener_fd = listener_fd;
+        trp_executor_listen(system->executor);
+    }
+    return err;
+}
+
+enum troupe_err trp_system_new_child(
+    const struct troupe_behaviour *const *behaviours,
+    struct trp_board *board,
+    const struct trp_ticket *ticket,
+    const struct trp_node *node,
+    troupe_system_t **out_system)
+{
+    const struct troupe_system_options options = {.behaviours = behaviours};
+    troupe_system_t *system = NULL;
+    enum troupe_err err = system_alloc(&system);
+    if (err == TROUPE_OK) {
+        system->board = board;
+        system->board_fd = ticket->board_fd;
+        system->node = node->id;
+        system->is_remote = true;
+        system->mailbox_messages = board->mailbox_messages;
+        system->mailbox_bytes = board->mailbox_bytes;
+        system->seed = board->seed;
+        system->stop_timeout_ns = board->stop_timeout_ns;
+        err = system_configure(system, &options);
+    }
+    if (err == TROUPE_OK) {
+        err = system_open(system);
+    }
+    if (err == TROUPE_OK) {
+        err = system_open_child(system, node, ticket->listener_fd);
+    }
+    *out_system = system; // whatever failed, the process ends with it
+    return err;
+}
+
+void trp_system_free_child(troupe_system_t *system)
+{
+    trp_warden_stop(system);
+    system_free(system);
 }
 
 troupe_context_t *troupe_system_context(troupe_system_t *system)
@@ -749,6 +863,10 @@ void trp_system_mind(troupe_system_t *system)
 void troupe_system_stop(troupe_system_t *system)
 {
     atomic_store_explicit(&system->stop_asked, true, memory_order_release);
+    atomic_store_explicit(&system->board->stop_asked, true, memory_order_release);
+    if (!trp_system_is_first(system)) {
+        trp_warden_tell_first(system);
+    }
     trp_system_wake(system);
 }
 
@@ -928,6 +1046,7 @@ enum troupe_err troupe_system_destroy(troupe_system_t **system_p)
     if (!trp_system_shut_down(system)) {
         return TROUPE_ERR_TIMEDOUT;
     }
+    trp_warden_stop(system);
     system_free(system);
     *system_p = NULL;
     return TROUPE_OK;

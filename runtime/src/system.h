@@ -90,6 +90,9 @@ struct troupe_system {
     uint32_t carried_count;           // guarded by `lock`: started on a backend, and not gone yet
     struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
     struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
+    _Atomic(struct trp_warden *) warden; // NULL: no child was started yet
+    const char *runner;
+    enum troupe_output output;
     bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here
     struct trp_records executor_records; // guarded by the board's lock
     struct trp_records link_records;     // guarded by the board's lock
@@ -118,6 +121,26 @@ static inline bool trp_system_is_first(const troupe_system_t *system)
 {
     return system->node == TRP_NODE_FIRST;
 }
+
+struct trp_ticket;
+
+/** Make the system of a child, with the executor it was started for. */
+enum troupe_err trp_system_new_child(
+    const struct troupe_behaviour *const *behaviours,
+    struct trp_board *board,
+    const struct trp_ticket *ticket,
+    const struct trp_node *node,
+    troupe_system_t **out_system);
+
+/** Free the system of a child, whose executors have all ended. */
+void trp_system_free_child(troupe_system_t *system);
+
+/** As trp_system_backend(), by name. @threads holding `lock` */
+enum troupe_err trp_system_find_backend(
+    troupe_system_t *system,
+    const char *name,
+    const struct troupe_backend_ops **out_ops,
+    void **out_self);
 
 /** @return whether no executor but @p executor, and no port, runs in this process. */
 bool trp_system_is_alone(troupe_system_t *system, const struct troupe_executor *executor);
@@ -172,6 +195,10 @@ enum troupe_err trp_system_start_executor(
 
 /** Free an executor that was added and never started, and that nobody is linked to. */
 void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor *executor);
+
+/** Give back the places of a process that was never asked for; either may be NULL. */
+void trp_system_discard_process(
+    troupe_system_t *system, struct trp_node *process, struct trp_seat *seat);
 
 /** Wait for the executors that reported their end, and free them. */
 void trp_system_reap(troupe_system_t *system);

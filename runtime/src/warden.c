@@ -1,6 +1,683 @@
 #include "warden.h"
 
+#include "child.h"
+#include "deaths.h"
 #include "system.h"
 
-bool trp_warden_runs(struct troupe_system *system) { (void)system; return false; }
-void trp_warden_poke(struct troupe_system *system, uint32_t node) { (void)system; (void)node; }
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    EVENTS = 64,
+    TICK_MS = 1000, // how often what children closed is added to the sums
+    PORT_LINKS = 64,
+    LINE_BYTES = 4096, // of captured output; a longer one is cut in two
+};
+
+/** What goes over a leash. */
+enum warden_word {
+    WARDEN_POKE = 1,  // child to first: poke process `number`; first to child: look at the board
+    WARDEN_SPAWN = 2, // child to first: start the process of slot `number`; its listener comes along
+};
+
+struct warden_note {
+    uint32_t word;
+    uint32_t number;
+};
+
+/** One of the two streams of a child whose lines get a prefix. */
+struct warden_stream {
+    int fd;        // ours to read; -1: none
+    int target_fd; // where its lines go
+    size_t used;
+    char line[LINE_BYTES];
+};
+
+struct warden_child {
+    struct warden_child *next;
+    struct trp_node *node;
+    const struct troupe_backend_ops *ops;
+    void *self;
+    void *carrier;
+    int leash_fd;
+    struct warden_stream streams[2];
+};
+
+/** A process that is to be started. */
+struct warden_order {
+    struct warden_order *next;
+    uint32_t node_index;
+    int listener_fd;
+};
+
+struct trp_warden {
+    troupe_system_t *system;
+    pthread_t thread;
+    int epoll_fd;
+    int wake_fd;
+    int leash_fd; // of a child, to the first process; -1 there
+    pthread_mutex_t lock;
+    struct warden_order *orders;    // guarded by `lock`, latest first
+    struct warden_child *children;  // guarded by `lock`; changed by the warden only
+    bool stopping;                  // guarded by `lock`
+};
+
+/* Looking at the board. ------------------------------------------------------------------------- */
+
+/** Close the links of this process's ports to receivers that are gone: a port runs no loop that would. */
+static void warden_detach_ports(troupe_system_t *system)
+{
+    struct trp_board *board = system->board;
+    uint32_t pairs[PORT_LINKS][2];
+    uint32_t count = 0;
+    trp_board_lock(board);
+    uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high && count < PORT_LINKS; i++) {
+        struct trp_ledger *ledger = &board->ledgers[i];
+        if (atomic_load_explicit(&ledger->state, memory_order_relaxed) != TRP_LEDGER_OPEN ||
+            !atomic_load_explicit(&ledger->gone, memory_order_relaxed)) {
+            continue;
+        }
+        const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+        if (from != NULL && from->is_port && from->node == system->node) {
+            pairs[count][0] = ledger->from;
+            pairs[count++][1] = ledger->to;
+        }
+    }
+    trp_board_unlock(board);
+    for (uint32_t i = 0; i < count; i++) {
+        (void)trp_port_detach(system, pairs[i][0], pairs[i][1]);
+    }
+}
+
+static void warden_wake_executors(troupe_system_t *system)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    for (uint32_t i = 0; i < system->executors.slot_count; i++) {
+        struct troupe_executor *executor = system->executors.slots[i].value;
+        if (executor != NULL) {
+            atomic_store_explicit(&executor->has_word, true, memory_order_release);
+            trp_wake(executor->wake_fd);
+        }
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+}
+
+/** There may be news on the board: have everybody in this process look. */
+static void warden_look(troupe_system_t *system)
+{
+    if (atomic_load_explicit(&system->board->stop_asked, memory_order_acquire)) {
+        atomic_store_explicit(&system->stop_asked, true, memory_order_release);
+    }
+    warden_wake_executors(system);
+    warden_detach_ports(system);
+    trp_system_wake(system);
+}
+
+/* The leash. ------------------------------------------------------------------------------------ */
+
+/** Send a note. Without room for it there are others, which say the same. */
+static void warden_send(int leash_fd, const struct warden_note *note, int listener_fd)
+{
+    struct iovec part = {.iov_len = sizeof(*note)};
+    union {
+        const struct warden_note *read_only;
+        void *data;
+    } at = {.read_only = note};
+    part.iov_base = at.data;
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (listener_fd >= 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof(control.bytes);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &listener_fd, sizeof(listener_fd));
+    }
+    int flags = MSG_NOSIGNAL | (listener_fd < 0 ? MSG_DONTWAIT : 0);
+    while (sendmsg(leash_fd, &message, flags) < 0 && errno == EINTR) {
+    }
+}
+
+/** Receive a note. @return false: none is there; *out_closed: nor will there be. */
+static bool warden_receive(
+    int leash_fd, struct warden_note *out_note, int *out_listener_fd, bool *out_closed)
+{
+    struct iovec part = {.iov_base = out_note, .iov_len = sizeof(*out_note)};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof(control.bytes),
+    };
+    ssize_t size = -1;
+    do {
+        size = recvmsg(leash_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (size < 0 && errno == EINTR);
+    *out_closed = size == 0 || (size < 0 && errno != EAGAIN);
+    *out_listener_fd = -1;
+    const struct cmsghdr *header = size > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
+        memcpy(out_listener_fd, CMSG_DATA(header), sizeof(*out_listener_fd));
+    }
+    return size == (ssize_t)sizeof(*out_note);
+}
+
+/* Children. ------------------------------------------------------------------------------------- */
+
+static void warden_watch(const struct trp_warden *warden, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    (void)epoll_ctl(warden->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+/** Write all of a text, as far as somebody takes it. */
+static void warden_write(int fd, const char *text, size_t bytes)
+{
+    while (bytes > 0) {
+        ssize_t written = write(fd, text, bytes);
+        if (written < 0 && errno != EINTR) {
+            return;
+        }
+        text += written > 0 ? written : 0;
+        bytes -= written > 0 ? (size_t)written : 0;
+    }
+}
+
+/** Write a line of a child's, with its name before it, in one piece. */
+static void warden_write_line(
+    const struct warden_child *child, const struct warden_stream *stream, size_t bytes)
+{
+    char text[LINE_BYTES + TRP_NODE_NAME_BYTES + 8];
+    int at = snprintf(text, sizeof(text), "[%s] ", child->node->name);
+    memcpy(text + at, stream->line, bytes);
+    text[(size_t)at + bytes] = '\n';
+    warden_write(stream->target_fd, text, (size_t)at + bytes + 1);
+}
+
+/** Pass on what a child printed, by whole lines. @p at_end: and what is left. */
+static void warden_pass_output(
+    struct warden_child *child, struct warden_stream *stream, bool at_end)
+{
+    ssize_t got = 0;
+    while ((got = read(stream->fd, stream->line + stream->used, LINE_BYTES - stream->used)) > 0 ||
+           (got < 0 && errno == EINTR)) {
+        stream->used += got > 0 ? (size_t)got : 0;
+        const char *end = NULL;
+        while ((end = memchr(stream->line, '\n', stream->used)) != NULL ||
+               stream->used == LINE_BYTES) {
+            size_t bytes = end != NULL ? (size_t)(end - stream->line) : stream->used;
+            warden_write_line(child, stream, bytes);
+            bytes += end != NULL ? 1 : 0;
+            stream->used -= bytes;
+            memmove(stream->line, stream->line + bytes, stream->used);
+        }
+    }
+    if (got == 0 || at_end) {
+        if (stream->used > 0) {
+            warden_write_line(child, stream, stream->used);
+        }
+        (void)close(stream->fd);
+        stream->fd = -1;
+    }
+}
+
+/** What a child is started with. */
+struct warden_start {
+    int leash_fds[2];   // ours, its
+    int output_fds[2][2]; // of each stream: ours, its
+    int inherited[3];
+    char ticket[TRP_TICKET_BYTES];
+};
+
+static void warden_close(int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd);
+        *fd = -1;
+    }
+}
+
+/** Make what a child is started with. @return false: no descriptors. */
+static bool warden_prepare(
+    const struct trp_warden *warden,
+    const struct trp_node *node,
+    int listener_fd,
+    struct warden_start *start)
+{
+    troupe_system_t *system = warden->system;
+    *start = (struct warden_start){
+        .leash_fds = {-1, -1},
+        .output_fds = {{-1, -1}, {-1, -1}},
+    };
+    bool made = trp_system_has_descriptors(0) &&
+                socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, start->leash_fds) == 0;
+    for (int i = 0; i < 2 && made && system->output == TROUPE_OUTPUT_PREFIX; i++) {
+        made = pipe2(start->output_fds[i], O_CLOEXEC) == 0 &&
+               fcntl(start->output_fds[i][0], F_SETFL, O_NONBLOCK) == 0;
+    }
+    start->inherited[0] = system->board_fd;
+    start->inherited[1] = listener_fd;
+    start->inherited[2] = start->leash_fds[1];
+    const struct trp_ticket ticket = {
+        .board_fd = system->board_fd,
+        .listener_fd = listener_fd,
+        .leash_fd = start->leash_fds[1],
+        .node_index = (uint32_t)(node - system->board->nodes),
+        .token = node->token,
+    };
+    trp_ticket_write(&ticket, start->ticket);
+    return made;
+}
+
+/** Start a child. @return an error, in words; nothing runs then. */
+static enum troupe_err warden_run(
+    struct trp_warden *warden, struct warden_child *child, int listener_fd)
+{
+    const struct trp_node *node = child->node;
+    struct warden_start start;
+    if (!warden_prepare(warden, node, listener_fd, &start)) {
+        for (int i = 0; i < 2; i++) {
+            warden_close(&start.leash_fds[i]);
+            warden_close(&start.output_fds[i][0]);
+            warden_close(&start.output_fds[i][1]);
+        }
+        return TRP_EXPLAIN(TROUPE_ERR_LIMIT, "no descriptors for a process for '%s'", node->name);
+    }
+    const struct troupe_executor_spec spec = {
+        .name = node->name,
+        .id = node->executor,
+        .cpu_mask = node->cpu_mask,
+        .runner = warden->system->runner,
+        .ticket = start.ticket,
+        .fds = start.inherited,
+        .fd_count = 3,
+        .output_fd = start.output_fds[0][1],
+        .error_fd = start.output_fds[1][1],
+    };
+    enum troupe_err err = child->ops->start(child->self, NULL, &spec, &child->carrier);
+    warden_close(&start.leash_fds[1]);
+    child->leash_fd = start.leash_fds[0];
+    for (int i = 0; i < 2; i++) {
+        warden_close(&start.output_fds[i][1]);
+        child->streams[i].fd = start.output_fds[i][0];
+        child->streams[i].target_fd = i == 0 ? STDOUT_FILENO : STDERR_FILENO;
+    }
+    return err;
+}
+
+/** Tell how a child ended, or why it never began, and forget it. */
+static void warden_bury(
+    struct trp_warden *warden, struct warden_child *child, const struct troupe_exit *exit)
+{
+    troupe_system_t *system = warden->system;
+    for (int i = 0; i < 2; i++) {
+        if (child->streams[i].fd >= 0) {
+            warden_pass_output(child, &child->streams[i], true);
+        }
+    }
+    warden_close(&child->leash_fd);
+    (void)pthread_mutex_lock(&warden->lock);
+    struct warden_child **at = &warden->children;
+    while (*at != child) {
+        at = &(*at)->next;
+    }
+    *at = child->next;
+    (void)pthread_mutex_unlock(&warden->lock);
+    struct trp_deaths deaths;
+    trp_deaths_settle(system, child->node, exit, &deaths);
+    for (uint32_t i = 0; i < deaths.neighbour_count; i++) {
+        trp_warden_poke(system, deaths.neighbours[i]);
+    }
+    warden_look(system);
+    trp_board_free_node(system->board, child->node);
+    free(child);
+    (void)pthread_mutex_lock(&system->lock);
+    system->carried_count--;
+    trp_system_wake(system);
+    (void)pthread_mutex_unlock(&system->lock);
+}
+
+/** Start the process of an order. */
+static void warden_meet_order(struct trp_warden *warden, uint32_t node_index, int listener_fd)
+{
+    troupe_system_t *system = warden->system;
+    struct trp_node *node = &system->board->nodes[node_index % TRP_BOARD_NODES];
+    struct warden_child *child = calloc(1, sizeof(*child));
+    if (child == NULL) {
+        struct trp_deaths deaths;
+        const struct troupe_exit exit = {.reason = TROUPE_EXIT_OUT_OF_MEMORY};
+        trp_deaths_settle(system, node, &exit, &deaths);
+        warden_look(system);
+        return;
+    }
+    child->node = node;
+    child->leash_fd = -1;
+    child->streams[0].fd = -1;
+    child->streams[1].fd = -1;
+    (void)pthread_mutex_lock(&system->lock);
+    system->carried_count++;
+    enum troupe_err err = trp_system_find_backend(system, node->backend, &child->ops, &child->self);
+    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_lock(&warden->lock);
+    child->next = warden->children;
+    warden->children = child;
+    (void)pthread_mutex_unlock(&warden->lock);
+    if (err == TROUPE_OK && atomic_load_explicit(&system->stop_asked, memory_order_acquire)) {
+        err = TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
+    }
+    if (err == TROUPE_OK) {
+        err = warden_run(warden, child, listener_fd);
+    }
+    (void)close(listener_fd);
+    if (err != TROUPE_OK) {
+        struct troupe_exit exit = {.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
+        (void)snprintf(exit.text, sizeof(exit.text), "%s", troupe_error_detail());
+        warden_bury(warden, child, &exit);
+        return;
+    }
+    warden_watch(warden, child->ops->end_fd(child->self, child->carrier));
+    warden_watch(warden, child->leash_fd);
+    for (int i = 0; i < 2; i++) {
+        if (child->streams[i].fd >= 0) {
+            warden_watch(warden, child->streams[i].fd);
+        }
+    }
+}
+
+static void warden_meet_orders(struct trp_warden *warden)
+{
+    (void)pthread_mutex_lock(&warden->lock);
+    struct warden_order *orders = NULL; // first come, first served
+    while (warden->orders != NULL) {
+        struct warden_order *order = warden->orders;
+        warden->orders = order->next;
+        order->next = orders;
+        orders = order;
+    }
+    (void)pthread_mutex_unlock(&warden->lock);
+    while (orders != NULL) {
+        struct warden_order *next = orders->next;
+        warden_meet_order(warden, orders->node_index, orders->listener_fd);
+        free(orders);
+        orders = next;
+    }
+}
+
+/* What happens. --------------------------------------------------------------------------------- */
+
+/** Meet what a child says. */
+static void warden_meet_notes(struct trp_warden *warden, struct warden_child *child)
+{
+    struct warden_note note;
+    int listener_fd = -1;
+    bool closed = false;
+    while (warden_receive(child->leash_fd, &note, &listener_fd, &closed)) {
+        if (note.word == WARDEN_SPAWN && listener_fd >= 0) {
+            warden_meet_order(warden, note.number, listener_fd);
+        } else if (note.word == WARDEN_POKE) {
+            trp_warden_poke(warden->system, note.number);
+        }
+    }
+    if (closed) {
+        (void)epoll_ctl(warden->epoll_fd, EPOLL_CTL_DEL, child->leash_fd, NULL);
+    }
+}
+
+/** Meet what a descriptor of a child's says. @return false: it is none of this child's. */
+static bool warden_meet_child(struct trp_warden *warden, struct warden_child *child, int fd)
+{
+    if (child->carrier != NULL && fd == child->ops->end_fd(child->self, child->carrier)) {
+        warden_meet_notes(warden, child); // its last words
+        struct troupe_exit exit;
+        (void)pthread_mutex_lock(&warden->lock);
+        void *carrier = child->carrier;
+        child->carrier = NULL; // nobody ends it any more
+        (void)pthread_mutex_unlock(&warden->lock);
+        child->ops->reap(child->self, carrier, &exit);
+        warden_bury(warden, child, &exit);
+        return true;
+    }
+    if (fd == child->leash_fd) {
+        warden_meet_notes(warden, child);
+        return true;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (fd == child->streams[i].fd) {
+            warden_pass_output(child, &child->streams[i], false);
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Meet what the first process says to this one; without it this one ends. */
+static void warden_meet_first(const struct trp_warden *warden)
+{
+    struct warden_note note;
+    int listener_fd = -1;
+    bool closed = false;
+    while (warden_receive(warden->leash_fd, &note, &listener_fd, &closed)) {
+    }
+    if (closed) {
+        _exit(EXIT_FAILURE);
+    }
+    warden_look(warden->system);
+}
+
+static void warden_meet_event(struct trp_warden *warden, int fd)
+{
+    if (fd == warden->wake_fd) {
+        uint64_t drained = 0;
+        (void)!read(warden->wake_fd, &drained, sizeof(drained));
+        warden_meet_orders(warden);
+        return;
+    }
+    if (fd == warden->leash_fd) {
+        warden_meet_first(warden);
+        return;
+    }
+    // Only this thread changes the list.
+    for (struct warden_child *child = warden->children; child != NULL; child = child->next) {
+        if (warden_meet_child(warden, child, fd)) {
+            return;
+        }
+    }
+}
+
+static bool warden_is_stopping(struct trp_warden *warden)
+{
+    (void)pthread_mutex_lock(&warden->lock);
+    bool stopping = warden->stopping;
+    (void)pthread_mutex_unlock(&warden->lock);
+    return stopping;
+}
+
+static void *warden_main(void *data)
+{
+    struct trp_warden *warden = data;
+    (void)prctl(PR_SET_NAME, "troupe-warden");
+    struct epoll_event events[EVENTS];
+    bool is_first = trp_system_is_first(warden->system);
+    while (!warden_is_stopping(warden)) {
+        int timeout_ms = is_first && warden->children != NULL ? TICK_MS : -1;
+        int count = epoll_wait(warden->epoll_fd, events, EVENTS, timeout_ms);
+        for (int i = 0; i < count; i++) {
+            warden_meet_event(warden, events[i].data.fd);
+        }
+        if (is_first) {
+            trp_system_sweep(warden->system);
+        }
+    }
+    return NULL;
+}
+
+/* From other threads. --------------------------------------------------------------------------- */
+
+/** Undo any prefix of a warden's making. */
+static void warden_free(struct trp_warden *warden)
+{
+    warden_close(&warden->epoll_fd);
+    warden_close(&warden->wake_fd);
+    warden_close(&warden->leash_fd);
+    (void)pthread_mutex_destroy(&warden->lock);
+    free(warden);
+}
+
+static enum troupe_err warden_new(troupe_system_t *system, int leash_fd)
+{
+    struct trp_warden *warden = calloc(1, sizeof(*warden));
+    if (warden == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for processes");
+    }
+    warden->system = system;
+    warden->leash_fd = leash_fd;
+    (void)pthread_mutex_init(&warden->lock, NULL);
+    warden->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    warden->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool made = warden->epoll_fd >= 0 && warden->wake_fd >= 0;
+    if (made) {
+        warden_watch(warden, warden->wake_fd);
+        if (leash_fd >= 0) {
+            warden_watch(warden, leash_fd);
+        }
+        made = pthread_create(&warden->thread, NULL, warden_main, warden) == 0;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!made) {
+        warden_free(warden);
+        return TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT,
+            "no thread to look after processes; raise the limit of processes or of open files");
+    }
+    system->warden = warden;
+    return TROUPE_OK;
+}
+
+enum troupe_err trp_warden_start(troupe_system_t *system)
+{
+    enum troupe_err err = TROUPE_OK;
+    (void)pthread_mutex_lock(&system->lock);
+    if (system->warden == NULL) {
+        err = trp_child_describe(system);
+        if (err == TROUPE_OK) {
+            err = warden_new(system, -1);
+        }
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    return err;
+}
+
+enum troupe_err trp_warden_adopt(troupe_system_t *system, int leash_fd)
+{
+    return warden_new(system, leash_fd);
+}
+
+bool trp_warden_runs(const troupe_system_t *system)
+{
+    return system->warden != NULL;
+}
+
+void trp_warden_spawn(troupe_system_t *system, uint32_t node_index, int listener_fd)
+{
+    struct trp_warden *warden = system->warden;
+    if (warden->leash_fd >= 0) {
+        const struct warden_note note = {.word = WARDEN_SPAWN, .number = node_index};
+        warden_send(warden->leash_fd, &note, listener_fd);
+        (void)close(listener_fd);
+        return;
+    }
+    struct warden_order *order = NULL;
+    while ((order = malloc(sizeof(*order))) == NULL) {
+        (void)sched_yield(); // the actor was accepted already
+    }
+    *order = (struct warden_order){.node_index = node_index, .listener_fd = listener_fd};
+    (void)pthread_mutex_lock(&warden->lock);
+    order->next = warden->orders;
+    warden->orders = order;
+    trp_wake(warden->wake_fd);
+    (void)pthread_mutex_unlock(&warden->lock);
+}
+
+void trp_warden_poke(troupe_system_t *system, uint32_t node)
+{
+    struct trp_warden *warden = system->warden;
+    if (node == system->node) {
+        warden_look(system);
+        return;
+    }
+    if (warden == NULL) {
+        return;
+    }
+    const struct warden_note note = {.word = WARDEN_POKE, .number = node};
+    if (warden->leash_fd >= 0) {
+        warden_send(warden->leash_fd, &note, -1);
+        return;
+    }
+    (void)pthread_mutex_lock(&warden->lock);
+    for (struct warden_child *child = warden->children; child != NULL; child = child->next) {
+        if (child->node->id == node && child->leash_fd >= 0) {
+            warden_send(child->leash_fd, &note, -1);
+        }
+    }
+    (void)pthread_mutex_unlock(&warden->lock);
+}
+
+void trp_warden_tell_first(troupe_system_t *system)
+{
+    const struct warden_note note = {.word = WARDEN_POKE, .number = TRP_NODE_FIRST};
+    warden_send(system->warden->leash_fd, &note, -1);
+}
+
+void trp_warden_kill_all(troupe_system_t *system)
+{
+    struct trp_warden *warden = system->warden;
+    if (warden == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&warden->lock);
+    for (struct warden_child *child = warden->children; child != NULL; child = child->next) {
+        if (child->carrier != NULL && child->ops->kill != NULL) {
+            child->ops->kill(child->self, child->carrier);
+        }
+    }
+    (void)pthread_mutex_unlock(&warden->lock);
+}
+
+void trp_warden_stop(troupe_system_t *system)
+{
+    struct trp_warden *warden = system->warden;
+    if (warden == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&warden->lock);
+    warden->stopping = true;
+    trp_wake(warden->wake_fd);
+    (void)pthread_mutex_unlock(&warden->lock);
+    (void)pthread_join(warden->thread, NULL);
+    system->warden = NULL;
+    warden_free(warden);
+}

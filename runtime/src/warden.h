@@ -18,18 +18,18 @@
 
 struct troupe_system;
 
-/** Start the warden, if it does not run yet. @threads any */
+/** Start the warden of the first process, if it does not run yet. @threads any */
 enum troupe_err trp_warden_start(struct troupe_system *system);
 
-/** Start it in a child, on @p leash_fd. @threads the owner's */
+/** Start it in a child, at the other end of @p leash_fd, which is taken. @threads the owner's */
 enum troupe_err trp_warden_adopt(struct troupe_system *system, int leash_fd);
 
 /** @return whether it runs. @threads any */
-bool trp_warden_runs(struct troupe_system *system);
+bool trp_warden_runs(const struct troupe_system *system);
 
 /**
  * Have the process of slot @p node_index of the board started; its executor listens on @p listener_fd,
- * which is taken.
+ * which is taken. If it cannot be started, that is told like a death.
  *
  * @threads any
  */
@@ -38,7 +38,13 @@ void trp_warden_spawn(struct troupe_system *system, uint32_t node_index, int lis
 /** Have all executors of process @p node look at the board. @threads any */
 void trp_warden_poke(struct troupe_system *system, uint32_t node);
 
-/** End the warden; no child runs any more. @threads the owner's */
+/** Have the first process look at the board. Safe in a signal handler. @threads any, of a child */
+void trp_warden_tell_first(struct troupe_system *system);
+
+/** End by force the children that still run. @threads any, of the first process */
+void trp_warden_kill_all(struct troupe_system *system);
+
+/** End the warden. @threads the owner's; no child runs any more */
 void trp_warden_stop(struct troupe_system *system);
 
 #endif

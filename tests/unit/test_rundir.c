@@ -129,7 +129,7 @@ static void expect_refused(const char *what, const char *remedy)
     cr_expect(strstr(detail, what) != NULL, "'%s' should say '%s'", detail, what);
     cr_expect(strstr(detail, remedy) != NULL, "'%s' should say '%s'", detail, remedy);
     cr_expect(eq(int, rundir.lock_fd, -1));
-    cr_expect(eq(int, rundir.path[0], '\0'));
+    cr_expect(eq(sz, strlen(rundir.path), 0));
 }
 
 /** @return how many entries a directory has. */

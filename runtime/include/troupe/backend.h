@@ -14,6 +14,7 @@
 #ifndef TROUPE_BACKEND_H
 #define TROUPE_BACKEND_H
 
+#include "troupe/behaviour.h"
 #include "troupe/error.h"
 #include "troupe/export.h"
 
@@ -24,7 +25,8 @@
 
 /** What a backend promises. Ask for the trait, never for the name. */
 enum troupe_backend_trait {
-    TROUPE_TRAIT_ISOLATES_CRASHES = 1 << 0, /**< A crash in one executor leaves the others alive. */
+    /** A crash in one executor leaves the others alive: each has a process of its own. */
+    TROUPE_TRAIT_ISOLATES_CRASHES = 1 << 0,
     TROUPE_TRAIT_PARALLEL = 1 << 1,       /**< Executors run at the same time; pools make sense. */
     TROUPE_TRAIT_DETERMINISTIC = 1 << 2,  /**< Same seed, clock and input: same course. */
     TROUPE_TRAIT_PREEMPTS = 1 << 3,       /**< A callback that never returns can be ended. */
@@ -39,6 +41,15 @@ struct troupe_executor_spec {
     const char *name;  /**< After its first actor or its pool; for a thread's or process's title. */
     uint32_t id;       /**< Its number in references. */
     uint64_t cpu_mask; /**< CPUs it may run on, a bit each; 0: any. */
+
+    // The rest is for a backend that has ::TROUPE_TRAIT_ISOLATES_CRASHES.
+
+    const char *runner; /**< The program that carries it; NULL: the one that runs now. */
+    const char *ticket; /**< `NAME=VALUE` for its environment: by this it learns what it is for. */
+    const int *fds;     /**< Descriptors that it inherits under the same numbers. */
+    uint32_t fd_count;  /**< How many. */
+    int output_fd;      /**< Becomes its standard output; -1: the one there is. */
+    int error_fd;       /**< Becomes its standard error; -1: the one there is. */
 };
 
 /** What a backend may ask of the runtime. */
@@ -106,6 +117,10 @@ struct troupe_backend_ops {
      * Start an executor: have `host->run` called for it on a thread of control of its own.
      * Required, but not of a backend that has ::TROUPE_TRAIT_CALLERS_THREAD.
      *
+     * A backend that has ::TROUPE_TRAIT_ISOLATES_CRASHES starts a program instead, which takes over
+     * in its own call of troupe_enter(); then @p executor is NULL, and `end_fd` and `reap` tell how
+     * it ended.
+     *
      * @param out_carrier  Receives what `stop`, `kill` and `wait` get; may be set to NULL.
      * @return ::TROUPE_OK; ::TROUPE_ERR_LIMIT when threads or processes run out. On an error
      *         `host->run` is never called for it.
@@ -133,7 +148,7 @@ struct troupe_backend_ops {
 
     /**
      * Give back what carried an executor that has called, or is about to call, `host->gone`.
-     * Required where `start` is. Called once for each start.
+     * Required where `start` is, unless it isolates. Called once for each start.
      *
      * @blocks as long as the carrier takes to return after `host->gone`
      */
@@ -141,6 +156,29 @@ struct troupe_backend_ops {
 
     /** Undo `init`. Optional. Called once, after every executor was waited for. */
     void (*fini)(void *self);
+
+    /**
+     * @return a descriptor that turns readable when the carrier has ended. Required of a backend that
+     *         has ::TROUPE_TRAIT_ISOLATES_CRASHES, like the next two.
+     *
+     * @owns   The carrier keeps it.
+     */
+    int (*end_fd)(void *self, void *carrier);
+
+    /**
+     * Give back a carrier that has ended, and tell how: reason, and code or signal.
+     *
+     * @blocks until it has ended
+     */
+    void (*reap)(void *self, void *carrier, struct troupe_exit *out_exit);
+
+    /**
+     * In the program that `start` started, before anything else: be a child of @p parent_pid, called
+     * @p name.
+     *
+     * @return ::TROUPE_OK; an error when the parent is gone already.
+     */
+    enum troupe_err (*enter)(const char *name, int32_t parent_pid);
 };
 
 /**

@@ -40,6 +40,19 @@
 TROUPE_API int troupe_main(int argc, char **argv, const struct troupe_behaviour *const *behaviours);
 
 /**
+ * If this process was started to carry actors of another, carry them until they have ended, and exit;
+ * else return at once. troupe_main() and troupe_system_new() begin with it; a program that does
+ * something else before, as a test runner does, calls it in the first line of its main().
+ *
+ * @param behaviours  All behaviours, found by their names; see TROUPE_BEHAVIOURS().
+ *
+ * @owns    Keeps @p behaviours and what they point to.
+ * @threads the program's first, before it starts others
+ * @blocks  until the actors have ended, in a process that carries some
+ */
+TROUPE_API void troupe_enter(const struct troupe_behaviour *const *behaviours);
+
+/**
  * Walk over words that each end with a NUL, as troupe_main() hands them to the first actor.
  *
  *     const char *word = NULL;

@@ -34,6 +34,12 @@
 /** How long the end of a system may take, when the options say 0: 1.5 s, in nanoseconds. */
 #define TROUPE_STOP_TIMEOUT_DEFAULT_NS UINT64_C(1500000000)
 
+/** What becomes of what process actors print. */
+enum troupe_output {
+    TROUPE_OUTPUT_INHERIT = 0, /**< It goes where this process's goes. */
+    TROUPE_OUTPUT_PREFIX = 1,  /**< The same, by whole lines, each with `[NAME] ` before it. */
+};
+
 /** The system. */
 typedef struct troupe_system troupe_system_t;
 
@@ -68,6 +74,15 @@ struct troupe_system_options {
 
     /** How long the end may take, in nanoseconds; 0: ::TROUPE_STOP_TIMEOUT_DEFAULT_NS. */
     uint64_t stop_timeout_ns;
+
+    /**
+     * The program that carries process actors: any whose main() calls troupe_enter() or troupe_main()
+     * with the same behaviours. NULL: the one that runs now.
+     */
+    const char *runner;
+
+    /** What becomes of what process actors print. */
+    enum troupe_output output;
 };
 
 /**

@@ -1,0 +1,213 @@
+/*
+ * The course of a child:
+ *
+ *     ticket --> board --> a system of its own, with the executor it was started for --> run --> exit
+ *
+ * Its executor is the owner's world of this process: what its actors spawn on `ecs` lives there, too. It
+ * ends when all of its actors, and all other executors of the process, have ended.
+ */
+#include "child.h"
+
+#include "clock.h"
+#include "system.h"
+#include "troupe/main.h"
+#include "warden.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TICKET_NAME "TROUPE_TICKET"
+
+/* Tickets. -------------------------------------------------------------------------------------- */
+
+void trp_ticket_write(const struct trp_ticket *ticket, char text[static TRP_TICKET_BYTES])
+{
+    (void)snprintf(
+        text,
+        TRP_TICKET_BYTES,
+        TICKET_NAME "=%d,%d,%d,%" PRIu32 ",%" PRIx64,
+        ticket->board_fd,
+        ticket->listener_fd,
+        ticket->leash_fd,
+        ticket->node_index,
+        ticket->token);
+}
+
+bool trp_ticket_read(const char *text, struct trp_ticket *out_ticket)
+{
+    int end = 0;
+    struct trp_ticket ticket;
+    int count = sscanf(
+        text,
+        "%d,%d,%d,%" SCNu32 ",%" SCNx64 "%n",
+        &ticket.board_fd,
+        &ticket.listener_fd,
+        &ticket.leash_fd,
+        &ticket.node_index,
+        &ticket.token,
+        &end);
+    if (count != 5 || text[end] != '\0' || ticket.board_fd < 0 || ticket.listener_fd < 0 ||
+        ticket.leash_fd < 0 || ticket.node_index >= TRP_BOARD_NODES) {
+        return false;
+    }
+    *out_ticket = ticket;
+    return true;
+}
+
+/* What children need to know. ------------------------------------------------------------------- */
+
+/** Add a rule: which sort, where it was written, and its text. @return false: no room. */
+static bool child_write_rule(struct trp_board *board, size_t *at, char sort, int source, const char *text)
+{
+    int bytes = snprintf(
+        board->rules + *at, sizeof(board->rules) - 1 - *at, "%c%c%s", sort, 'a' + source, text);
+    *at += (size_t)bytes + 1;
+    return *at < sizeof(board->rules);
+}
+
+enum troupe_err trp_child_describe(struct troupe_system *system)
+{
+    size_t at = 0;
+    bool fits = true;
+    for (const struct trp_rule *rule = system->placement.rules; rule != NULL && fits;
+         rule = rule->next) {
+        fits = child_write_rule(system->board, &at, 'p', (int)rule->source, rule->text);
+    }
+    return fits ? TROUPE_OK
+                : TRP_EXPLAIN(
+                      TROUPE_ERR_LIMIT,
+                      "the rules of the system have more than %d bytes, so processes cannot know them; "
+                      "write fewer, with patterns",
+                      TRP_BOARD_RULES_BYTES);
+}
+
+/** Read the rules that the first process wrote. */
+static enum troupe_err child_read_rules(troupe_system_t *system)
+{
+    enum troupe_err err = TROUPE_OK;
+    const char *text = system->board->rules;
+    for (; *text != '\0' && err == TROUPE_OK; text += strlen(text) + 1) {
+        const char *rules[] = {text + 2, NULL};
+        enum trp_rule_source source = (enum trp_rule_source)(text[1] - 'a');
+        err = trp_placement_add(&system->placement, rules, source);
+    }
+    return err;
+}
+
+/* The course. ----------------------------------------------------------------------------------- */
+
+/** End a child that cannot be what it was started for; its parent tells it like any end. */
+static _Noreturn void child_give_up(const char *what)
+{
+    (void)fprintf(stderr, "troupe: a process for actors could not start: %s\n", what);
+    _exit(EXIT_FAILURE);
+}
+
+/** Show the ticket, which is good for one. @return the place of this process on the board. */
+static struct trp_node *child_enter_board(const struct trp_ticket *ticket, struct trp_board *board)
+{
+    struct trp_node *node = &board->nodes[ticket->node_index];
+    trp_board_lock(board);
+    bool good = node->token == ticket->token && node->token != 0 &&
+                atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_NODE_ASKED;
+    node->token = 0;
+    trp_board_unlock(board);
+    return good ? node : NULL;
+}
+
+static const struct troupe_backend_ops *child_backend(const struct trp_node *node)
+{
+    const struct troupe_backend_ops *ops = NULL;
+    for (uint32_t i = 0; (ops = troupe_backend_get(i)) != NULL; i++) {
+        if (strcmp(ops->name, node->backend) == 0) {
+            return ops->enter == NULL ? NULL : ops;
+        }
+    }
+    return NULL;
+}
+
+static void child_set_cpus(uint64_t cpu_mask)
+{
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    for (unsigned cpu = 0; cpu < 64; cpu++) {
+        if ((cpu_mask >> cpu & 1) != 0) {
+            CPU_SET(cpu, &cpus);
+        }
+    }
+    if (cpu_mask != 0 && sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
+        child_give_up("its CPU set names no CPU of this machine");
+    }
+}
+
+/** Run until the executor this process was started for has ended, and all others here with it. */
+static void child_run(troupe_system_t *system)
+{
+    trp_executor_run(system->executor);
+    struct pollfd wake = {.fd = system->wake_fd, .events = POLLIN};
+    for (;;) {
+        trp_system_reap(system);
+        (void)pthread_mutex_lock(&system->lock);
+        bool done = system->carried_count == 0;
+        (void)pthread_mutex_unlock(&system->lock);
+        if (done) {
+            break;
+        }
+        (void)poll(&wake, 1, -1);
+        uint64_t drained = 0;
+        (void)!read(system->wake_fd, &drained, sizeof(drained));
+    }
+}
+
+static _Noreturn void child_main(
+    const struct trp_ticket *ticket, const struct troupe_behaviour *const *behaviours)
+{
+    const int fds[] = {ticket->board_fd, ticket->listener_fd, ticket->leash_fd};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        (void)fcntl(fds[i], F_SETFD, FD_CLOEXEC); // not for what its actors start
+    }
+    struct trp_board *board = NULL;
+    if (trp_board_adopt(ticket->board_fd, &board) != TROUPE_OK) {
+        child_give_up(troupe_error_detail());
+    }
+    struct trp_node *node = child_enter_board(ticket, board);
+    const struct troupe_backend_ops *ops = node == NULL ? NULL : child_backend(node);
+    if (ops == NULL) {
+        child_give_up("its ticket is not good, or was shown before");
+    }
+    if (ops->enter(node->name, board->first_pid) != TROUPE_OK) {
+        _exit(EXIT_FAILURE); // the parent is gone, and nobody is left to be told
+    }
+    child_set_cpus(node->cpu_mask);
+    troupe_system_t *system = NULL;
+    if (trp_system_new_child(behaviours, board, ticket, node, &system) != TROUPE_OK ||
+        child_read_rules(system) != TROUPE_OK ||
+        trp_warden_adopt(system, ticket->leash_fd) != TROUPE_OK) {
+        child_give_up(troupe_error_detail());
+    }
+    atomic_store_explicit(&node->state, TRP_NODE_RUNNING, memory_order_release);
+    child_run(system);
+    trp_system_free_child(system);
+    exit(EXIT_SUCCESS); // NOLINT(concurrency-mt-unsafe): no other thread of ours runs any more
+}
+
+void troupe_enter(const struct troupe_behaviour *const *behaviours)
+{
+    struct trp_ticket ticket;
+    const char *text = getenv(TICKET_NAME); // NOLINT(concurrency-mt-unsafe): before any thread
+    if (text == NULL) {
+        return;
+    }
+    bool good = trp_ticket_read(text, &ticket);
+    (void)unsetenv(TICKET_NAME); // NOLINT(concurrency-mt-unsafe): as above
+    if (!good) {
+        child_give_up("the environment variable " TICKET_NAME " is none of ours; unset it");
+    }
+    child_main(&ticket, behaviours);
+}
