@@ -4,9 +4,13 @@
 #include "placement.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SEAT_PROBES = 256 };
@@ -312,7 +316,26 @@ void trp_board_close_ledger(struct trp_board *board, struct trp_ledger *ledger)
         atomic_fetch_sub_explicit(&to->in_open_count, 1, memory_order_relaxed);
     }
     atomic_store_explicit(&ledger->state, TRP_LEDGER_CLOSED, memory_order_release);
+    if (ledger->is_remote) {
+        (void)syscall(SYS_futex, &ledger->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    }
     trp_board_unlock(board);
+}
+
+void trp_board_await_closed(const struct trp_ledger *ledger, uint64_t timeout_ns)
+{
+    const struct timespec timeout = {
+        .tv_sec = (time_t)(timeout_ns / UINT64_C(1000000000)),
+        .tv_nsec = (long)(timeout_ns % UINT64_C(1000000000)),
+    };
+    (void)syscall(
+        SYS_futex,
+        &ledger->state,
+        FUTEX_WAIT,
+        TRP_LEDGER_OPEN,
+        timeout_ns == UINT64_MAX ? NULL : &timeout,
+        NULL,
+        0);
 }
 
 void trp_board_free_ledger(struct trp_board *board, struct trp_ledger *ledger)

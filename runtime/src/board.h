@@ -345,6 +345,9 @@ struct trp_ledger *trp_board_claim_ledger(
 /** Close a ledger whose messages all have an outcome. */
 void trp_board_close_ledger(struct trp_board *board, struct trp_ledger *ledger);
 
+/** Wait until a ledger is OPEN no more, or @p timeout_ns pass; it may be another's by then. */
+void trp_board_await_closed(const struct trp_ledger *ledger, uint64_t timeout_ns);
+
 /** Take a closed ledger out of its lists and free it. @threads holding the lock, in the first node */
 void trp_board_free_ledger(struct trp_board *board, struct trp_ledger *ledger);
 

@@ -28,7 +28,8 @@ enum {
     TIMERS_STRIDE_MAX = 63,
     LAST_FRAMES = 4096, // of a process that died
     REMOTE_FRAMES = 64, // by ipc and tcp, a turn
-    CLOSE_STEP_NS = 1000000, // how often an executor that closes looks whether others have finished
+    CLOSE_STEP_NS = 1000000,      // how soon an executor that closes looks for words on the board,
+    CLOSE_STEP_NS_MAX = 64000000, // and how seldom in the end
     LONE_ROUNDS = 16, // rounds of a turn in which one message follows the other
 };
 
@@ -703,19 +704,24 @@ void trp_executor_finish(struct troupe_executor *executor)
 }
 
 /** Do what is at hand while closing, or wait a little for others to do theirs. */
-static void executor_close_step(struct troupe_executor *executor, uint64_t left_ns)
+static void executor_close_step(
+    struct troupe_executor *executor, uint64_t left_ns, uint64_t *step_ns)
 {
     trp_links_meet_words(executor);
-    if (!trp_executor_turn(executor) && !trp_mailbox_look(&executor->mailbox)) {
-        // Who is in another process may be closing, too, and then leaves only a word on the board.
-        bool alone = !executor->mailbox.listens && executor->finished_count == 0;
-        uint64_t step_ns = alone ? UINT64_MAX : CLOSE_STEP_NS;
-        if (step_ns != UINT64_MAX) {
-            atomic_store_explicit(&executor->has_word, true, memory_order_relaxed);
-        }
-        if (trp_executor_has_peers(executor) || trp_links_reap(executor)) {
-            trp_mailbox_sleep(&executor->mailbox, step_ns < left_ns ? step_ns : left_ns);
-        }
+    if (trp_executor_turn(executor) || trp_mailbox_look(&executor->mailbox)) {
+        return;
+    }
+    // Who is in another process may be closing, too, and then leaves only a word on the board.
+    bool listens = executor->mailbox.listens;
+    uint64_t wait_ns = listens && *step_ns < left_ns ? *step_ns : left_ns;
+    if (trp_executor_has_peers(executor)) {
+        trp_mailbox_sleep(&executor->mailbox, wait_ns);
+    } else {
+        trp_links_await_finished(executor, wait_ns);
+    }
+    if (listens) {
+        *step_ns = *step_ns < CLOSE_STEP_NS_MAX ? *step_ns * 2 : CLOSE_STEP_NS_MAX;
+        atomic_store_explicit(&executor->has_word, true, memory_order_relaxed);
     }
 }
 
@@ -723,6 +729,7 @@ bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
 {
     trp_executor_say_gone(executor);
     bool finished = false;
+    uint64_t step_ns = CLOSE_STEP_NS;
     while (trp_executor_has_peers(executor) || !finished || trp_links_reap(executor)) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns >= deadline_ns) {
@@ -733,7 +740,7 @@ bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
             finished = true;
         } else {
             executor_close_step(
-                executor, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns);
+                executor, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns, &step_ns);
         }
     }
     return true;

@@ -690,6 +690,17 @@ bool trp_links_reap(struct troupe_executor *executor)
     return executor->finished_count > 0;
 }
 
+void trp_links_await_finished(struct troupe_executor *executor, uint64_t timeout_ns)
+{
+    for (uint32_t i = 0; i < executor->links.slot_count; i++) {
+        const struct trp_link *link = executor->links.slots[i].value;
+        if (link != NULL && link->finished) {
+            trp_board_await_closed(link->ledger, timeout_ns);
+            return;
+        }
+    }
+}
+
 /** Leave word with a peer of this process to which no link can be opened. */
 static void link_leave_word(struct troupe_executor *executor, uint32_t peer_id)
 {

@@ -179,6 +179,9 @@ void trp_link_forget_kept(struct trp_link *link);
 /** Let go of finished links whose ledgers have closed. @return whether others are left. */
 bool trp_links_reap(struct troupe_executor *executor);
 
+/** Wait until the receiver of some finished link has met all of it, or @p timeout_ns pass. */
+void trp_links_await_finished(struct troupe_executor *executor, uint64_t timeout_ns);
+
 /** Meet the deaths of processes: settle what was on the way from and to them. */
 void trp_links_meet_deaths(struct troupe_executor *executor);
 

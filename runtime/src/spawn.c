@@ -215,6 +215,7 @@ static void spawn_discard_process(troupe_system_t *system, struct spawn_target *
     trp_board_lock(system->board);
     struct trp_seat *seat = trp_board_find_seat(system->board, target->executor_id);
     trp_board_unlock(system->board);
+    TRP_CHECK(seat != NULL);
     trp_listener_remove(system->board->rundir, seat);
     trp_system_discard_process(system, target->process, seat);
     target->process = NULL;

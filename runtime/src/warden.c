@@ -391,7 +391,7 @@ static void warden_meet_order(struct trp_warden *warden, uint32_t node_index, in
     (void)close(listener_fd);
     if (err != TROUPE_OK) {
         struct troupe_exit exit = {.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
-        (void)snprintf(exit.text, sizeof(exit.text), "%s", troupe_error_detail());
+        (void)snprintf(exit.text, sizeof(exit.text), "%.95s", troupe_error_detail());
         warden_bury(warden, child, &exit);
         return;
     }
