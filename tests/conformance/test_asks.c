@@ -2,21 +2,22 @@
  * Asks: one answer, or a word about why there is none, exactly once, on the actor that asked.
  */
 #include "support/fixture.h"
+#include "support/measure.h"
 
 #include <string.h>
 
 enum {
-    BEGIN = 1,  // to the asker: ask of the scenario, struct begin; answered by ENDED
-    ENDED,      // struct ended
-    DOUBLE,     // to the oracle: uint64_t; it answers with DOUBLED at once
-    DOUBLED,    // uint64_t
-    KEEP,       // to the oracle: uint64_t; it answers when it is told to
-    ANSWER_ALL, // to the oracle: answer what you kept, the latest first; asks for ALL_ANSWERED
-    ALL_ANSWERED,
-    TWICE,   // to the oracle: answer twice
-    LEAVE,   // to the oracle: stop yourself
-    IGNORE,  // to the oracle: no answer at all
-    ABANDON, // to the asker: struct begin; ask, and stop
+    BEGIN = 1,    // to the asker: ask of the scenario, struct begin; answered by ENDED
+    ENDED,        // struct ended
+    DOUBLE,       // to the oracle: uint64_t; it answers with DOUBLED at once
+    DOUBLED,      // uint64_t
+    KEEP,         // to the oracle: uint64_t; it answers when it is told to
+    ANSWER_ALL,   // to the oracle: answer what you kept, the latest first; asks for ALL_ANSWERED
+    ALL_ANSWERED, // uint64_t, how many it had kept
+    TWICE,        // to the oracle: answer twice
+    LEAVE,        // to the oracle: stop yourself
+    IGNORE,       // to the oracle: no answer at all
+    ABANDON,      // to the asker: struct begin; ask, and stop
 };
 
 /* The oracle. ---------------------------------------------------------------------------------- */
@@ -39,14 +40,17 @@ static void oracle_keep(struct oracle *oracle, const troupe_message_t *message)
     oracle->kept_count++;
 }
 
-static void oracle_answer_all(troupe_context_t *ctx, struct oracle *oracle)
+static void oracle_answer_all(
+    troupe_context_t *ctx, struct oracle *oracle, const troupe_message_t *message)
 {
+    uint64_t count = oracle->kept_count;
     while (oracle->kept_count > 0) {
         oracle->kept_count--;
         uint64_t doubled = 2 * oracle->kept[oracle->kept_count].number;
         MUST(troupe_answer(
             ctx, oracle->kept[oracle->kept_count].asker, DOUBLED, &doubled, sizeof(doubled)));
     }
+    REPORT(ctx, message, ALL_ANSWERED, &count);
 }
 
 static void oracle_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -62,8 +66,7 @@ static void oracle_receive(troupe_context_t *ctx, void *state, const troupe_mess
     } else if (type == KEEP) {
         oracle_keep(oracle, message);
     } else if (type == ANSWER_ALL) {
-        oracle_answer_all(ctx, oracle);
-        MUST(troupe_reply(ctx, message, ALL_ANSWERED, NULL, 0));
+        oracle_answer_all(ctx, oracle, message);
     } else if (type == LEAVE) {
         troupe_stop(ctx);
     }
@@ -187,6 +190,18 @@ static struct fixture *open_with_oracle(
     return fixture;
 }
 
+/** Have the oracle answer until it has answered @p count asks, which may still be on their way. */
+static void answer_all(struct fixture *fixture, troupe_ref_t oracle_ref, uint64_t count)
+{
+    uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
+    uint64_t answered = 0;
+    while (answered < count) {
+        cr_assert(lt(u64, measure_now_ns(), deadline_ns), "the oracle never got all asks");
+        fixture_ask(fixture, oracle_ref, ANSWER_ALL, NULL, 0);
+        answered += *FIXTURE_HEAR(fixture, ALL_ANSWERED, uint64_t);
+    }
+}
+
 BACKEND_TEST(asks, an_answer_is_met_once_by_who_asked)
 {
     troupe_ref_t asker_ref = TROUPE_REF_NONE;
@@ -224,12 +239,7 @@ BACKEND_TEST(asks, a_thousand_asks_are_told_apart_by_their_tags)
     struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
     fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
 
-    // Until the oracle has kept all of them there is nothing to wait for but the answers
-    // themselves.
-    while (fixture_unheard(fixture, ENDED) == 0) {
-        fixture_ask(fixture, begin.oracle, ANSWER_ALL, NULL, 0);
-        (void)fixture_hear(fixture, ALL_ANSWERED);
-    }
+    answer_all(fixture, begin.oracle, begin.count);
 
     const struct ended *ended = FIXTURE_HEAR(fixture, ENDED, struct ended);
     cr_expect(eq(u32, ended->by_err[TROUPE_OK], 1000));
@@ -246,7 +256,7 @@ BACKEND_TEST(asks, an_answer_may_come_from_a_later_callback)
     uint64_t number = 21;
     fixture_ask(fixture, begin.oracle, KEEP, &number, sizeof(number));
 
-    fixture_ask(fixture, begin.oracle, ANSWER_ALL, NULL, 0);
+    answer_all(fixture, begin.oracle, 1);
 
     const struct heard *heard = fixture_hear(fixture, DOUBLED);
     cr_expect(heard->is_answer);
@@ -277,8 +287,7 @@ BACKEND_TEST(asks, an_answer_that_comes_late_is_a_dead_letter)
     fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
     (void)fixture_hear(fixture, ENDED);
 
-    fixture_ask(fixture, begin.oracle, ANSWER_ALL, NULL, 0);
-    (void)fixture_hear(fixture, ALL_ANSWERED);
+    answer_all(fixture, begin.oracle, 1);
 
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_LATE_REPLY], 1));
@@ -337,11 +346,10 @@ BACKEND_TEST(asks, an_answer_for_an_asker_that_ended_is_a_dead_letter)
     struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
     fixture_ask(fixture, asker_ref, ABANDON, &begin, sizeof(begin));
     (void)fixture_hear(fixture, ENDED);
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin)); // gone, so its asks have left
+    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin)); // it is gone
     cr_expect(eq(int, fixture_hear(fixture, FIXTURE_NO_ANSWER)->err, TROUPE_ERR_NOENT));
 
-    fixture_ask(fixture, begin.oracle, ANSWER_ALL, NULL, 0);
-    (void)fixture_hear(fixture, ALL_ANSWERED);
+    answer_all(fixture, begin.oracle, begin.count);
 
     struct troupe_stats stats = fixture_close(&fixture);
     // Five answers and one ask of the dead.
@@ -379,3 +387,5 @@ BACKEND_TEST(asks, the_main_program_cannot_ask)
     cr_expect(eq(int, err, TROUPE_ERR_UNSUPPORTED));
     fixture_close(&fixture);
 }
+
+SUBJECTS(&asker, &oracle);

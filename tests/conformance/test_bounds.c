@@ -130,7 +130,7 @@ BACKEND_TEST(bounds, each_receiver_that_refused_gives_one_room)
     struct fixture_gate one_gate;
     struct fixture_gate other_gate = {{0}};
     fixture_hold(fixture, floods.one.to, &one_gate);
-    if (floods.one.to.executor != floods.other.to.executor) {
+    if (!fixture_share_executor(floods.one.to, floods.other.to)) {
         fixture_hold(fixture, floods.other.to, &other_gate);
     }
 
@@ -485,3 +485,5 @@ BACKEND_TEST(bounds, two_senders_that_press_both_make_progress)
     (void)fixture_hear(fixture, FAIR);
     fixture_close(&fixture);
 }
+
+SUBJECTS(&fixture_slow, &asker, &presser, &judge);

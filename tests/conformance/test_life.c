@@ -163,7 +163,7 @@ static void spawn_and_tell_at_once(troupe_context_t *ctx, void *data)
 BACKEND_TEST(life, init_runs_once_and_before_the_first_message)
 {
     struct fixture *fixture = open_with(placement, &looker);
-    struct spawn_and_ask what = {.count = 20};
+    struct spawn_and_ask what = {.count = fixture_some(placement, 20)};
 
     fixture_act(fixture, spawn_and_tell_at_once, &what);
 
@@ -457,6 +457,7 @@ static const struct troupe_behaviour butterfly = {
 static const struct troupe_behaviour whale = {
     .name = "whale", .state_bytes = 100000, .receive = butterfly_receive};
 
+/** Unknown to every system. */
 static const struct troupe_behaviour ghost = {.name = "ghost", .receive = butterfly_receive};
 
 static void caterpillar_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -592,7 +593,8 @@ static const struct troupe_behaviour keeper = {
 BACKEND_TEST(life, a_state_starts_zeroed_and_aligned_also_where_others_lived_before)
 {
     struct fixture *fixture = open_with(placement, &keeper);
-    for (int tenant = 0; tenant < 20; tenant++) {
+    uint32_t count = fixture_some(placement, 20);
+    for (uint32_t tenant = 0; tenant < count; tenant++) {
         // keeper_init() looks at its zeroes, and leaves other bytes behind.
         troupe_ref_t ref = fixture_spawn(fixture, &keeper);
         fixture_tell(fixture, ref, STOP, NULL, 0);
@@ -600,7 +602,7 @@ BACKEND_TEST(life, a_state_starts_zeroed_and_aligned_also_where_others_lived_bef
         cr_expect(eq(u64, counted->misalignment, 0));
     }
     struct troupe_stats stats = fixture_close(&fixture);
-    cr_expect(eq(u64, stats.actors_started, 21));
+    cr_expect(eq(u64, stats.actors_started, count + 1)); // and the scenario's
 }
 
 BACKEND_TEST(life, a_state_never_moves_while_a_crowd_starts)
@@ -712,3 +714,6 @@ BACKEND_TEST(life, an_actor_spawns_others_from_where_it_lives)
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.actors_started, 5));
 }
+
+SUBJECTS(
+    &looker, &failer, &mortal, &caterpillar, &butterfly, &whale, &keeper, &bare, &parent, &child);

@@ -272,13 +272,14 @@ BACKEND_TEST(mailboxes, a_message_to_oneself_is_met_in_a_later_callback)
 
 /* Bodies that change hands. -------------------------------------------------------------------- */
 
-// The giver is the scenario, so its free function runs in the test's process, on any thread.
+// The giver is the scenario, so its free function runs in the test's process, on any thread: also
+// where the receiver lives in another process, and gets bytes of the same content.
 static atomic_uint freed_count;
 static int freed_mark;
 
 static void count_and_free(void *data, void *free_data)
 {
-    cr_assert(free_data == &freed_mark);
+    MUST_BE(free_data == &freed_mark);
     free(data);
     atomic_fetch_add(&freed_count, 1);
 }
@@ -522,3 +523,5 @@ BACKEND_TEST(mailboxes, a_struct_is_read_in_place_and_only_at_its_size)
     cr_expect(eq(u32, read->empty_is_null, 1));
     fixture_close(&fixture);
 }
+
+SUBJECTS(&scale, &witness, &selfish, &mortal, &relay, &reader);

@@ -268,3 +268,5 @@ BACKEND_TEST(names, waiting_for_a_name_times_out)
     cr_expect(eq(u32, told->err, TROUPE_ERR_TIMEDOUT));
     fixture_close(&fixture);
 }
+
+SUBJECTS(&citizen);

@@ -337,7 +337,7 @@ BACKEND_TEST(order, a_third_partys_message_is_met_after_init)
     troupe_ref_t parent_ref = fixture_spawn(fixture, &parent);
     struct bring_up bring_up = {
         .courier = fixture_spawn(fixture, &courier),
-        .count = fixture_crowd(placement) / 10,
+        .count = fixture_some(placement, 20),
     };
 
     fixture_tell(fixture, parent_ref, BRING_UP, &bring_up, sizeof(bring_up));
@@ -420,3 +420,5 @@ BACKEND_TEST(order, stop_actor_overtakes_the_mail_that_waits)
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(ge(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 500));
 }
+
+SUBJECTS(&teller, &hearer, &talker, &parent, &courier, &child, &dying, &fixture_slow);

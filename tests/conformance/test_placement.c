@@ -9,17 +9,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     WHERE = 1, // asks for HERE
-    HERE,      // troupe_ref_t, oneself
+    HERE,      // struct here
+};
+
+/** Where an actor says it lives. */
+struct here {
+    troupe_ref_t self;
+    int64_t process;
 };
 
 static void settler_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
-    troupe_ref_t self = troupe_self(ctx);
-    REPORT(ctx, message, HERE, &self);
+    struct here here = {.self = troupe_self(ctx), .process = getpid()};
+    REPORT(ctx, message, HERE, &here);
 }
 
 static const struct troupe_behaviour settler = {.name = "settler", .receive = settler_receive};
@@ -33,35 +40,46 @@ static struct fixture *open_with_rules(
     return fixture_open(placement, &options);
 }
 
-/** Spawn, ask it where it lives, and check that its reference said so. @return its executor. */
-static uint32_t settle(struct fixture *fixture, const struct troupe_spawn_options *options)
+/** Spawn, ask it where it lives, and check that its reference said so. */
+static struct here settle(struct fixture *fixture, const struct troupe_spawn_options *options)
 {
     troupe_ref_t ref = fixture_spawn_with(fixture, options);
     fixture_ask(fixture, ref, WHERE, NULL, 0);
-    troupe_ref_t self = *FIXTURE_HEAR(fixture, HERE, troupe_ref_t);
-    cr_expect(troupe_ref_equal(self, ref));
-    return ref.executor;
+    struct here here = *FIXTURE_HEAR(fixture, HERE, struct here);
+    cr_expect(troupe_ref_equal(here.self, ref));
+    return here;
 }
 
-static uint32_t settle_named(struct fixture *fixture, const char *name)
+static struct here settle_named(struct fixture *fixture, const char *name)
 {
     return settle(fixture, &(struct troupe_spawn_options){.behaviour = &settler, .name = name});
 }
 
-/** @return whether @p executor is one that actors of the placement may have. */
-static bool is_at_home(const struct fixture_placement *placement, uint32_t executor)
+/** @return whether that is the world of the system's owner, where the scenario lives. */
+static bool is_owners_world(const struct fixture *fixture, struct here here)
 {
-    bool is_ecs = (fixture_traits(placement) & TROUPE_TRAIT_CALLERS_THREAD) != 0;
-    return is_ecs == (executor == 0);
+    bool is_shared = fixture_share_executor(here.self, fixture_scenario(fixture));
+    return is_shared && here.self.executor == 0 && here.process == getpid();
 }
 
-static uint32_t count_different(const uint32_t *numbers, uint32_t count)
+/** @return whether actors of the placement may live there. */
+static bool is_at_home(
+    const struct fixture *fixture, const struct fixture_placement *placement, struct here here)
+{
+    uint32_t traits = fixture_traits(placement);
+    bool is_ecs = (traits & TROUPE_TRAIT_CALLERS_THREAD) != 0;
+    bool is_apart = (traits & TROUPE_TRAIT_ISOLATES_CRASHES) != 0;
+    return is_owners_world(fixture, here) == is_ecs && (here.process != getpid()) == is_apart;
+}
+
+/** @return over how many executors they are spread. */
+static uint32_t count_executors(const struct here *heres, uint32_t count)
 {
     uint32_t different = 0;
     for (uint32_t i = 0; i < count; i++) {
         bool is_new = true;
         for (uint32_t before = 0; before < i; before++) {
-            is_new = is_new && numbers[before] != numbers[i];
+            is_new = is_new && !fixture_share_executor(heres[before].self, heres[i].self);
         }
         different += is_new ? 1 : 0;
     }
@@ -71,15 +89,15 @@ static uint32_t count_different(const uint32_t *numbers, uint32_t count)
 BACKEND_TEST(placement, actors_share_as_many_executors_as_the_rule_says)
 {
     struct fixture *fixture = open_with_rules(placement, &(struct fixture_options){0});
-    uint32_t executors[12];
+    struct here heres[12];
 
     for (uint32_t i = 0; i < 12; i++) {
-        executors[i] = settle_named(fixture, NULL);
-        cr_expect(is_at_home(placement, executors[i]));
+        heres[i] = settle_named(fixture, NULL);
+        cr_expect(is_at_home(fixture, placement, heres[i]));
     }
 
     uint32_t promised = fixture_executor_count(placement);
-    cr_expect(eq(u32, count_different(executors, 12), promised == 0 ? 12 : promised));
+    cr_expect(eq(u32, count_executors(heres, 12), promised == 0 ? 12 : promised));
     fixture_close(&fixture);
 }
 
@@ -91,12 +109,12 @@ BACKEND_TEST(placement, a_name_always_leads_to_the_same_place_in_a_pool)
         cr_skip("no pool: each actor has an executor of its own");
     }
 
-    uint32_t anna = settle_named(fixture, "anna");
-    uint32_t bert = settle_named(fixture, "bert");
+    troupe_ref_t anna = settle_named(fixture, "anna").self;
+    troupe_ref_t bert = settle_named(fixture, "bert").self;
 
     for (int i = 0; i < 5; i++) {
-        cr_expect(eq(u32, settle_named(fixture, "anna"), anna));
-        cr_expect(eq(u32, settle_named(fixture, "bert"), bert));
+        cr_expect(fixture_share_executor(settle_named(fixture, "anna").self, anna));
+        cr_expect(fixture_share_executor(settle_named(fixture, "bert").self, bert));
     }
     fixture_close(&fixture);
 }
@@ -106,7 +124,7 @@ BACKEND_TEST(placement, without_any_rule_an_actor_lives_in_the_owners_world)
     struct fixture *fixture =
         open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
 
-    cr_expect(eq(u32, settle_named(fixture, NULL), 0));
+    cr_expect(is_owners_world(fixture, settle_named(fixture, NULL)));
     fixture_close(&fixture);
 }
 
@@ -115,8 +133,8 @@ BACKEND_TEST(placement, the_first_rule_that_matches_wins)
     struct fixture *fixture =
         open_with_rules(placement, &(struct fixture_options){.first_rule = "w*=ecs"});
 
-    cr_expect(eq(u32, settle_named(fixture, "worker"), 0));
-    cr_expect(is_at_home(placement, settle_named(fixture, "answerer")));
+    cr_expect(is_owners_world(fixture, settle_named(fixture, "worker")));
+    cr_expect(is_at_home(fixture, placement, settle_named(fixture, "answerer")));
     fixture_close(&fixture);
 }
 
@@ -126,9 +144,9 @@ BACKEND_TEST(placement, a_rule_matches_the_name_or_the_behaviour)
         open_with_rules(placement, &(struct fixture_options){.first_rule = "nomad=ecs"});
 
     struct troupe_spawn_options options = {.behaviour = &nomad, .name = "ali"};
-    cr_expect(eq(u32, settle(fixture, &options), 0));      // by its behaviour
-    cr_expect(eq(u32, settle_named(fixture, "nomad"), 0)); // by its name
-    cr_expect(is_at_home(placement, settle_named(fixture, "ali")));
+    cr_expect(is_owners_world(fixture, settle(fixture, &options)));      // by its behaviour
+    cr_expect(is_owners_world(fixture, settle_named(fixture, "nomad"))); // by its name
+    cr_expect(is_at_home(fixture, placement, settle_named(fixture, "ali")));
     fixture_close(&fixture);
 }
 
@@ -138,7 +156,7 @@ BACKEND_TEST(placement, the_code_says_where_when_no_rule_does)
         open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
 
     struct troupe_spawn_options options = {.behaviour = &settler, .place = placement->place};
-    cr_expect(is_at_home(placement, settle(fixture, &options)));
+    cr_expect(is_at_home(fixture, placement, settle(fixture, &options)));
     fixture_close(&fixture);
 }
 
@@ -150,8 +168,8 @@ BACKEND_TEST(placement, a_rule_outranks_the_code)
     struct troupe_spawn_options to_place = {
         .behaviour = &settler, .name = "worker", .place = placement->place};
     struct troupe_spawn_options to_ecs = {.behaviour = &settler, .place = "ecs"};
-    cr_expect(eq(u32, settle(fixture, &to_place), 0));
-    cr_expect(is_at_home(placement, settle(fixture, &to_ecs)));
+    cr_expect(is_owners_world(fixture, settle(fixture, &to_place)));
+    cr_expect(is_at_home(fixture, placement, settle(fixture, &to_ecs)));
     fixture_close(&fixture);
 }
 
@@ -164,8 +182,8 @@ BACKEND_TEST(placement, the_code_outranks_the_programs_defaults)
     struct fixture *fixture = open_with_rules(placement, &rules);
 
     struct troupe_spawn_options to_ecs = {.behaviour = &settler, .place = "ecs"};
-    cr_expect(eq(u32, settle(fixture, &to_ecs), 0));
-    cr_expect(is_at_home(placement, settle_named(fixture, NULL)));
+    cr_expect(is_owners_world(fixture, settle(fixture, &to_ecs)));
+    cr_expect(is_at_home(fixture, placement, settle_named(fixture, NULL)));
     fixture_close(&fixture);
 }
 
@@ -186,8 +204,8 @@ BACKEND_TEST(placement, the_environment_outranks_the_code)
     struct troupe_spawn_options to_place = {
         .behaviour = &settler, .name = "worker", .place = placement->place};
     struct troupe_spawn_options to_ecs = {.behaviour = &settler, .place = "ecs"};
-    cr_expect(eq(u32, settle(fixture, &to_place), 0));
-    cr_expect(is_at_home(placement, settle(fixture, &to_ecs)));
+    cr_expect(is_owners_world(fixture, settle(fixture, &to_place)));
+    cr_expect(is_at_home(fixture, placement, settle(fixture, &to_ecs)));
     fixture_close(&fixture);
 }
 
@@ -199,8 +217,8 @@ BACKEND_TEST(placement, the_command_line_outranks_the_environment)
     struct fixture *fixture =
         open_with_rules(placement, &(struct fixture_options){.first_rule = "w*=ecs"});
 
-    cr_expect(eq(u32, settle_named(fixture, "worker"), 0));
-    cr_expect(is_at_home(placement, settle_named(fixture, "answerer")));
+    cr_expect(is_owners_world(fixture, settle_named(fixture, "worker")));
+    cr_expect(is_at_home(fixture, placement, settle_named(fixture, "answerer")));
     fixture_close(&fixture);
 }
 
@@ -216,7 +234,7 @@ BACKEND_TEST(placement, a_spawn_whose_place_is_no_place_is_refused)
     cr_expect(ne(int, troupe_spawn(ctx, &no_backend, NULL), TROUPE_OK));
 
     cr_expect(strstr(troupe_error_detail(), "martian") != NULL, "%s", troupe_error_detail());
-    cr_expect(eq(u32, settle_named(fixture, NULL), 0)); // and no harm was done
+    cr_expect(is_owners_world(fixture, settle_named(fixture, NULL))); // and no harm was done
     fixture_close(&fixture);
 }
 
@@ -255,3 +273,5 @@ Test(placement, a_rule_with_an_unknown_backend_is_refused_by_name)
     cr_expect(ne(int, new_with_rule("*=martian"), TROUPE_OK));
     cr_expect(strstr(troupe_error_detail(), "martian") != NULL, "%s", troupe_error_detail());
 }
+
+SUBJECTS(&settler, &nomad);

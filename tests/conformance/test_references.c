@@ -122,11 +122,11 @@ BACKEND_TEST(references, a_stale_reference_never_reaches_the_next_tenant)
 
 static void spawn_and_stop_many(troupe_context_t *ctx, void *data)
 {
-    struct fixture *fixture = data;
-    troupe_ref_t scenario = fixture_scenario(fixture);
+    const uint32_t *count = data;
+    troupe_ref_t scenario = troupe_self(ctx);
     struct troupe_spawn_options options = {
         .behaviour = &tenant, .args = &scenario, .args_bytes = sizeof(scenario)};
-    for (int i = 0; i < 20; i++) {
+    for (uint32_t i = 0; i < *count; i++) {
         troupe_ref_t ref = TROUPE_REF_NONE;
         cr_assert(eq(int, troupe_spawn(ctx, &options, &ref), TROUPE_OK));
         cr_assert(eq(int, troupe_stop_actor(ctx, ref), TROUPE_OK));
@@ -137,15 +137,16 @@ static void spawn_and_stop_many(troupe_context_t *ctx, void *data)
 BACKEND_TEST(references, an_actor_stopped_at_birth_leaves_nothing_behind)
 {
     struct fixture *fixture = open_with_tenants(placement);
+    uint32_t count = fixture_some(placement, 20);
 
-    fixture_act(fixture, spawn_and_stop_many, fixture);
+    fixture_act(fixture, spawn_and_stop_many, &count);
 
-    for (int i = 0; i < 20; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         (void)fixture_hear(fixture, LEFT);
     }
     struct troupe_stats stats = fixture_close(&fixture);
-    cr_expect(eq(u64, stats.dead, 20));
-    cr_expect(eq(u64, stats.actors_started, 21));
+    cr_expect(eq(u64, stats.dead, count));
+    cr_expect(eq(u64, stats.actors_started, count + 1)); // and the scenario's
 }
 
 /* References that never were. ------------------------------------------------------------------ */
@@ -270,3 +271,5 @@ BACKEND_TEST(references, a_reference_printed_and_parsed_reaches_its_actor)
     (void)fixture_hear(fixture, VISITED);
     fixture_close(&fixture);
 }
+
+SUBJECTS(&tenant, &postman);

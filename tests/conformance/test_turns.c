@@ -259,3 +259,5 @@ BACKEND_TEST(one_at_a_time, two_actors_that_answer_each_other_are_never_reentere
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
 }
+
+SUBJECTS(&guard, &flooder, &player);

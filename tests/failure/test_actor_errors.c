@@ -19,6 +19,7 @@ static void ignore(troupe_context_t *ctx, void *state, const troupe_message_t *m
 
 /* Behaviours. ---------------------------------------------------------------------------------- */
 
+/** Unknown to every system. */
 static const struct troupe_behaviour stranger = {.name = "stranger", .receive = ignore};
 
 static const struct troupe_behaviour larger = {
@@ -255,7 +256,8 @@ static int run_quitter(void *data)
     char line[64];
     (void)snprintf(line, sizeof(line), "quitter --place *=%s", placement->place);
     fixture_register_backends();
-    for (int i = 0; i < 100; i++) {
+    uint32_t count = fixture_some(placement, 100);
+    for (uint32_t i = 0; i < count; i++) {
         if (child_troupe_main(line, TROUPE_BEHAVIOURS(&quitter)) != 7) {
             return 1;
         }
@@ -269,3 +271,5 @@ BACKEND_TEST(actor_failure, a_program_whose_first_actor_ends_at_once_ends)
 
     child_succeeds(run_quitter, &copy);
 }
+
+SUBJECTS(&cast_echo, &changeling, &larger, &stillborn, &quitter);

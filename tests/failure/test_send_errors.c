@@ -205,3 +205,5 @@ BACKEND_TEST(send_failure, mail_for_who_has_ended_is_a_dead_letter_and_the_ask_e
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 3));
 }
+
+SUBJECTS(&cast_echo);

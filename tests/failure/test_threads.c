@@ -154,3 +154,5 @@ Test(threads, a_cpu_mask_without_a_cpu_is_refused_in_words)
     cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), number));
     fixture_close(&fixture);
 }
+
+SUBJECTS(&cast_echo);

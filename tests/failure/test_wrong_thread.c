@@ -126,3 +126,5 @@ Test(wrong_thread, a_port_is_refused_there_and_works_on_here)
     cr_expect(eq(int, cast_ask(trespass.port, trespass.echo, 3), TROUPE_OK));
     cast_end(&system, &trespass.port);
 }
+
+SUBJECTS(&cast_echo);

@@ -177,7 +177,21 @@ uint32_t fixture_executor_count(const struct fixture_placement *placement)
 
 uint32_t fixture_crowd(const struct fixture_placement *placement)
 {
-    return fixture_executor_count(placement) == 0 ? 50 : 1000;
+    if (fixture_executor_count(placement) != 0) {
+        return 1000;
+    }
+    return (fixture_traits(placement) & TROUPE_TRAIT_ISOLATES_CRASHES) != 0 ? 12 : 50;
+}
+
+uint32_t fixture_some(const struct fixture_placement *placement, uint32_t count)
+{
+    uint32_t crowd = fixture_crowd(placement);
+    return count < crowd ? count : crowd;
+}
+
+bool fixture_share_executor(troupe_ref_t a, troupe_ref_t b)
+{
+    return a.node == b.node && a.executor == b.executor;
 }
 
 /* The pump. ------------------------------------------------------------------------------------ */
@@ -264,6 +278,7 @@ struct fixture *fixture_open(
     const struct fixture_placement *placement, const struct fixture_options *options)
 {
     fixture_register_backends();
+    subjects_check(options->behaviours);
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     cr_assert(fixture != NULL, "no memory for the fixture");
     fixture->placement = *placement;

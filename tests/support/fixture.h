@@ -13,6 +13,8 @@
  *         fixture_close(&fixture);
  *     }
  *
+ *     SUBJECTS(&hearer);
+ *
  * Two kinds of code take part:
  *
  *  - the *scenario* is the test itself. It has an actor that always lives on `ecs`, executor 0,
@@ -20,17 +22,23 @@
  *    actor meets, the test hears. Scenario code may assert and use the variables of the test's
  *    process.
  *  - the *subjects* are the other actors. They live where the placement says, maybe in a process of
- *    their own, so they report by messages alone; what must not fail in them goes through MUST().
+ *    their own, so they report by messages alone, and stand in SUBJECTS(): subjects.h says what else
+ *    they must. What must not fail in them goes through MUST().
  *
  * Nothing here sleeps: every wait is for a message, until ::FIXTURE_DEADLINE_NS. A test that waits
  * in vain fails with the counters of the system on standard error. Every test ends with an audit of
  * those counters, in fixture_close().
+ *
+ * What subjects do takes as long as it takes: a process is milliseconds from its start to its first
+ * message, and mail from one sender may well overtake another's. So a test that wants to know that
+ * something has happened elsewhere asks for it, and hears the answer.
  *
  * Unless a function says otherwise, the test's own thread calls it, and a failure ends the test.
  */
 #ifndef TROUPE_TESTS_FIXTURE_H
 #define TROUPE_TESTS_FIXTURE_H
 
+#include "subjects.h"
 #include <troupe/troupe.h>
 
 #include <criterion/criterion.h>
@@ -44,19 +52,40 @@
 
 /** Where the subjects of a test live. */
 struct fixture_placement {
-    const char *name;  /**< The end of the test's name: "thread_2". */
-    const char *place; /**< The right side of a placement rule: "thread:2". */
+    const char *name;  /**< The end of the test's name: "process_2_tcp". */
+    const char *place; /**< The right side of a placement rule: "process:2+tcp". */
 };
 
-/**
- * Every placement the suite runs on: backend × transport, a line each. A new one is one line here.
- */
 // clang-format off
-#define FIXTURE_PLACEMENTS(ONE, suite, test) \
-    ONE(suite, test, ecs,      "ecs")        \
-    ONE(suite, test, thread,   "thread")     \
-    ONE(suite, test, thread_2, "thread:2")   \
+/** Within one process, by the nearest way. */
+#define FIXTURE_PLACEMENTS_NEAR(ONE, suite, test) \
+    ONE(suite, test, ecs,      "ecs")             \
+    ONE(suite, test, thread,   "thread")          \
+    ONE(suite, test, thread_2, "thread:2")        \
     ONE(suite, test, clone,    "clone")
+
+/** Within one process, by a farther way than needed. */
+#define FIXTURE_PLACEMENTS_FAR(ONE, suite, test) \
+    ONE(suite, test, ecs_ipc,      "ecs+ipc")    \
+    ONE(suite, test, ecs_tcp,      "ecs+tcp")    \
+    ONE(suite, test, thread_ipc,   "thread+ipc") \
+    ONE(suite, test, thread_tcp,   "thread+tcp") \
+    ONE(suite, test, thread_2_ipc, "thread:2+ipc")
+
+/** In processes of their own; +inproc is for those who share one. */
+#define FIXTURE_PLACEMENTS_PROCESS(ONE, suite, test)   \
+    ONE(suite, test, process,        "process")        \
+    ONE(suite, test, process_2,      "process:2")      \
+    ONE(suite, test, process_inproc, "process+inproc") \
+    ONE(suite, test, process_ipc,    "process+ipc")    \
+    ONE(suite, test, process_tcp,    "process+tcp")    \
+    ONE(suite, test, process_2_tcp,  "process:2+tcp")
+
+/** Every placement the suite runs on: backend × transport. A new one is a line above. */
+#define FIXTURE_PLACEMENTS(ONE, suite, test) \
+    FIXTURE_PLACEMENTS_NEAR(ONE, suite, test) \
+    FIXTURE_PLACEMENTS_FAR(ONE, suite, test) \
+    FIXTURE_PLACEMENTS_PROCESS(ONE, suite, test)
 // clang-format on
 
 /** Seconds until a test is ended from outside: the net under ::FIXTURE_DEADLINE_NS. */
@@ -88,8 +117,14 @@ uint32_t fixture_traits(const struct fixture_placement *placement);
 /** @return over how many executors its actors are spread; 0 when each has one of its own. */
 uint32_t fixture_executor_count(const struct fixture_placement *placement);
 
-/** @return how many actors make a crowd there: many, and fewer where each is a thread. */
+/** @return how many actors make a crowd: many; fewer where each is a thread, or even a process. */
 uint32_t fixture_crowd(const struct fixture_placement *placement);
+
+/** @return @p count, or as many as make a crowd there when those are fewer. */
+uint32_t fixture_some(const struct fixture_placement *placement, uint32_t count);
+
+/** @return whether two actors share an executor, and so its mailbox. */
+bool fixture_share_executor(troupe_ref_t a, troupe_ref_t b);
 
 /* The stage. ----------------------------------------------------------------------------------- */
 
@@ -101,7 +136,7 @@ struct fixture;
 
 /** What a test wants of its system. Zero-initialise, then set what it is about. */
 struct fixture_options {
-    const struct troupe_behaviour *const *behaviours; /**< Of the subjects. Required. */
+    const struct troupe_behaviour *const *behaviours; /**< Required; all of them in SUBJECTS(). */
     uint32_t mailbox_messages;                        /**< As the system's. */
     size_t mailbox_bytes;                             /**< As the system's. */
     uint64_t seed;                                    /**< As the system's. */
@@ -196,7 +231,10 @@ const void *fixture_hear_body(struct fixture *fixture, uint32_t type, size_t bod
 /** @return how many messages of @p type have arrived and were not heard yet. Waits for none. */
 uint32_t fixture_unheard(const struct fixture *fixture, uint32_t type);
 
-/** Run the owner's world until nothing is at hand in it. It knows nothing of other executors. */
+/**
+ * Run the owner's world until nothing is at hand in it. It knows nothing of other executors, nor of
+ * mail that is still on its way by ipc or tcp.
+ */
 void fixture_settle(struct fixture *fixture);
 
 /* For subjects. -------------------------------------------------------------------------------- */

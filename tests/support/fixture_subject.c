@@ -138,8 +138,7 @@ const struct troupe_behaviour fixture_slow = {
 void fixture_hold(struct fixture *fixture, troupe_ref_t slow, struct fixture_gate *gate)
 {
     fixture_gate_shut(gate);
-    if (slow.node == fixture_scenario(fixture).node &&
-        slow.executor == fixture_scenario(fixture).executor) {
+    if (fixture_share_executor(slow, fixture_scenario(fixture))) {
         return;
     }
     fixture_ask(fixture, slow, FIXTURE_HOLD, gate, sizeof(*gate));
