@@ -74,6 +74,7 @@ enum trp_ledger_state {
 struct trp_ledger {
     // The sender's.
     alignas(TRP_CACHE_LINE) trp_counter_t accepted;
+    trp_counter_t commands;         // those of them that are counted: TRP_MARK_COUNTED
     _Atomic int64_t taken_messages; // credit ever taken, to know what the link holds
     _Atomic int64_t taken_bytes;
     _Atomic int32_t reserve_messages; // taken from the reserve, and not back there yet

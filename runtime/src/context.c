@@ -474,10 +474,7 @@ enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor)
     if (err != TROUPE_OK) {
         return err;
     }
-    if (actor.node != executor->node) {
-        return TROUPE_OK;
-    }
-    if (actor.executor == executor->id) {
+    if (actor.executor == executor->id && !trp_executor_mails_itself(executor)) {
         err = context_note_stop(executor, actor);
         if (err == TROUPE_OK && ctx->actor == NULL && !executor->in_turn) {
             trp_actor_run_stops(executor); // no callback's end will
@@ -489,7 +486,7 @@ enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor)
     }
     struct trp_link *link = NULL;
     err = trp_link_open(executor, actor.executor, &link);
-    if (err == TROUPE_OK) {
+    if (err == TROUPE_OK && link->peer_node == actor.node) {
         err = trp_link_stop_actor(executor, link, actor);
     } else if (err == TROUPE_ERR_NOENT) {
         err = TROUPE_OK; // gone already

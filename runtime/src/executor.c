@@ -326,6 +326,7 @@ static void executor_meet_frame(struct troupe_executor *executor, const uint8_t 
         }
         executor_meet_fault(executor, link, header.first_sequence - link->received_count);
     }
+    link->command_count += (header.marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
     cursor.local = !link->in_ledger->is_remote;
     cursor.part_count = executor->mailbox.part_count;
     uint64_t counted = executor_meet_items(executor, link, &cursor, &fault);

@@ -217,6 +217,7 @@ struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer
         link->in_index = trp_board_ledger_index(board, ledger);
         link->in_open = true;
         link->in_fins = 0;
+        link->command_count = 0;
         link->received_count = 0;
     }
     executor->last_in = link;
@@ -227,13 +228,13 @@ static void link_write_header(
     const struct troupe_executor *executor,
     const struct trp_link *link,
     enum trp_lane lane,
-    bool rings,
+    uint32_t marks,
     struct trp_outframe *frame)
 {
     struct trp_header header = {
         .version = TRP_FRAME_VERSION,
         .lane = (uint8_t)lane,
-        .marks = rings && !link->is_remote ? TRP_MARK_RUNG : 0,
+        .marks = (uint16_t)marks,
         .count = frame->count,
         .cookie = link->cookie,
         .first_sequence =
@@ -423,7 +424,8 @@ void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *lin
         }
         trp_mailbox_loop_sent(&executor->mailbox);
     } else {
-        link_write_header(executor, link, TRP_LANE_USER, true, frame);
+        link_write_header(
+            executor, link, TRP_LANE_USER, link->is_remote ? 0 : TRP_MARK_RUNG, frame);
         if (link->is_remote) {
             if (!link_send_remote(executor, link)) {
                 return;
@@ -432,7 +434,7 @@ void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *lin
             if (!link_send_frame(executor, frame, link->push)) {
                 return;
             }
-            trp_gate_ring(link->gate, TRP_LANE_USER);
+            trp_gate_ring(link->gate, TRP_MARK_RUNG);
         }
     }
     trp_count(&executor->counters->frames_sent, 1);
@@ -503,12 +505,12 @@ bool trp_link_make_room(struct troupe_executor *executor, struct trp_link *link,
     return link_grow_frame(executor, frame, small ? SMALL_FRAME_BYTES : TRP_FRAME_BYTES_MAX);
 }
 
-/** Send one envelope as a frame of its own. @p rings: the doorbell is rung after it. */
+/** Send one envelope as a frame of its own. */
 static bool link_send_alone(
     const struct troupe_executor *executor,
     struct trp_link *link,
     enum trp_lane lane,
-    bool rings,
+    uint32_t marks,
     const struct trp_post *post)
 {
     _Alignas(8) uint8_t bytes[sizeof(struct trp_header) + sizeof(struct trp_envelope) + 64];
@@ -520,7 +522,7 @@ static bool link_send_alone(
     };
     bool put = trp_outframe_put(&frame, post);
     TRP_CHECK(put);
-    link_write_header(executor, link, lane, rings, &frame);
+    link_write_header(executor, link, lane, marks, &frame);
     void *socket = lane == TRP_LANE_USER ? link->push : link->command_push;
     return trp_wire_send(socket, frame.bytes, frame.used);
 }
@@ -541,6 +543,20 @@ static enum trp_lane link_command_lane(
     return TRP_LANE_COMMAND;
 }
 
+/**
+ * Which bells a command rings. By ipc and tcp only those are counted whose order matters to who sends
+ * them: the receiver waits for what is counted, and that takes a while there.
+ */
+static uint32_t link_command_marks(
+    const struct trp_link *link, enum trp_lane lane, enum trp_kind kind)
+{
+    if (!link->is_remote) {
+        return lane == TRP_LANE_COMMAND ? TRP_MARK_RUNG | TRP_MARK_COUNTED : TRP_MARK_RUNG;
+    }
+    bool matters = kind == TRP_KIND_STOP || kind == TRP_KIND_STOP_EXECUTOR;
+    return lane == TRP_LANE_COMMAND && matters ? TRP_MARK_COUNTED : 0;
+}
+
 /** Send a command at once, on the lane for it. */
 static enum troupe_err link_send_command(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_post *post)
@@ -550,12 +566,14 @@ static enum troupe_err link_send_command(
     if (lane == TRP_LANE_USER) {
         trp_link_flush(executor, link);
     }
-    if (!link_send_alone(executor, link, lane, true, post)) {
+    uint32_t marks = link_command_marks(link, lane, trp_tag_kind(post->tag));
+    if ((marks & TRP_MARK_COUNTED) != 0) {
+        trp_count(&link->ledger->commands, 1);
+    }
+    if (!link_send_alone(executor, link, lane, marks, post)) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a command");
     }
-    if (!link->is_remote) {
-        trp_gate_ring(link->gate, lane);
-    }
+    trp_gate_ring(link->gate, marks);
     trp_count(&executor->counters->frames_sent, 1);
     return TROUPE_OK;
 }
@@ -598,7 +616,7 @@ static void link_send_fin(
         .body = &fin,
     };
     // Not without it: the peer waits for the FIN. No ring after it: the peer may be gone by then.
-    while (!link_send_alone(executor, link, lane, false, &post)) {
+    while (!link_send_alone(executor, link, lane, 0, &post)) {
         (void)sched_yield();
     }
     trp_count(&executor->counters->frames_sent, 1);
@@ -771,6 +789,9 @@ static void link_meet_dead_sender(struct troupe_executor *executor, struct trp_l
     uint64_t accepted = trp_counted(&ledger->accepted);
     trp_count(&ledger->dead[TROUPE_DEAD_SENDER_DOWN], accepted - trp_ledger_done(ledger));
     trp_link_reclaim(executor, link);
+    // Commands that were counted, and never came, are not waited for.
+    uint64_t missing = trp_counted(&ledger->commands) - link->command_count;
+    executor->mailbox.command_count += missing;
     link_close_in(executor, link);
 }
 
@@ -836,7 +857,7 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
     }
     struct trp_outframe *frame = &link->frame;
     if (frame->used != 0) {
-        link_write_header(executor, link, TRP_LANE_USER, false, frame);
+        link_write_header(executor, link, TRP_LANE_USER, 0, frame);
         uint64_t first = trp_counted(&ledger->accepted) - frame->count;
         link_bury_frame(executor, link, frame->bytes, frame->used, first, done);
         link_clear_frame(frame);

@@ -94,6 +94,7 @@ struct trp_link {
     struct trp_ledger *in_ledger; // the peer's
     uint32_t in_index;            // where that lies
     uint64_t received_count;
+    uint64_t command_count; // of those that are counted
     int64_t owed_messages; // handled, its credit not given back yet
     int64_t owed_bytes;
     bool owes;

@@ -50,20 +50,20 @@ enum troupe_err trp_mailbox_listen(
     return err;
 }
 
-/** What a frame says of how it came; of one that cannot be read, that it took the users' lane. */
-static void mailbox_peek(
-    const uint8_t *bytes, size_t size, enum trp_lane *out_lane, bool *out_rung)
+/** @return what a frame says of how it came; of one that cannot be read, that it took the users' lane. */
+static uint32_t mailbox_peek(const uint8_t *bytes, size_t size, enum trp_lane *out_lane)
 {
     struct trp_header header;
     *out_lane = TRP_LANE_USER;
-    *out_rung = false;
-    if (size >= sizeof(header)) {
-        memcpy(&header, bytes, sizeof(header));
-        if (header.version == TRP_FRAME_VERSION) {
-            *out_lane = header.lane == TRP_LANE_COMMAND ? TRP_LANE_COMMAND : TRP_LANE_USER;
-            *out_rung = (header.marks & TRP_MARK_RUNG) != 0;
-        }
+    if (size < sizeof(header)) {
+        return 0;
     }
+    memcpy(&header, bytes, sizeof(header));
+    if (header.version != TRP_FRAME_VERSION) {
+        return 0;
+    }
+    *out_lane = header.lane == TRP_LANE_COMMAND ? TRP_LANE_COMMAND : TRP_LANE_USER;
+    return header.marks;
 }
 
 /** Receive the parts that follow a frame; those over the limit are let go. */
@@ -106,10 +106,9 @@ static bool mailbox_receive_next(
             mailbox_receive_parts(mailbox);
         }
     }
-    bool rung = false;
-    mailbox_peek(*out_bytes, *out_size, lane, &rung);
-    mailbox->received_count += rung ? 1 : 0;
-    mailbox->command_count += rung && *lane == TRP_LANE_COMMAND ? 1 : 0;
+    uint32_t marks = mailbox_peek(*out_bytes, *out_size, lane);
+    mailbox->received_count += (marks & TRP_MARK_RUNG) != 0 ? 1 : 0;
+    mailbox->command_count += (marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
     return true;
 }
 
@@ -232,8 +231,7 @@ bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes,
         mailbox->has_early = false;
         *out_bytes = mailbox->early_bytes;
         *out_size = mailbox->early_size;
-        bool rung = false;
-        mailbox_peek(*out_bytes, *out_size, &lane, &rung);
+        (void)mailbox_peek(*out_bytes, *out_size, &lane);
     } else if (mailbox_has_passed(mailbox) && !mailbox_has_command(mailbox)) {
         return mailbox_take_passed(mailbox, out_bytes, out_size);
     } else if (trp_mailbox_has_mail(mailbox)) {
@@ -252,16 +250,18 @@ bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes,
         received = mailbox_has_command(mailbox) &&
                    mailbox_receive_next(mailbox, out_bytes, out_size, &lane);
     }
+    if (!received && mailbox->listens && mailbox_has_command(mailbox)) {
+        return false; // it comes by ipc or tcp, and what was sent after it was faster
+    }
     return received || mailbox_take_passed(mailbox, out_bytes, out_size);
 }
 
 void trp_mailbox_uncount(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size)
 {
     enum trp_lane lane = TRP_LANE_USER;
-    bool rung = false;
-    mailbox_peek(bytes, size, &lane, &rung);
-    mailbox->received_count -= rung ? 1 : 0;
-    mailbox->command_count -= rung && lane == TRP_LANE_COMMAND ? 1 : 0;
+    uint32_t marks = mailbox_peek(bytes, size, &lane);
+    mailbox->received_count -= (marks & TRP_MARK_RUNG) != 0 ? 1 : 0;
+    mailbox->command_count -= (marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
 }
 
 void trp_mailbox_fini(struct trp_mailbox *mailbox)

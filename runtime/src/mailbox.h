@@ -99,14 +99,16 @@ static inline bool trp_mailbox_has_mail(const struct trp_mailbox *mailbox)
            mailbox->passed_first < mailbox->passed_count;
 }
 
-/** Ring a peer's doorbell, after the send. */
-static inline void trp_gate_ring(struct trp_gate *gate, enum trp_lane lane)
+/** Ring a peer's doorbell, after the send, as the marks of the frame say. */
+static inline void trp_gate_ring(struct trp_gate *gate, uint32_t marks)
 {
-    if (lane == TRP_LANE_COMMAND) {
+    if ((marks & TRP_MARK_COUNTED) != 0) {
         // Before what is sent after it: who receives that sees this count.
         atomic_fetch_add_explicit(&gate->command_bell, 1, memory_order_release);
     }
-    atomic_fetch_add_explicit(&gate->bell, 1, memory_order_release);
+    if ((marks & TRP_MARK_RUNG) != 0) {
+        atomic_fetch_add_explicit(&gate->bell, 1, memory_order_release);
+    }
 }
 
 /**

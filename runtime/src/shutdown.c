@@ -196,6 +196,7 @@ bool trp_system_shut_down(troupe_system_t *system)
     uint64_t deadline_ns = now_ns + system->stop_timeout_ns;
     atomic_store_explicit(&system->stop_asked, true, memory_order_release);
     shutdown_drain(system, now_ns + system->stop_timeout_ns / 2);
+    atomic_store_explicit(&system->drained, true, memory_order_release);
     // All are asked before any is waited for: one that ends needs its peers to turn around, and who
     // floods it would go on.
     uint32_t latest = UINT32_MAX;

@@ -79,7 +79,10 @@ void trp_system_close_ledger(troupe_system_t *system, struct trp_ledger *ledger)
     trp_board_close_ledger(system->board, ledger);
     if (trp_system_is_first(system)) {
         trp_board_lock(system->board);
-        stats_fold_ledger(system, ledger);
+        // Unless the warden came by and did it already.
+        if (atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_CLOSED) {
+            stats_fold_ledger(system, ledger);
+        }
         trp_board_unlock(system->board);
     }
 }

@@ -80,6 +80,7 @@ struct troupe_system {
     int timer_fd; // as above
     _Atomic bool stop_asked;
     _Atomic bool draining; // executors that go to sleep wake executor 0
+    _Atomic bool drained;  // at its end, what was on its way had its time: nothing is started any more
     bool stopped;          // of the owner's thread: the end is done
 
     struct troupe_executor *executor; // 0, the owner's

@@ -382,7 +382,7 @@ static void warden_meet_order(struct trp_warden *warden, uint32_t node_index, in
     child->next = warden->children;
     warden->children = child;
     (void)pthread_mutex_unlock(&warden->lock);
-    if (err == TROUPE_OK && atomic_load_explicit(&system->stop_asked, memory_order_acquire)) {
+    if (err == TROUPE_OK && atomic_load_explicit(&system->drained, memory_order_acquire)) {
         err = TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
     }
     if (err == TROUPE_OK) {

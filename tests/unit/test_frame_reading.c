@@ -187,7 +187,7 @@ Test(frame_reading, refuses_a_lane_there_is_not)
 Test(frame_reading, refuses_what_is_reserved_in_the_header)
 {
     size_t size = write_one(TRP_KIND_USER, 0, 8);
-    header()->marks = 2;
+    header()->marks = 4;
     cr_expect(eq(int, fault_of(size), TRP_FAULT_KIND));
 }
 

@@ -296,7 +296,7 @@ static void send_as_port(struct trp_link *link, const void *bytes, size_t size, 
     struct troupe_executor *sender = trp_executor_of(troupe_port_context(port));
     trp_count(&link->ledger->accepted, accepted);
     stranger_send(link->push, bytes, size);
-    trp_gate_ring(link->gate, TRP_LANE_USER);
+    trp_gate_ring(link->gate, TRP_MARK_RUNG);
     trp_count(&sender->counters->frames_sent, 1);
 }
 
