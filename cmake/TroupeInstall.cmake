@@ -3,7 +3,7 @@
 
 set(troupe_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/troupe")
 
-# Two sets, so that a user of the shared library needs no development files of libzmq.
+# Two sets, so that a user of the shared library needs no development files of libzmq and czmq.
 install(TARGETS troupe EXPORT troupeTargets
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"

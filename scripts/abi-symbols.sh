@@ -8,7 +8,7 @@ shift
 shown=$(nm -D --defined-only "$library" | awk '{print $NF}' | sed 's/@.*//' | sort -u) || exit 1
 # A declaration runs from TROUPE_API to its semicolon; the first name with a parenthesis is its own.
 declared=$(
-    cat "$@" | grep -v -E '^ *(/\*\*|\*)' | tr '\n' ' ' | grep -o -E 'TROUPE_API [^;]*;' |
+    cat "$@" | grep -v -E '^ *(/\*\*|\*|#)' | tr '\n' ' ' | grep -o -E 'TROUPE_API [^;]*;' |
         sed -E 's/[ *]*(troupe_[a-z0-9_]+)\(.*/ \1/; s/.* //' | sort -u
 )
 

@@ -55,6 +55,7 @@ missing_packages() {
     command -v ninja >/dev/null || echo ninja-build
     command -v pkg-config >/dev/null || echo pkg-config
     has_library libzmq || echo libzmq3-dev
+    has_library libczmq || echo libczmq-dev
     has_library jansson || echo libjansson-dev
     [ "$purpose" != run ] || return 0
 

@@ -18,6 +18,8 @@ enum {
     CHUNK_BODY_BYTES = 1024, // that go with the credit of a message, if they are not needed now
     GRANT_SHARE = 4,         // the hungry get this share at most
     RESUME_SHARE = 8, // and are fed when they may have this share, so that it is worth a wake-up
+    GRANT_SHARE_REMOTE = 2,  // likewise by ipc and tcp, where asking costs more
+    RESUME_SHARE_REMOTE = 4,
 };
 
 static int64_t credit_share(int64_t bound, int64_t share)
@@ -209,7 +211,8 @@ static bool credit_want(struct troupe_executor *executor, struct trp_link *link,
     if (link->is_hungry) {
         return true;
     }
-    int64_t most = credit_share(link->gate->bound_messages, GRANT_SHARE);
+    int64_t most = credit_share(
+        link->gate->bound_messages, link->is_remote ? GRANT_SHARE_REMOTE : GRANT_SHARE);
     const struct trp_want want = {
         .messages = executor->manner == TRP_MANNER_PORT ? 1 : most,
         .bytes = body_bytes,
@@ -416,7 +419,8 @@ static bool credit_take_grant(
     const struct trp_ledger *ledger = link->in_ledger;
     int64_t held_messages = credit_held(&ledger->taken_messages, &ledger->returned_messages);
     int64_t held_bytes = credit_held(&ledger->taken_bytes, &ledger->returned_bytes);
-    int64_t least = idle ? 1 : credit_share(gate->bound_messages, RESUME_SHARE);
+    int64_t share = ledger->is_remote ? RESUME_SHARE_REMOTE : RESUME_SHARE;
+    int64_t least = idle ? 1 : credit_share(gate->bound_messages, share);
     if (least > want->messages) {
         least = want->messages;
     }

@@ -131,6 +131,8 @@ static enum troupe_err link_open_out(struct troupe_executor *executor, struct tr
     }
     link->gate = &link->seat->gate;
     link->is_remote = link->ledger->is_remote;
+    link->frame_messages_max =
+        link->is_remote ? TRP_FRAME_MESSAGES_MAX_REMOTE : TRP_FRAME_MESSAGES_MAX;
     link->cookie = link->ledger->cookie;
     link->peer_node = link->seat->node;
     err = link_connect(executor, link, &link->push);

@@ -351,7 +351,10 @@ void trp_mailbox_sleep(struct trp_mailbox *mailbox, uint64_t timeout_ns)
     // An interrupted sleep is a short one: whoever sleeps looks around and comes back.
     int ready = ppoll(fds, 2, timeout_ns == UINT64_MAX ? NULL : &timeout, NULL);
     uint64_t slept_ns = trp_clock_monotonic(NULL) - start_ns;
-    if (ready > 0 && slept_ns < SHORT_SLEEP_NS && mailbox->spin_score < SPIN_SCORE_MAX) {
+    // Nobody rings for what comes by ipc and tcp, so a spin would not have seen it.
+    bool rung = ready > 0 && (!mailbox->listens || trp_mailbox_has_mail(mailbox));
+    mailbox->look_cycles = 0; // but it is looked at next
+    if (rung && slept_ns < SHORT_SLEEP_NS && mailbox->spin_score < SPIN_SCORE_MAX) {
         mailbox->spin_score = mailbox->spin_score < 0 ? 0 : mailbox->spin_score;
         mailbox->spin_score++;
     }

@@ -5,56 +5,24 @@
 #ifndef TRP_PLACEMENT_H
 #define TRP_PLACEMENT_H
 
-#include "error.h"
-#include "troupe/backend.h"
+#include "rules.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 enum { TRP_POOL_COUNT_MAX = 1024 };
 
-/** By what a frame travels. */
-enum trp_transport {
-    TRP_TRANSPORT_NEAREST = 0,
-    TRP_TRANSPORT_INPROC,
-    TRP_TRANSPORT_IPC,
-    TRP_TRANSPORT_TCP,
-};
-
-/** The right side of a rule. */
-struct trp_place {
-    const struct troupe_backend_ops *ops;
-    uint32_t count; // executors to share; 0: one for each actor
-    enum trp_transport transport;
-};
-
-/** Where a rule was written; in the order in which they are asked. */
-enum trp_rule_source {
-    TRP_RULE_COMMAND_LINE,
-    TRP_RULE_ENVIRONMENT,
-    TRP_RULE_SPAWN, // not a rule with a glob: what a spawn asked for, kept for its pool
-    TRP_RULE_PROGRAM,
-};
-
-struct trp_rule {
-    struct trp_rule *next; // in the order in which they are asked
-    enum trp_rule_source source;
-    char *text;
-    char *glob; // the left side; of a spawn's place, NULL
-    struct trp_place place;
-    _Atomic bool matched;
-
-    // Its pool, if it has a count.
-    uint32_t *pool;     // guarded by the system's lock: executors, made when first needed
-    uint32_t pool_turn; // guarded by the system's lock: where the next nameless actor goes
-};
+/** What makes a rule a placement rule. */
+extern const struct trp_rule_kind trp_placement_kind;
 
 struct trp_placement {
     struct trp_rule *rules;  // const once the system runs
     struct trp_rule *spawns; // guarded by the system's lock
 };
+
+/** Parse the right side of a rule, which begins at @p offset; say in *flaw what is wrong with it. */
+enum troupe_err trp_place_check(
+    const char *text, size_t offset, struct trp_flaw *flaw, struct trp_place *out_place);
 
 /**
  * Parse the right side of a rule.

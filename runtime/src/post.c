@@ -137,7 +137,7 @@ static void post_mark(struct troupe_executor *executor, struct trp_link *link)
         executor->dirty = link;
         link->frame_cycles = trp_cycles();
     }
-    if (link->frame.messages >= TRP_FRAME_MESSAGES_MAX) {
+    if (link->frame.messages >= link->frame_messages_max) {
         trp_link_flush(executor, link);
     }
     if (TRP_UNLIKELY(!executor->in_turn)) {

@@ -16,6 +16,7 @@
 #include "troupe/behaviour.h"
 #include "troupe/error.h"
 #include "troupe/export.h"
+#include "troupe/limits.h"
 #include "troupe/message.h"
 #include "troupe/ref.h"
 
@@ -69,6 +70,9 @@ struct troupe_spawn_options {
 
     /** CPUs its executor may run on, a bit each, when it gets one of its own; 0: any. */
     uint64_t cpu_mask;
+
+    /** What it may take, when it gets a process; the rules of troupe/limits.h go before. */
+    struct troupe_limits limits;
 };
 
 /**

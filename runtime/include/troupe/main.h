@@ -16,10 +16,37 @@
  * Takes its own flags out of the command line, wherever they stand before `--`:
  *
  *     --place 'GLOB=BACKEND[:COUNT][+TRANSPORT]'   where actors live; may be repeated, first match wins
+ *     --limit 'GLOB=LIMITS'                        what processes may take; see troupe/limits.h
+ *     --launch FILE                                options, rules and more actors to start, from a file;
+ *                                                  else from the one that `TROUPE_LAUNCH` names
+ *     --dump-launch                                print all that as such a file, with a comment to each
+ *                                                  value where it was said, and end
  *     --seed N                                     starts the random generators
  *     --mailbox MESSAGES                           most messages that may wait in a mailbox
  *     --stats                                      print the counters at the end, on standard error
  *     --help                                       print the usage
+ *
+ * A launch file is ZPL: four blanks a level, `#` before a comment, quotes around values with a `#`.
+ *
+ *     options
+ *         seed = 7                       # as --seed
+ *         mailbox = 10000                # as --mailbox
+ *         mailbox-bytes = 64M            # most bytes of bodies that may wait in a mailbox
+ *         stop-timeout = 1500ms          # how long the end may take
+ *         args = --top 10 README.md      # the first actor's, if the command line has no words
+ *     place
+ *         rule = w*=thread:4             # as --place, which goes before
+ *         default = *=ecs                # asked last, after what the code asks for
+ *     limit
+ *         rule = plugin=mem:64M,cpu:10s  # as --limit, which goes before
+ *     actors
+ *         tally                          # the name of one more actor
+ *             behaviour = counter        # one of the program's
+ *             args = --greet "dear world"
+ *             place = process            # for this actor before the file's rules
+ *             limits = mem:64M
+ *
+ * Words in `args` are split at blanks; quotes and backslashes keep blanks together, as in a shell.
  *
  * The other words become the first actor's `args`, each ended by a NUL; see troupe_args_next(). A
  * behaviour without `usage` takes none, and a word that is left is then an error.

@@ -54,8 +54,23 @@ struct troupe_system_options {
     /** Placement rules of the command line, each `GLOB=BACKEND[:COUNT][+TRANSPORT]`, ended by NULL. */
     const char *const *place;
 
-    /** Placement rules of the program, ended by NULL; the environment and @ref place go before. */
+    /**
+     * Placement rules of the program, ended by NULL; what @ref place, the environment, the launch file
+     * and the spawn itself say goes before.
+     */
     const char *const *place_default;
+
+    /** Limit rules of the command line, each `GLOB=LIMITS`, see troupe/limits.h; ended by NULL. */
+    const char *const *limit;
+
+    /** Limit rules of the program, ended by NULL; likewise. */
+    const char *const *limit_default;
+
+    /**
+     * Path of a launch file; NULL: what the environment variable `TROUPE_LAUNCH` names, if anything.
+     * What the other options say goes before what it says, but for the program's rules.
+     */
+    const char *launch;
 
     /** Most messages that may wait in a mailbox; 0: ::TROUPE_MAILBOX_MESSAGES_DEFAULT. */
     uint32_t mailbox_messages;
@@ -90,8 +105,11 @@ struct troupe_system_options {
  *
  * Placement: the first rule that matches an actor's name or its behaviour's name wins, among the
  * rules of `options->place` first, then those of the environment variable `TROUPE_PLACE` (separated
- * by `;`), then the spawn's own `place`, then those of `options->place_default`; else `ecs`. At the
- * end of the system a rule that matched nothing is named on standard error.
+ * by `;`), then the launch file's, then the spawn's own `place`, then those of
+ * `options->place_default`; else `ecs`. At the end of the system a rule that matched nothing is named
+ * on standard error. Limits are found alike, with `TROUPE_LIMIT`, and are those of the first match.
+ *
+ * The actors of the launch file are started last, in its order.
  *
  * Mailboxes: actors that share an executor (`ecs`, `thread:N`) share its mailbox and its bound; an
  * actor placed on `thread` has its own.
@@ -100,7 +118,8 @@ struct troupe_system_options {
  * @param out_system  Receives the system.
  *
  * @retval TROUPE_OK               *out_system is set.
- * @retval TROUPE_ERR_INVAL        a rule does not parse, with a caret under the character; or two
+ * @retval TROUPE_ERR_INVAL        a rule does not parse, with a caret under the character; or the launch
+ *                                 file is wrong, with its line and column, or cannot be read; or two
  *                                 behaviours share a name; or one has no name or no `receive`.
  * @retval TROUPE_ERR_UNSUPPORTED  a rule asks for a backend or transport that cannot.
  * @retval TROUPE_ERR_LIMIT        fewer than 256 descriptors are free.
@@ -109,7 +128,7 @@ struct troupe_system_options {
  *
  * @owns    The caller owns *out_system until troupe_system_destroy().
  * @threads any; the caller becomes the owner
- * @blocks  never
+ * @blocks  until the launch file is read
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_new(
     const struct troupe_system_options *options, troupe_system_t **out_system);

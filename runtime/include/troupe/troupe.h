@@ -12,6 +12,7 @@
 #include "troupe/context.h"
 #include "troupe/error.h"
 #include "troupe/export.h"
+#include "troupe/limits.h"
 #include "troupe/main.h"
 #include "troupe/message.h"
 #include "troupe/port.h"

@@ -1,0 +1,34 @@
+/**
+ * @file quantity.h
+ * @brief Numbers with a unit, as people write them: `64M`, `10s`.
+ */
+#ifndef TRP_QUANTITY_H
+#define TRP_QUANTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Room for any quantity, as printed, and its NUL. */
+enum { TRP_QUANTITY_BYTES = 24 };
+
+/**
+ * Read a whole number of at most @p most at *at, which moves behind it.
+ *
+ * @return false: there is none, or it is over; *at is as before.
+ */
+bool trp_number_parse(const char *text, size_t *at, uint64_t most, uint64_t *out_number);
+
+/** Read a size, in bytes or with K, M or G, likewise. */
+bool trp_size_parse(const char *text, size_t *at, uint64_t most, uint64_t *out_bytes);
+
+/** Read a time with its unit, ns, us, ms, s or m, likewise; without one it is in seconds. */
+bool trp_time_parse(const char *text, size_t *at, uint64_t most_ns, uint64_t *out_ns);
+
+/** Print a size with the largest unit that leaves no rest. */
+void trp_size_print(uint64_t bytes, char text[TRP_QUANTITY_BYTES]);
+
+/** Print a time likewise. */
+void trp_time_print(uint64_t ns, char text[TRP_QUANTITY_BYTES]);
+
+#endif

@@ -1,0 +1,169 @@
+#!/bin/sh
+# Launch files as a program takes them: what is wrong is said with its line and column, exit status 2; and
+# --dump-launch prints a file that says the same.
+set -eu
+export LC_ALL=C
+unset TROUPE_PLACE TROUPE_LIMIT TROUPE_LAUNCH
+bin=${TROUPE_BIN_DIR:?is to name the directory of the examples}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+failed=0
+
+# fails TEXT: says what does not hold.
+fails() {
+    echo "FAILED: $*" >&2
+    failed=1
+}
+
+# runs STATUS PROGRAM ARGUMENT...: it ends with that status; what it said is in out and err.
+runs() {
+    expected=$1
+    program=$2
+    shift 2
+    said="$program $*"
+    status=0
+    timeout -k 5 20 "$bin/$program" "$@" >out 2>err || status=$?
+    [ "$status" -eq "$expected" ] ||
+        fails "$said: exit status $status, not $expected: $(head -c 500 err)"
+}
+
+# says TEXT: it did, on standard error.
+says() {
+    grep -q -F -e "$1" err || fails "$said: no '$1' in: $(head -c 500 err)"
+}
+
+# refuses LINE COLUMN TEXT: what is in app.zpl is refused there, with a caret under that column, and
+# nothing is printed on standard output.
+refuses() {
+    for how in run dump environment; do
+        case $how in
+        run) runs 2 hello --launch app.zpl ;;
+        dump) runs 2 hello --launch=app.zpl --dump-launch ;;
+        environment) TROUPE_LAUNCH=app.zpl runs 2 hello ;;
+        esac
+        says "launch file app.zpl, line $1, column $2: "
+        says "$3"
+        under=$(awk '$0 ~ /^ *\^$/ { print index($0, "^") - 4 }' err)
+        [ "$under" = "$2" ] || fails "$said: caret under '$under', not under $2: $(cat err)"
+        [ ! -s out ] || fails "$said: printed $(head -c 200 out)"
+    done
+}
+
+# values FILE: without comments.
+values() {
+    sed 's/ *#.*//; /^$/d' "$1"
+}
+
+# Wrong ones.
+printf 'plaec\n    rule = *=ecs\n' >app.zpl
+refuses 1 1 "unknown section 'plaec'; known here are options, place, limit, actors"
+printf 'options\n    seed = 1\n    sead = 2\n' >app.zpl
+refuses 3 5 "unknown key 'sead'; known here are seed, mailbox"
+printf '# rules\nplace\n    rule = w*=fibre:4\n' >app.zpl
+refuses 3 15 "unknown backend 'fibre'"
+printf 'limit\n    rule = "*=mem:64M,cpu:10h"\n' >app.zpl
+refuses 2 27 'a time in s or m belongs here'
+printf 'place\n  rule = *=ecs\n' >app.zpl
+refuses 2 3 'four blanks'
+printf 'place\n    rule = "*=ecs\n' >app.zpl
+refuses 2 12 'no end'
+printf 'actors\n    a\n        place = thread\n' >app.zpl
+refuses 2 5 'has no behaviour'
+printf 'actors\n    a\n        behaviour = greeter\n    a\n        behaviour = greeter\n' >app.zpl
+refuses 4 5 'on line 2'
+printf 'place\n    rule = a\0=ecs\n' >app.zpl
+runs 2 hello --launch app.zpl
+says 'line 2, column 13: a control character, 0x00'
+printf 'actors\n    a\n        behaviour = greter\n' >app.zpl
+runs 2 hello --launch app.zpl
+says "line 3, column 21: unknown behaviour 'greter'; this program has"
+printf 'options\n    args = word\n' >app.zpl
+runs 2 hello --launch app.zpl
+says 'app.zpl, line 2: this program takes no args'
+
+# No files, or none of ours.
+runs 2 hello --launch nowhere.zpl
+says 'launch file nowhere.zpl cannot be read: No such file or directory'
+runs 2 hello --launch .
+says 'Is a directory'
+head -c 1048577 /dev/zero | tr '\0' '\n' >large.zpl
+runs 2 hello --launch large.zpl
+says 'at most 1 MiB'
+runs 2 hello --launch "$bin/hello"
+says 'launch file '
+runs 2 hello --launch
+says '--launch needs a value'
+runs 2 hello --limit '*=mem:64Q'
+says 'limit rule (command line), character 9'
+TROUPE_LIMIT='*=nice:1;*=nice:99' runs 2 hello
+says 'limit rule (TROUPE_LIMIT), character 8'
+
+# A right one is heard: its words, its rules and its actors.
+printf 'once upon a time\n' >story
+cat >app.zpl <<'END'
+options
+    args = --top 2 story          # of the first actor
+place
+    rule = reader=thread
+    default = *=ecs
+END
+runs 0 wordcount --launch app.zpl --stats
+says '(reader)'
+mv out from-file
+runs 0 wordcount --top 2 story
+cmp -s out from-file || fails "$said: counts otherwise than by a launch file"
+TROUPE_PLACE='reader=ecs' runs 0 wordcount --launch app.zpl --stats
+if grep -q '(reader)' err; then
+    fails "$said: the launch file went before the environment"
+fi
+says "'reader=thread' (app.zpl:4) matched no actor"
+printf 'actors\n    second\n        behaviour = greeter\n        place = thread\n' >app.zpl
+runs 0 hello --launch app.zpl --stats
+says '(second)'
+[ "$(cat out)" = hello ] || fails "$said: printed $(cat out)"
+runs 0 hello --launch /dev/stdin --stats <app.zpl
+says '(second)'
+
+# What is printed says where it is from, and says the same again.
+cat >app.zpl <<'END'
+options
+    mailbox-bytes = 65536K
+limit
+    rule = gre*=nice:1,cpus:0,1,2
+    default = '#=core:0'
+actors
+    second
+        behaviour = greeter
+        args = "'two words' and more"
+        place = thread
+    third
+        behaviour = greeter
+        limits = mem:64M
+END
+TROUPE_PLACE='x=ecs; y = z=thread' runs 0 hello --launch app.zpl --dump-launch --seed 7 \
+    --place 'second=thread:2' --limit '"=mem:1024K'
+cp out first.zpl
+for line in \
+    "seed = 7                                # command line" \
+    "mailbox = 10000                         # default" \
+    "mailbox-bytes = 64M                     # app.zpl:2" \
+    "rule = second=thread:2                  # command line" \
+    "rule = x=ecs                            # environment TROUPE_PLACE" \
+    "rule = gre*=nice:1,cpus:0,1,2           # app.zpl:4" \
+    "default = '#=core:0'                    # app.zpl:5" \
+    "args = '\"two words\" and more'       # app.zpl:9"; do
+    grep -q -F -e "    $line" first.zpl || fails "$said: no '$line' in: $(cat first.zpl)"
+done
+runs 0 hello --launch first.zpl --dump-launch
+cp out second.zpl
+[ "$(values first.zpl)" = "$(values second.zpl)" ] ||
+    fails "$said: says something else: $(diff first.zpl second.zpl)"
+runs 0 hello --launch second.zpl
+[ "$(cat out)" = hello ] || fails "$said: printed $(cat out)"
+
+# What ZPL cannot say is not printed in part.
+runs 2 hello --dump-launch --place "'\"#=ecs"
+says 'no way to write this rule (command line)'
+[ ! -s out ] || fails "$said: printed $(cat out)"
+exit "$failed"
