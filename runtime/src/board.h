@@ -145,7 +145,7 @@ enum trp_node_state {
     TRP_NODE_ENDED = 3,
 };
 
-enum { TRP_NODE_LIMITS_BYTES = 192, TRP_NODE_NAME_BYTES = 64, TRP_NODE_BACKEND_BYTES = 16 };
+enum { TRP_NODE_LIMITS_BYTES = 320, TRP_NODE_NAME_BYTES = 64, TRP_NODE_BACKEND_BYTES = 16 };
 
 /** What all know of a process: how to start it, and how it ended. */
 struct trp_node {
@@ -153,7 +153,6 @@ struct trp_node {
     uint32_t id;
     uint32_t executor; // the one it was started for
     uint64_t token;    // proves that a process is the one that was started; 0 once it has
-    uint64_t cpu_mask;
     bool dedicated;
     char name[TRP_NODE_NAME_BYTES];
     char backend[TRP_NODE_BACKEND_BYTES];
@@ -217,7 +216,7 @@ struct trp_board {
     uint64_t seed;
     uint64_t stop_timeout_ns;
     char rundir[TRP_BOARD_RUNDIR_BYTES];
-    char rules[TRP_BOARD_RULES_BYTES]; // each `SOURCE RULE`, ended by a NUL; the last one is empty
+    char rules[TRP_BOARD_RULES_BYTES]; // of placement, then limits; see trp_rules_write()
     int32_t first_pid;                 // of the first node
 
     // Any thread's.

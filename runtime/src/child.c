@@ -9,6 +9,8 @@
 #include "child.h"
 
 #include "clock.h"
+#include "confine.h"
+#include "limit.h"
 #include "system.h"
 #include "troupe/main.h"
 #include "warden.h"
@@ -62,42 +64,31 @@ bool trp_ticket_read(const char *text, struct trp_ticket *out_ticket)
 
 /* What children need to know. ------------------------------------------------------------------- */
 
-/** Add a rule: which sort, where it was written, and its text. @return false: no room. */
-static bool child_write_rule(struct trp_board *board, size_t *at, char sort, int source, const char *text)
-{
-    int bytes = snprintf(
-        board->rules + *at, sizeof(board->rules) - 1 - *at, "%c%c%s", sort, 'a' + source, text);
-    *at += (size_t)bytes + 1;
-    return *at < sizeof(board->rules);
-}
-
 enum troupe_err trp_child_describe(struct troupe_system *system)
 {
     size_t at = 0;
-    bool fits = true;
-    for (const struct trp_rule *rule = system->placement.rules; rule != NULL && fits;
-         rule = rule->next) {
-        fits = child_write_rule(system->board, &at, 'p', (int)rule->source, rule->text);
+    struct trp_board *board = system->board;
+    const struct trp_plan *plan = &system->plan;
+    if (trp_rules_write(plan->placement.rules, board->rules, sizeof(board->rules), &at) &&
+        trp_rules_write(plan->limits, board->rules, sizeof(board->rules), &at)) {
+        return TROUPE_OK;
     }
-    return fits ? TROUPE_OK
-                : TRP_EXPLAIN(
-                      TROUPE_ERR_LIMIT,
-                      "the rules of the system have more than %d bytes, so processes cannot know them; "
-                      "write fewer, with patterns",
-                      TRP_BOARD_RULES_BYTES);
+    return TRP_EXPLAIN(
+        TROUPE_ERR_LIMIT,
+        "the rules of the system have more than %d bytes, so processes cannot know them; write "
+        "fewer, "
+        "with patterns",
+        TRP_BOARD_RULES_BYTES);
 }
 
 /** Read the rules that the first process wrote. */
 static enum troupe_err child_read_rules(troupe_system_t *system)
 {
-    enum troupe_err err = TROUPE_OK;
-    const char *text = system->board->rules;
-    for (; *text != '\0' && err == TROUPE_OK; text += strlen(text) + 1) {
-        const char *rules[] = {text + 2, NULL};
-        enum trp_rule_source source = (enum trp_rule_source)(text[1] - 'a');
-        err = trp_placement_add(&system->placement, rules, source);
-    }
-    return err;
+    size_t at = 0;
+    char *bytes = system->board->rules;
+    struct trp_plan *plan = &system->plan;
+    enum troupe_err err = trp_rules_read(&plan->placement.rules, &trp_placement_kind, bytes, &at);
+    return err == TROUPE_OK ? trp_rules_read(&plan->limits, &trp_limits_kind, bytes, &at) : err;
 }
 
 /* The course. ----------------------------------------------------------------------------------- */
@@ -132,30 +123,16 @@ static const struct troupe_backend_ops *child_backend(const struct trp_node *nod
     return NULL;
 }
 
-static void child_set_cpus(uint64_t cpu_mask)
-{
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    for (unsigned cpu = 0; cpu < 64; cpu++) {
-        if ((cpu_mask >> cpu & 1) != 0) {
-            CPU_SET(cpu, &cpus);
-        }
-    }
-    if (cpu_mask != 0 && sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
-        child_give_up("its CPU set names no CPU of this machine");
-    }
-}
-
 /** Run until the executor this process was started for has ended, and all others here with it. */
 static void child_run(troupe_system_t *system)
 {
     trp_executor_run(system->executor);
     struct pollfd wake = {.fd = system->wake_fd, .events = POLLIN};
     for (;;) {
-        trp_system_reap(system);
         (void)pthread_mutex_lock(&system->lock);
         bool done = system->carried_count == 0;
         (void)pthread_mutex_unlock(&system->lock);
+        trp_system_reap(system); // after that look: the last one is among them
         if (done) {
             break;
         }
@@ -184,11 +161,16 @@ static _Noreturn void child_main(
     if (ops->enter(node->name, board->first_pid) != TROUPE_OK) {
         _exit(EXIT_FAILURE); // the parent is gone, and nobody is left to be told
     }
-    child_set_cpus(node->cpu_mask);
+    struct troupe_limits limits = {0};
+    if (trp_limits_parse(node->limits, 0, "board", &limits) != TROUPE_OK ||
+        trp_confine_threads(&limits) != TROUPE_OK) {
+        child_give_up(troupe_error_detail());
+    }
     troupe_system_t *system = NULL;
     if (trp_system_new_child(behaviours, board, ticket, node, &system) != TROUPE_OK ||
         child_read_rules(system) != TROUPE_OK ||
-        trp_warden_adopt(system, ticket->leash_fd) != TROUPE_OK) {
+        trp_warden_adopt(system, ticket->leash_fd) != TROUPE_OK ||
+        trp_confine_process(&limits) != TROUPE_OK) {
         child_give_up(troupe_error_detail());
     }
     atomic_store_explicit(&node->state, TRP_NODE_RUNNING, memory_order_release);

@@ -20,11 +20,13 @@ struct main_line {
     const char *program;
     const char **place; // ended by NULL
     size_t place_count;
-    char *words; // for the first actor, each ended by a NUL
-    size_t words_bytes;
-    size_t word_count;
+    const char **limit; // ended by NULL
+    size_t limit_count;
+    const char *launch;
+    struct trp_words words; // for the first actor
     uint64_t seed;
-    uint32_t mailbox_messages;
+    uint64_t mailbox_messages;
+    bool dump_launch;
     bool stats;
     bool help;
 };
@@ -54,16 +56,20 @@ static void main_print_usage(FILE *file, const char *program, const struct troup
 {
     (void)fprintf(
         file,
-        "usage: %s [--place 'GLOB=BACKEND[:COUNT][+TRANSPORT]']... [--seed N] [--mailbox "
-        "MESSAGES]\n"
-        "       [--stats] [--help]%s%s\n\n"
-        "  --place    where actors live; the first rule that matches a name wins\n"
-        "  --seed     starts the random generators\n"
-        "  --mailbox  most messages that may wait in a mailbox\n"
-        "  --stats    print what became of all messages, at the end, on standard error\n\n"
+        "usage: %s [--place 'GLOB=BACKEND[:COUNT][+TRANSPORT]']... [--limit 'GLOB=LIMITS']...\n"
+        "       [--launch FILE] [--dump-launch] [--seed N] [--mailbox MESSAGES] [--stats] [--help]"
+        "%s%s\n\n"
+        "  --place        where actors live; the first rule that matches a name wins\n"
+        "  --limit        what processes may take, as in "
+        "'plugin=mem:64M,cpu:10s,files:100,core:0'\n"
+        "  --launch       a file of options, rules and more actors to start\n"
+        "  --dump-launch  print all that as such a file, with where it was said, and end\n"
+        "  --seed         starts the random generators\n"
+        "  --mailbox      most messages that may wait in a mailbox\n"
+        "  --stats        print what became of all messages, at the end, on standard error\n\n"
         "backends:\n",
         program,
-        first->usage != NULL ? " " : "",
+        first->usage != NULL ? "\n       " : "",
         first->usage != NULL ? first->usage : "");
     const struct troupe_backend_ops *ops = NULL;
     for (uint32_t i = 0; (ops = troupe_backend_get(i)) != NULL; i++) {
@@ -103,38 +109,72 @@ static const char *main_flag_value(int argc, char **argv, int *at, const char *n
     return argv[++*at];
 }
 
+/** Take the value of a flag that wants a number. @return false: it is wrong, and was said so. */
+static bool main_take_number(
+    const struct main_line *line,
+    const char *flag,
+    const char *value,
+    uint64_t most,
+    uint64_t *out_number)
+{
+    if (main_parse_number(value, most, out_number)) {
+        return true;
+    }
+    (void)fprintf(
+        stderr, "%s: %s '%s': a whole number from 1 belongs there\n", line->program, flag, value);
+    return false;
+}
+
+enum main_flag { MAIN_PLACE, MAIN_LIMIT, MAIN_LAUNCH, MAIN_SEED, MAIN_MAILBOX, MAIN_FLAG_COUNT };
+
+static const char *const main_flag_names[MAIN_FLAG_COUNT] = {
+    [MAIN_PLACE] = "--place",
+    [MAIN_LIMIT] = "--limit",
+    [MAIN_LAUNCH] = "--launch",
+    [MAIN_SEED] = "--seed",
+    [MAIN_MAILBOX] = "--mailbox",
+};
+
+/** Keep the value of a flag. @return false: it is wrong, and was said so. */
+static bool main_keep_value(struct main_line *line, enum main_flag flag, const char *value)
+{
+    switch (flag) {
+    case MAIN_PLACE:
+        line->place[line->place_count++] = value;
+        return true;
+    case MAIN_LIMIT:
+        line->limit[line->limit_count++] = value;
+        return true;
+    case MAIN_LAUNCH:
+        line->launch = value;
+        return true;
+    case MAIN_SEED:
+        return main_take_number(line, main_flag_names[flag], value, UINT64_MAX, &line->seed);
+    case MAIN_MAILBOX:
+        return main_take_number(
+            line, main_flag_names[flag], value, UINT32_MAX, &line->mailbox_messages);
+    case MAIN_FLAG_COUNT:
+        break;
+    }
+    return false;
+}
+
 /** Take a flag with a value. @return false: the word is none of these. */
 static bool main_take_value(struct main_line *line, int argc, char **argv, int *at, bool *wrong)
 {
-    static const char *const names[] = {"--place", "--seed", "--mailbox"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (unsigned flag = 0; flag < MAIN_FLAG_COUNT; flag++) {
         bool missing = false;
-        const char *value = main_flag_value(argc, argv, at, names[i], &missing);
+        const char *name = main_flag_names[flag];
+        const char *value = main_flag_value(argc, argv, at, name, &missing);
         if (missing) {
-            (void)fprintf(stderr, "%s: %s needs a value; see --help\n", line->program, names[i]);
+            (void)fprintf(stderr, "%s: %s needs a value; see --help\n", line->program, name);
             *wrong = true;
             return true;
         }
-        if (value == NULL) {
-            continue;
+        if (value != NULL) {
+            *wrong = !main_keep_value(line, (enum main_flag)flag, value);
+            return true;
         }
-        uint64_t number = 0;
-        if (i == 0) {
-            line->place[line->place_count++] = value;
-        } else if (!main_parse_number(value, i == 1 ? UINT64_MAX : UINT32_MAX, &number)) {
-            (void)fprintf(
-                stderr,
-                "%s: %s '%s': a whole number from 1 belongs there\n",
-                line->program,
-                names[i],
-                value);
-            *wrong = true;
-        } else if (i == 1) {
-            line->seed = number;
-        } else {
-            line->mailbox_messages = (uint32_t)number;
-        }
-        return true;
     }
     return false;
 }
@@ -147,6 +187,8 @@ static bool main_take_flag(struct main_line *line, int argc, char **argv, int *a
         line->stats = true;
     } else if (strcmp(word, "--help") == 0) {
         line->help = true;
+    } else if (strcmp(word, "--dump-launch") == 0) {
+        line->dump_launch = true;
     } else if (strcmp(word, "--") != 0) {
         return main_take_value(line, argc, argv, at, wrong);
     }
@@ -156,9 +198,8 @@ static bool main_take_flag(struct main_line *line, int argc, char **argv, int *a
 static void main_take_word(struct main_line *line, const char *word)
 {
     size_t bytes = strlen(word) + 1;
-    memcpy(line->words + line->words_bytes, word, bytes);
-    line->words_bytes += bytes;
-    line->word_count++;
+    memcpy(line->words.bytes + line->words.byte_count, word, bytes);
+    line->words.byte_count += bytes;
 }
 
 /** Read the command line. @return false: it is wrong, and was said so. */
@@ -177,25 +218,56 @@ static bool main_parse(struct main_line *line, int argc, char **argv)
     return !wrong;
 }
 
+static struct troupe_system_options main_options(
+    const struct main_line *line, const struct troupe_behaviour *const *behaviours)
+{
+    return (struct troupe_system_options){
+        .behaviours = behaviours,
+        .place = line->place,
+        .limit = line->limit,
+        .launch = line->launch,
+        .seed = line->seed,
+        .mailbox_messages = (uint32_t)line->mailbox_messages,
+    };
+}
+
+/** Choose the words of the first actor: those of the command line, else those of the launch file. */
+static enum troupe_err main_choose_words(
+    const struct main_line *line,
+    const struct trp_launch *launch,
+    const struct troupe_behaviour *first,
+    struct trp_words *out_words)
+{
+    *out_words = line->words.byte_count > 0 ? line->words : launch->args.words;
+    if (out_words->byte_count == 0 || first->usage != NULL) {
+        return TROUPE_OK;
+    }
+    return TRP_EXPLAIN(
+        TROUPE_ERR_INVAL,
+        "launch file %s, line %u: this program takes no args",
+        launch->name,
+        launch->args.line);
+}
+
 /** Make the system and its first actor. */
 static enum troupe_err main_start(
     const struct main_line *line, const struct troupe_behaviour *const *behaviours)
 {
-    const struct troupe_system_options options = {
-        .behaviours = behaviours,
-        .place = line->place,
-        .seed = line->seed,
-        .mailbox_messages = line->mailbox_messages,
-    };
+    const struct troupe_system_options options = main_options(line, behaviours);
     enum troupe_err err = troupe_system_new(&options, &main_system);
     if (err != TROUPE_OK) {
         return err;
     }
     main_install_handlers();
+    struct trp_words words = {0};
+    err = main_choose_words(line, &main_system->plan.launch, behaviours[0], &words);
+    if (err != TROUPE_OK) {
+        return err;
+    }
     const struct troupe_spawn_options spawn = {
         .behaviour = behaviours[0],
-        .args = line->words,
-        .args_bytes = line->words_bytes,
+        .args = words.bytes,
+        .args_bytes = words.byte_count,
     };
     return trp_spawn(troupe_system_context(main_system), &spawn, true, NULL);
 }
@@ -225,14 +297,38 @@ static int main_status(const struct main_line *line)
     return exit.code > STATUS_CODE_MAX ? STATUS_CODE_MAX : exit.code;
 }
 
+/** Say what is wrong. @return the exit status that it means. */
+static int main_refuse(const struct main_line *line, enum troupe_err err)
+{
+    (void)fprintf(stderr, "%s: %s\n", line->program, troupe_error_detail());
+    return err == TROUPE_ERR_INVAL || err == TROUPE_ERR_UNSUPPORTED ? STATUS_USAGE : STATUS_FAILED;
+}
+
+/** Print the launch that command line, environment and launch file make together. */
+static int main_dump(const struct main_line *line, const struct troupe_behaviour *const *behaviours)
+{
+    const struct troupe_system_options options = main_options(line, behaviours);
+    struct trp_plan plan = {0};
+    struct trp_words words = {0};
+    enum troupe_err err = trp_plan_make(&options, &plan);
+    if (err == TROUPE_OK) {
+        err = main_choose_words(line, &plan.launch, behaviours[0], &words);
+    }
+    if (err == TROUPE_OK) {
+        err = trp_plan_dump(&plan, &line->words, stdout);
+    }
+    int status = err == TROUPE_OK ? 0 : main_refuse(line, err);
+    trp_plan_fini(&plan);
+    return status;
+}
+
 static int main_run(const struct main_line *line, const struct troupe_behaviour *const *behaviours)
 {
     enum troupe_err err = main_start(line, behaviours);
     if (err != TROUPE_OK) {
-        (void)fprintf(stderr, "%s: %s\n", line->program, troupe_error_detail());
-        bool usage = err == TROUPE_ERR_INVAL || err == TROUPE_ERR_UNSUPPORTED;
+        int refused = main_refuse(line, err);
         (void)troupe_system_destroy(&main_system);
-        return usage ? STATUS_USAGE : STATUS_FAILED;
+        return refused;
     }
     if (troupe_run(main_system) != TROUPE_OK) {
         (void)fprintf(stderr, "%s: %s\n", line->program, troupe_error_detail());
@@ -258,10 +354,11 @@ int troupe_main(int argc, char **argv, const struct troupe_behaviour *const *beh
     struct main_line line = {
         .program = slash != NULL ? slash + 1 : behaviours[0]->name,
         .place = calloc((size_t)argc + 1, sizeof(*line.place)),
-        .words = malloc(bytes),
+        .limit = calloc((size_t)argc + 1, sizeof(*line.limit)),
+        .words = {.bytes = malloc(bytes)},
     };
     int status = STATUS_USAGE;
-    if (line.place == NULL || line.words == NULL) {
+    if (line.place == NULL || line.limit == NULL || line.words.bytes == NULL) {
         (void)fprintf(stderr, "%s: no memory for the command line\n", line.program);
         status = STATUS_FAILED;
     } else if (!main_parse(&line, argc, argv)) {
@@ -269,13 +366,17 @@ int troupe_main(int argc, char **argv, const struct troupe_behaviour *const *beh
     } else if (line.help) {
         main_print_usage(stdout, line.program, behaviours[0]);
         status = 0;
-    } else if (line.word_count > 0 && behaviours[0]->usage == NULL) {
-        (void)fprintf(stderr, "%s: unknown word '%s'; see --help\n", line.program, line.words);
+    } else if (line.words.byte_count > 0 && behaviours[0]->usage == NULL) {
+        (void)fprintf(
+            stderr, "%s: unknown word '%s'; see --help\n", line.program, line.words.bytes);
+    } else if (line.dump_launch) {
+        status = main_dump(&line, behaviours);
     } else {
         status = main_run(&line, behaviours);
     }
     free(line.place);
-    free(line.words);
+    free(line.limit);
+    trp_words_fini(&line.words);
     return status;
 }
 

@@ -218,7 +218,7 @@ bool trp_system_shut_down(troupe_system_t *system)
         return false;
     }
     trp_system_remove_executor(system, system->executor);
-    trp_placement_warn(&system->placement);
+    trp_plan_warn(&system->plan);
     system->stopped = true;
     return true;
 }

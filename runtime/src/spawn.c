@@ -4,6 +4,7 @@
  *     placement --> executor (found, or started) --> row (added, or reserved) --> START
  */
 #include "executor.h"
+#include "limit.h"
 #include "listener.h"
 #include "system.h"
 #include "warden.h"
@@ -67,7 +68,7 @@ static enum troupe_err spawn_check(
 static enum troupe_err spawn_find_rule(
     troupe_system_t *system, const struct troupe_spawn_options *options, struct trp_rule **out_rule)
 {
-    struct trp_placement *placement = &system->placement;
+    struct trp_placement *placement = &system->plan.placement;
     const char *behaviour_name = options->behaviour->name;
     *out_rule = trp_placement_match(placement, options->name, behaviour_name, true);
     if (*out_rule == NULL && options->place != NULL) {
@@ -190,7 +191,11 @@ static enum troupe_err spawn_prepare_process(
     if (process != NULL) {
         seat->transport = (uint8_t)rule->place.transport;
         process->dedicated = rule->place.count == 0;
-        process->cpu_mask = options->cpu_mask;
+        struct troupe_limits limits;
+        trp_limit_rules_match(
+            system->plan.limits, options->name, options->behaviour->name, &options->limits, &limits);
+        limits.cpu_mask = limits.cpu_mask != 0 ? limits.cpu_mask : options->cpu_mask;
+        trp_limits_print(&limits, process->limits);
         (void)snprintf(process->name, sizeof(process->name), "%s", name);
         (void)snprintf(process->backend, sizeof(process->backend), "%s", rule->place.ops->name);
         err = trp_listener_open(board->rundir, seat, &target->listener_fd);

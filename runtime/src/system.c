@@ -560,26 +560,18 @@ static enum troupe_err system_configure(
 static enum troupe_err system_configure_all(
     troupe_system_t *system, const struct troupe_system_options *options)
 {
-    system->mailbox_messages = options->mailbox_messages != 0 ? options->mailbox_messages
-                                                              : TROUPE_MAILBOX_MESSAGES_DEFAULT;
-    system->mailbox_bytes =
-        options->mailbox_bytes != 0 ? options->mailbox_bytes : TROUPE_MAILBOX_BYTES_DEFAULT;
-    system->stop_timeout_ns =
-        options->stop_timeout_ns != 0 ? options->stop_timeout_ns : TROUPE_STOP_TIMEOUT_DEFAULT_NS;
-    system->seed = options->seed;
+    enum troupe_err err = trp_plan_make(options, &system->plan);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    system->mailbox_messages = system->plan.mailbox_messages.value;
+    system->mailbox_bytes = system->plan.mailbox_bytes.value;
+    system->stop_timeout_ns = system->plan.stop_timeout_ns.value;
+    system->seed = system->plan.seed.value;
     if (system->seed == 0) {
         (void)!getrandom(&system->seed, sizeof(system->seed), 0);
     }
-    struct trp_placement *placement = &system->placement;
-    enum troupe_err err = trp_placement_add(placement, options->place, TRP_RULE_COMMAND_LINE);
-    if (err == TROUPE_OK) {
-        const char *environment = getenv("TROUPE_PLACE"); // NOLINT(concurrency-mt-unsafe)
-        err = trp_placement_add_text(placement, environment, TRP_RULE_ENVIRONMENT);
-    }
-    if (err == TROUPE_OK) {
-        err = trp_placement_add(placement, options->place_default, TRP_RULE_PROGRAM);
-    }
-    return err;
+    return TROUPE_OK;
 }
 
 static void *system_probe(void *lock)
@@ -625,7 +617,8 @@ static enum troupe_err system_open_board(troupe_system_t *system)
 static enum trp_transport system_callers_transport(const troupe_system_t *system)
 {
     enum trp_transport farthest = TRP_TRANSPORT_NEAREST;
-    for (const struct trp_rule *rule = system->placement.rules; rule != NULL; rule = rule->next) {
+    for (const struct trp_rule *rule = system->plan.placement.rules; rule != NULL;
+         rule = rule->next) {
         if ((rule->place.ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0 &&
             rule->place.transport > farthest) {
             farthest = rule->place.transport;
@@ -676,7 +669,8 @@ static enum troupe_err system_open_backends(troupe_system_t *system)
 {
     enum troupe_err err = TROUPE_OK;
     (void)pthread_mutex_lock(&system->lock);
-    for (const struct trp_rule *rule = system->placement.rules; rule != NULL && err == TROUPE_OK;
+    for (const struct trp_rule *rule = system->plan.placement.rules;
+         rule != NULL && err == TROUPE_OK;
          rule = rule->next) {
         void *self = NULL;
         err = trp_system_backend(system, rule->place.ops, &self);
@@ -696,7 +690,7 @@ static void system_free(troupe_system_t *system)
     }
     trp_wire_context_free(system->context);
     trp_frame_pool_fini(&system->frames);
-    trp_placement_fini(&system->placement);
+    trp_plan_fini(&system->plan);
     trp_idmap_fini(&system->executors);
     trp_rundir_close(&system->rundir);
     trp_board_close(&system->board);
@@ -713,6 +707,15 @@ static void system_free(troupe_system_t *system)
     (void)pthread_mutex_destroy(&system->pool_lock);
     (void)pthread_mutex_destroy(&system->start_lock);
     free(system);
+}
+
+/** Destroy a system that could start some actors only, and say again why. */
+static void system_give_up(troupe_system_t *system)
+{
+    char why[1024];
+    (void)snprintf(why, sizeof(why), "%s", troupe_error_detail());
+    (void)troupe_system_destroy(&system); // who hangs in a callback keeps it
+    trp_error_set_detail("%s", why);
 }
 
 static int32_t system_cpu_count(void)
@@ -772,6 +775,11 @@ enum troupe_err troupe_system_new(
     }
     if (err != TROUPE_OK) {
         system_free(system);
+        return err;
+    }
+    err = trp_plan_start(&system->plan, options->behaviours, &system->executor->context);
+    if (err != TROUPE_OK) {
+        system_give_up(system);
         return err;
     }
     *out_system = system;

@@ -10,7 +10,7 @@
 
 #include "board.h"
 #include "executor.h"
-#include "placement.h"
+#include "plan.h"
 #include "rundir.h"
 #include "troupe/backend.h"
 #include "troupe/system.h"
@@ -73,7 +73,7 @@ struct troupe_system {
     void *context; // ZeroMQ's
     struct trp_frame_pool frames;
     struct trp_spinners spinners;
-    struct trp_placement placement; // its pools: guarded by `lock`
+    struct trp_plan plan; // the pools of its placement: guarded by `lock`
 
     int wake_fd;  // an eventfd that wakes executor 0
     int epoll_fd; // -1 until troupe_system_fd()

@@ -306,7 +306,6 @@ static enum troupe_err warden_run(
     const struct troupe_executor_spec spec = {
         .name = node->name,
         .id = node->executor,
-        .cpu_mask = node->cpu_mask,
         .runner = warden->system->runner,
         .ticket = start.ticket,
         .fds = start.inherited,
