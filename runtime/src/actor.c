@@ -392,7 +392,8 @@ static void actor_meet_held(struct troupe_executor *executor, struct trp_held *h
         struct trp_held *next = held->next;
         executor->held_count--;
         if (refuse) {
-            actor_bury(executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
+            actor_bury(
+                executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
         } else if (held->item.kind == TRP_KIND_STOP) {
             trp_actor_meet_stop(executor, &held->item);
         } else {
@@ -602,7 +603,8 @@ void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item
     } else if (
         (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
         trp_world_awaits(&executor->world, index, generation)) {
-        (void)actor_hold(executor, executor->loop, item); // without memory it starts, and is asked again
+        (void)actor_hold(
+            executor, executor->loop, item); // without memory it starts, and is asked again
     }
 }
 

@@ -32,12 +32,13 @@ static uint64_t board_cookie(void)
 
 static enum troupe_err board_map(int fd, struct trp_board **out_board)
 {
-    void *memory =
-        mmap(NULL, sizeof(struct trp_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    void *memory = mmap(
+        NULL, sizeof(struct trp_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (memory == MAP_FAILED) {
         return TRP_EXPLAIN(
             TROUPE_ERR_NOMEM,
-            "no address space for the %zu MiB that the processes of a system share (errno %d); raise "
+            "no address space for the %zu MiB that the processes of a system share (errno %d); "
+            "raise "
             "the limit of address space",
             sizeof(struct trp_board) >> 20,
             errno);
@@ -128,8 +129,7 @@ struct trp_seat *trp_board_take_seat(
     }
     if (seat != NULL) {
         memset(seat, 0, sizeof(*seat));
-        trp_gate_init(
-            &seat->gate, (int64_t)board->mailbox_messages, (int64_t)board->mailbox_bytes);
+        trp_gate_init(&seat->gate, (int64_t)board->mailbox_messages, (int64_t)board->mailbox_bytes);
         uint32_t index = (uint32_t)(seat - board->seats);
         if (index >= atomic_load_explicit(&board->seat_high, memory_order_relaxed)) {
             atomic_store_explicit(&board->seat_high, index + 1, memory_order_release);

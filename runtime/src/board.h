@@ -79,7 +79,7 @@ struct trp_ledger {
     _Atomic int64_t taken_bytes;
     _Atomic int32_t reserve_messages; // taken from the reserve, and not back there yet
     _Atomic bool is_hungry;           // counted in the gate's `hungry_count`
-    uint32_t from;          // executors; const while it is open
+    uint32_t from;                    // executors; const while it is open
     uint32_t to;
     uint64_t cookie; // what its frames carry; const while it is open
     bool is_loop;    // of an executor to itself, which needs no FIN
@@ -122,16 +122,17 @@ struct trp_seat {
     uint32_t id;
     uint32_t node;
     bool is_port;
-    bool failed;      // its only actor could not start
-    bool listens;     // other processes reach it by ipc, or by tcp
+    bool failed;       // its only actor could not start
+    bool listens;      // other processes reach it by ipc, or by tcp
     uint8_t transport; // an enum trp_transport: how it is reached
     uint16_t tcp_port;
     char name[TRP_SEAT_NAME_BYTES];
-    uint32_t first_in;               // ledgers into it, index + 1
-    _Atomic uint32_t in_open_count;  // of them, those whose FIN is to come; written under the lock
-    _Atomic uint32_t out_open_count; // ledgers out of it that are not closed; written under the lock
-    uint32_t first_name;             // names its actors go by, index + 1
-    uint64_t mail_accepted;          // of ledgers into it that were added to the sums
+    uint32_t first_in;              // ledgers into it, index + 1
+    _Atomic uint32_t in_open_count; // of them, those whose FIN is to come; written under the lock
+    _Atomic uint32_t
+        out_open_count;     // ledgers out of it that are not closed; written under the lock
+    uint32_t first_name;    // names its actors go by, index + 1
+    uint64_t mail_accepted; // of ledgers into it that were added to the sums
     uint64_t mail_handled;
     uint64_t mail_dead;
     uint64_t mail_unknown;
@@ -175,7 +176,7 @@ struct trp_board_waiter {
 
 /** The pool of a rule or a spawn whose executors are processes: one for the whole system. */
 struct trp_board_pool {
-    char text[96]; // the rule
+    char text[96];  // the rule
     uint32_t first; // of its slots
     uint32_t count;
     uint32_t turn; // where the next nameless actor goes
@@ -305,7 +306,8 @@ static inline bool trp_seat_holds(
 {
     uint64_t hand = trp_counted(&seat->hand);
     uint64_t mask = (UINT64_C(1) << 40) - 1;
-    return hand >> 40 == ledger_index + 1 && (hand & mask) == (trp_counted(&ledger->handled) & mask);
+    return hand >> 40 == ledger_index + 1 &&
+           (hand & mask) == (trp_counted(&ledger->handled) & mask);
 }
 
 /* Processes. ------------------------------------------------------------------------------------ */

@@ -14,7 +14,8 @@
 
 static enum troupe_err confine_explain(const char *what)
 {
-    return TRP_EXPLAIN(TROUPE_ERR_INVAL, "the limit `%s` cannot be set here: errno %d", what, errno);
+    return TRP_EXPLAIN(
+        TROUPE_ERR_INVAL, "the limit `%s` cannot be set here: errno %d", what, errno);
 }
 
 enum troupe_err trp_confine_threads(const struct troupe_limits *limits)

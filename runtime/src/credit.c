@@ -18,7 +18,7 @@ enum {
     CHUNK_BODY_BYTES = 1024, // that go with the credit of a message, if they are not needed now
     GRANT_SHARE = 4,         // the hungry get this share at most
     RESUME_SHARE = 8, // and are fed when they may have this share, so that it is worth a wake-up
-    GRANT_SHARE_REMOTE = 2,  // likewise by ipc and tcp, where asking costs more
+    GRANT_SHARE_REMOTE = 2, // likewise by ipc and tcp, where asking costs more
     RESUME_SHARE_REMOTE = 4,
 };
 

@@ -71,8 +71,7 @@ static void deaths_settle_ledger(
 }
 
 /** Go through the mail from and to a process that died. @threads holding the board's lock */
-static void deaths_settle_ledgers(
-    struct trp_board *board, uint32_t node, struct trp_deaths *deaths)
+static void deaths_settle_ledgers(struct trp_board *board, uint32_t node, struct trp_deaths *deaths)
 {
     uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
@@ -123,8 +122,7 @@ void trp_deaths_settle(
     *out_deaths = (struct trp_deaths){0};
     bool watched = false;
     trp_board_lock(board);
-    bool never_ran =
-        atomic_load_explicit(&node->state, memory_order_acquire) == TRP_NODE_ASKED;
+    bool never_ran = atomic_load_explicit(&node->state, memory_order_acquire) == TRP_NODE_ASKED;
     out_deaths->died = deaths_mark(board, node->id, never_ran);
     deaths_forget(board, node);
     if (out_deaths->died) {

@@ -26,11 +26,11 @@ enum {
     SWEEP_TURNS = 64,    // how often the clock is looked at for it
     TIMERS_NS = 20000,   // about how late a busy executor may see that a timer is due
     TIMERS_STRIDE_MAX = 63,
-    LAST_FRAMES = 4096, // of a process that died
-    REMOTE_FRAMES = 64, // by ipc and tcp, a turn
+    LAST_FRAMES = 4096,           // of a process that died
+    REMOTE_FRAMES = 64,           // by ipc and tcp, a turn
     CLOSE_STEP_NS = 1000000,      // how soon an executor that closes looks for words on the board,
     CLOSE_STEP_NS_MAX = 64000000, // and how seldom in the end
-    LONE_ROUNDS = 16, // rounds of a turn in which one message follows the other
+    LONE_ROUNDS = 16,             // rounds of a turn in which one message follows the other
 };
 
 enum troupe_err trp_executor_new(
@@ -599,7 +599,8 @@ void trp_executor_run(struct troupe_executor *executor)
     executor->is_looping = true;
     while (!executor->ending) {
         if (!trp_executor_turn(executor) && !executor->ending) {
-            trp_executor_end_if_done(executor); // the last of the others in its process may have ended
+            trp_executor_end_if_done(
+                executor); // the last of the others in its process may have ended
             trp_executor_wait(executor, trp_executor_timeout_ns(executor));
         }
     }

@@ -60,8 +60,8 @@ struct troupe_executor {
     pthread_t owner; // whose thread it is, from the start of its loop
     uint64_t random_state;
 
-    struct trp_seat *seat; // on the board: what other executors and processes know of it
-    struct trp_gate *gate; // its seat's
+    struct trp_seat *seat;         // on the board: what other executors and processes know of it
+    struct trp_gate *gate;         // its seat's
     struct trp_counters *counters; // its seat's
     int wake_fd; // an eventfd that ends its sleep; anyone writes to it, holding the system's lock
     struct trp_mailbox mailbox;
@@ -96,11 +96,11 @@ struct troupe_executor {
     bool ending;     // the loop is to end
     bool closed_out; // its links are finished: what is sent now is a dead letter
 
-    _Atomic bool has_word; // some receiver asked for its link to be finished. Any thread's
-    uint32_t finished_count;   // links that said FIN and wait for the receiver to meet it
-    uint32_t deaths_seen;      // of the board's
-    uint64_t handled_count;    // messages, for the budget of a turn
-    int listener_fd;           // where it is to listen from the next turn on; -1: nowhere
+    _Atomic bool has_word;   // some receiver asked for its link to be finished. Any thread's
+    uint32_t finished_count; // links that said FIN and wait for the receiver to meet it
+    uint32_t deaths_seen;    // of the board's
+    uint64_t handled_count;  // messages, for the budget of a turn
+    int listener_fd;         // where it is to listen from the next turn on; -1: nowhere
 
     uint32_t held_count;    // messages that wait for their actors' STARTs
     struct trp_stop *stops; // local actors to stop once the running callback returns

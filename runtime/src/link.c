@@ -10,19 +10,17 @@
 #include <sys/random.h>
 
 /*
- * Opening and closing links, and sending their frames. Credit is in credit.c.
+ * Opening links, and sending their frames. Credit is in credit.c, what is kept of frames in kept.c, the end of
+ * links in link_end.c.
  *
- *     trp_link_open     attach to the peer (lock), connect a PUSH
+ *     trp_link_open     a ledger on the board, and a PUSH connected to the peer
  *     ... frames ...
- *     trp_link_finish   the last frame is a FIN; nothing of the peer is touched after it
- *     the peer          meets the FIN, compares the counts, and may go
  *
  * So whoever is attached keeps the peer, its mailbox and its gate alive, and nobody else needs to.
  */
 
 enum {
     SMALL_FRAME_BYTES = 512, // what a link keeps for its open frame while little is sent
-    COPIED_BYTES_MAX = 8192, // larger frames are given to ZeroMQ rather than copied
     OLD_NS = 100000,
 };
 
@@ -43,7 +41,7 @@ static struct trp_link *link_new(struct troupe_executor *executor, uint32_t peer
     return link;
 }
 
-static void link_drop_frame(struct troupe_executor *executor, struct trp_outframe *frame)
+void trp_link_drop_frame(struct troupe_executor *executor, struct trp_outframe *frame)
 {
     if (frame->capacity == TRP_FRAME_BYTES_MAX) {
         trp_frame_give_back(frame->bytes, executor->frames.pool);
@@ -54,8 +52,7 @@ static void link_drop_frame(struct troupe_executor *executor, struct trp_outfram
     frame->capacity = 0;
 }
 
-/** Free a link whose two ways are closed; leave any other alone. */
-static void link_release(struct troupe_executor *executor, struct trp_link *link)
+void trp_link_release(struct troupe_executor *executor, struct trp_link *link)
 {
     if (link->out_open || link->in_open || link->finished) {
         return;
@@ -64,7 +61,7 @@ static void link_release(struct troupe_executor *executor, struct trp_link *link
     trp_idmap_remove(&executor->links, link->peer_id);
     executor->last_out = executor->last_out == link ? NULL : executor->last_out;
     executor->last_in = executor->last_in == link ? NULL : executor->last_in;
-    link_drop_frame(executor, &link->frame);
+    trp_link_drop_frame(executor, &link->frame);
     free(link->refused);
     free(link->given);
     free(link);
@@ -120,8 +117,8 @@ static enum troupe_err link_connect(
 static enum troupe_err link_open_out(struct troupe_executor *executor, struct trp_link *link)
 {
     struct trp_board *board = executor->system->board;
-    enum troupe_err err = trp_board_open_ledger(
-        board, executor->seat, link->peer_id, &link->ledger, &link->seat);
+    enum troupe_err err =
+        trp_board_open_ledger(board, executor->seat, link->peer_id, &link->ledger, &link->seat);
     if (err == TROUPE_ERR_LIMIT) {
         return TRP_EXPLAIN(
             err, "all %d links of a system are taken; end some executors", TRP_BOARD_LEDGERS);
@@ -171,7 +168,7 @@ enum troupe_err trp_link_open(
     }
     enum troupe_err err = link_open_out(executor, link);
     if (err != TROUPE_OK) {
-        link_release(executor, link);
+        trp_link_release(executor, link);
         return err;
     }
     *out_link = link;
@@ -184,7 +181,7 @@ void trp_link_abandon(struct troupe_executor *executor, struct trp_link *link)
     trp_link_close_ledger(executor, link->ledger);
     link->gate = NULL;
     link->out_open = false;
-    link_release(executor, link);
+    trp_link_release(executor, link);
 }
 
 void trp_link_close_ledger(struct troupe_executor *executor, struct trp_ledger *ledger)
@@ -211,7 +208,7 @@ struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer
         }
         ledger = trp_board_claim_ledger(board, executor->seat, peer_id, &seat);
         if (ledger == NULL || seat == NULL) {
-            link_release(executor, link); // a stranger, who leaves nothing behind
+            trp_link_release(executor, link); // a stranger, who leaves nothing behind
             return NULL;
         }
         link->in_ledger = ledger;
@@ -226,7 +223,7 @@ struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer
     return link;
 }
 
-static void link_write_header(
+void trp_link_write_header(
     const struct troupe_executor *executor,
     const struct trp_link *link,
     enum trp_lane lane,
@@ -248,7 +245,7 @@ static void link_write_header(
     memcpy(frame->bytes, &header, sizeof(header));
 }
 
-static void link_clear_frame(struct trp_outframe *frame)
+void trp_link_clear_frame(struct trp_outframe *frame)
 {
     frame->used = 0;
     frame->count = 0;
@@ -260,7 +257,7 @@ static void link_clear_frame(struct trp_outframe *frame)
 static bool link_send_frame(
     struct troupe_executor *executor, struct trp_outframe *frame, void *socket)
 {
-    if (frame->used <= COPIED_BYTES_MAX) {
+    if (frame->used <= TRP_COPIED_BYTES_MAX) {
         return trp_wire_send(socket, frame->bytes, frame->used);
     }
     TRP_DCHECK(frame->capacity == TRP_FRAME_BYTES_MAX);
@@ -273,150 +270,6 @@ static bool link_send_frame(
     return true;
 }
 
-/* Frames that go by ipc or tcp. ------------------------------------------------------------------ */
-
-/** Move the open frame into a parcel: a copy, or for a large one itself. @return false: no memory. */
-static bool link_pack(
-    struct troupe_executor *executor, struct trp_outframe *frame, struct trp_parcel *parcel)
-{
-    if (frame->used <= COPIED_BYTES_MAX) {
-        return trp_parcel_fill(parcel, frame->bytes, frame->used);
-    }
-    if (!trp_parcel_give(
-            parcel, frame->bytes, frame->used, trp_frame_give_back, executor->frames.pool)) {
-        return false;
-    }
-    frame->bytes = NULL;
-    frame->capacity = 0;
-    return true;
-}
-
-/** Keep what is about to be sent, until its messages are done with. */
-static void link_keep(struct trp_link *link, struct trp_kept *kept)
-{
-    kept->next = NULL;
-    if (link->kept_last != NULL) {
-        link->kept_last->next = kept;
-    } else {
-        link->kept_first = kept;
-    }
-    link->kept_last = kept;
-}
-
-static void link_free_kept(struct trp_kept *kept)
-{
-    trp_parcel_clear(&kept->frame);
-    for (uint32_t i = 0; i < kept->part_count; i++) {
-        trp_parcel_clear(&kept->parts[i]);
-    }
-    free(kept);
-}
-
-void trp_link_forget_kept(struct trp_link *link)
-{
-    uint64_t done = link->kept_first == NULL ? 0 : trp_ledger_done(link->ledger);
-    while (link->kept_first != NULL &&
-           link->kept_first->first_sequence + link->kept_first->count <= done) {
-        struct trp_kept *next = link->kept_first->next;
-        link_free_kept(link->kept_first);
-        link->kept_first = next;
-    }
-    link->kept_last = link->kept_first == NULL ? NULL : link->kept_last;
-}
-
-static void link_free_parcel(void *data, void *parcel)
-{
-    (void)data;
-    trp_parcel_clear(parcel);
-    free(parcel);
-}
-
-static void link_free_body(void *data, void *body)
-{
-    (void)data;
-    troupe_body_free(body);
-    free(body);
-}
-
-/** Move a given body into a parcel. @return false: no memory. */
-static bool link_pack_given(struct troupe_body *given, struct trp_parcel *parcel)
-{
-    struct troupe_body *owned = malloc(sizeof(*owned));
-    if (owned == NULL) {
-        return false;
-    }
-    *owned = *given;
-    if (!trp_parcel_give(parcel, owned->data, owned->bytes, link_free_body, owned)) {
-        free(owned);
-        return false;
-    }
-    *given = (struct troupe_body){0};
-    return true;
-}
-
-/** Undo link_pack_given(): the bytes are a parcel's now, and a body's again. */
-static void link_unpack_given(struct trp_parcel *parcel, struct troupe_body *given)
-{
-    // Nothing shares the parcel yet, so its data is the body that link_free_body() would free.
-    struct trp_parcel *owned = malloc(sizeof(*owned));
-    size_t size = 0;
-    uint8_t *bytes = trp_parcel_bytes(parcel, &size);
-    TRP_CHECK(owned != NULL); // freed a moment ago
-    *owned = *parcel;
-    *given = (struct troupe_body){bytes, size, link_free_parcel, owned};
-}
-
-/** Pack the open frame and the bodies that follow it. @return NULL: no memory; nothing was packed. */
-static struct trp_kept *link_pack_all(struct troupe_executor *executor, struct trp_link *link)
-{
-    struct trp_outframe *frame = &link->frame;
-    uint32_t count = link->given_count;
-    struct trp_kept *kept = malloc(sizeof(*kept) + count * sizeof(kept->parts[0]));
-    if (kept == NULL) {
-        return NULL;
-    }
-    kept->first_sequence = trp_counted(&link->ledger->accepted) - frame->count;
-    kept->count = frame->count;
-    kept->part_count = 0;
-    while (kept->part_count < count &&
-           link_pack_given(&link->given[kept->part_count], &kept->parts[kept->part_count])) {
-        kept->part_count++;
-    }
-    if (kept->part_count == count && link_pack(executor, frame, &kept->frame)) {
-        link->given_count = 0;
-        return kept;
-    }
-    // What was packed already stays a body, of the same bytes, until there is memory.
-    for (uint32_t i = 0; i < kept->part_count; i++) {
-        link_unpack_given(&kept->parts[i], &link->given[i]);
-    }
-    free(kept);
-    return NULL;
-}
-
-/** Send the open frame by ipc or tcp. @return false: no memory. */
-static bool link_send_remote(struct troupe_executor *executor, struct trp_link *link)
-{
-    trp_link_forget_kept(link);
-    struct trp_kept *kept = link_pack_all(executor, link);
-    if (kept == NULL) {
-        return false;
-    }
-    struct trp_parcel parcel;
-    trp_parcel_share(&parcel, &kept->frame);
-    trp_wire_send_parcel(link->push, &parcel, kept->part_count > 0);
-    for (uint32_t i = 0; i < kept->part_count; i++) {
-        trp_parcel_share(&parcel, &kept->parts[i]);
-        trp_wire_send_parcel(link->push, &parcel, i + 1 < kept->part_count);
-    }
-    if (kept->count > 0) {
-        link_keep(link, kept);
-    } else {
-        link_free_kept(kept);
-    }
-    return true;
-}
-
 void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *link)
 {
     struct trp_outframe *frame = &link->frame;
@@ -426,10 +279,10 @@ void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *lin
         }
         trp_mailbox_loop_sent(&executor->mailbox);
     } else {
-        link_write_header(
+        trp_link_write_header(
             executor, link, TRP_LANE_USER, link->is_remote ? 0 : TRP_MARK_RUNG, frame);
         if (link->is_remote) {
-            if (!link_send_remote(executor, link)) {
+            if (!trp_link_send_kept(executor, link)) {
                 return;
             }
         } else {
@@ -440,7 +293,7 @@ void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *lin
         }
     }
     trp_count(&executor->counters->frames_sent, 1);
-    link_clear_frame(frame);
+    trp_link_clear_frame(frame);
 }
 
 void trp_links_flush(struct troupe_executor *executor)
@@ -483,7 +336,7 @@ static bool link_grow_frame(
     if (frame->used != 0) {
         memcpy(bytes, frame->bytes, frame->used);
     }
-    link_drop_frame(executor, frame);
+    trp_link_drop_frame(executor, frame);
     frame->bytes = bytes;
     frame->capacity = capacity;
     return true;
@@ -524,7 +377,7 @@ static bool link_send_alone(
     };
     bool put = trp_outframe_put(&frame, post);
     TRP_CHECK(put);
-    link_write_header(executor, link, lane, marks, &frame);
+    trp_link_write_header(executor, link, lane, marks, &frame);
     void *socket = lane == TRP_LANE_USER ? link->push : link->command_push;
     return trp_wire_send(socket, frame.bytes, frame.used);
 }
@@ -605,9 +458,7 @@ enum troupe_err trp_link_stop_actor(
     return link_send_command(executor, link, &post);
 }
 
-/** Send the FIN of one lane. */
-static void link_send_fin(
-    struct troupe_executor *executor, struct trp_link *link, enum trp_lane lane)
+void trp_link_send_fin(struct troupe_executor *executor, struct trp_link *link, enum trp_lane lane)
 {
     const struct trp_fin fin = {
         .accepted_count = trp_counted(&link->ledger->accepted),
@@ -622,336 +473,4 @@ static void link_send_fin(
         (void)sched_yield();
     }
     trp_count(&executor->counters->frames_sent, 1);
-}
-
-static void link_remove_dirty(struct troupe_executor *executor, struct trp_link *link)
-{
-    struct trp_link **at = &executor->dirty;
-    while (link->dirty && *at != link) {
-        at = &(*at)->next_dirty;
-    }
-    if (link->dirty) {
-        *at = link->next_dirty;
-        link->dirty = false;
-    }
-}
-
-/** Close the way out. What was sent is with the receiver, or the receiver is no more. */
-static void link_close_out(struct troupe_executor *executor, struct trp_link *link)
-{
-    while (link->kept_first != NULL) {
-        struct trp_kept *next = link->kept_first->next;
-        link_free_kept(link->kept_first);
-        link->kept_first = next;
-    }
-    link->kept_last = NULL;
-    trp_wire_close(&link->command_push);
-    trp_wire_close(&link->push);
-    executor->finished_count -= link->finished ? 1 : 0;
-    link->finished = false;
-    link->ledger = NULL;
-    link->seat = NULL;
-    executor->last_out = executor->last_out == link ? NULL : executor->last_out;
-}
-
-void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
-{
-    if (!link->out_open || link->is_loop) {
-        return;
-    }
-    do {
-        trp_link_flush(executor, link);
-    } while (link->frame.used != 0 && sched_yield() == 0);
-    link_remove_dirty(executor, link);
-    trp_link_return_all(link);
-    if (link->command_push != NULL) {
-        link_send_fin(executor, link, TRP_LANE_COMMAND);
-    }
-    link_send_fin(executor, link, TRP_LANE_USER);
-    link->out_open = false;
-    link->gate = NULL;
-    executor->last_out = executor->last_out == link ? NULL : executor->last_out;
-    if (link->is_remote) {
-        // ZeroMQ would lose what it has not sent: the pipes stay until the peer has met it all.
-        link->finished = true;
-        executor->finished_count++;
-    } else {
-        link_close_out(executor, link);
-    }
-    // Who waits for room there learns by the next send what became of it.
-    trp_link_send_rooms(executor, link);
-    link_release(executor, link);
-}
-
-/** @return whether the receiver has met all of a finished link. */
-static bool link_is_closed(const struct trp_link *link)
-{
-    // The ledger may be another link's by now: then it has another cookie.
-    const struct trp_ledger *ledger = link->ledger;
-    return atomic_load_explicit(&ledger->state, memory_order_acquire) != TRP_LEDGER_OPEN ||
-           ledger->cookie != link->cookie;
-}
-
-bool trp_links_reap(struct troupe_executor *executor)
-{
-    // Reaping may free the link and so change the table: begin again after each.
-    bool found = executor->finished_count > 0;
-    while (found) {
-        found = false;
-        for (uint32_t i = 0; i < executor->links.slot_count && !found; i++) {
-            struct trp_link *link = executor->links.slots[i].value;
-            found = link != NULL && link->finished && link_is_closed(link);
-            if (found) {
-                link_close_out(executor, link);
-                link_release(executor, link);
-            }
-        }
-    }
-    return executor->finished_count > 0;
-}
-
-void trp_links_await_finished(struct troupe_executor *executor, uint64_t timeout_ns)
-{
-    for (uint32_t i = 0; i < executor->links.slot_count; i++) {
-        const struct trp_link *link = executor->links.slots[i].value;
-        if (link != NULL && link->finished) {
-            trp_board_await_closed(link->ledger, timeout_ns);
-            return;
-        }
-    }
-}
-
-/** Leave word with a peer of this process to which no link can be opened. */
-static void link_leave_word(struct troupe_executor *executor, uint32_t peer_id)
-{
-    (void)pthread_mutex_lock(&executor->system->lock);
-    struct troupe_executor *peer = trp_idmap_find(&executor->system->executors, peer_id);
-    if (peer != NULL) {
-        atomic_store_explicit(&peer->has_word, true, memory_order_release);
-        trp_wake(peer->wake_fd);
-    }
-    (void)pthread_mutex_unlock(&executor->system->lock);
-}
-
-void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id, bool is_remote)
-{
-    struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
-    if ((link != NULL && link->out_open) ||
-        (is_remote && trp_link_open(executor, peer_id, &link) == TROUPE_OK)) {
-        (void)trp_link_command(executor, link, TRP_KIND_GONE, NULL, 0);
-    } else {
-        // A word costs no descriptor, and reaches who takes no new links because it is going itself:
-        // in a ring of such nobody would finish first.
-        link_leave_word(executor, peer_id);
-    }
-}
-
-/** Finish the links whose receivers take no more mail. */
-static void link_finish_gone(struct troupe_executor *executor)
-{
-    bool found = true;
-    while (found) {
-        found = false;
-        for (uint32_t i = 0; i < executor->links.slot_count && !found; i++) {
-            struct trp_link *link = executor->links.slots[i].value;
-            if (link != NULL && link->out_open &&
-                atomic_load_explicit(&link->ledger->gone, memory_order_acquire)) {
-                found = true;
-                trp_link_finish(executor, link); // and the table may be another
-            }
-        }
-    }
-}
-
-/** Close the way in: each of its messages has an outcome. */
-static void link_close_in(struct troupe_executor *executor, struct trp_link *link)
-{
-    if (link->wants) {
-        trp_link_forget_want(executor, link);
-    }
-    trp_system_close_ledger(executor->system, link->in_ledger);
-    link->in_ledger = NULL;
-    link->in_seat = NULL;
-    link->in_open = false;
-    link_release(executor, link);
-}
-
-/* Deaths. --------------------------------------------------------------------------------------- */
-
-static bool link_is_seat_dead(const struct trp_seat *seat, uint32_t id)
-{
-    return seat != NULL && seat->id == id && trp_seat_state(seat) == TRP_SEAT_DEAD;
-}
-
-/** The sender's process died: what it accepted and nobody received from it is dead. */
-static void link_meet_dead_sender(struct troupe_executor *executor, struct trp_link *link)
-{
-    struct trp_ledger *ledger = link->in_ledger;
-    trp_links_settle(executor, false);
-    uint64_t accepted = trp_counted(&ledger->accepted);
-    trp_count(&ledger->dead[TROUPE_DEAD_SENDER_DOWN], accepted - trp_ledger_done(ledger));
-    trp_link_reclaim(executor, link);
-    // Commands that were counted, and never came, are not waited for.
-    uint64_t missing = trp_counted(&ledger->commands) - link->command_count;
-    executor->mailbox.command_count += missing;
-    link_close_in(executor, link);
-}
-
-/** Make dead letters of the messages of a frame that were not done with. */
-static void link_bury_frame(
-    struct troupe_executor *executor,
-    struct trp_link *link,
-    const uint8_t *bytes,
-    size_t size,
-    uint64_t first_sequence,
-    uint64_t done)
-{
-    struct trp_header header;
-    struct trp_cursor cursor;
-    struct trp_item item;
-    if (trp_frame_open(bytes, size, NULL, &header, &cursor) != TRP_FAULT_NONE) {
-        return;
-    }
-    cursor.local = true; // what is given is not looked at
-    uint64_t sequence = first_sequence;
-    while (!trp_frame_at_end(&cursor) && trp_frame_next(&cursor, &item) == TRP_FAULT_NONE) {
-        if (!trp_kind_is_counted(item.kind)) {
-            continue;
-        }
-        const struct trp_dead dead = {
-            .ledger = link->ledger,
-            .to =
-                {
-                    link->seat->node,
-                    link->peer_id,
-                    item.envelope->to_index,
-                    item.envelope->to_generation,
-                },
-            .from = trp_actor_ref(
-                executor, item.envelope->from_index, item.envelope->from_generation),
-            .type = item.envelope->type,
-            .reason = link->seat->failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_PEER_DOWN,
-            .body_bytes = item.given != NULL ? item.given->bytes : item.body_bytes,
-            .ask = item.kind == TRP_KIND_USER ? item.ask : 0,
-        };
-        for (uint32_t i = 0; i < item.count; i++) {
-            if (sequence++ >= done) {
-                trp_dead_letter(executor, &dead);
-            }
-        }
-    }
-}
-
-/** The receiver's process died: what it had not begun is dead, what it had in hand is unknown. */
-static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp_link *link)
-{
-    struct trp_ledger *ledger = link->ledger;
-    uint32_t index = trp_board_ledger_index(executor->system->board, ledger);
-    trp_count(&ledger->unknown, trp_seat_holds(link->seat, index, ledger) ? 1 : 0);
-    uint64_t done = trp_ledger_done(ledger);
-    link->out_open = false; // dead letters that are posted meanwhile find it gone
-    link_remove_dirty(executor, link);
-    executor->last_out = executor->last_out == link ? NULL : executor->last_out;
-    for (struct trp_kept *kept = link->kept_first; kept != NULL; kept = kept->next) {
-        size_t size = 0;
-        const uint8_t *bytes = trp_parcel_bytes(&kept->frame, &size);
-        link_bury_frame(executor, link, bytes, size, kept->first_sequence, done);
-    }
-    struct trp_outframe *frame = &link->frame;
-    if (frame->used != 0) {
-        link_write_header(executor, link, TRP_LANE_USER, 0, frame);
-        uint64_t first = trp_counted(&ledger->accepted) - frame->count;
-        link_bury_frame(executor, link, frame->bytes, frame->used, first, done);
-        link_clear_frame(frame);
-    }
-    while (link->given_count > 0) {
-        troupe_body_free(&link->given[--link->given_count]);
-    }
-    uint64_t rest = trp_counted(&ledger->accepted) - trp_ledger_done(ledger);
-    trp_count(&ledger->dead[TROUPE_DEAD_PEER_DOWN], rest);
-    link->gate = NULL;
-    trp_link_close_ledger(executor, ledger);
-    link_close_out(executor, link);
-    trp_link_send_rooms(executor, link);
-    link_release(executor, link);
-}
-
-/** Settle with one peer that died. @return false: there is none. */
-static bool link_meet_death(struct troupe_executor *executor)
-{
-    for (uint32_t i = 0; i < executor->links.slot_count; i++) {
-        struct trp_link *link = executor->links.slots[i].value;
-        if (link == NULL) {
-            continue;
-        }
-        if ((link->out_open || link->finished) && link_is_seat_dead(link->seat, link->peer_id) &&
-            !(link->finished && link_is_closed(link))) {
-            link_meet_dead_receiver(executor, link);
-            return true;
-        }
-        if (link->in_open && link_is_seat_dead(link->in_seat, link->peer_id)) {
-            link_meet_dead_sender(executor, link);
-            return true;
-        }
-    }
-    return false;
-}
-
-void trp_links_meet_deaths(struct troupe_executor *executor)
-{
-    uint32_t deaths =
-        atomic_load_explicit(&executor->system->board->deaths, memory_order_acquire);
-    if (TRP_LIKELY(deaths == executor->deaths_seen)) {
-        return;
-    }
-    executor->deaths_seen = deaths;
-    trp_executor_claim_all(executor);
-    while (link_meet_death(executor)) {
-    }
-}
-
-void trp_links_meet_words(struct troupe_executor *executor)
-{
-    if (atomic_exchange_explicit(&executor->has_word, false, memory_order_acquire)) {
-        link_finish_gone(executor);
-    }
-    if (atomic_load_explicit(&executor->seat->stop_word, memory_order_relaxed)) {
-        executor->ending = true;
-    }
-    trp_links_meet_deaths(executor);
-    (void)trp_links_reap(executor);
-}
-
-void trp_link_meet_fin(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_fin *fin)
-{
-    if (++link->in_fins < fin->lane_count) {
-        return;
-    }
-    trp_links_settle(executor, false);
-    if (fin->accepted_count != link->received_count) {
-        trp_count(&executor->counters->ledger_gaps, 1);
-    }
-    link_close_in(executor, link);
-}
-
-void trp_links_fini(struct troupe_executor *executor)
-{
-    for (uint32_t i = 0; i < executor->links.slot_count; i++) {
-        struct trp_link *link = executor->links.slots[i].value;
-        if (link != NULL) { // both ways are closed, or the peer never met the FIN
-            TRP_CHECK(!link->out_open && !link->in_open);
-            link_close_out(executor, link);
-            link_drop_frame(executor, &link->frame);
-            free(link->refused);
-            free(link->given);
-            free(link);
-        }
-    }
-    if (executor->loop != NULL) {
-        link_drop_frame(executor, &executor->loop->frame);
-        free(executor->loop->refused);
-        free(executor->loop);
-    }
-    trp_idmap_fini(&executor->links);
 }

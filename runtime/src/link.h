@@ -26,6 +26,9 @@
 
 struct troupe_executor;
 
+/** Larger frames are given to ZeroMQ rather than copied. */
+#define TRP_COPIED_BYTES_MAX 8192
+
 /** An actor that was refused, and by whom: it gets one ROOM. */
 struct trp_refused {
     uint32_t index; // of the actor that was refused
@@ -35,8 +38,8 @@ struct trp_refused {
 
 /** What a WANT says. */
 struct trp_want {
-    int64_t messages;       // at most
-    int64_t bytes;          // at least: the body that was refused
+    int64_t messages; // at most
+    int64_t bytes;    // at least: the body that was refused
 };
 
 /** A frame that was sent, and is kept until its messages are done with. */
@@ -52,17 +55,17 @@ struct trp_kept {
 struct trp_link {
     uint32_t peer_id;
     uint32_t peer_node; // 0: not known, for we do not send there
-    bool is_loop;    // to itself
-    bool out_open;   // we may send
-    bool in_open;    // it may send, and its FIN has not come yet
-    bool is_remote;  // what we send goes by ipc or tcp
-    bool finished;   // we said FIN, and wait until the ledger closes
-    uint8_t in_fins; // of the lanes it uses
+    bool is_loop;       // to itself
+    bool out_open;      // we may send
+    bool in_open;       // it may send, and its FIN has not come yet
+    bool is_remote;     // what we send goes by ipc or tcp
+    bool finished;      // we said FIN, and wait until the ledger closes
+    uint8_t in_fins;    // of the lanes it uses
 
     // Out.
-    struct trp_gate *gate;      // the peer's; good while out_open
-    struct trp_seat *seat;      // the peer's
-    struct trp_ledger *ledger;  // good while out_open; its own while it has our cookie
+    struct trp_gate *gate;     // the peer's; good while out_open
+    struct trp_seat *seat;     // the peer's
+    struct trp_ledger *ledger; // good while out_open; its own while it has our cookie
     uint64_t cookie;
     struct trp_kept *kept_first;
     struct trp_kept *kept_last;
@@ -72,8 +75,8 @@ struct trp_link {
     void *command_push; // NULL until the first command
     struct trp_outframe frame;
     uint32_t frame_messages_max; // sent on when it holds so many
-    uint64_t frame_cycles; // when its first envelope was written
-    bool dirty;            // stands in the executor's list of open frames
+    uint64_t frame_cycles;       // when its first envelope was written
+    bool dirty;                  // stands in the executor's list of open frames
     struct trp_link *next_dirty;
 
     int64_t credit_messages; // ours to spend
@@ -96,7 +99,7 @@ struct trp_link {
     uint32_t in_index;            // where that lies
     uint64_t received_count;
     uint64_t command_count; // of those that are counted
-    int64_t owed_messages; // handled, its credit not given back yet
+    int64_t owed_messages;  // handled, its credit not given back yet
     int64_t owed_bytes;
     bool owes;
     struct trp_link *next_owed;
@@ -202,6 +205,34 @@ void trp_link_meet_fin(
 
 /** Free all links; both ways are closed, or the executor never ran. */
 void trp_links_fini(struct troupe_executor *executor);
+
+/* Between link.c, kept.c and link_end.c. ------------------------------------------------------------ */
+
+/** Free a link whose two ways are closed; leave any other alone. */
+void trp_link_release(struct troupe_executor *executor, struct trp_link *link);
+
+/** Let go of the memory of an open frame. */
+void trp_link_drop_frame(struct troupe_executor *executor, struct trp_outframe *frame);
+
+/** Have an open frame be empty. */
+void trp_link_clear_frame(struct trp_outframe *frame);
+
+/** Write the header of a frame; @p marks are of enum trp_mark. */
+void trp_link_write_header(
+    const struct troupe_executor *executor,
+    const struct trp_link *link,
+    enum trp_lane lane,
+    uint32_t marks,
+    struct trp_outframe *frame);
+
+/** Send the FIN of one lane. */
+void trp_link_send_fin(struct troupe_executor *executor, struct trp_link *link, enum trp_lane lane);
+
+/** Send the open frame, and the bodies that follow it, by ipc or tcp, and keep it. @return false: no memory. */
+bool trp_link_send_kept(struct troupe_executor *executor, struct trp_link *link);
+
+/** Let go of all kept frames. */
+void trp_link_drop_kept(struct trp_link *link);
 
 /* Credit. -------------------------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@ enum {
     SPIN_NS = 50000,        // longest spin
     SHORT_SLEEP_NS = 90000, // a sleep that a spin would about have spared: wake-ups cost 30 µs
     SPIN_SCORE_MAX = 8,
-    SPIN_LOST = 3, // what a spin in vain costs in score
+    SPIN_LOST = 3,   // what a spin in vain costs in score
     LOOK_NS = 20000, // how often a busy executor looks for what came by ipc and tcp
     LOOK_TURNS = 64, // or after so many turns
 };

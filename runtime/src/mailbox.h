@@ -56,14 +56,14 @@ struct trp_mailbox {
     void *loop_out;
     uint32_t loop_count; // frames on their way to itself
 
-    bool listens;        // by ipc or tcp, too
+    bool listens;         // by ipc or tcp, too
     uint64_t look_cycles; // when those were last looked at
     uint32_t look_turns;  // turns until the clock is asked whether to look again
 
     struct trp_parcel parcel; // what was received last
     struct trp_parcel *parts; // what followed it
     uint32_t part_count;
-    bool has_early;           // it was found while getting ready to sleep, and is to be met yet
+    bool has_early; // it was found while getting ready to sleep, and is to be met yet
     const uint8_t *early_bytes;
     size_t early_size;
 
@@ -133,7 +133,8 @@ static inline void trp_mailbox_let_go(struct trp_mailbox *mailbox, size_t size)
 }
 
 /** Take the body that is part @p which of the frame received last. @return false: taken before, or no memory. */
-bool trp_mailbox_take_part(struct trp_mailbox *mailbox, uint32_t which, struct trp_given *out_given);
+bool trp_mailbox_take_part(
+    struct trp_mailbox *mailbox, uint32_t which, struct trp_given *out_given);
 
 /** Take back the count of a received frame that says it rang and did not: a stranger's. */
 void trp_mailbox_uncount(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size);

@@ -173,8 +173,9 @@ static void port_settle(
     if (handled) {
         trp_count(&executor->loop->ledger->handled, 1);
     }
-    struct trp_link *link =
-        mail->peer_id == executor->id ? executor->loop : trp_idmap_find(&executor->links, mail->peer_id);
+    struct trp_link *link = mail->peer_id == executor->id
+                                ? executor->loop
+                                : trp_idmap_find(&executor->links, mail->peer_id);
     if (mail->provisional) {
         atomic_fetch_add_explicit(&executor->gate->reserve_messages, 1, memory_order_relaxed);
     }

@@ -63,8 +63,8 @@ static enum troupe_err post_find_link(
     struct troupe_executor *executor, troupe_ref_t to, struct trp_link **out_link)
 {
     bool own = to.executor == executor->id && !trp_executor_mails_itself(executor);
-    enum troupe_err err = own ? post_find_loop(executor, out_link)
-                              : trp_link_open(executor, to.executor, out_link);
+    enum troupe_err err =
+        own ? post_find_loop(executor, out_link) : trp_link_open(executor, to.executor, out_link);
     if (err == TROUPE_OK) {
         executor->last_out = *out_link;
     }

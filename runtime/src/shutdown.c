@@ -143,7 +143,8 @@ static bool shutdown_await(troupe_system_t *system, uint32_t id, uint64_t deadli
 {
     while (!shutdown_is_gone(system, id)) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
-        if (now_ns >= deadline_ns + KILLED_NS || (now_ns >= deadline_ns && !shutdown_kill(system))) {
+        if (now_ns >= deadline_ns + KILLED_NS ||
+            (now_ns >= deadline_ns && !shutdown_kill(system))) {
             shutdown_explain(system);
             return false;
         }
@@ -213,7 +214,10 @@ bool trp_system_shut_down(troupe_system_t *system)
         return false;
     }
     trp_executor_stop_actors(system->executor);
-    if (!trp_executor_close(system->executor, deadline_ns)) {
+    // Where others were ended by force the time is over, and what they leave behind is to be settled.
+    now_ns = trp_clock_monotonic(NULL);
+    uint64_t close_ns = now_ns < deadline_ns ? deadline_ns : now_ns + KILLED_NS;
+    if (!trp_executor_close(system->executor, close_ns)) {
         shutdown_explain(system);
         return false;
     }

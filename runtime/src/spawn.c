@@ -193,7 +193,11 @@ static enum troupe_err spawn_prepare_process(
         process->dedicated = rule->place.count == 0;
         struct troupe_limits limits;
         trp_limit_rules_match(
-            system->plan.limits, options->name, options->behaviour->name, &options->limits, &limits);
+            system->plan.limits,
+            options->name,
+            options->behaviour->name,
+            &options->limits,
+            &limits);
         limits.cpu_mask = limits.cpu_mask != 0 ? limits.cpu_mask : options->cpu_mask;
         trp_limits_print(&limits, process->limits);
         (void)snprintf(process->name, sizeof(process->name), "%s", name);
@@ -487,7 +491,8 @@ enum troupe_err trp_spawn(
     if (is_process) {
         err = spawn_start_process(spawner, &target);
     }
-    bool started = err == TROUPE_OK && (target.fresh != NULL || is_process); // and it stays while our link is open
+    bool started = err == TROUPE_OK &&
+                   (target.fresh != NULL || is_process); // and it stays while our link is open
     troupe_ref_t ref = TROUPE_REF_NONE;
     if (err == TROUPE_OK) {
         err = spawn_get_row(spawner, target.executor_id, &ref);

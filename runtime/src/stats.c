@@ -174,8 +174,8 @@ static void stats_print_line(FILE *file, const char *who, const struct trp_recor
     bool closes = record->accepted == done + waiting;
     (void)fprintf(
         file,
-        "%-28s accepted %" PRIu64 " = handled %" PRIu64 " + dead %" PRIu64
-        " + unknown %" PRIu64 " + waiting %" PRIu64 "%s\n",
+        "%-28s accepted %" PRIu64 " = handled %" PRIu64 " + dead %" PRIu64 " + unknown %" PRIu64
+        " + waiting %" PRIu64 "%s\n",
         who,
         record->accepted,
         record->handled,
@@ -225,7 +225,8 @@ static void stats_print_records(FILE *file, const struct trp_records *records, c
 }
 
 /** What an executor that still runs has done, and what waits for it. @threads holding the board's lock */
-static void stats_print_living(FILE *file, const struct trp_board *board, const struct trp_seat *seat)
+static void stats_print_living(
+    FILE *file, const struct trp_board *board, const struct trp_seat *seat)
 {
     struct trp_record record = {
         .to = seat->id,

@@ -1,8 +1,8 @@
 #include "system.h"
 
+#include "child.h"
 #include "clock.h"
 #include "link.h"
-#include "child.h"
 #include "listener.h"
 #include "troupe/main.h"
 #include "warden.h"
@@ -189,7 +189,8 @@ static void system_close_loop(troupe_system_t *system, struct troupe_executor *e
 }
 
 /** Have an executor listen from its next turn on. @threads holding `lock` */
-static enum troupe_err system_make_listener(troupe_system_t *system, struct troupe_executor *executor)
+static enum troupe_err system_make_listener(
+    troupe_system_t *system, struct troupe_executor *executor)
 {
     if (executor->seat->listens) {
         return TROUPE_OK;
@@ -311,8 +312,8 @@ enum troupe_err trp_system_add_port(
     troupe_system_t *system, struct troupe_port *port, struct troupe_executor **out_executor)
 {
     struct troupe_executor *executor = NULL;
-    enum troupe_err err = trp_system_add_executor(
-        system, TRP_MANNER_PORT, TRP_TRANSPORT_NEAREST, "port", &executor);
+    enum troupe_err err =
+        trp_system_add_executor(system, TRP_MANNER_PORT, TRP_TRANSPORT_NEAREST, "port", &executor);
     if (err == TROUPE_OK) {
         (void)pthread_mutex_lock(&system->lock);
         executor->port = port;
@@ -604,7 +605,8 @@ static enum troupe_err system_open_board(troupe_system_t *system)
 {
     enum troupe_err err = trp_board_new(&system->board, &system->board_fd);
     if (err == TROUPE_OK) {
-        system->node = atomic_fetch_add_explicit(&system->board->next_node, 1, memory_order_relaxed);
+        system->node =
+            atomic_fetch_add_explicit(&system->board->next_node, 1, memory_order_relaxed);
         system->board->mailbox_messages = system->mailbox_messages;
         system->board->mailbox_bytes = system->mailbox_bytes;
         system->board->seed = system->seed;
@@ -955,9 +957,7 @@ static bool system_budget_left(
     uint64_t start_count)
 {
     const struct troupe_executor *executor = system->executor;
-    if (budget->messages != 0 &&
-        executor->handled_count - start_count >=
-            budget->messages) {
+    if (budget->messages != 0 && executor->handled_count - start_count >= budget->messages) {
         return false;
     }
     return budget->ns == 0 || trp_clock_monotonic(NULL) - start_ns < budget->ns;

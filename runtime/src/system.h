@@ -80,8 +80,9 @@ struct troupe_system {
     int timer_fd; // as above
     _Atomic bool stop_asked;
     _Atomic bool draining; // executors that go to sleep wake executor 0
-    _Atomic bool drained;  // at its end, what was on its way had its time: nothing is started any more
-    bool stopped;          // of the owner's thread: the end is done
+    _Atomic bool
+        drained;  // at its end, what was on its way had its time: nothing is started any more
+    bool stopped; // of the owner's thread: the end is done
 
     struct troupe_executor *executor; // 0, the owner's
 
@@ -91,7 +92,7 @@ struct troupe_system {
     uint32_t carried_count;           // guarded by `lock`: started on a backend, and not gone yet
     struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
     struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
-    _Atomic(struct trp_warden *) warden; // NULL: no child was started yet
+    _Atomic(struct trp_warden *) warden;                      // NULL: no child was started yet
     const char *runner;
     enum troupe_output output;
     bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here

@@ -26,8 +26,9 @@ enum {
 
 /** What goes over a leash. */
 enum warden_word {
-    WARDEN_POKE = 1,  // child to first: poke process `number`; first to child: look at the board
-    WARDEN_SPAWN = 2, // child to first: start the process of slot `number`; its listener comes along
+    WARDEN_POKE = 1, // child to first: poke process `number`; first to child: look at the board
+    WARDEN_SPAWN =
+        2, // child to first: start the process of slot `number`; its listener comes along
 };
 
 struct warden_note {
@@ -67,9 +68,9 @@ struct trp_warden {
     int wake_fd;
     int leash_fd; // of a child, to the first process; -1 there
     pthread_mutex_t lock;
-    struct warden_order *orders;    // guarded by `lock`, latest first
-    struct warden_child *children;  // guarded by `lock`; changed by the warden only
-    bool stopping;                  // guarded by `lock`
+    struct warden_order *orders;   // guarded by `lock`, latest first
+    struct warden_child *children; // guarded by `lock`; changed by the warden only
+    bool stopping;                 // guarded by `lock`
 };
 
 /* Looking at the board. ------------------------------------------------------------------------- */
@@ -243,7 +244,7 @@ static void warden_pass_output(
 
 /** What a child is started with. */
 struct warden_start {
-    int leash_fds[2];   // ours, its
+    int leash_fds[2];     // ours, its
     int output_fds[2][2]; // of each stream: ours, its
     int inherited[3];
     char ticket[TRP_TICKET_BYTES];

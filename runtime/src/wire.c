@@ -16,6 +16,7 @@ enum {
     HEARTBEAT_MS = 10000,
     HEARTBEAT_TIMEOUT_MS = 60000, // a process that was stopped for a while is no dead one
     RECONNECT_MS_MAX = 5000,
+    LINGER_MS = 50,
 };
 
 static zmq_msg_t *wire_msg(struct trp_parcel *parcel)
@@ -54,7 +55,9 @@ static void *wire_socket(void *context, int type)
     }
     // Credit is the bound, so ZeroMQ has none; and nobody closes before what it sent is read.
     const int unbounded = 0;
-    const int linger = 0;
+    // A little linger is for those whose receiver died: without it libzmq 4.3.4 aborts this process when
+    // a message of several parts was half sent as its connection broke (libzmq issue 3442).
+    const int linger = LINGER_MS;
     (void)zmq_setsockopt(socket, ZMQ_SNDHWM, &unbounded, sizeof(unbounded));
     (void)zmq_setsockopt(socket, ZMQ_RCVHWM, &unbounded, sizeof(unbounded));
     (void)zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger));
