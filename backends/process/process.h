@@ -1,6 +1,6 @@
 /**
  * @file process.h
- * @brief The backend `process`: a child process for each executor. Not there yet.
+ * @brief The backend `process`: a child process for each executor.
  */
 #ifndef TRP_PROCESS_H
 #define TRP_PROCESS_H
