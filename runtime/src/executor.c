@@ -65,8 +65,9 @@ enum troupe_err trp_executor_new(
         trp_executor_free(&executor);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
+    // A port has its own, too: while it waits it hears of deaths, and that it is to listen.
     executor->wake_fd =
-        manner == TRP_MANNER_LOOP ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : system->wake_fd;
+        manner == TRP_MANNER_CALLER ? system->wake_fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (executor->wake_fd < 0) {
         trp_executor_free(&executor);
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
@@ -77,7 +78,7 @@ enum troupe_err trp_executor_new(
         id,
         executor->gate,
         &system->spinners,
-        manner == TRP_MANNER_PORT ? -1 : executor->wake_fd);
+        executor->wake_fd);
     if (err == TROUPE_OK && !trp_link_open_loop(executor)) {
         err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
@@ -111,7 +112,7 @@ void trp_executor_free(struct troupe_executor **executor_p)
     trp_asks_fini(&executor->asks);
     trp_world_fini(&executor->world);
     trp_frame_cache_fini(&executor->frames);
-    if (executor->manner == TRP_MANNER_LOOP && executor->wake_fd >= 0) {
+    if (executor->manner != TRP_MANNER_CALLER && executor->wake_fd >= 0) {
         (void)close(executor->wake_fd);
     }
     if (executor->listener_fd >= 0) {

@@ -18,6 +18,9 @@ enum {
     LOOK_TURNS = 64, // or after so many turns
 };
 
+/** A reply may be over the bound; but nobody's bytes are waited for beyond this. */
+#define PART_BYTES_MAX (INT64_C(1) << 30)
+
 enum troupe_err trp_mailbox_init(
     struct trp_mailbox *mailbox,
     void *context,
@@ -45,7 +48,9 @@ enum troupe_err trp_mailbox_init(
 enum troupe_err trp_mailbox_listen(
     struct trp_mailbox *mailbox, const char *endpoint, int listener_fd)
 {
-    enum troupe_err err = trp_wire_listen(mailbox->pull, endpoint, listener_fd);
+    int64_t bound = mailbox->gate->bound_bytes;
+    enum troupe_err err = trp_wire_listen(
+        mailbox->pull, endpoint, listener_fd, bound > PART_BYTES_MAX ? bound : PART_BYTES_MAX);
     mailbox->listens = err == TROUPE_OK;
     return err;
 }

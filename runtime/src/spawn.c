@@ -440,8 +440,8 @@ static enum troupe_err spawn_start_fresh(
     return err;
 }
 
-/** Start a process for an actor, with the link that its START will take; or neither. */
-static enum troupe_err spawn_start_process(
+/** Open the link that the START will take, to a process that is launched next; or give the process up. */
+static enum troupe_err spawn_link_process(
     struct troupe_executor *spawner, struct spawn_target *target)
 {
     if (spawner->port != NULL) {
@@ -452,9 +452,7 @@ static enum troupe_err spawn_start_process(
     if (spawner->port != NULL) {
         trp_port_unlock(spawner->port);
     }
-    if (err == TROUPE_OK) {
-        spawn_launch_process(spawner->system, target);
-    } else {
+    if (err != TROUPE_OK) {
         spawn_discard_process(spawner->system, target);
     }
     return err;
@@ -489,7 +487,7 @@ enum troupe_err trp_spawn(
     }
     bool is_process = target.process != NULL;
     if (is_process) {
-        err = spawn_start_process(spawner, &target);
+        err = spawn_link_process(spawner, &target);
     }
     bool started = err == TROUPE_OK &&
                    (target.fresh != NULL || is_process); // and it stays while our link is open
@@ -499,6 +497,10 @@ enum troupe_err trp_spawn(
     }
     if (err == TROUPE_OK && watched) {
         trp_system_watch(spawner->system, ref);
+    }
+    if (target.process != NULL) {
+        // Only now: it may be dead before this thread goes on, and that is no error of the spawn.
+        spawn_launch_process(spawner->system, &target);
     }
     if (err == TROUPE_OK) {
         err = spawn_post_start(spawner, options, behaviour_index, ref);

@@ -549,7 +549,10 @@ static enum troupe_err system_configure(
     if (err != TROUPE_OK) {
         return err;
     }
-    system->runner = options->runner;
+    system->runner = options->runner == NULL ? NULL : strdup(options->runner);
+    if (options->runner != NULL && system->runner == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a system");
+    }
     system->output = options->output;
     system->clock_is_real = options->clock == NULL;
     system->clock = options->clock != NULL ? options->clock : trp_clock_monotonic;
@@ -705,6 +708,7 @@ static void system_free(troupe_system_t *system)
     free(system->executor_records.entries);
     free(system->link_records.entries);
     free(system->behaviours);
+    free(system->runner);
     (void)pthread_mutex_destroy(&system->lock);
     (void)pthread_mutex_destroy(&system->pool_lock);
     (void)pthread_mutex_destroy(&system->start_lock);

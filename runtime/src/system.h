@@ -93,7 +93,7 @@ struct troupe_system {
     struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
     struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
     _Atomic(struct trp_warden *) warden;                      // NULL: no child was started yet
-    const char *runner;
+    char *runner;
     enum troupe_output output;
     bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here
     struct trp_records executor_records; // guarded by the board's lock

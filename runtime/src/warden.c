@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -366,7 +367,9 @@ static void warden_meet_order(struct trp_warden *warden, uint32_t node_index, in
     if (child == NULL) {
         struct trp_deaths deaths;
         const struct troupe_exit exit = {.reason = TROUPE_EXIT_OUT_OF_MEMORY};
+        (void)close(listener_fd);
         trp_deaths_settle(system, node, &exit, &deaths);
+        trp_board_free_node(system->board, node);
         warden_look(system);
         return;
     }
@@ -443,10 +446,31 @@ static void warden_meet_notes(struct trp_warden *warden, struct warden_child *ch
     }
 }
 
+/** Say of a process that exited before it carried its actor, with whatever status, that this is why. */
+static void warden_explain_early_exit(const struct warden_child *child, struct troupe_exit *exit)
+{
+    bool exited = exit->reason == TROUPE_EXIT_NORMAL || exit->reason == TROUPE_EXIT_ERROR;
+    if (!exited ||
+        atomic_load_explicit(&child->node->state, memory_order_acquire) != TRP_NODE_ASKED) {
+        return;
+    }
+    int status = exit->code;
+    *exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_SYSTEM};
+    (void)snprintf(
+        exit->text,
+        sizeof(exit->text),
+        "its process ended with status %d and carried nobody; does its program call troupe_enter()?",
+        status);
+}
+
 /** Meet what a descriptor of a child's says. @return false: it is none of this child's. */
 static bool warden_meet_child(struct trp_warden *warden, struct warden_child *child, int fd)
 {
     if (child->carrier != NULL && fd == child->ops->end_fd(child->self, child->carrier)) {
+        struct pollfd end = {.fd = fd, .events = POLLIN};
+        if (poll(&end, 1, 0) != 1) {
+            return true; // the event was of another that had this number before
+        }
         warden_meet_notes(warden, child); // its last words
         struct troupe_exit exit;
         (void)pthread_mutex_lock(&warden->lock);
@@ -454,6 +478,7 @@ static bool warden_meet_child(struct trp_warden *warden, struct warden_child *ch
         child->carrier = NULL; // nobody ends it any more
         (void)pthread_mutex_unlock(&warden->lock);
         child->ops->reap(child->self, carrier, &exit);
+        warden_explain_early_exit(child, &exit);
         warden_bury(warden, child, &exit);
         return true;
     }

@@ -113,9 +113,11 @@ void trp_wire_inproc(uint32_t id, char endpoint[static TRP_ENDPOINT_BYTES])
     (void)snprintf(endpoint, TRP_ENDPOINT_BYTES, "inproc://executor-%u", id);
 }
 
-enum troupe_err trp_wire_listen(void *pull, const char *endpoint, int listener_fd)
+enum troupe_err trp_wire_listen(
+    void *pull, const char *endpoint, int listener_fd, int64_t part_bytes_max)
 {
     const int none = -1;
+    (void)zmq_setsockopt(pull, ZMQ_MAXMSGSIZE, &part_bytes_max, sizeof(part_bytes_max));
     (void)zmq_setsockopt(pull, ZMQ_USE_FD, &listener_fd, sizeof(listener_fd));
     int bound = zmq_bind(pull, endpoint);
     (void)zmq_setsockopt(pull, ZMQ_USE_FD, &none, sizeof(none));

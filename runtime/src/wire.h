@@ -35,8 +35,13 @@ enum troupe_err trp_wire_pull_new(void *context, uint32_t id, void **out_socket)
 /** Write the inproc endpoint of executor @p id. */
 void trp_wire_inproc(uint32_t id, char endpoint[static TRP_ENDPOINT_BYTES]);
 
-/** Bind a PULL to @p endpoint, an ipc or tcp one on which @p listener_fd listens already; it is taken. */
-enum troupe_err trp_wire_listen(void *pull, const char *endpoint, int listener_fd);
+/**
+ * Bind a PULL to @p endpoint, an ipc or tcp one on which @p listener_fd listens already; it is taken.
+ *
+ * @param part_bytes_max  Who announces a larger part is hung up on, before any memory is taken for it.
+ */
+enum troupe_err trp_wire_listen(
+    void *pull, const char *endpoint, int listener_fd, int64_t part_bytes_max);
 
 /** Make a PUSH connected to @p endpoint, where somebody listens already. */
 enum troupe_err trp_wire_push_new(void *context, const char *endpoint, void **out_socket);

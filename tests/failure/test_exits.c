@@ -203,16 +203,16 @@ static void run_course(const struct course *course)
 }
 
 /** A test of that course by ipc, and by tcp. */
-#define COURSE_TEST(test, reader, ...)                                                  \
-    Test(exits, test##__ipc, .timeout = 3600)                                           \
-    {                                                                                   \
-        run_course(&(const struct course){                                              \
-            .reader_place = reader "+ipc", .emitter_place = "process+ipc", __VA_ARGS__});   \
-    }                                                                                   \
-    Test(exits, test##__tcp, .timeout = 3600)                                           \
-    {                                                                                   \
-        run_course(&(const struct course){                                              \
-            .reader_place = reader "+tcp", .emitter_place = "process+tcp", __VA_ARGS__});   \
+#define COURSE_TEST(test, reader, ...)                                                    \
+    Test(exits, test##__ipc, .timeout = 3600)                                             \
+    {                                                                                     \
+        run_course(&(const struct course){                                                \
+            .reader_place = reader "+ipc", .emitter_place = "process+ipc", __VA_ARGS__}); \
+    }                                                                                     \
+    Test(exits, test##__tcp, .timeout = 3600)                                             \
+    {                                                                                     \
+        run_course(&(const struct course){                                                \
+            .reader_place = reader "+tcp", .emitter_place = "process+tcp", __VA_ARGS__}); \
     }
 
 COURSE_TEST(who_stops_after_its_last_send_is_heard_out_by_main, "ecs", .count = MANY)
@@ -225,8 +225,7 @@ COURSE_TEST(
 COURSE_TEST(
     who_waits_for_room_is_heard_out_by_a_process, "process", .count = FEW, .mailbox_messages = 32)
 
-COURSE_TEST(
-    who_stops_the_system_is_heard_out_by_main, "ecs", .count = FEW, .stops_system = true)
+COURSE_TEST(who_stops_the_system_is_heard_out_by_main, "ecs", .count = FEW, .stops_system = true)
 COURSE_TEST(
     who_stops_the_system_is_heard_out_by_a_thread, "thread", .count = FEW, .stops_system = true)
 COURSE_TEST(
@@ -449,8 +448,7 @@ Test(exits, a_process_that_never_returns_is_ended_by_force, .timeout = 60)
     troupe_system_t *system = NULL;
     cr_assert(eq(int, troupe_system_new(&options, &system), TROUPE_OK));
     const struct troupe_spawn_options spawn = {.behaviour = &keeper};
-    cr_assert(
-        eq(int, troupe_spawn(troupe_system_context(system), &spawn, NULL), TROUPE_OK));
+    cr_assert(eq(int, troupe_spawn(troupe_system_context(system), &spawn, NULL), TROUPE_OK));
 
     uint64_t start_ns = measure_now_ns();
     enum troupe_err err = troupe_run(system);
@@ -461,8 +459,7 @@ Test(exits, a_process_that_never_returns_is_ended_by_force, .timeout = 60)
     cr_expect(took_ns < 5 * MEASURE_SECOND_NS, "it took %" PRIu64 " ms", took_ns / MEASURE_MS_NS);
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    cr_expect(
-        eq(u64, stats.accepted, stats.handled + stats.dead + stats.unknown + stats.waiting));
+    cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead + stats.unknown + stats.waiting));
     cr_expect(eq(u64, stats.waiting, 0));
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }

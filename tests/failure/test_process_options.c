@@ -193,7 +193,7 @@ Test(process_options, the_last_words_of_many_are_not_lost)
         (void)count_lines(end.out, text, &x);
         sum += x;
     }
-    cr_expect(eq(int, sum, PRINTERS * LONG_LINE_BYTES));
+    cr_expect(eq(int, sum, PRINTERS *LONG_LINE_BYTES));
 }
 
 /* Runners. -------------------------------------------------------------------------------------- */
@@ -269,7 +269,8 @@ Test(process_options, a_runner_without_the_behaviour_is_told_of)
 
     cr_expect(eq(int, end.status, 0), "%s", end.err);
     cr_expect(
-        strstr(end.out, "exit init_failed: the program of its process has no behaviour 'printer'") !=
+        strstr(
+            end.out, "exit init_failed: the program of its process has no behaviour 'printer'") !=
             NULL,
         "%s",
         end.out);
@@ -297,6 +298,30 @@ Test(process_options, a_runner_that_fails_is_told_of)
 {
     char runner[] = "/bin/false";
     expect_no_carrier(runner, "troupe_enter");
+}
+
+/** Ask an actor that a runner never carried, from a port. */
+static int ask_nobody(void *data)
+{
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .runner = data};
+    troupe_system_t *system = NULL;
+    MUST(troupe_system_new(&options, &system));
+    troupe_port_t *port = cast_port(system);
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    MUST(cast_spawn(troupe_port_context(port), "process", &echo));
+    enum troupe_err err = cast_ask(port, echo, 42);
+    if (err != TROUPE_ERR_NOENT) {
+        (void)fprintf(stderr, "the ask: %s\n", troupe_err_text(err));
+    }
+    cast_end(&system, &port);
+    return err == TROUPE_ERR_NOENT ? 0 : 1;
+}
+
+Test(process_options, who_was_never_carried_answers_no_ask)
+{
+    char runner[] = "/bin/false";
+    child_succeeds(ask_nobody, runner);
 }
 
 Test(process_options, a_runner_that_is_not_there_is_told_of)
@@ -373,7 +398,13 @@ static void show_again(const char *ticket, struct report *report)
     char *const words[] = {name, NULL};
     int fds[3];
     int ends[2];
-    MUST_BE(sscanf(ticket, "TROUPE_TICKET=%d,%d,%d", &fds[0], &fds[1], &fds[2]) == 3);
+    const char *at = ticket + strlen("TROUPE_TICKET=");
+    for (int i = 0; i < 3; i++) {
+        char *end = NULL;
+        fds[i] = (int)strtol(at, &end, 10);
+        MUST_BE(end != at && *end == ',');
+        at = end + 1;
+    }
     MUST_BE(pipe2(ends, O_CLOEXEC) == 0);
     pid_t pid = fork();
     MUST_BE(pid >= 0);
@@ -449,16 +480,22 @@ Test(process_options, a_ticket_is_good_for_one)
     struct child_end end = child_run(run_replayer, NULL);
 
     cr_assert(eq(int, end.status, 0), "%s", end.err);
-    cr_expect(strstr(end.out, "its ticket is not good, or was shown before\nstatus 1") != NULL,
-              "%s", end.out);
+    cr_expect(
+        strstr(end.out, "its ticket is not good, or was shown before\nstatus 1") != NULL,
+        "%s",
+        end.out);
 }
 
 /* What a process begins with. --------------------------------------------------------------------- */
 
+/** Add what a descriptor is to a text, as far as there is room. */
 static void add_descriptor(const char *target, char *text, size_t text_bytes)
 {
     size_t at = strlen(text);
-    (void)snprintf(text + at, text_bytes - at, "%s;", target);
+    if (at + strlen(target) + 2 <= text_bytes) {
+        char *end = stpcpy(text + at, target);
+        (void)stpcpy(end, ";");
+    }
 }
 
 /** Describe this process: what it is called, what it blocks, and what it has open beyond stdio. */
@@ -478,10 +515,10 @@ static void describe_process(char *text, size_t text_bytes)
     MUST_BE(folder != NULL);
     const struct dirent *entry = NULL;
     while ((entry = readdir(folder)) != NULL) {
-        int fd = atoi(entry->d_name);
-        char path[64];
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+        char path[sizeof("/proc/self/fd/") + sizeof(entry->d_name)];
         char target[PATH_MAX] = "";
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%s", entry->d_name);
         if (fd > STDERR_FILENO && fd != dirfd(folder) &&
             readlink(path, target, sizeof(target) - 1) > 0) {
             add_descriptor(target, text, text_bytes);
@@ -623,8 +660,10 @@ Test(process_options, an_interrupt_of_the_whole_group_ends_it_in_order)
 
     cr_expect(eq(int, end.status, 128 + SIGINT), "%s", end.err);
     cr_expect(eq(int, end.signal, 0), "it exited by itself");
-    cr_expect(eq(int, count_parts(end.out, strlen(end.out), "end of sailor: shutdown"), CREW),
-              "%s", end.out);
+    cr_expect(
+        eq(int, count_parts(end.out, strlen(end.out), "end of sailor: shutdown"), CREW),
+        "%s",
+        end.out);
     cr_expect(strstr(end.out, "end of captain: shutdown") != NULL, "%s", end.out);
     cr_expect(strcmp(end.err, "") == 0, "%s", end.err);
 }

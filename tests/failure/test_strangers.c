@@ -8,11 +8,13 @@
  */
 #include "support/fixture.h"
 #include "support/measure.h"
-#include "unit/chance.h"
 
 #include "frame.h"
 #include "listener.h"
 #include "system.h"
+#include "unit/chance.h"
+
+#include <zmq.h>
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -20,11 +22,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <zmq.h>
 
 enum { NUMBER = 1 };
 
@@ -183,10 +185,11 @@ static uint32_t find_targets(troupe_system_t *system, struct target targets[stat
 /** @return a socket that is connected to a target, ZeroMQ aside. */
 static int raw_connect(const struct target *target)
 {
-    unsigned port = 0;
+    const char *tcp = "tcp://127.0.0.1:";
     int fd = -1;
     int connected = -1;
-    if (sscanf(target->endpoint, "tcp://127.0.0.1:%u", &port) == 1) {
+    if (strncmp(target->endpoint, tcp, strlen(tcp)) == 0) {
+        unsigned long port = strtoul(target->endpoint + strlen(tcp), NULL, 10);
         const struct sockaddr_in address = {
             .sin_family = AF_INET,
             .sin_port = htons((uint16_t)port),
@@ -220,7 +223,8 @@ static void raw_write(int fd, const void *bytes, size_t size)
 }
 
 /** As a peer says it: ZMTP 3.0, mechanism NULL, and a PUSH socket. */
-static const uint8_t raw_greeting[64] = {0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'N', 'U', 'L', 'L'};
+static const uint8_t raw_greeting[64] = {
+    0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'N', 'U', 'L', 'L'};
 static const uint8_t raw_ready[] = "\x04\x1A\x05READY\x0BSocket-Type\0\0\0\x04PUSH";
 
 static void raw_noise(struct siege *siege, int fd, uint32_t most)

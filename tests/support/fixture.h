@@ -72,20 +72,32 @@ struct fixture_placement {
     ONE(suite, test, thread_tcp,   "thread+tcp") \
     ONE(suite, test, thread_2_ipc, "thread:2+ipc")
 
-/** In processes of their own; +inproc is for those who share one. */
+/** In processes of their own. */
 #define FIXTURE_PLACEMENTS_PROCESS(ONE, suite, test)   \
     ONE(suite, test, process,        "process")        \
     ONE(suite, test, process_2,      "process:2")      \
-    ONE(suite, test, process_inproc, "process+inproc") \
     ONE(suite, test, process_ipc,    "process+ipc")    \
     ONE(suite, test, process_tcp,    "process+tcp")    \
     ONE(suite, test, process_2_tcp,  "process:2+tcp")
 
-/** Every placement the suite runs on: backend × transport. A new one is a line above. */
-#define FIXTURE_PLACEMENTS(ONE, suite, test) \
-    FIXTURE_PLACEMENTS_NEAR(ONE, suite, test) \
-    FIXTURE_PLACEMENTS_FAR(ONE, suite, test) \
+/**
+ * Every placement the suite runs on: backend × transport. A new one is a line above. Builds that look for
+ * something else, slower ones, take a few of which each way of travelling is one.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(NDEBUG)
+#define FIXTURE_PLACEMENTS(ONE, suite, test)     \
+    ONE(suite, test, ecs,           "ecs")        \
+    ONE(suite, test, ecs_ipc,       "ecs+ipc")    \
+    ONE(suite, test, thread_2,      "thread:2")   \
+    ONE(suite, test, thread_tcp,    "thread+tcp") \
+    ONE(suite, test, process,       "process")    \
+    ONE(suite, test, process_2_tcp, "process:2+tcp")
+#else
+#define FIXTURE_PLACEMENTS(ONE, suite, test)     \
+    FIXTURE_PLACEMENTS_NEAR(ONE, suite, test)    \
+    FIXTURE_PLACEMENTS_FAR(ONE, suite, test)     \
     FIXTURE_PLACEMENTS_PROCESS(ONE, suite, test)
+#endif
 // clang-format on
 
 /** Seconds until a test is ended from outside: the net under ::FIXTURE_DEADLINE_NS. */
