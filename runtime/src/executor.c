@@ -445,6 +445,10 @@ static void executor_settle(struct troupe_executor *executor)
         executor->loop->credit_messages > gate->bound_messages / 2) {
         trp_links_settle(executor, false);
     }
+    // Words are met each turn: with much mail, 64 of them can take seconds.
+    if (TRP_UNLIKELY(atomic_load_explicit(&executor->has_word, memory_order_relaxed))) {
+        trp_links_meet_words(executor);
+    }
     if (++executor->turn_count % SWEEP_TURNS == 0) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns - executor->swept_ns > SWEEP_NS) {

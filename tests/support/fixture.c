@@ -303,7 +303,8 @@ struct fixture *fixture_open(
         .seed = options->seed,
         .clock = options->clock,
         .clock_data = options->clock_data,
-        .stop_timeout_ns = FIXTURE_DEADLINE_NS,
+        .stop_timeout_ns =
+            options->stop_timeout_ns == 0 ? FIXTURE_DEADLINE_NS : options->stop_timeout_ns,
     };
     fixture_check(troupe_system_new(&system_options, &fixture->system), "troupe_system_new");
     fixture_spawn_scenario(fixture);

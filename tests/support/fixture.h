@@ -154,8 +154,9 @@ struct fixture_options {
     uint64_t seed;                                    /**< As the system's. */
     troupe_clock_fn *clock;                           /**< As the system's. */
     void *clock_data;                                 /**< As the system's. */
-    const char *first_rule; /**< Goes before the rule that places all subjects; NULL: none. */
-    bool places_nothing;    /**< Leave that rule out: subjects live where the code says. */
+    uint64_t stop_timeout_ns; /**< As the system's; 0: ::FIXTURE_DEADLINE_NS. */
+    const char *first_rule;   /**< Goes before the rule that places all subjects; NULL: none. */
+    bool places_nothing;      /**< Leave that rule out: subjects live where the code says. */
     const char *const *place_default; /**< As the system's. */
 };
 

@@ -323,7 +323,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_await(
 /* Dead letters. -------------------------------------------------------------------------------- */
 
 /**
- * Send the running actor a ::TROUPE_MESSAGE_DEAD_LETTER for each dead letter of the node from now on,
+ * Send the running actor a ::TROUPE_MESSAGE_DEAD_LETTER for each dead letter of the system from now on,
  * until it ends or unsubscribes. Notices need no room, are not counted, and make no dead letters.
  *
  * @retval TROUPE_OK         Subscribed; twice is once.

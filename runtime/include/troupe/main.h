@@ -69,7 +69,10 @@ TROUPE_API int troupe_main(int argc, char **argv, const struct troupe_behaviour 
 /**
  * If this process was started to carry actors of another, carry them until they have ended, and exit;
  * else return at once. troupe_main() and troupe_system_new() begin with it; a program that does
- * something else before, as a test runner does, calls it in the first line of its main().
+ * something else before calls it in the first line of its main(), or in a constructor where a test runner
+ * has main() for itself.
+ *
+ * The process goes on until all executors in it have ended: those of `thread:N` end with the system.
  *
  * @param behaviours  All behaviours, found by their names; see TROUPE_BEHAVIOURS().
  *
