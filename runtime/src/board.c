@@ -103,10 +103,41 @@ void trp_board_close(struct trp_board **board_p)
     }
 }
 
+/** Count and list the open ledgers anew: who died while opening or closing one had done half of it. */
+static void board_repair(struct trp_board *board)
+{
+    uint32_t seats = atomic_load_explicit(&board->seat_high, memory_order_relaxed);
+    for (uint32_t i = 0; i < seats; i++) {
+        struct trp_seat *seat = &board->seats[i];
+        seat->first_in = 0;
+        atomic_store_explicit(&seat->in_open_count, 0, memory_order_relaxed);
+        atomic_store_explicit(&seat->out_open_count, 0, memory_order_relaxed);
+    }
+    uint32_t ledgers = atomic_load_explicit(&board->ledger_high, memory_order_relaxed);
+    for (uint32_t i = 0; i < ledgers; i++) {
+        struct trp_ledger *ledger = &board->ledgers[i];
+        uint32_t state = atomic_load_explicit(&ledger->state, memory_order_relaxed);
+        struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+        struct trp_seat *to = trp_board_find_seat(board, ledger->to);
+        if (state == TRP_LEDGER_FREE || to == NULL) {
+            continue;
+        }
+        ledger->next_in = to->first_in;
+        to->first_in = i + 1;
+        if (state == TRP_LEDGER_OPEN && !ledger->is_loop) {
+            atomic_fetch_add_explicit(&to->in_open_count, 1, memory_order_relaxed);
+            if (from != NULL) {
+                atomic_fetch_add_explicit(&from->out_open_count, 1, memory_order_relaxed);
+            }
+        }
+    }
+}
+
 void trp_board_lock(struct trp_board *board)
 {
     if (pthread_mutex_lock(&board->lock) == EOWNERDEAD) {
-        (void)pthread_mutex_consistent(&board->lock); // each change is whole, or did not happen
+        board_repair(board); // all else changes by one store, or did not
+        (void)pthread_mutex_consistent(&board->lock);
     }
 }
 
@@ -118,7 +149,7 @@ void trp_board_unlock(struct trp_board *board)
 /* Seats. ---------------------------------------------------------------------------------------- */
 
 struct trp_seat *trp_board_take_seat(
-    struct trp_board *board, uint32_t id, uint32_t node, const char *name)
+    struct trp_board *board, uint32_t id, uint32_t node, uint32_t asker, const char *name)
 {
     struct trp_seat *seat = NULL;
     trp_board_lock(board);
@@ -136,6 +167,7 @@ struct trp_seat *trp_board_take_seat(
         }
         seat->id = id;
         seat->node = node;
+        seat->asker = asker != node ? asker : 0;
         board->sums.executors_started++;
         strncpy(seat->name, name, sizeof(seat->name) - 1);
         atomic_store_explicit(&seat->state, TRP_SEAT_OPEN, memory_order_release);

@@ -121,6 +121,7 @@ struct trp_seat {
     _Atomic uint32_t row_count;                 // rows ever given out, by whomever. Any thread's
     uint32_t id;
     uint32_t node;
+    uint32_t asker; // the process that is about to ask for this one's; 0 once it has
     bool is_port;
     bool failed;       // its only actor could not start
     bool listens;      // other processes reach it by ipc, or by tcp
@@ -271,9 +272,14 @@ void trp_board_unlock(struct trp_board *board);
 
 /* Seats. ---------------------------------------------------------------------------------------- */
 
-/** Give out the seat of executor @p id of @p node; it is OPEN. @return NULL: all are taken. */
+/**
+ * Give out the seat of executor @p id of @p node; it is OPEN.
+ *
+ * @param asker  The process that takes it: if that dies before it asked for @p node, both end together.
+ * @return NULL: all are taken.
+ */
 struct trp_seat *trp_board_take_seat(
-    struct trp_board *board, uint32_t id, uint32_t node, const char *name);
+    struct trp_board *board, uint32_t id, uint32_t node, uint32_t asker, const char *name);
 
 /** @return the seat of an executor that is or was there, or NULL. @threads holding the lock */
 struct trp_seat *trp_board_find_seat(struct trp_board *board, uint32_t id);

@@ -10,7 +10,33 @@ static bool deaths_is_over(const struct trp_seat *seat)
            trp_seat_state(seat) == TRP_SEAT_ENDED || trp_seat_state(seat) == TRP_SEAT_FREE;
 }
 
-/** Mark the executors of a process as dead. @return whether there were any. */
+/** Forget a process that was never asked for, since its asker died first. */
+static void deaths_free_node(struct trp_board *board, uint32_t id)
+{
+    for (uint32_t i = 0; i < TRP_BOARD_NODES; i++) {
+        struct trp_node *node = &board->nodes[i];
+        if (node->id == id &&
+            atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_NODE_ASKED) {
+            atomic_store_explicit(&node->state, TRP_NODE_FREE, memory_order_release);
+        }
+    }
+}
+
+/** No pool has that executor any more. */
+static void deaths_clear_slots(struct trp_board *board, uint32_t executor)
+{
+    for (uint32_t i = 0; i < board->pool_slot_count; i++) {
+        if (board->pool_slots[i] == executor) {
+            board->pool_slots[i] = 0;
+        }
+    }
+}
+
+/**
+ * Mark the executors of a process as dead, and those it was about to have a process started for.
+ *
+ * @return whether there were any.
+ */
 static bool deaths_mark(struct trp_board *board, uint32_t node, bool never_ran)
 {
     bool died = false;
@@ -18,7 +44,8 @@ static bool deaths_mark(struct trp_board *board, uint32_t node, bool never_ran)
     for (uint32_t i = 0; i < high; i++) {
         struct trp_seat *seat = &board->seats[i];
         enum trp_seat_state state = trp_seat_state(seat);
-        if (seat->node != node || state == TRP_SEAT_FREE) {
+        bool asked_in_vain = seat->asker == node;
+        if ((seat->node != node && !asked_in_vain) || state == TRP_SEAT_FREE) {
             continue;
         }
         bool has_open = atomic_load_explicit(&seat->in_open_count, memory_order_relaxed) != 0 ||
@@ -27,7 +54,12 @@ static bool deaths_mark(struct trp_board *board, uint32_t node, bool never_ran)
             continue;
         }
         died = true;
-        seat->failed |= never_ran;
+        seat->failed |= never_ran || asked_in_vain;
+        seat->asker = 0;
+        if (asked_in_vain) {
+            deaths_free_node(board, seat->node);
+            deaths_clear_slots(board, seat->id);
+        }
         atomic_store_explicit(&seat->state, TRP_SEAT_DEAD, memory_order_release);
         trp_names_remove_all(board, seat);
         trp_listener_remove(board->rundir, seat);
@@ -105,11 +137,7 @@ static void deaths_forget(struct trp_board *board, const struct trp_node *node)
         }
     }
     atomic_store_explicit(&board->subscriber_count, count, memory_order_relaxed);
-    for (uint32_t i = 0; i < board->pool_slot_count; i++) {
-        if (board->pool_slots[i] == node->executor) {
-            board->pool_slots[i] = 0;
-        }
-    }
+    deaths_clear_slots(board, node->executor);
 }
 
 void trp_deaths_settle(

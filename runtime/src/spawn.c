@@ -186,7 +186,7 @@ static enum troupe_err spawn_prepare_process(
     }
     uint32_t id = atomic_fetch_add_explicit(&board->next_executor, 1, memory_order_relaxed);
     uint32_t node = atomic_fetch_add_explicit(&board->next_node, 1, memory_order_relaxed);
-    struct trp_seat *seat = trp_board_take_seat(board, id, node, name);
+    struct trp_seat *seat = trp_board_take_seat(board, id, node, system->node, name);
     struct trp_node *process = seat == NULL ? NULL : trp_board_take_node(board, seat);
     if (process != NULL) {
         seat->transport = (uint8_t)rule->place.transport;
@@ -440,15 +440,28 @@ static enum troupe_err spawn_start_fresh(
     return err;
 }
 
-/** Open the link that the START will take, to a process that is launched next; or give the process up. */
-static enum troupe_err spawn_link_process(
-    struct troupe_executor *spawner, struct spawn_target *target)
+/** Open the link that a START will take, and get its row, for a process that is launched next; or give it up. */
+static enum troupe_err spawn_prepare_start(
+    struct troupe_executor *spawner,
+    struct spawn_target *target,
+    bool watched,
+    troupe_ref_t *out_ref)
 {
     if (spawner->port != NULL) {
         trp_port_lock(spawner->port);
     }
     struct trp_link *link = NULL;
     enum troupe_err err = trp_link_open(spawner, target->executor_id, &link);
+    if (err == TROUPE_OK) {
+        // All before the start: the process may be dead a moment after it.
+        err = spawn_get_row(spawner, target->executor_id, out_ref);
+        if (err == TROUPE_OK && watched) {
+            trp_system_watch(spawner->system, *out_ref);
+        }
+        if (err != TROUPE_OK) {
+            trp_link_abandon(spawner, link);
+        }
+    }
     if (spawner->port != NULL) {
         trp_port_unlock(spawner->port);
     }
@@ -485,17 +498,17 @@ enum troupe_err trp_spawn(
     if (target.fresh != NULL) {
         err = spawn_start_fresh(spawner, target.fresh, options->cpu_mask);
     }
+    troupe_ref_t ref = TROUPE_REF_NONE;
     bool is_process = target.process != NULL;
     if (is_process) {
-        err = spawn_link_process(spawner, &target);
+        err = spawn_prepare_start(spawner, &target, watched, &ref);
     }
     bool started = err == TROUPE_OK &&
                    (target.fresh != NULL || is_process); // and it stays while our link is open
-    troupe_ref_t ref = TROUPE_REF_NONE;
-    if (err == TROUPE_OK) {
+    if (err == TROUPE_OK && !is_process) {
         err = spawn_get_row(spawner, target.executor_id, &ref);
     }
-    if (err == TROUPE_OK && watched) {
+    if (err == TROUPE_OK && watched && !is_process) {
         trp_system_watch(spawner->system, ref);
     }
     if (target.process != NULL) {

@@ -294,7 +294,7 @@ enum troupe_err trp_system_add_executor(
 {
     struct trp_board *board = system->board;
     uint32_t id = atomic_fetch_add_explicit(&board->next_executor, 1, memory_order_relaxed);
-    struct trp_seat *seat = trp_board_take_seat(board, id, system->node, name);
+    struct trp_seat *seat = trp_board_take_seat(board, id, system->node, system->node, name);
     if (seat == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "all %d executors of a system are taken", TRP_BOARD_SEATS);
@@ -454,9 +454,19 @@ void trp_system_watch(troupe_system_t *system, troupe_ref_t actor)
     trp_board_lock(board);
     board->watched = actor;
     board->watched_ended = false;
+    const struct trp_seat *seat = trp_board_find_seat(board, actor.executor);
+    bool died = seat != NULL && trp_seat_state(seat) == TRP_SEAT_DEAD;
+    bool failed = died && seat->failed;
     trp_board_unlock(board);
     atomic_store_explicit(
         &board->watched_executor, (uint64_t)actor.executor + 1, memory_order_release);
+    if (died) { // its death was settled before it was watched, and is settled once
+        const struct troupe_exit exit = {
+            .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
+            .text = "ended before it was watched",
+        };
+        trp_system_actor_ended(system, actor, &exit);
+    }
 }
 
 void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor)

@@ -22,6 +22,7 @@ enum {
     EVENTS = 64,
     TICK_MS = 1000, // how often what children closed is added to the sums
     PORT_LINKS = 64,
+    NOTES = 4, // of one child in a row: each may start a process, and others wait to be told an end
     LINE_BYTES = 4096, // of captured output; a longer one is cut in two
 };
 
@@ -358,11 +359,23 @@ static void warden_bury(
     (void)pthread_mutex_unlock(&system->lock);
 }
 
+/** From here on a process does not depend on who asked for it. */
+static void warden_note_asked(struct trp_board *board, const struct trp_node *node)
+{
+    trp_board_lock(board);
+    struct trp_seat *seat = trp_board_find_seat(board, node->executor);
+    if (seat != NULL) {
+        seat->asker = 0;
+    }
+    trp_board_unlock(board);
+}
+
 /** Start the process of an order. */
 static void warden_meet_order(struct trp_warden *warden, uint32_t node_index, int listener_fd)
 {
     troupe_system_t *system = warden->system;
     struct trp_node *node = &system->board->nodes[node_index % TRP_BOARD_NODES];
+    warden_note_asked(system->board, node);
     struct warden_child *child = calloc(1, sizeof(*child));
     if (child == NULL) {
         struct trp_deaths deaths;
@@ -428,13 +441,13 @@ static void warden_meet_orders(struct trp_warden *warden)
 
 /* What happens. --------------------------------------------------------------------------------- */
 
-/** Meet what a child says. */
-static void warden_meet_notes(struct trp_warden *warden, struct warden_child *child)
+/** Meet what a child says, @p most notes of it. */
+static void warden_meet_notes(struct trp_warden *warden, struct warden_child *child, uint32_t most)
 {
     struct warden_note note;
     int listener_fd = -1;
     bool closed = false;
-    while (warden_receive(child->leash_fd, &note, &listener_fd, &closed)) {
+    while (most-- > 0 && warden_receive(child->leash_fd, &note, &listener_fd, &closed)) {
         if (note.word == WARDEN_SPAWN && listener_fd >= 0) {
             warden_meet_order(warden, note.number, listener_fd);
         } else if (note.word == WARDEN_POKE) {
@@ -459,7 +472,8 @@ static void warden_explain_early_exit(const struct warden_child *child, struct t
     (void)snprintf(
         exit->text,
         sizeof(exit->text),
-        "its process ended with status %d and carried nobody; does its program call troupe_enter()?",
+        "its process ended with status %d and carried nobody; does its program call "
+        "troupe_enter()?",
         status);
 }
 
@@ -471,7 +485,7 @@ static bool warden_meet_child(struct trp_warden *warden, struct warden_child *ch
         if (poll(&end, 1, 0) != 1) {
             return true; // the event was of another that had this number before
         }
-        warden_meet_notes(warden, child); // its last words
+        warden_meet_notes(warden, child, UINT32_MAX); // its last words
         struct troupe_exit exit;
         (void)pthread_mutex_lock(&warden->lock);
         void *carrier = child->carrier;
@@ -483,7 +497,7 @@ static bool warden_meet_child(struct trp_warden *warden, struct warden_child *ch
         return true;
     }
     if (fd == child->leash_fd) {
-        warden_meet_notes(warden, child);
+        warden_meet_notes(warden, child, NOTES);
         return true;
     }
     for (int i = 0; i < 2; i++) {
