@@ -17,7 +17,8 @@
 
 enum {
     STEP_NS = 1000000,
-    KILLED_NS = 2000000000, // how long the end of a process that was killed may take, on a busy machine
+    KILLED_NS =
+        2000000000, // how long the end of a process that was killed may take, on a busy machine
 };
 
 /** Do what is at hand on executor 0, else wait for a while. */
@@ -131,11 +132,7 @@ static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
 /** The time is over: end by force what can be. @return false: there is no such. */
 static bool shutdown_kill(troupe_system_t *system)
 {
-    if (!trp_warden_runs(system)) {
-        return false;
-    }
-    trp_warden_kill_all(system);
-    return true;
+    return trp_warden_kill_all(system);
 }
 
 /** Run executor 0 until another is gone. @return false: the deadline came first. */
@@ -148,7 +145,7 @@ static bool shutdown_await(troupe_system_t *system, uint32_t id, uint64_t deadli
             shutdown_explain(system);
             return false;
         }
-        shutdown_step(system, deadline_ns + KILLED_NS);
+        shutdown_step(system, now_ns < deadline_ns ? deadline_ns : deadline_ns + KILLED_NS);
     }
     trp_system_reap(system);
     return true;

@@ -7,6 +7,8 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
+#include <troupe/backend.h>
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -234,7 +236,14 @@ static void expect_an_end_in_order(struct program *program, int number)
     cr_expect(end.status == 128 + number, "status %d: %s", end.status, end.err);
     cr_expect(eq(int, end.signal, 0), "it exited by itself");
     cr_expect(end.ns < END_NS, "it took %llu ms", (unsigned long long)(end.ns / MEASURE_MS_NS));
-    cr_expect(eq(sz, count_ends(&end), CREW), "%s", end.out);
+    fixture_register_backends();
+    if ((fixture_traits(program->placement) & TROUPE_TRAIT_ISOLATES_CRASHES) != 0) {
+        // Who had no process yet when the end was asked for never began.
+        cr_expect(ge(sz, count_ends(&end), 1), "%s", end.out);
+        cr_expect(le(sz, count_ends(&end), CREW), "%s", end.out);
+    } else {
+        cr_expect(eq(sz, count_ends(&end), CREW), "%s", end.out);
+    }
 }
 
 BACKEND_TEST(signals, an_interrupt_ends_a_busy_ring_in_order)
@@ -393,3 +402,5 @@ Test(signals, a_run_with_a_stuck_actor_ends_late_by_its_name_and_can_be_ended_la
     cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead));
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }
+
+SUBJECTS(&ring_link, &ring, &sleeper, &idle_clock, &flooder, &drain, &sticky, &holder);
