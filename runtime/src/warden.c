@@ -337,13 +337,8 @@ static void warden_bury(
             warden_pass_output(child, &child->streams[i], true);
         }
     }
+    (void)pthread_mutex_lock(&warden->lock); // others send pokes over it
     warden_close(&child->leash_fd);
-    (void)pthread_mutex_lock(&warden->lock);
-    struct warden_child **at = &warden->children;
-    while (*at != child) {
-        at = &(*at)->next;
-    }
-    *at = child->next;
     (void)pthread_mutex_unlock(&warden->lock);
     struct trp_deaths deaths;
     trp_deaths_settle(system, child->node, exit, &deaths);
@@ -352,11 +347,19 @@ static void warden_bury(
     }
     warden_look(system);
     trp_board_free_node(system->board, child->node);
-    free(child);
     (void)pthread_mutex_lock(&system->lock);
     system->carried_count--;
     trp_system_wake(system);
     (void)pthread_mutex_unlock(&system->lock);
+    // Off the list at last: as long as it is there, its end is waited for.
+    (void)pthread_mutex_lock(&warden->lock);
+    struct warden_child **at = &warden->children;
+    while (*at != child) {
+        at = &(*at)->next;
+    }
+    *at = child->next;
+    (void)pthread_mutex_unlock(&warden->lock);
+    free(child);
 }
 
 /** From here on a process does not depend on who asked for it. */
