@@ -374,12 +374,14 @@ void trp_board_free_ledger(struct trp_board *board, struct trp_ledger *ledger)
 {
     uint32_t index = trp_board_ledger_index(board, ledger);
     struct trp_seat *to = trp_board_find_seat(board, ledger->to);
-    uint32_t *at = to == NULL ? NULL : &to->first_in;
-    while (at != NULL && *at != 0 && *at != index + 1) {
-        at = &board->ledgers[*at - 1].next_in;
-    }
-    if (at != NULL && *at != 0) {
-        *at = ledger->next_in;
+    if (to != NULL) {
+        uint32_t *at = &to->first_in;
+        while (*at != 0 && *at != index + 1) {
+            at = &board->ledgers[*at - 1].next_in;
+        }
+        if (*at != 0) {
+            *at = ledger->next_in;
+        }
     }
     atomic_store_explicit(&ledger->state, TRP_LEDGER_FREE, memory_order_release);
     ledger->next_in = board->ledger_free;

@@ -36,7 +36,7 @@ enum troupe_err trp_confine_threads(const struct troupe_limits *limits)
     }
     if (limits->memory_bytes != 0) {
         // Each further arena takes 64 MiB of address space, before a byte of it is used.
-        (void)mallopt(M_ARENA_MAX, 1);
+        (void)mallopt(M_ARENA_MAX, 1); // NOLINT(concurrency-mt-unsafe): no other thread yet
     }
     return TROUPE_OK;
 }

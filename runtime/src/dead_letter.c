@@ -73,7 +73,8 @@ void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *de
     if (dead->ask != 0) {
         dead_letter_fail_ask(executor, dead);
     }
-    if (atomic_load_explicit(&executor->system->board->subscriber_count, memory_order_relaxed) > 0) {
+    if (atomic_load_explicit(&executor->system->board->subscriber_count, memory_order_relaxed) >
+        0) {
         dead_letter_tell(executor, dead);
     }
 }

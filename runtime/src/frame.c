@@ -35,7 +35,8 @@ enum trp_fault trp_frame_open(
     if (out_header->version != TRP_FRAME_VERSION) {
         return TRP_FAULT_VERSION;
     }
-    if (out_header->lane > TRP_LANE_COMMAND || (out_header->marks & ~(TRP_MARK_RUNG | TRP_MARK_COUNTED)) != 0) {
+    if (out_header->lane > TRP_LANE_COMMAND ||
+        (out_header->marks & ~(TRP_MARK_RUNG | TRP_MARK_COUNTED)) != 0) {
         return TRP_FAULT_KIND;
     }
     if (cookie != NULL && *cookie != out_header->cookie) {

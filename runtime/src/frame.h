@@ -104,7 +104,7 @@ enum trp_mark {
 struct trp_header {
     uint8_t version;
     uint8_t lane;
-    uint16_t marks; // of enum trp_mark
+    uint16_t marks;           // of enum trp_mark
     uint32_t count;           // counted messages in the frame
     uint64_t cookie;          // of the link, in this direction
     uint64_t first_sequence;  // counted messages sent on the link before this frame
@@ -187,7 +187,8 @@ struct trp_cursor {
     uint32_t executor;
     enum trp_lane lane;
     bool local; // by inproc: a given body is an address
-    uint32_t part_count; // by ipc or tcp: a given body is one of so many parts that follow the frame
+    uint32_t
+        part_count; // by ipc or tcp: a given body is one of so many parts that follow the frame
 };
 
 /**

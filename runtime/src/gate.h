@@ -35,8 +35,8 @@ struct trp_gate {
     _Atomic int64_t free_bytes;
     _Atomic int32_t reserve_messages;
     _Atomic int32_t hungry_count; // links that wait for credit, so who gives some back rings
-    int64_t bound_messages;        // const after trp_gate_init()
-    int64_t bound_bytes;           // as above
+    int64_t bound_messages;       // const after trp_gate_init()
+    int64_t bound_bytes;          // as above
 };
 
 /** Open the gate with all its credit free. */

@@ -10,7 +10,8 @@ enum {
 
 bool trp_world_init(struct trp_world *world, uint32_t behaviour_count)
 {
-    *world = (struct trp_world){.column_count = behaviour_count, .row_count = &world->own_row_count};
+    *world =
+        (struct trp_world){.column_count = behaviour_count, .row_count = &world->own_row_count};
     world->columns = calloc(behaviour_count, sizeof(*world->columns));
     (void)pthread_mutex_init(&world->lock, NULL);
     return world->columns != NULL;

@@ -80,7 +80,7 @@ struct trp_world {
     uint32_t last_row;   // as above
     uint32_t live_count; // STARTING, RUNNING or STOPPING
 
-    _Atomic uint32_t *row_count; // rows ever given out, by whomever; maybe by other processes
+    _Atomic uint32_t *row_count;    // rows ever given out, by whomever; maybe by other processes
     _Atomic uint32_t own_row_count; // where that is kept, if nowhere else
 
     pthread_mutex_t lock;
