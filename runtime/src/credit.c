@@ -211,6 +211,8 @@ static bool credit_want(struct troupe_executor *executor, struct trp_link *link,
     if (link->is_hungry) {
         return true;
     }
+    // What is left is too little for who was refused, and would be granted again with more.
+    credit_give_back(link, link->credit_messages, link->credit_bytes);
     int64_t most = credit_share(
         link->gate->bound_messages, link->is_remote ? GRANT_SHARE_REMOTE : GRANT_SHARE);
     const struct trp_want want = {

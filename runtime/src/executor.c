@@ -435,8 +435,8 @@ void trp_executor_claim_all(struct troupe_executor *executor)
     }
 }
 
-/** Give back what is owed when it is worth it, and now and then what was not spent. */
-static void executor_settle(struct troupe_executor *executor)
+/** Give back what is owed, when it is worth it. */
+static void executor_settle_credit(struct troupe_executor *executor)
 {
     const struct trp_gate *gate = executor->gate;
     bool wanted = atomic_load_explicit(&gate->hungry_count, memory_order_relaxed) != 0;
@@ -445,6 +445,12 @@ static void executor_settle(struct troupe_executor *executor)
         executor->loop->credit_messages > gate->bound_messages / 2) {
         trp_links_settle(executor, false);
     }
+}
+
+/** Give back what is owed when it is worth it, and now and then what was not spent. */
+static void executor_settle(struct troupe_executor *executor)
+{
+    executor_settle_credit(executor);
     // Words are met each turn: with much mail, 64 of them can take seconds.
     if (TRP_UNLIKELY(atomic_load_explicit(&executor->has_word, memory_order_relaxed))) {
         trp_links_meet_words(executor);
@@ -527,6 +533,11 @@ static bool executor_receive_remote(struct troupe_executor *executor)
     while (count < REMOTE_FRAMES && !executor_is_spent(executor) &&
            trp_mailbox_look(&executor->mailbox) && trp_executor_receive(executor)) {
         count++;
+        executor_settle_credit(executor); // so that they send on while this is met
+        if (count == 1) {
+            trp_links_flush(
+                executor); // the answer to a lone message need not wait for an empty look
+        }
     }
     return count > 0;
 }

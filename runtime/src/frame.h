@@ -36,7 +36,7 @@ _Static_assert(
 #define TRP_FRAME_MESSAGES_MAX 1024u
 
 /** By ipc or tcp it takes more to make a frame worth its system calls. */
-#define TRP_FRAME_MESSAGES_MAX_REMOTE 4096u
+#define TRP_FRAME_MESSAGES_MAX_REMOTE 2048u
 
 /** Larger bodies travel as given bodies. */
 #define TRP_INLINE_BYTES_MAX 16384u
