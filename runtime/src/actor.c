@@ -6,6 +6,7 @@
  *                   +-- failed: its mail is refused             +-- stop, fail, STOP, system's end
  */
 #include "clock.h"
+#include "ends.h"
 #include "executor.h"
 #include "link.h"
 #include "system.h"
@@ -42,6 +43,8 @@ const char *troupe_exit_reason_text(enum troupe_exit_reason reason)
         return "init_failed";
     case TROUPE_EXIT_NODE_LOST:
         return "node_lost";
+    case TROUPE_EXIT_UNKNOWN:
+        return "unknown";
     }
     return "unknown";
 }
@@ -383,15 +386,55 @@ void trp_actor_meet(
     }
 }
 
+void trp_actor_tell(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    uint32_t type,
+    const void *body,
+    uint32_t body_bytes)
+{
+    const struct trp_envelope envelope = {
+        .to_index = index,
+        .to_generation = actor->generation,
+        .type = type,
+    };
+    const struct trp_item item = {
+        .envelope = &envelope,
+        .body = body,
+        .body_bytes = body_bytes,
+        .count = 1,
+        .kind = TRP_KIND_NOTICE,
+    };
+    (void)actor_receive(executor, NULL, actor, &item);
+}
+
+void trp_actor_meet_signal(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    uint32_t generation = item->envelope->to_generation;
+    const struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    bool awaited = actor != NULL ? actor->life == TRP_LIFE_STARTING
+                                 : trp_world_awaits(&executor->world, index, generation);
+    if (!awaited || !actor_hold(executor, executor->loop, item)) {
+        trp_ends_meet(executor, item);
+    }
+}
+
 /* Start. ---------------------------------------------------------------------------------------- */
 
-/** Meet, or with @p refuse bury, what came before the actor. */
-static void actor_meet_held(struct troupe_executor *executor, struct trp_held *held, bool refuse)
+/** Meet what came before the actor, or bury it if @p refusal says why it did not start. */
+static void actor_meet_held(
+    struct troupe_executor *executor, struct trp_held *held, const struct troupe_exit *refusal)
 {
     while (held != NULL) {
         struct trp_held *next = held->next;
         executor->held_count--;
-        if (refuse) {
+        if (held->item.kind == TRP_KIND_SIGNAL && refusal != NULL) {
+            trp_ends_refuse(executor, &held->item, refusal);
+        } else if (held->item.kind == TRP_KIND_SIGNAL) {
+            trp_ends_meet(executor, &held->item);
+        } else if (refusal != NULL) {
             actor_bury(
                 executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
         } else if (held->item.kind == TRP_KIND_STOP) {
@@ -441,11 +484,14 @@ static void actor_fail_start(
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         trp_subscribers_remove(executor->system->board, ref);
     }
+    trp_ends_tell(executor, actor, index, exit);
     trp_world_remove(&executor->world, actor, index);
     actor->flags |= TRP_ACTOR_FAILED;
-    actor_meet_held(executor, held, true);
+    trp_world_note_exit(actor, exit);
+    actor_meet_held(executor, held, exit);
     trp_system_actor_ended(executor->system, ref, exit);
     if (executor->dedicated) {
+        trp_system_note_exit(executor, exit);
         trp_system_note_failed(executor);
         trp_executor_end_if_done(executor);
     }
@@ -561,7 +607,7 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     struct trp_held *held = actor->held;
     actor->held = NULL;
     if (actor_leave(executor, actor, index) || held != NULL) {
-        actor_meet_held(executor, held, false);
+        actor_meet_held(executor, held, NULL);
     }
 }
 
@@ -575,7 +621,7 @@ void trp_actor_end(
 {
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     actor->life = TRP_LIFE_STOPPING;
-    if (actor->behaviour->fini != NULL) {
+    if (actor->behaviour->fini != NULL && exit->reason != TROUPE_EXIT_KILLED) {
         actor_enter(executor, actor, index);
         actor->behaviour->fini(&executor->context, actor->state, exit);
         executor->context.actor = NULL;
@@ -586,9 +632,14 @@ void trp_actor_end(
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         trp_subscribers_remove(executor->system->board, ref);
     }
+    trp_ends_tell(executor, actor, index, exit);
     trp_world_remove(&executor->world, actor, index);
+    trp_world_note_exit(actor, exit);
     trp_count(&executor->counters->actors_ended, 1);
     trp_system_actor_ended(executor->system, ref, exit);
+    if (executor->dedicated) {
+        trp_system_note_exit(executor, exit);
+    }
     trp_executor_end_if_done(executor);
 }
 
@@ -598,7 +649,10 @@ void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item
     uint32_t generation = item->envelope->to_generation;
     struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
     if (actor != NULL && actor->life == TRP_LIFE_RUNNING) {
-        const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
+        bool killed = item->envelope->type == TROUPE_EXIT_KILLED;
+        const struct troupe_exit exit = {
+            .reason = killed ? TROUPE_EXIT_KILLED : TROUPE_EXIT_SHUTDOWN,
+        };
         trp_actor_end(executor, actor, index, &exit);
     } else if (
         (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
@@ -632,6 +686,7 @@ void trp_actor_run_stops(struct troupe_executor *executor)
         const struct trp_envelope envelope = {
             .to_index = executor->stops[i].index,
             .to_generation = executor->stops[i].generation,
+            .type = executor->stops[i].reason,
         };
         const struct trp_item item = {
             .envelope = &envelope,
@@ -645,13 +700,14 @@ void trp_actor_run_stops(struct troupe_executor *executor)
 
 void trp_actor_drop_held(struct troupe_executor *executor)
 {
+    const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
     uint32_t row_count = atomic_load_explicit(executor->world.row_count, memory_order_relaxed);
     for (uint32_t index = 0; executor->held_count > 0 && index < row_count; index++) {
         struct trp_actor *actor = trp_world_try_row(&executor->world, index);
         if (actor != NULL && actor->held != NULL) {
             struct trp_held *held = actor->held;
             actor->held = NULL;
-            actor_meet_held(executor, held, true);
+            actor_meet_held(executor, held, &exit);
         }
     }
 }

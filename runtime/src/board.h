@@ -128,6 +128,8 @@ struct trp_seat {
     uint8_t transport; // an enum trp_transport: how it is reached
     uint16_t tcp_port;
     char name[TRP_SEAT_NAME_BYTES];
+    struct troupe_exit exit;        // how its process ended, or its only actor
+    bool has_exit;                  // written before `state`
     uint32_t first_in;              // ledgers into it, index + 1
     _Atomic uint32_t in_open_count; // of them, those whose FIN is to come; written under the lock
     _Atomic uint32_t

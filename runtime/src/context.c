@@ -2,6 +2,7 @@
 
 #include "executor.h"
 #include "system.h"
+#include "warden.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -451,7 +452,8 @@ void troupe_fail(troupe_context_t *ctx, int code, const char *text)
 }
 
 /** Note a local actor to stop once the running callback has returned. */
-static enum troupe_err context_note_stop(struct troupe_executor *executor, troupe_ref_t actor)
+static enum troupe_err context_note_stop(
+    struct troupe_executor *executor, troupe_ref_t actor, enum troupe_exit_reason reason)
 {
     if (executor->stop_count == executor->stop_capacity) {
         uint32_t capacity = executor->stop_capacity * 2 + 8;
@@ -463,11 +465,12 @@ static enum troupe_err context_note_stop(struct troupe_executor *executor, troup
         executor->stop_capacity = capacity;
     }
     executor->stops[executor->stop_count++] =
-        (struct trp_stop){.index = actor.index, .generation = actor.generation};
+        (struct trp_stop){actor.index, actor.generation, reason};
     return TROUPE_OK;
 }
 
-enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor)
+static enum troupe_err context_end_actor(
+    troupe_context_t *ctx, troupe_ref_t actor, enum troupe_exit_reason reason)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
     enum troupe_err err = context_check(ctx, actor, 0, NULL, 0);
@@ -475,7 +478,7 @@ enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor)
         return err;
     }
     if (actor.executor == executor->id && !trp_executor_mails_itself(executor)) {
-        err = context_note_stop(executor, actor);
+        err = context_note_stop(executor, actor, reason);
         if (err == TROUPE_OK && ctx->actor == NULL && !executor->in_turn) {
             trp_actor_run_stops(executor); // no callback's end will
         }
@@ -487,7 +490,10 @@ enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor)
     struct trp_link *link = NULL;
     err = trp_link_open(executor, actor.executor, &link);
     if (err == TROUPE_OK && link->peer_node == actor.node) {
-        err = trp_link_stop_actor(executor, link, actor);
+        err = trp_link_stop_actor(executor, link, actor, reason);
+        if (err == TROUPE_OK && reason == TROUPE_EXIT_KILLED && link->peer_node != executor->node) {
+            trp_warden_kill(executor->system, link->peer_node, actor.executor);
+        }
     } else if (err == TROUPE_ERR_NOENT) {
         err = TROUPE_OK; // gone already
     }
@@ -495,6 +501,16 @@ enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor)
         trp_port_unlock(executor->port);
     }
     return err;
+}
+
+enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor)
+{
+    return context_end_actor(ctx, actor, TROUPE_EXIT_SHUTDOWN);
+}
+
+enum troupe_err troupe_kill(troupe_context_t *ctx, troupe_ref_t actor)
+{
+    return context_end_actor(ctx, actor, TROUPE_EXIT_KILLED);
 }
 
 void troupe_stop_system(troupe_context_t *ctx)

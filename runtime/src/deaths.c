@@ -37,7 +37,8 @@ static void deaths_clear_slots(struct trp_board *board, uint32_t executor)
  *
  * @return whether there were any.
  */
-static bool deaths_mark(struct trp_board *board, uint32_t node, bool never_ran)
+static bool deaths_mark(
+    struct trp_board *board, uint32_t node, bool never_ran, const struct troupe_exit *exit)
 {
     bool died = false;
     uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
@@ -60,6 +61,12 @@ static bool deaths_mark(struct trp_board *board, uint32_t node, bool never_ran)
             deaths_free_node(board, seat->node);
             deaths_clear_slots(board, seat->id);
         }
+        trp_count(
+            &seat->counters.actors_ended,
+            trp_counted(&seat->counters.actors_started) -
+                trp_counted(&seat->counters.actors_ended));
+        seat->exit = *exit;
+        seat->has_exit = true;
         atomic_store_explicit(&seat->state, TRP_SEAT_DEAD, memory_order_release);
         trp_names_remove_all(board, seat);
         trp_listener_remove(board->rundir, seat);
@@ -151,7 +158,7 @@ void trp_deaths_settle(
     bool watched = false;
     trp_board_lock(board);
     bool never_ran = atomic_load_explicit(&node->state, memory_order_acquire) == TRP_NODE_ASKED;
-    out_deaths->died = deaths_mark(board, node->id, never_ran);
+    out_deaths->died = deaths_mark(board, node->id, never_ran, exit);
     deaths_forget(board, node);
     if (out_deaths->died) {
         deaths_settle_ledgers(board, node->id, out_deaths);

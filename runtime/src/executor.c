@@ -1,6 +1,7 @@
 #include "executor.h"
 
 #include "clock.h"
+#include "ends.h"
 #include "link.h"
 #include "listener.h"
 #include "system.h"
@@ -110,6 +111,7 @@ void trp_executor_free(struct troupe_executor **executor_p)
     trp_mailbox_fini(&executor->mailbox);
     executor_free_timers(executor);
     trp_asks_fini(&executor->asks);
+    trp_watches_fini(&executor->watches);
     trp_world_fini(&executor->world);
     trp_frame_cache_fini(&executor->frames);
     if (executor->manner != TRP_MANNER_CALLER && executor->wake_fd >= 0) {
@@ -168,6 +170,9 @@ static void executor_meet_command(
         break;
     case TRP_KIND_STOP:
         trp_actor_meet_stop(executor, item);
+        break;
+    case TRP_KIND_SIGNAL:
+        trp_actor_meet_signal(executor, item);
         break;
     case TRP_KIND_LOOK:
         trp_actor_meet_look(executor, item);
@@ -451,6 +456,9 @@ static void executor_settle_credit(struct troupe_executor *executor)
 static void executor_settle(struct troupe_executor *executor)
 {
     executor_settle_credit(executor);
+    if (TRP_UNLIKELY(executor->watches.untold_first != 0)) {
+        trp_ends_tell_again(executor);
+    }
     // Words are met each turn: with much mail, 64 of them can take seconds.
     if (TRP_UNLIKELY(atomic_load_explicit(&executor->has_word, memory_order_relaxed))) {
         trp_links_meet_words(executor);
@@ -639,6 +647,7 @@ void trp_executor_stop_actors(struct troupe_executor *executor)
         trp_actor_end(executor, trp_world_row(&executor->world, index), index, &exit);
         trp_actor_run_stops(executor);
     }
+    trp_ends_tell_executor(executor);
     trp_link_flush(executor, executor->loop);
     trp_links_flush(executor);
     executor->in_turn = false;
@@ -714,6 +723,7 @@ static void executor_finish_links(struct troupe_executor *executor)
 void trp_executor_finish(struct troupe_executor *executor)
 {
     trp_actor_drop_held(executor);
+    trp_ends_tell_again(executor);
     while (executor->mailbox.loop_count != 0 || executor->loop->frame.used != 0) {
         (void)trp_executor_turn(executor);
     }

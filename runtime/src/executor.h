@@ -23,6 +23,7 @@
 #include "troupe/context.h"
 #include "troupe/stats.h"
 #include "troupe/system.h"
+#include "watches.h"
 #include "world.h"
 
 #include <pthread.h>
@@ -41,6 +42,7 @@ struct troupe_context {
 struct trp_stop {
     uint32_t index;
     uint32_t generation;
+    enum troupe_exit_reason reason; // shutdown, or killed
 };
 
 /** Why an executor runs no loop, or how. */
@@ -68,6 +70,7 @@ struct troupe_executor {
     struct trp_world world; // its reservations: any thread's
     struct trp_timers timers;
     struct trp_asks asks;
+    struct trp_watches watches;
     struct trp_frame_cache frames;
 
     struct trp_idmap links; // by peer
@@ -322,6 +325,18 @@ static inline struct troupe_body trp_item_body(const struct trp_item *item, uint
 /** Meet a message for an actor: a USER, REPLY or NOTICE. Mail that was held came by the loop. */
 void trp_actor_meet(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item);
+
+/** Have an actor meet a notice that was made here. */
+void trp_actor_tell(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    uint32_t type,
+    const void *body,
+    uint32_t body_bytes);
+
+/** Meet a signal about ends, or keep it for an actor whose START is on its way. */
+void trp_actor_meet_signal(struct troupe_executor *executor, const struct trp_item *item);
 
 /** Stop the actors that running callbacks asked to stop. */
 void trp_actor_run_stops(struct troupe_executor *executor);

@@ -60,7 +60,8 @@ enum trp_kind {
     TRP_KIND_GONE = 9,          // the sender takes no more mail: close your link to it
     TRP_KIND_FIN = 10,          // the last frame on this lane of this link
     TRP_KIND_LOOK = 11,         // is this actor still there? It is watched
-    TRP_KIND_COUNT = 12,
+    TRP_KIND_SIGNAL = 12,       // about ends, from actor to actor, behind their mail; see ends.c
+    TRP_KIND_COUNT = 13,
 };
 
 enum trp_flag {

@@ -448,9 +448,13 @@ enum troupe_err trp_link_command(
 }
 
 enum troupe_err trp_link_stop_actor(
-    struct troupe_executor *executor, struct trp_link *link, troupe_ref_t actor)
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    troupe_ref_t actor,
+    enum troupe_exit_reason reason)
 {
     const struct trp_post post = {
+        .type = reason,
         .to_index = actor.index,
         .to_generation = actor.generation,
         .tag = trp_tag(TRP_KIND_STOP, 0, 0),

@@ -168,9 +168,12 @@ enum troupe_err trp_link_command(
     const void *body,
     uint32_t body_bytes);
 
-/** Send a STOP to an actor there, past its mail. */
+/** Send a STOP to an actor there, past its mail; @p reason is shutdown or killed. */
 enum troupe_err trp_link_stop_actor(
-    struct troupe_executor *executor, struct trp_link *link, troupe_ref_t actor);
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    troupe_ref_t actor,
+    enum troupe_exit_reason reason);
 
 /** Close the ledger of a way out that was never used, or whose receiver died. */
 void trp_link_close_ledger(struct troupe_executor *executor, struct trp_ledger *ledger);

@@ -5,6 +5,7 @@
  *                       by ipc and tcp the pipes stay until the ledger says that it was met
  *     the peer          meets the FIN, compares the counts, closes the ledger, and may go
  */
+#include "ends.h"
 #include "executor.h"
 #include "link.h"
 #include "system.h"
@@ -177,6 +178,7 @@ static void link_meet_dead_sender(struct troupe_executor *executor, struct trp_l
     // Commands that were counted, and never came, are not waited for.
     uint64_t missing = trp_counted(&ledger->commands) - link->command_count;
     executor->mailbox.command_count += missing;
+    trp_ends_lose(executor, link->peer_id, &link->in_seat->exit);
     link_close_in(executor, link);
 }
 
@@ -253,6 +255,9 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
     uint64_t rest = trp_counted(&ledger->accepted) - trp_ledger_done(ledger);
     trp_count(&ledger->dead[TROUPE_DEAD_PEER_DOWN], rest);
     link->gate = NULL;
+    if (!link->in_open) {
+        trp_ends_lose(executor, link->peer_id, &link->seat->exit); // else behind what it sent
+    }
     trp_link_close_ledger(executor, ledger);
     link_close_out(executor, link);
     trp_link_send_rooms(executor, link);
@@ -313,6 +318,12 @@ void trp_link_meet_fin(
     trp_links_settle(executor, false);
     if (fin->accepted_count != link->received_count) {
         trp_count(&executor->counters->ledger_gaps, 1);
+    }
+    const struct trp_seat *seat = link->in_seat;
+    if (trp_seat_state(seat) != TRP_SEAT_OPEN && executor->watches.count > 0) {
+        // It told all ends before, but those for which it had no memory.
+        const struct troupe_exit exit = {.reason = TROUPE_EXIT_UNKNOWN};
+        trp_ends_lose(executor, link->peer_id, seat->has_exit ? &seat->exit : &exit);
     }
     link_close_in(executor, link);
 }

@@ -356,6 +356,14 @@ void trp_system_note_failed(struct troupe_executor *executor)
     trp_board_unlock(executor->system->board);
 }
 
+void trp_system_note_exit(struct troupe_executor *executor, const struct troupe_exit *exit)
+{
+    trp_board_lock(executor->system->board);
+    executor->seat->exit = *exit;
+    executor->seat->has_exit = true;
+    trp_board_unlock(executor->system->board);
+}
+
 void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor)
 {
     (void)pthread_mutex_lock(&system->lock);

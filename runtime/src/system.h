@@ -181,6 +181,9 @@ enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id
 /** Remember that the only actor of an executor could not start. @threads any */
 void trp_system_note_failed(struct troupe_executor *executor);
 
+/** Remember how the only actor of an executor ended. @threads the executor's */
+void trp_system_note_exit(struct troupe_executor *executor, const struct troupe_exit *exit);
+
 /** Make the executor of a port, and let others find it. */
 enum troupe_err trp_system_add_port(
     troupe_system_t *system, struct troupe_port *port, struct troupe_executor **out_executor);

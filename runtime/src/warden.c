@@ -30,7 +30,8 @@ enum {
 enum warden_word {
     WARDEN_POKE = 1, // child to first: poke process `number`; first to child: look at the board
     WARDEN_SPAWN =
-        2, // child to first: start the process of slot `number`; its listener comes along
+        2,           // child to first: start the process of slot `number`; its listener comes along
+    WARDEN_KILL = 3, // child to first: end process `number` by force
 };
 
 struct warden_note {
@@ -444,6 +445,18 @@ static void warden_meet_orders(struct trp_warden *warden)
 
 /* What happens. --------------------------------------------------------------------------------- */
 
+/** End a process by force. */
+static void warden_kill(struct trp_warden *warden, uint32_t node)
+{
+    (void)pthread_mutex_lock(&warden->lock);
+    for (struct warden_child *child = warden->children; child != NULL; child = child->next) {
+        if (child->node->id == node && child->carrier != NULL && child->ops->kill != NULL) {
+            child->ops->kill(child->self, child->carrier);
+        }
+    }
+    (void)pthread_mutex_unlock(&warden->lock);
+}
+
 /** Meet what a child says, @p most notes of it. */
 static void warden_meet_notes(struct trp_warden *warden, struct warden_child *child, uint32_t most)
 {
@@ -455,6 +468,8 @@ static void warden_meet_notes(struct trp_warden *warden, struct warden_child *ch
             warden_meet_order(warden, note.number, listener_fd);
         } else if (note.word == WARDEN_POKE) {
             trp_warden_poke(warden->system, note.number);
+        } else if (note.word == WARDEN_KILL) {
+            warden_kill(warden, note.number);
         }
     }
     if (closed) {
@@ -686,6 +701,35 @@ void trp_warden_poke(troupe_system_t *system, uint32_t node)
         }
     }
     (void)pthread_mutex_unlock(&warden->lock);
+}
+
+/** @return whether a process was started for that executor, and ends with it. */
+static bool warden_is_dedicated(struct trp_board *board, uint32_t node, uint32_t executor)
+{
+    bool found = false;
+    trp_board_lock(board);
+    for (uint32_t i = 0; i < TRP_BOARD_NODES && !found; i++) {
+        const struct trp_node *at = &board->nodes[i];
+        enum trp_node_state state = atomic_load_explicit(&at->state, memory_order_relaxed);
+        found =
+            state != TRP_NODE_FREE && at->id == node && at->executor == executor && at->dedicated;
+    }
+    trp_board_unlock(board);
+    return found;
+}
+
+void trp_warden_kill(troupe_system_t *system, uint32_t node, uint32_t executor)
+{
+    struct trp_warden *warden = system->warden;
+    if (warden == NULL || !warden_is_dedicated(system->board, node, executor)) {
+        return;
+    }
+    if (warden->leash_fd < 0) {
+        warden_kill(warden, node);
+        return;
+    }
+    const struct warden_note note = {.word = WARDEN_KILL, .number = node};
+    warden_send(warden->leash_fd, &note, -1);
 }
 
 void trp_warden_tell_first(troupe_system_t *system)

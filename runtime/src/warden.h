@@ -38,6 +38,9 @@ void trp_warden_spawn(struct troupe_system *system, uint32_t node_index, int lis
 /** Have all executors of process @p node look at the board. @threads any */
 void trp_warden_poke(struct troupe_system *system, uint32_t node);
 
+/** End process @p node by force, if it carries nobody but the actor of @p executor. @threads any */
+void trp_warden_kill(struct troupe_system *system, uint32_t node, uint32_t executor);
+
 /** Have the first process look at the board. Safe in a signal handler. @threads any, of a child */
 void trp_warden_tell_first(struct troupe_system *system);
 

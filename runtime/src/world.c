@@ -1,5 +1,6 @@
 #include "world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,6 +175,36 @@ bool trp_world_refused(const struct trp_world *world, uint32_t index, uint32_t g
     const struct trp_actor *actor = trp_world_try_row(world, index);
     return actor != NULL && actor->generation == generation &&
            (actor->flags & TRP_ACTOR_FAILED) != 0;
+}
+
+void trp_world_note_exit(struct trp_actor *actor, const struct troupe_exit *exit)
+{
+    actor->flags |= TRP_ACTOR_LEFT;
+    actor->column = (uint16_t)exit->reason;
+    actor->previous = (uint32_t)exit->code;
+}
+
+void trp_world_recall_exit(
+    const struct trp_world *world,
+    uint32_t index,
+    uint32_t generation,
+    struct troupe_exit *out_exit)
+{
+    const struct trp_actor *actor = NULL;
+    *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_UNKNOWN};
+    if (trp_world_knew(world, index, generation)) {
+        actor = trp_world_try_row(world, index);
+    }
+    if (actor != NULL && actor->generation == generation && actor->life == TRP_LIFE_FREE &&
+        (actor->flags & TRP_ACTOR_LEFT) != 0) {
+        out_exit->reason = (enum troupe_exit_reason)actor->column;
+        out_exit->code = (int)actor->previous;
+    }
+    (void)snprintf(
+        out_exit->text,
+        sizeof(out_exit->text),
+        "%s",
+        actor == NULL ? "there never was such an actor" : "ended before anybody asked");
 }
 
 static bool world_add_chunk(struct trp_column *column)

@@ -40,6 +40,8 @@ enum trp_actor_flag {
     TRP_ACTOR_SUBSCRIBED = 1 << 2, // hears of dead letters
     TRP_ACTOR_REFUSED = 1 << 3,    // was refused before, so it may wait for a ROOM already
     TRP_ACTOR_FAILED = 1 << 4,     // of a free row: its last tenant could not start
+    TRP_ACTOR_TRAPS = 1 << 5,      // is told of the ends of those it is linked to
+    TRP_ACTOR_LEFT = 1 << 6,       // of a free row: its last tenant's end is noted in it
 };
 
 struct trp_held; // mail that came before its actor; see actor.c
@@ -56,6 +58,7 @@ struct trp_actor {
     struct trp_held *held;
     uint32_t next;     // in the order of start, index + 1; of a free row, the next free one
     uint32_t previous; // in the order of start, index + 1
+    uint32_t watches;  // its list of struct trp_watch, index + 1
 };
 
 /** States of one behaviour. */
@@ -148,6 +151,16 @@ bool trp_world_knew(const struct trp_world *world, uint32_t index, uint32_t gene
 
 /** @return whether that tenant was the row's last, and could not start. */
 bool trp_world_refused(const struct trp_world *world, uint32_t index, uint32_t generation);
+
+/** Note in a row that was just freed how its last tenant ended. */
+void trp_world_note_exit(struct trp_actor *actor, const struct troupe_exit *exit);
+
+/** Tell how a tenant ended, as far as it is known. */
+void trp_world_recall_exit(
+    const struct trp_world *world,
+    uint32_t index,
+    uint32_t generation,
+    struct troupe_exit *out_exit);
 
 /** Give an actor its state, zeroed, from the column of behaviour @p column. @return false: no memory. */
 bool trp_world_add_state(

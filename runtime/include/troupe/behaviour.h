@@ -16,14 +16,15 @@ typedef struct troupe_context troupe_context_t;
 
 /** Why an actor ended. Numbers are part of the wire format. */
 enum troupe_exit_reason {
-    TROUPE_EXIT_NORMAL = 0,        /**< It stopped itself, done. */
-    TROUPE_EXIT_SHUTDOWN = 1,      /**< It was asked to stop, or the system ended. */
-    TROUPE_EXIT_ERROR = 2,         /**< It stopped itself with troupe_fail(). */
-    TROUPE_EXIT_KILLED = 3,        /**< It was killed. */
-    TROUPE_EXIT_CRASHED = 4,       /**< Its process crashed; the code is the signal. */
+    TROUPE_EXIT_NORMAL = 0,   /**< It stopped itself, done. */
+    TROUPE_EXIT_SHUTDOWN = 1, /**< It was asked to stop, or the system ended. */
+    TROUPE_EXIT_ERROR = 2,    /**< It stopped itself with troupe_fail(). */
+    TROUPE_EXIT_KILLED = 3,   /**< It was killed: by troupe_kill(), or its process by SIGKILL. */
+    TROUPE_EXIT_CRASHED = 4,  /**< Its process crashed; the code is the signal. */
     TROUPE_EXIT_OUT_OF_MEMORY = 5, /**< There was no memory to start it. */
     TROUPE_EXIT_INIT_FAILED = 6,   /**< Its `init` returned an error; the code is that error. */
     TROUPE_EXIT_NODE_LOST = 7,     /**< Its node is out of reach. */
+    TROUPE_EXIT_UNKNOWN = 8,       /**< It was gone before anybody asked, and nothing says how. */
 };
 
 /** @return a static name such as "normal"; "unknown" for a number that is no reason. Any thread. */
@@ -37,6 +38,16 @@ struct troupe_exit {
     enum troupe_exit_reason reason;    /**< Why. */
     int code;                          /**< As the reason says; else 0. */
     char text[TROUPE_EXIT_TEXT_BYTES]; /**< In words; "" when there is no more to say. */
+};
+
+/** A monitor; see troupe_monitor(). 0 is none. */
+typedef uint64_t troupe_monitor_t;
+
+/** Body of ::TROUPE_MESSAGE_DOWN and ::TROUPE_MESSAGE_EXIT: who ended, and how. */
+struct troupe_down {
+    troupe_ref_t actor;       /**< Who; of an executor, index and generation are 0. */
+    troupe_monitor_t monitor; /**< As troupe_monitor() gave it; 0 for a link. */
+    struct troupe_exit exit;  /**< How. */
 };
 
 /**

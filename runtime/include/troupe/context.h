@@ -20,6 +20,7 @@
 #include "troupe/message.h"
 #include "troupe/ref.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -282,6 +283,78 @@ TROUPE_API enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t
  * of their start. The program's troupe_run() returns.
  */
 TROUPE_API void troupe_stop_system(troupe_context_t *ctx);
+
+/* Ends. ---------------------------------------------------------------------------------------- */
+
+/**
+ * Have the running actor hear of the end of @p actor, by one ::TROUPE_MESSAGE_DOWN.
+ *
+ * It comes exactly once, wherever the two live and however the other ends: after the last message
+ * from it, and no message from it comes later. About an actor that is gone it comes at once; how that
+ * ended is told as long as it is known, else the reason is `unknown`. The notice needs no room.
+ *
+ * @param out_monitor  Receives the monitor, which the notice carries; may be NULL.
+ *
+ * @retval TROUPE_OK               The notice will come, unless troupe_demonitor() forbids it.
+ * @retval TROUPE_ERR_INVAL        @p actor is nobody, or the running actor itself; or none runs here.
+ * @retval TROUPE_ERR_UNSUPPORTED  @p actor is a port.
+ * @retval TROUPE_ERR_LIMIT        No descriptor for a first message to that executor.
+ * @retval TROUPE_ERR_NOMEM        No memory.
+ *
+ * @source Erlang Reference Manual, "Processes: Monitors".
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_monitor(
+    troupe_context_t *ctx, troupe_ref_t actor, troupe_monitor_t *out_monitor);
+
+/**
+ * As troupe_monitor(), for who goes by @p name at this moment. If nobody does, the notice comes at once,
+ * about ::TROUPE_REF_NONE with reason `unknown`.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_monitor_name(
+    troupe_context_t *ctx, const char *name, troupe_monitor_t *out_monitor);
+
+/**
+ * As troupe_monitor(), for the end of the executor on which @p actor lives: of its process, thread or
+ * world. ::TROUPE_ERR_INVAL when the running actor lives there, too.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_monitor_executor(
+    troupe_context_t *ctx, troupe_ref_t actor, troupe_monitor_t *out_monitor);
+
+/**
+ * Forget a monitor of the running actor: its notice will not come any more.
+ *
+ * @retval TROUPE_OK         Forgotten. ::TROUPE_ERR_NOENT: no such, or its notice has come.
+ */
+TROUPE_API enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monitor_t monitor);
+
+/**
+ * Link the running actor and @p actor: when one ends, the other hears of it, once.
+ *
+ * Who hears of an end that was not `normal` ends for the same reason, after its callback and with
+ * `fini`; of a `normal` one it takes no notice. With troupe_trap_exit() it lives on and gets a
+ * ::TROUPE_MESSAGE_EXIT instead, also for a `normal` one. Linking twice is once.
+ *
+ * Errors as troupe_monitor(). A link to one who is gone is told at once, as its end would have been.
+ *
+ * @source Erlang Reference Manual, "Processes: Links".
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_link(troupe_context_t *ctx, troupe_ref_t actor);
+
+/** Undo troupe_link(), from either side: neither hears of the other's end by it any more. */
+TROUPE_API enum troupe_err troupe_unlink(troupe_context_t *ctx, troupe_ref_t actor);
+
+/** Have the running actor get a ::TROUPE_MESSAGE_EXIT where it would end with one it is linked to. */
+TROUPE_API void troupe_trap_exit(troupe_context_t *ctx, bool on);
+
+/**
+ * End an actor by force, with reason `killed`: no `fini`, and what waits for it becomes dead letters.
+ *
+ * On a world or a thread it ends when the callback that runs there returns, for nothing can be taken from
+ * one that does not. An actor with a process of its own is ended in whatever it does, with its process.
+ *
+ * Does nothing when it is gone already. Errors as troupe_stop_actor().
+ */
+TROUPE_API enum troupe_err troupe_kill(troupe_context_t *ctx, troupe_ref_t actor);
 
 /* Names. --------------------------------------------------------------------------------------- */
 

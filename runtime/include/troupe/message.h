@@ -38,6 +38,12 @@ enum troupe_notice {
 
     /** The answer of troupe_await(). Body: the troupe_ref_t that goes by the name now. */
     TROUPE_MESSAGE_NAME = 0x7FFFFF03,
+
+    /** A monitored actor has ended. Body: struct troupe_down. See troupe_monitor(). */
+    TROUPE_MESSAGE_DOWN = 0x7FFFFF04,
+
+    /** A linked actor has ended. Body: struct troupe_down. See troupe_trap_exit(). */
+    TROUPE_MESSAGE_EXIT = 0x7FFFFF05,
 };
 
 /** Body of ::TROUPE_MESSAGE_ROOM. */

@@ -1,0 +1,448 @@
+/*
+ * Ends are heard of: by monitors and by links, once, with the reason, after the last message.
+ */
+#include "support/fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    LEAVE = 1,  // stop yourself
+    FAIL,       // fail yourself with code 7
+    WATCH,      // monitor the troupe_ref_t, and report its DOWN to who asked
+    WATCHING,   // done
+    LINK,       // link to the troupe_ref_t
+    LINK_TRAP,  // likewise, trapping exits
+    UNLINK,     // undo it
+    LINKED,     // done
+    WENT,       // to who asked for the watch: struct troupe_down
+    COUNT_DOWN, // send NUMBER counting down from the uint64_t, then stop
+    NUMBER,     // uint64_t
+    PING,       // answered by PING
+};
+
+enum { CODE = 7, NUMBERS = 1000, CHAIN = 8, WATCHERS = 6 };
+
+/* Mortals do what they are told, and end. ------------------------------------------------------ */
+
+struct mortal {
+    troupe_ref_t asker; // who hears of what it hears
+};
+
+static void mortal_meet_down(
+    troupe_context_t *ctx, const struct mortal *mortal, const troupe_message_t *message)
+{
+    const struct troupe_down *down = TROUPE_BODY(message, struct troupe_down);
+    MUST_BE(down != NULL);
+    MUST(TROUPE_SEND(ctx, mortal->asker, WENT, down));
+}
+
+static void mortal_count_down(troupe_context_t *ctx, const troupe_message_t *message)
+{
+    for (uint64_t n = *TROUPE_BODY(message, uint64_t); n > 0; n--) {
+        MUST(TROUPE_SEND(ctx, troupe_message_sender(message), NUMBER, &n));
+    }
+    troupe_stop(ctx);
+}
+
+static void mortal_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct mortal *mortal = state;
+    const troupe_ref_t *peer = TROUPE_BODY(message, troupe_ref_t);
+    switch (troupe_message_type(message)) {
+    case LEAVE:
+        troupe_stop(ctx);
+        break;
+    case FAIL:
+        troupe_fail(ctx, CODE, "out of ink");
+        break;
+    case WATCH:
+        mortal->asker = troupe_message_sender(message);
+        MUST(troupe_monitor(ctx, *peer, NULL));
+        MUST(troupe_reply(ctx, message, WATCHING, NULL, 0));
+        break;
+    case LINK:
+    case LINK_TRAP:
+        mortal->asker = troupe_message_sender(message);
+        troupe_trap_exit(ctx, troupe_message_type(message) == LINK_TRAP);
+        MUST(troupe_link(ctx, *peer));
+        MUST(troupe_reply(ctx, message, LINKED, NULL, 0));
+        break;
+    case UNLINK:
+        MUST(troupe_unlink(ctx, *peer));
+        MUST(troupe_reply(ctx, message, LINKED, NULL, 0));
+        break;
+    case COUNT_DOWN:
+        mortal_count_down(ctx, message);
+        break;
+    case PING:
+        MUST(troupe_reply(ctx, message, PING, NULL, 0));
+        break;
+    case TROUPE_MESSAGE_DOWN:
+    case TROUPE_MESSAGE_EXIT:
+        mortal_meet_down(ctx, mortal, message);
+        break;
+    default:
+        break;
+    }
+}
+
+static const struct troupe_behaviour mortal = {
+    .name = "mortal", .state_bytes = sizeof(struct mortal), .receive = mortal_receive};
+
+/* Stillborns cannot start. --------------------------------------------------------------------- */
+
+static enum troupe_err stillborn_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx;
+    (void)state;
+    (void)args;
+    (void)args_bytes;
+    return TROUPE_ERR_TOOBIG;
+}
+
+static const struct troupe_behaviour stillborn = {
+    .name = "stillborn", .init = stillborn_init, .receive = mortal_receive};
+
+/* What the scenario does. ---------------------------------------------------------------------- */
+
+static struct fixture *ends_open(const struct fixture_placement *placement)
+{
+    return fixture_open(
+        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&mortal, &stillborn)});
+}
+
+struct monitor_order {
+    troupe_ref_t actor;
+    const char *name; // instead
+    bool of_executor;
+    troupe_monitor_t monitor; // out
+    enum troupe_err err;      // out
+};
+
+static void act_monitor(troupe_context_t *ctx, void *data)
+{
+    struct monitor_order *order = data;
+    if (order->name != NULL) {
+        order->err = troupe_monitor_name(ctx, order->name, &order->monitor);
+    } else if (order->of_executor) {
+        order->err = troupe_monitor_executor(ctx, order->actor, &order->monitor);
+    } else {
+        order->err = troupe_monitor(ctx, order->actor, &order->monitor);
+    }
+}
+
+static troupe_monitor_t scenario_monitors(struct fixture *fixture, troupe_ref_t actor)
+{
+    struct monitor_order order = {.actor = actor};
+    fixture_act(fixture, act_monitor, &order);
+    cr_assert(eq(int, order.err, TROUPE_OK));
+    cr_assert(ne(u64, order.monitor, 0));
+    return order.monitor;
+}
+
+static void act_demonitor(troupe_context_t *ctx, void *data)
+{
+    const struct monitor_order *order = data;
+    cr_assert(eq(int, (int)troupe_demonitor(ctx, order->monitor), TROUPE_OK));
+    cr_assert(eq(int, (int)troupe_demonitor(ctx, order->monitor), TROUPE_ERR_NOENT));
+}
+
+static void act_kill(troupe_context_t *ctx, void *data)
+{
+    cr_assert(eq(int, (int)troupe_kill(ctx, *(troupe_ref_t *)data), TROUPE_OK));
+}
+
+static void act_stop(troupe_context_t *ctx, void *data)
+{
+    cr_assert(eq(int, (int)troupe_stop_actor(ctx, *(troupe_ref_t *)data), TROUPE_OK));
+}
+
+static const struct troupe_down *hear_down(struct fixture *fixture, troupe_ref_t actor)
+{
+    const struct troupe_down *down = FIXTURE_HEAR(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
+    cr_assert(troupe_ref_equal(down->actor, actor));
+    return down;
+}
+
+static void have_linked(struct fixture *fixture, troupe_ref_t who, troupe_ref_t whom, uint32_t how)
+{
+    fixture_tell(fixture, who, how, &whom, sizeof(whom));
+    (void)fixture_hear(fixture, LINKED);
+    fixture_ask(fixture, whom, PING, NULL, 0); // its signal goes before nobody's mail but its own
+    (void)fixture_hear(fixture, PING);
+}
+
+/** Hear that nobody is left to say anything: all of these have ended, or answer. */
+static void expect_alive(struct fixture *fixture, troupe_ref_t actor)
+{
+    fixture_ask(fixture, actor, PING, NULL, 0);
+    const struct heard *answer = fixture_hear_any(fixture);
+    cr_assert(eq(u32, answer->type, PING));
+}
+
+/* Monitors. ------------------------------------------------------------------------------------ */
+
+BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_stopped_itself)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_monitor_t monitor = scenario_monitors(fixture, actor);
+    fixture_tell(fixture, actor, LEAVE, NULL, 0);
+    const struct troupe_down *down = hear_down(fixture, actor);
+    cr_expect(eq(u64, down->monitor, monitor));
+    cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_NORMAL));
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_monitor_tells_the_code_and_the_words_of_a_failure)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    (void)scenario_monitors(fixture, actor);
+    fixture_tell(fixture, actor, FAIL, NULL, 0);
+    const struct troupe_down *down = hear_down(fixture, actor);
+    cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_ERROR));
+    cr_expect(eq(int, down->exit.code, CODE));
+    cr_expect(strcmp(down->exit.text, "out of ink") == 0);
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_was_asked_to_stop)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    (void)scenario_monitors(fixture, actor);
+    fixture_act(fixture, act_stop, &actor);
+    cr_expect(eq(int, hear_down(fixture, actor)->exit.reason, TROUPE_EXIT_SHUTDOWN));
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_was_killed)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    (void)scenario_monitors(fixture, actor);
+    expect_alive(fixture, actor);
+    fixture_act(fixture, act_kill, &actor);
+    cr_expect(eq(int, hear_down(fixture, actor)->exit.reason, TROUPE_EXIT_KILLED));
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_could_not_start)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &stillborn);
+    (void)scenario_monitors(fixture, actor);
+    const struct troupe_down *down = hear_down(fixture, actor);
+    cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_INIT_FAILED));
+    cr_expect(eq(int, down->exit.code, TROUPE_ERR_TOOBIG));
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, an_end_is_told_after_the_last_message)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    (void)scenario_monitors(fixture, actor);
+    uint64_t numbers = NUMBERS;
+    fixture_tell(fixture, actor, COUNT_DOWN, &numbers, sizeof(numbers));
+    for (uint64_t n = NUMBERS; n > 0; n--) {
+        const struct heard *heard = fixture_hear_any(fixture);
+        cr_assert(eq(u32, heard->type, NUMBER));
+        cr_assert(eq(u64, *(const uint64_t *)heard->body, n));
+    }
+    const struct heard *last = fixture_hear_any(fixture);
+    cr_expect(eq(u32, last->type, TROUPE_MESSAGE_DOWN));
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_monitor_on_one_who_is_gone_answers_at_once)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    (void)scenario_monitors(fixture, actor);
+    fixture_tell(fixture, actor, FAIL, NULL, 0);
+    (void)hear_down(fixture, actor);
+    troupe_monitor_t late = scenario_monitors(fixture, actor);
+    const struct troupe_down *down = hear_down(fixture, actor);
+    cr_expect(eq(u64, down->monitor, late));
+    // How it ended is known as long as its place was not taken again or given back.
+    bool is_known = down->exit.reason == TROUPE_EXIT_ERROR;
+    cr_expect(is_known || down->exit.reason == TROUPE_EXIT_UNKNOWN);
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_monitor_that_was_undone_says_nothing)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    struct monitor_order order = {.monitor = scenario_monitors(fixture, actor)};
+    troupe_monitor_t other = scenario_monitors(fixture, actor);
+    fixture_act(fixture, act_demonitor, &order);
+    fixture_tell(fixture, actor, LEAVE, NULL, 0);
+    cr_expect(eq(u64, hear_down(fixture, actor)->monitor, other));
+    fixture_settle(fixture);
+    cr_expect(eq(u32, fixture_unheard(fixture, TROUPE_MESSAGE_DOWN), 0));
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, each_of_many_who_watch_is_told_once)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    for (int i = 0; i < WATCHERS; i++) {
+        fixture_tell(fixture, fixture_spawn(fixture, &mortal), WATCH, &actor, sizeof(actor));
+    }
+    for (int i = 0; i < WATCHERS; i++) {
+        (void)fixture_hear(fixture, WATCHING);
+    }
+    fixture_tell(fixture, actor, FAIL, NULL, 0);
+    for (int i = 0; i < WATCHERS; i++) {
+        const struct troupe_down *down = FIXTURE_HEAR(fixture, WENT, struct troupe_down);
+        cr_expect(troupe_ref_equal(down->actor, actor));
+        cr_expect(eq(int, down->exit.code, CODE));
+    }
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_monitor_on_a_name_that_nobody_has_answers_at_once)
+{
+    struct fixture *fixture = ends_open(placement);
+    struct monitor_order order = {.name = "nobody"};
+    fixture_act(fixture, act_monitor, &order);
+    cr_assert(eq(int, order.err, TROUPE_OK));
+    const struct troupe_down *down = hear_down(fixture, TROUPE_REF_NONE);
+    cr_expect(eq(u64, down->monitor, order.monitor));
+    cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_UNKNOWN));
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_monitor_on_an_executor_tells_when_it_is_over)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    struct monitor_order order = {.actor = actor, .of_executor = true};
+    fixture_act(fixture, act_monitor, &order);
+    if (fixture_share_executor(actor, fixture_scenario(fixture))) {
+        cr_expect(eq(int, order.err, TROUPE_ERR_INVAL));
+    } else if (fixture_executor_count(placement) == 0) {
+        cr_assert(eq(int, order.err, TROUPE_OK));
+        fixture_tell(fixture, actor, LEAVE, NULL, 0);
+        const struct troupe_down *down =
+            FIXTURE_HEAR(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
+        cr_expect(eq(u32, down->actor.executor, actor.executor));
+        cr_expect(eq(u32, down->actor.generation, 0));
+    }
+    (void)fixture_close(&fixture);
+}
+
+/* Links. --------------------------------------------------------------------------------------- */
+
+BACKEND_TEST(ends, who_is_linked_ends_for_the_same_reason)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t one = fixture_spawn(fixture, &mortal);
+    troupe_ref_t other = fixture_spawn(fixture, &mortal);
+    have_linked(fixture, one, other, LINK);
+    (void)scenario_monitors(fixture, one);
+    fixture_tell(fixture, other, FAIL, NULL, 0);
+    const struct troupe_down *down = hear_down(fixture, one);
+    cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_ERROR));
+    cr_expect(eq(int, down->exit.code, CODE));
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_link_works_from_either_side)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t one = fixture_spawn(fixture, &mortal);
+    troupe_ref_t other = fixture_spawn(fixture, &mortal);
+    have_linked(fixture, one, other, LINK);
+    have_linked(fixture, other, one, LINK); // twice is once
+    (void)scenario_monitors(fixture, other);
+    fixture_tell(fixture, one, FAIL, NULL, 0);
+    cr_expect(eq(int, hear_down(fixture, other)->exit.code, CODE));
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_normal_end_does_not_spread)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t one = fixture_spawn(fixture, &mortal);
+    troupe_ref_t other = fixture_spawn(fixture, &mortal);
+    have_linked(fixture, one, other, LINK);
+    (void)scenario_monitors(fixture, other);
+    fixture_tell(fixture, other, LEAVE, NULL, 0);
+    (void)hear_down(fixture, other);
+    expect_alive(fixture, one);
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, who_traps_exits_is_told_and_lives)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t one = fixture_spawn(fixture, &mortal);
+    troupe_ref_t other = fixture_spawn(fixture, &mortal);
+    have_linked(fixture, one, other, LINK_TRAP);
+    fixture_tell(fixture, other, FAIL, NULL, 0);
+    const struct troupe_down *down = FIXTURE_HEAR(fixture, WENT, struct troupe_down);
+    cr_expect(troupe_ref_equal(down->actor, other));
+    cr_expect(eq(u64, down->monitor, 0));
+    cr_expect(eq(int, down->exit.code, CODE));
+    expect_alive(fixture, one);
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, who_was_unlinked_lives_on)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t one = fixture_spawn(fixture, &mortal);
+    troupe_ref_t other = fixture_spawn(fixture, &mortal);
+    have_linked(fixture, one, other, LINK);
+    have_linked(fixture, one, other, UNLINK);
+    (void)scenario_monitors(fixture, one);
+    fixture_tell(fixture, one, FAIL, NULL, 0);
+    (void)hear_down(fixture, one);
+    expect_alive(fixture, other);
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_chain_of_links_ends_as_a_whole)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t chain[CHAIN];
+    for (int i = 0; i < CHAIN; i++) {
+        chain[i] = fixture_spawn(fixture, &mortal);
+        (void)scenario_monitors(fixture, chain[i]);
+        if (i > 0) {
+            have_linked(fixture, chain[i], chain[i - 1], LINK);
+        }
+    }
+    fixture_tell(fixture, chain[CHAIN / 2], FAIL, NULL, 0);
+    for (int i = 0; i < CHAIN; i++) {
+        const struct troupe_down *down =
+            FIXTURE_HEAR(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
+        cr_expect(eq(int, down->exit.code, CODE));
+    }
+    (void)fixture_close(&fixture);
+}
+
+BACKEND_TEST(ends, a_link_to_one_who_is_gone_tells_so)
+{
+    struct fixture *fixture = ends_open(placement);
+    troupe_ref_t gone = fixture_spawn(fixture, &mortal);
+    (void)scenario_monitors(fixture, gone);
+    fixture_tell(fixture, gone, FAIL, NULL, 0);
+    (void)hear_down(fixture, gone);
+    troupe_ref_t one = fixture_spawn(fixture, &mortal);
+    fixture_tell(fixture, one, LINK_TRAP, &gone, sizeof(gone));
+    (void)fixture_hear(fixture, LINKED);
+    const struct troupe_down *down = FIXTURE_HEAR(fixture, WENT, struct troupe_down);
+    cr_expect(troupe_ref_equal(down->actor, gone));
+    expect_alive(fixture, one);
+    (void)fixture_close(&fixture);
+}
+
+SUBJECTS(&mortal, &stillborn);
