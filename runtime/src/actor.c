@@ -10,15 +10,18 @@
 #include "executor.h"
 #include "link.h"
 #include "system.h"
+#include "waits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/** A message that came before its actor, with its own copy of the body. */
+/** A message that came before its actor, or is deferred, with its own copy of the body. */
 struct trp_held {
     struct trp_held *next;
-    struct trp_item item; // its envelope, body and given body point into this
+    struct trp_item item;  // its envelope, body and given body point into this
+    int64_t kept_messages; // room it keeps in the mailbox
+    int64_t kept_bytes;
     struct trp_envelope envelope;
     struct trp_given given;
     _Alignas(8) uint8_t body[];
@@ -116,25 +119,15 @@ static void actor_bury(
     actor_return_credit(executor, link, item, count);
 }
 
-/**
- * Keep an item for an actor whose START is on its way. From here on the executor sends it to itself, for
- * the link that brought it may end first.
- *
- * @return false: no memory.
- */
-static bool actor_hold(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+/** @return a copy of an item, with its bodies; NULL: no memory. */
+static struct trp_held *actor_copy_item(const struct trp_item *item)
 {
-    struct trp_actor *actor = trp_world_row(&executor->world, item->envelope->to_index);
-    size_t stride = trp_pad8(item->body_bytes);
-    size_t body_bytes = item->given != NULL ? 0 : stride * item->count;
+    size_t body_bytes = item->given != NULL ? 0 : trp_pad8(item->body_bytes) * item->count;
     struct trp_held *held = malloc(sizeof(*held) + body_bytes);
     if (held == NULL) {
-        return false;
+        return NULL;
     }
-    held->next = NULL;
-    held->item = *item;
-    held->envelope = *item->envelope;
+    *held = (struct trp_held){.item = *item, .envelope = *item->envelope};
     held->item.envelope = &held->envelope;
     held->item.body = held->body;
     if (item->given != NULL) {
@@ -143,19 +136,102 @@ static bool actor_hold(
     } else if (body_bytes != 0) {
         memcpy(held->body, item->body, body_bytes);
     }
-    struct trp_held **at = &actor->held;
-    while (*at != NULL) {
-        at = &(*at)->next;
+    return held;
+}
+
+static void actor_append_held(
+    struct troupe_executor *executor, struct trp_actor *actor, struct trp_held *held)
+{
+    if (actor->held == NULL) {
+        actor->held = held;
+    } else {
+        actor->held_last->next = held;
     }
-    *at = held;
+    actor->held_last = held;
     executor->held_count++;
-    if (trp_kind_is_counted(item->kind)) {
-        trp_count(&executor->loop->ledger->accepted, item->count);
-        trp_count(&link->in_ledger->moved, item->count);
-        actor_return_credit(executor, link, item, item->count);
-        held->item.flags = (item->flags | TRP_FLAG_UNMETERED) & ~(uint32_t)TRP_FLAG_PROVISIONAL;
+}
+
+/**
+ * From here on the executor sends a kept item to itself, for the link that brought it may end first.
+ *
+ * @param deferred  It keeps its room in the mailbox until it is met.
+ */
+static void actor_adopt_held(
+    struct troupe_executor *executor, struct trp_link *link, struct trp_held *held, bool deferred)
+{
+    const struct trp_item *item = &held->item;
+    if (!trp_kind_is_counted(item->kind)) {
+        return;
     }
-    return true;
+    trp_count(&executor->loop->ledger->accepted, item->count);
+    trp_count(&link->in_ledger->moved, item->count);
+    uint32_t free_flags = TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL;
+    if (deferred && (item->flags & free_flags) == 0 && item->kind == TRP_KIND_USER) {
+        // For the sender it came back; to the gate it does when the message is met.
+        held->kept_messages = item->count;
+        held->kept_bytes = (int64_t)item->count * (int64_t)actor_item_bytes(item);
+        atomic_fetch_add_explicit(
+            &link->in_ledger->returned_messages, held->kept_messages, memory_order_relaxed);
+        atomic_fetch_add_explicit(
+            &link->in_ledger->returned_bytes, held->kept_bytes, memory_order_relaxed);
+    } else {
+        actor_return_credit(executor, link, item, item->count);
+    }
+    held->item.flags = (item->flags | TRP_FLAG_UNMETERED) & ~(uint32_t)TRP_FLAG_PROVISIONAL;
+}
+
+/** Give back the room that a kept item had. */
+static void actor_release_held(struct troupe_executor *executor, const struct trp_held *held)
+{
+    executor->held_count--;
+    if (held->kept_messages != 0) {
+        trp_gate_give(executor->gate, held->kept_messages, held->kept_bytes);
+    }
+}
+
+/** Keep an item for an actor whose START is on its way. @return false: no memory. */
+static bool actor_hold(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+{
+    struct trp_actor *actor = trp_world_row(&executor->world, item->envelope->to_index);
+    struct trp_held *held = actor_copy_item(item);
+    if (held != NULL) {
+        actor_append_held(executor, actor, held);
+        actor_adopt_held(executor, link, held, false);
+    }
+    return held != NULL;
+}
+
+/** Defer the last @p count messages of an item until its actor has the answer it waits for. */
+static void actor_defer(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    const struct trp_item *item,
+    uint32_t count)
+{
+    struct trp_item rest = *item;
+    rest.count = count;
+    rest.body += (size_t)(item->count - count) * trp_pad8(item->body_bytes);
+    struct trp_held *held = actor_copy_item(&rest);
+    if (held == NULL) {
+        actor_bury(executor, link, &rest, count, TROUPE_DEAD_REFUSED);
+        return;
+    }
+    if (link == executor->loop && executor->replayed != NULL) {
+        // The rest of what was deferred before: it goes first, and keeps what room it has.
+        held->next = actor->held;
+        actor->held = held;
+        actor->held_last = held->next == NULL ? held : actor->held_last;
+        executor->held_count++;
+        held->kept_messages = executor->replayed->kept_messages;
+        held->kept_bytes = executor->replayed->kept_bytes;
+        executor->replayed->kept_messages = 0;
+        executor->replayed->kept_bytes = 0;
+        return;
+    }
+    actor_append_held(executor, actor, held);
+    actor_adopt_held(executor, link, held, true);
 }
 
 static void actor_meet_notice(
@@ -200,7 +276,7 @@ static bool actor_leave(struct troupe_executor *executor, struct trp_actor *acto
 {
     executor->context.actor = NULL;
     bool runs = actor->life == TRP_LIFE_RUNNING;
-    if (TRP_UNLIKELY(!runs)) {
+    if (TRP_UNLIKELY(!runs && actor->life != TRP_LIFE_WAITING)) {
         struct troupe_exit exit = executor->context.exit;
         trp_actor_end(executor, actor, index, &exit);
     }
@@ -251,7 +327,13 @@ static uint32_t actor_receive(
             trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
         }
         actor_enter(executor, actor, index);
+        if (TRP_UNLIKELY(item->ask != 0)) {
+            executor->context.behalf = (struct troupe_asker){message.sender, item->ask};
+        }
         actor->behaviour->receive(&executor->context, actor->state, &message);
+        if (TRP_UNLIKELY(item->ask != 0)) {
+            executor->context.behalf.ask = 0;
+        }
         runs = actor_leave(executor, actor, index);
         if (link != NULL) {
             actor_count_handled(executor, link);
@@ -298,6 +380,8 @@ bool trp_actor_meet_plain(
     return true;
 }
 
+static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation);
+
 /** Hand the answer of an ask to who asked. @return false: nobody waits for it. */
 static bool actor_meet_answer(
     struct troupe_executor *executor,
@@ -324,12 +408,14 @@ static bool actor_meet_answer(
         trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
     }
     actor_enter(executor, actor, index);
+    trp_waits_end(executor, actor, &ask);
     ask.on_answer(
         &executor->context,
         actor->state,
         ask.tag,
         failed ? (enum troupe_err)item->envelope->type : TROUPE_OK,
         failed ? NULL : &message);
+    executor->context.behalf.ask = 0;
     (void)actor_leave(executor, actor, index);
     if (counted) {
         actor_count_handled(executor, link);
@@ -337,7 +423,24 @@ static bool actor_meet_answer(
     if (message.given) {
         troupe_body_free(&body);
     }
+    actor_replay(executor, index, item->envelope->to_generation);
     return true;
+}
+
+/** Have an actor that waits no more meet what was deferred, until it waits again. */
+static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation)
+{
+    struct trp_actor *actor = NULL;
+    while ((actor = trp_world_find(&executor->world, index, generation)) != NULL &&
+           actor->held != NULL && actor->life == TRP_LIFE_RUNNING) {
+        struct trp_held *held = actor->held;
+        actor->held = held->next;
+        executor->replayed = held;
+        trp_actor_meet(executor, executor->loop, &held->item);
+        executor->replayed = NULL;
+        actor_release_held(executor, held);
+        free(held);
+    }
 }
 
 /** Have the actor meet a notice; @p actor NULL: it is gone. With a ROOM goes the credit to use it. */
@@ -352,10 +455,38 @@ static void actor_meet_notice(
     }
     if (actor != NULL) {
         (void)actor_receive(executor, NULL, actor, item);
+        actor_replay(executor, item->envelope->to_index, item->envelope->to_generation);
     }
     if (is_room) {
         trp_link_end_room(executor, room->to.executor);
     }
+}
+
+void trp_actor_fail_ask(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct trp_ask *ask,
+    enum troupe_err err)
+{
+    uint32_t generation = actor->generation;
+    actor_enter(executor, actor, index);
+    trp_waits_end(executor, actor, ask);
+    ask->on_answer(&executor->context, actor->state, ask->tag, err, NULL);
+    executor->context.behalf.ask = 0;
+    (void)actor_leave(executor, actor, index);
+    actor_replay(executor, index, generation);
+}
+
+bool trp_actor_holds_ask(const struct trp_actor *actor, const struct troupe_asker *asker)
+{
+    for (const struct trp_held *held = actor->held; held != NULL; held = held->next) {
+        if (held->item.ask == asker->ask && held->item.kind == TRP_KIND_USER &&
+            troupe_ref_equal(actor_sender(&held->item), asker->ref)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void trp_actor_meet(
@@ -363,7 +494,7 @@ void trp_actor_meet(
 {
     struct trp_actor *actor =
         trp_world_find(&executor->world, item->envelope->to_index, item->envelope->to_generation);
-    if (TRP_UNLIKELY(actor == NULL || actor->life != TRP_LIFE_RUNNING)) {
+    if (TRP_UNLIKELY(actor == NULL || !trp_actor_is_up(actor))) {
         actor_miss(executor, link, item);
         return;
     }
@@ -379,10 +510,17 @@ void trp_actor_meet(
         actor_meet_notice(executor, actor, item);
         return;
     }
-    uint32_t met = actor_receive(executor, link, actor, item);
+    uint32_t index = item->envelope->to_index;
+    bool waits = actor->life == TRP_LIFE_WAITING;
+    uint32_t met = waits ? 0 : actor_receive(executor, link, actor, item);
     actor_return_credit(executor, link, item, met);
     if (TRP_UNLIKELY(met < item->count)) {
-        actor_bury(executor, link, item, item->count - met, TROUPE_DEAD_STOPPED);
+        actor = trp_world_find(&executor->world, index, item->envelope->to_generation);
+        if (actor != NULL && actor->life == TRP_LIFE_WAITING) {
+            actor_defer(executor, link, actor, item, item->count - met);
+        } else {
+            actor_bury(executor, link, item, item->count - met, TROUPE_DEAD_STOPPED);
+        }
     }
 }
 
@@ -406,7 +544,11 @@ void trp_actor_tell(
         .count = 1,
         .kind = TRP_KIND_NOTICE,
     };
-    (void)actor_receive(executor, NULL, actor, &item);
+    if (actor->life == TRP_LIFE_WAITING) {
+        actor_defer(executor, executor->loop, actor, &item, 1); // behind the messages before it
+    } else {
+        (void)actor_receive(executor, NULL, actor, &item);
+    }
 }
 
 void trp_actor_meet_signal(struct troupe_executor *executor, const struct trp_item *item)
@@ -429,7 +571,7 @@ static void actor_meet_held(
 {
     while (held != NULL) {
         struct trp_held *next = held->next;
-        executor->held_count--;
+        actor_release_held(executor, held);
         if (held->item.kind == TRP_KIND_SIGNAL && refusal != NULL) {
             trp_ends_refuse(executor, &held->item, refusal);
         } else if (held->item.kind == TRP_KIND_SIGNAL) {
@@ -597,17 +739,26 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
         actor_fail_start(executor, actor, index, &exit);
         return;
     }
-    bool stopped = actor->life == TRP_LIFE_STOPPING;
-    actor->life = TRP_LIFE_RUNNING;
+    // What it asked for in its init: to stop, or to wait for an answer.
+    actor->life = actor->life == TRP_LIFE_STARTING ? TRP_LIFE_RUNNING : actor->life;
     trp_world_enlist(&executor->world, actor, index);
     trp_count(&executor->counters->actors_started, 1);
-    if (stopped) {
-        actor->life = TRP_LIFE_STOPPING;
-    }
     struct trp_held *held = actor->held;
     actor->held = NULL;
     if (actor_leave(executor, actor, index) || held != NULL) {
         actor_meet_held(executor, held, NULL);
+    }
+}
+
+/** Bury what was deferred for an actor that has ended. */
+static void actor_bury_held(struct troupe_executor *executor, struct trp_held *held)
+{
+    while (held != NULL) {
+        struct trp_held *next = held->next;
+        actor_release_held(executor, held);
+        actor_bury(executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_STOPPED);
+        free(held);
+        held = next;
     }
 }
 
@@ -632,10 +783,13 @@ void trp_actor_end(
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         trp_subscribers_remove(executor->system->board, ref);
     }
+    struct trp_held *held = actor->held;
+    actor->held = NULL;
     trp_ends_tell(executor, actor, index, exit);
     trp_world_remove(&executor->world, actor, index);
     trp_world_note_exit(actor, exit);
     trp_count(&executor->counters->actors_ended, 1);
+    actor_bury_held(executor, held);
     trp_system_actor_ended(executor->system, ref, exit);
     if (executor->dedicated) {
         trp_system_note_exit(executor, exit);
@@ -648,7 +802,7 @@ void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
     struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
-    if (actor != NULL && actor->life == TRP_LIFE_RUNNING) {
+    if (actor != NULL && trp_actor_is_up(actor)) {
         bool killed = item->envelope->type == TROUPE_EXIT_KILLED;
         const struct troupe_exit exit = {
             .reason = killed ? TROUPE_EXIT_KILLED : TROUPE_EXIT_SHUTDOWN,
@@ -731,9 +885,7 @@ static void actor_meet_timeout(
     if (actor == NULL) {
         return;
     }
-    actor_enter(executor, actor, alarm->actor_index);
-    ask.on_answer(&executor->context, actor->state, ask.tag, TROUPE_ERR_TIMEDOUT, NULL);
-    (void)actor_leave(executor, actor, alarm->actor_index);
+    trp_actor_fail_ask(executor, actor, alarm->actor_index, &ask, TROUPE_ERR_TIMEDOUT);
 }
 
 static void actor_send_alarm(struct troupe_executor *executor, const struct trp_alarm *alarm)
@@ -770,7 +922,7 @@ bool trp_actor_run_timers(struct troupe_executor *executor, uint64_t now_ns)
         }
         struct trp_actor *actor =
             trp_world_find(&executor->world, alarm->actor_index, alarm->actor_generation);
-        if (actor != NULL && actor->life != TRP_LIFE_RUNNING) {
+        if (actor != NULL && !trp_actor_is_up(actor)) {
             actor = NULL;
         }
         bool again = alarm->period_ns != 0 && actor != NULL;

@@ -52,6 +52,19 @@ struct trp_ask *trp_asks_find(struct trp_asks *asks, uint64_t number)
     return ask->waits && ask->generation == (uint32_t)(number >> 32) ? ask : NULL;
 }
 
+uint64_t trp_asks_find_tag(
+    const struct trp_asks *asks, uint32_t actor_index, uint32_t actor_generation, uint64_t tag)
+{
+    for (uint32_t i = 0; i < asks->count; i++) {
+        const struct trp_ask *ask = &asks->entries[i];
+        if (ask->waits && ask->tag == tag && ask->actor_index == actor_index &&
+            ask->actor_generation == actor_generation) {
+            return (uint64_t)ask->generation << 32 | (i + 1);
+        }
+    }
+    return 0;
+}
+
 bool trp_asks_take(struct trp_asks *asks, uint64_t number, struct trp_ask *out_ask)
 {
     struct trp_ask *ask = trp_asks_find(asks, number);

@@ -23,6 +23,8 @@ struct trp_ask {
     uint64_t timer; // of its deadline
     troupe_answer_fn *on_answer;
     uint64_t tag;
+    troupe_ref_t to;            // whom it was sent to; nobody: its actor does not wait for it alone
+    struct troupe_asker behalf; // what its actor has not answered yet, and cannot while it waits
 };
 
 struct trp_asks {
@@ -40,6 +42,10 @@ uint64_t trp_asks_add(struct trp_asks *asks, const struct trp_ask *ask);
 
 /** @return the ask that waits under that number, good until the next call; or NULL. */
 struct trp_ask *trp_asks_find(struct trp_asks *asks, uint64_t number);
+
+/** @return the number of an ask of that actor with that tag that waits, or 0. */
+uint64_t trp_asks_find_tag(
+    const struct trp_asks *asks, uint32_t actor_index, uint32_t actor_generation, uint64_t tag);
 
 /** Take an ask out. @return false: none waits under that number. */
 bool trp_asks_take(struct trp_asks *asks, uint64_t number, struct trp_ask *out_ask);

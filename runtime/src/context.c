@@ -2,6 +2,7 @@
 
 #include "executor.h"
 #include "system.h"
+#include "waits.h"
 #include "warden.h"
 
 #include <stdlib.h>
@@ -204,12 +205,14 @@ void trp_ask_undo(troupe_context_t *ctx, uint64_t number)
     }
 }
 
-enum troupe_err troupe_ask(
+/** As troupe_ask(). @param out_ask  Receives its number. */
+enum troupe_err trp_ask(
     troupe_context_t *ctx,
     const struct troupe_letter *wanted,
     uint64_t timeout_ns,
     troupe_answer_fn *on_answer,
-    uint64_t tag)
+    uint64_t tag,
+    uint64_t *out_ask)
 {
     enum troupe_err err =
         context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
@@ -233,7 +236,19 @@ enum troupe_err troupe_ask(
     if (err != TROUPE_OK) {
         trp_ask_undo(ctx, letter.ask);
     }
+    *out_ask = letter.ask;
     return err;
+}
+
+enum troupe_err troupe_ask(
+    troupe_context_t *ctx,
+    const struct troupe_letter *wanted,
+    uint64_t timeout_ns,
+    troupe_answer_fn *on_answer,
+    uint64_t tag)
+{
+    uint64_t ask = 0;
+    return trp_ask(ctx, wanted, timeout_ns, on_answer, tag, &ask);
 }
 
 enum troupe_err trp_port_send_ask(
@@ -292,7 +307,11 @@ enum troupe_err troupe_answer(
         .ask = asker.ask,
     };
     context_sign(ctx, &letter);
-    return trp_post_letter(executor, &letter);
+    err = trp_post_letter(executor, &letter);
+    if (err == TROUPE_OK) {
+        trp_waits_answered(executor, &asker);
+    }
+    return err;
 }
 
 enum troupe_err troupe_reply(
@@ -303,6 +322,73 @@ enum troupe_err troupe_reply(
     size_t body_bytes)
 {
     return troupe_answer(ctx, troupe_message_asker(message), type, body, body_bytes);
+}
+
+enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
+{
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    uint64_t number = 0;
+    bool found = false;
+    while (ctx->actor != NULL &&
+           (number = trp_asks_find_tag(
+                &executor->asks, ctx->actor_index, ctx->actor->generation, tag)) != 0) {
+        found = true;
+        const struct trp_ask *ask = trp_asks_find(&executor->asks, number);
+        if (ask->awaits_name) {
+            troupe_ref_t self = trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation);
+            trp_names_forget(executor->system->board, self, number);
+        }
+        trp_waits_end(executor, ctx->actor, ask);
+        trp_ask_undo(ctx, number);
+    }
+    return found ? TROUPE_OK
+                 : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no ask with that tag waits for an answer");
+}
+
+enum troupe_err troupe_delegate(
+    troupe_context_t *ctx, struct troupe_asker asker, const struct troupe_letter *wanted)
+{
+    enum troupe_err err =
+        context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    bool is_own = asker.ref.executor == executor->id || !troupe_ref_is_some(asker.ref);
+    const struct trp_letter letter = {
+        .to = wanted->to,
+        .from_index = asker.ref.index,
+        .from_generation = asker.ref.generation,
+        .from_node = is_own ? 0 : asker.ref.node,
+        .from_executor = is_own ? 0 : asker.ref.executor,
+        .type = wanted->type,
+        .kind = TRP_KIND_USER,
+        .flags = asker.ask != 0 ? TRP_FLAG_ASK : 0,
+        .body = wanted->body,
+        .body_bytes = wanted->body_bytes,
+        .ask = asker.ask,
+    };
+    err = trp_post_letter(executor, &letter);
+    if (err == TROUPE_OK) {
+        trp_waits_answered(executor, &asker);
+    }
+    return err;
+}
+
+enum troupe_err troupe_forward(
+    troupe_context_t *ctx, const troupe_message_t *message, troupe_ref_t to)
+{
+    const struct troupe_letter letter = {
+        .to = to,
+        .type = troupe_message_type(message),
+        .body = troupe_message_body(message),
+        .body_bytes = troupe_message_body_bytes(message),
+    };
+    return troupe_delegate(ctx, troupe_message_asker(message), &letter);
 }
 
 /* Timers. --------------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 
 #include "link.h"
 #include "system.h"
-#include "warden.h"
+#include "waits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +14,7 @@ enum ends_signal {
     ENDS_LINK = 3,
     ENDS_UNLINK = 4,
     ENDS_END = 5,
+    ENDS_PROBE = TRP_SIGNAL_PROBE, // no end, but it goes the same way; see waits.c
 };
 
 /** Body of an END; of the others the first word. */
@@ -385,6 +386,10 @@ void trp_ends_meet(struct troupe_executor *executor, const struct trp_item *item
         ends_meet_end(executor, item);
         return;
     }
+    if (item->envelope->type == TRP_SIGNAL_PROBE) {
+        trp_waits_meet_probe(executor, item);
+        return;
+    }
     if (item->body_bytes != sizeof(number)) {
         return;
     }
@@ -410,6 +415,7 @@ void trp_ends_meet(struct troupe_executor *executor, const struct trp_item *item
         ends_forget(executor, item, TRP_WATCH_LINK, 0);
         break;
     case ENDS_END:
+    case ENDS_PROBE:
         break;
     }
 }

@@ -36,6 +36,8 @@ const char *troupe_err_text(enum troupe_err err)
         return "called from a thread that does not own it";
     case TROUPE_ERR_EXISTS:
         return "the name is taken";
+    case TROUPE_ERR_DEADLOCK:
+        return "actors wait for each other in a circle";
     }
     return "unknown error";
 }

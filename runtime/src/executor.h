@@ -36,6 +36,8 @@ struct troupe_context {
     struct trp_actor *actor; // NULL: none runs
     uint32_t actor_index;
     struct troupe_exit exit; // how the running actor asked to end
+    struct troupe_asker
+        behalf; // the ask that the callback meets, and has not answered; ask 0: none
 };
 
 /** An actor that another of the same executor asked to stop. */
@@ -105,8 +107,9 @@ struct troupe_executor {
     uint64_t handled_count;  // messages, for the budget of a turn
     int listener_fd;         // where it is to listen from the next turn on; -1: nowhere
 
-    uint32_t held_count;    // messages that wait for their actors' STARTs
-    struct trp_stop *stops; // local actors to stop once the running callback returns
+    uint32_t held_count;       // messages that wait for their actors' STARTs, or are deferred
+    struct trp_held *replayed; // the deferred one that is met now
+    struct trp_stop *stops;    // local actors to stop once the running callback returns
     uint32_t stop_count;
     uint32_t stop_capacity;
 
@@ -213,6 +216,8 @@ struct trp_letter {
     const void *body;
     size_t body_bytes;
     uint64_t ask;
+    uint32_t from_node;        // 0: from here; else whose executor the sender is on
+    uint32_t from_executor;    // likewise
     struct troupe_body *given; // taken when posted; NULL: copy `body`
 };
 
@@ -266,6 +271,15 @@ enum troupe_err trp_ask_begin(
     troupe_answer_fn *on_answer,
     uint64_t tag,
     bool awaits_name,
+    uint64_t *out_ask);
+
+/** As troupe_ask(). @param out_ask  Receives its number. */
+enum troupe_err trp_ask(
+    troupe_context_t *ctx,
+    const struct troupe_letter *wanted,
+    uint64_t timeout_ns,
+    troupe_answer_fn *on_answer,
+    uint64_t tag,
     uint64_t *out_ask);
 
 /** Send what a port asks, under its own number. */
@@ -334,6 +348,17 @@ void trp_actor_tell(
     uint32_t type,
     const void *body,
     uint32_t body_bytes);
+
+/** Tell an actor that an ask of its, which was taken out, failed. */
+void trp_actor_fail_ask(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct trp_ask *ask,
+    enum troupe_err err);
+
+/** @return whether an ask is among what was deferred for an actor. */
+bool trp_actor_holds_ask(const struct trp_actor *actor, const struct troupe_asker *asker);
 
 /** Meet a signal about ends, or keep it for an actor whose START is on its way. */
 void trp_actor_meet_signal(struct troupe_executor *executor, const struct trp_item *item);

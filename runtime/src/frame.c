@@ -161,10 +161,12 @@ bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
     uint32_t flags = trp_tag_flags(post->tag);
     uint32_t size = trp_tag_size(post->tag);
     size_t ask_bytes = (flags & TRP_FLAG_ASK) != 0 ? sizeof(post->ask) : 0;
+    const uint32_t sender[2] = {post->sender_node, post->sender_executor};
+    size_t sender_bytes = (flags & TRP_FLAG_SENDER) != 0 ? sizeof(sender) : 0;
     bool given = (flags & TRP_FLAG_GIVEN) != 0;
     size_t body_bytes = given ? sizeof(*post->given) : trp_pad8(size);
     uint32_t at = frame->used == 0 ? frame->base : frame->used;
-    size_t need = sizeof(struct trp_envelope) + ask_bytes + body_bytes;
+    size_t need = sizeof(struct trp_envelope) + sender_bytes + ask_bytes + body_bytes;
     if (at + need > frame->capacity) {
         return false;
     }
@@ -178,6 +180,8 @@ bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
         post->tag,
     };
     uint8_t *tail = (uint8_t *)(envelope + 1);
+    memcpy(tail, sender, sender_bytes);
+    tail += sender_bytes;
     if (ask_bytes != 0) {
         memcpy(tail, &post->ask, ask_bytes);
         tail += ask_bytes;

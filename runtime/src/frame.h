@@ -265,6 +265,8 @@ struct trp_post {
     uint32_t type;
     uint32_t tag; // its size is that of `body`
     const void *body;
+    uint32_t sender_node; // written when TRP_FLAG_SENDER
+    uint32_t sender_executor;
     uint64_t ask;                  // written when TRP_FLAG_ASK
     const struct trp_given *given; // written when TRP_FLAG_GIVEN; then size is 0
 };

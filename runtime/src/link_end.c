@@ -213,7 +213,12 @@ static void link_bury_frame(
                     item.envelope->to_generation,
                 },
             .from =
-                trp_actor_ref(executor, item.envelope->from_index, item.envelope->from_generation),
+                {
+                    item.sender_node,
+                    item.sender_executor,
+                    item.envelope->from_index,
+                    item.envelope->from_generation,
+                },
             .type = item.envelope->type,
             .reason = link->seat->failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_PEER_DOWN,
             .body_bytes = item.given != NULL ? item.given->bytes : item.body_bytes,

@@ -13,6 +13,17 @@
 
 #include <stdlib.h>
 
+static troupe_ref_t post_sender(
+    const struct troupe_executor *executor, const struct trp_letter *letter)
+{
+    troupe_ref_t sender = trp_actor_ref(executor, letter->from_index, letter->from_generation);
+    if (letter->from_node != 0) {
+        sender.node = letter->from_node;
+        sender.executor = letter->from_executor;
+    }
+    return sender;
+}
+
 /** Accept a message whose receiver's executor is gone: a dead letter at once. */
 static enum troupe_err post_dead(
     struct troupe_executor *executor,
@@ -27,7 +38,7 @@ static enum troupe_err post_dead(
     const struct trp_dead dead = {
         .ledger = executor->loop->ledger,
         .to = letter->to,
-        .from = trp_actor_ref(executor, letter->from_index, letter->from_generation),
+        .from = post_sender(executor, letter),
         .type = letter->type,
         .reason = reason,
         .body_bytes = letter->given != NULL ? letter->given->bytes : letter->body_bytes,
@@ -157,8 +168,8 @@ static bool post_append(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_post *post)
 {
     if (!trp_outframe_put(&link->frame, post)) {
-        // Envelope, ask, and what a body or a given body needs: at least what the post needs.
-        size_t need = sizeof(struct trp_envelope) + 8 + sizeof(struct trp_given) +
+        // Envelope, sender, ask, and what a body or a given body needs: at least what the post needs.
+        size_t need = sizeof(struct trp_envelope) + 16 + sizeof(struct trp_given) +
                       trp_pad8(trp_tag_size(post->tag));
         if (!trp_link_make_room(executor, link, (uint32_t)need) ||
             !trp_outframe_put(&link->frame, post)) {
@@ -235,7 +246,7 @@ static bool post_add_part(
     struct trp_given *given)
 {
     // Room first: the number of the part is that in the frame which takes the envelope.
-    const uint32_t need = sizeof(struct trp_envelope) + 8 + sizeof(struct trp_given);
+    const uint32_t need = sizeof(struct trp_envelope) + 16 + sizeof(struct trp_given);
     if (link->given_count == TRP_PARTS_MAX) {
         trp_link_flush(executor, link);
     }
@@ -313,7 +324,7 @@ static enum troupe_err post_letter(
         return post_dead(executor, letter, TROUPE_DEAD_NO_SUCH_ACTOR);
     }
     size_t bytes = letter->given != NULL ? letter->given->bytes : letter->body_bytes;
-    uint32_t flags = letter->flags;
+    uint32_t flags = letter->flags | (letter->from_node != 0 ? TRP_FLAG_SENDER : 0);
     bool metered = post_is_metered(letter);
     if (metered) {
         if (TRP_LIKELY(link->credit_messages > 0 && link->credit_bytes >= (int64_t)bytes)) {
@@ -335,6 +346,8 @@ static enum troupe_err post_letter(
         .type = letter->type,
         .tag = trp_tag(letter->kind, flags, has_owner ? 0 : (uint32_t)bytes),
         .body = letter->given != NULL ? letter->given->data : letter->body,
+        .sender_node = letter->from_node,
+        .sender_executor = letter->from_executor,
         .ask = letter->ask,
     };
     bool posted = TRP_UNLIKELY(has_owner) ? post_append_given(executor, link, letter, &post)

@@ -138,11 +138,13 @@ struct trp_actor *trp_world_claim(struct trp_world *world, uint32_t index, uint3
         return NULL;
     }
     struct trp_held *held = actor->held;
+    struct trp_held *held_last = actor->held_last;
     *actor = (struct trp_actor){
         .generation = generation,
         .life = TRP_LIFE_STARTING,
         .flags = TRP_ACTOR_REMOTE,
         .held = held,
+        .held_last = held_last,
     };
     world->live_count++;
     return actor;

@@ -2,7 +2,7 @@
  * @file world.h
  * @brief The actors of an executor: entities in rows, their states in columns, one per behaviour.
  *
- *     row      generation, life, behaviour, state --+     48 bytes an actor
+ *     row      generation, life, behaviour, state --+     64 bytes an actor
  *     column   [state][state][state] ...  <---------+     chunks that never move
  *
  * The owner's thread uses rows and columns; other threads only reserve rows, for actors whose START is
@@ -23,6 +23,8 @@
 /**
  * Where an actor is in its life.
  *
+ *                           WAITING
+ *                              ^ v
  *     FREE --> STARTING --> RUNNING --> STOPPING --> FREE
  *                  |                                   ^
  *                  +-----------------------------------+     init failed
@@ -32,6 +34,7 @@ enum trp_life {
     TRP_LIFE_STARTING = 1, // its START is on its way, or its init runs
     TRP_LIFE_RUNNING = 2,
     TRP_LIFE_STOPPING = 3, // asked to stop; its callback has not returned yet, or its fini runs
+    TRP_LIFE_WAITING = 4,  // for an answer; other mail is deferred
 };
 
 enum trp_actor_flag {
@@ -44,9 +47,9 @@ enum trp_actor_flag {
     TRP_ACTOR_LEFT = 1 << 6,       // of a free row: its last tenant's end is noted in it
 };
 
-struct trp_held; // mail that came before its actor; see actor.c
+struct trp_held; // mail that came before its actor, or is deferred; see held.c
 
-/** An actor's row. */
+/** An actor's row: 64 bytes, a cache line. */
 struct trp_actor {
     uint32_t generation; // of this tenant, or of the last one
     uint8_t life;        // an enum trp_life
@@ -54,11 +57,13 @@ struct trp_actor {
     uint16_t column;     // where its state lies
     const struct troupe_behaviour *behaviour;
     void *state;
-    char *name; // NULL: its behaviour's
-    struct trp_held *held;
+    char *name;                 // NULL: its behaviour's
+    struct trp_held *held;      // in order
+    struct trp_held *held_last; // of them
     uint32_t next;     // in the order of start, index + 1; of a free row, the next free one
     uint32_t previous; // in the order of start, index + 1
     uint32_t watches;  // its list of struct trp_watch, index + 1
+    uint32_t wait;     // WAITING: the place of its ask, + 1
 };
 
 /** States of one behaviour. */
@@ -93,6 +98,12 @@ struct trp_world {
     uint32_t spare_count;       // guarded by `lock`
     uint32_t spare_capacity;    // guarded by `lock`
 };
+
+/** @return whether an actor has started, and is not about to end. */
+static inline bool trp_actor_is_up(const struct trp_actor *actor)
+{
+    return actor->life == TRP_LIFE_RUNNING || actor->life == TRP_LIFE_WAITING;
+}
 
 /** Make a world for @p behaviour_count behaviours. @return false: no memory. */
 bool trp_world_init(struct trp_world *world, uint32_t behaviour_count);

@@ -158,7 +158,8 @@ struct troupe_letter {
  * unless the actor ends first.
  *
  * @param tag     As it was given to troupe_ask().
- * @param err     ::TROUPE_OK; ::TROUPE_ERR_TIMEDOUT; or ::TROUPE_ERR_NOENT when the receiver is gone.
+ * @param err     ::TROUPE_OK; ::TROUPE_ERR_TIMEDOUT; ::TROUPE_ERR_NOENT when the receiver is gone; or
+ *                ::TROUPE_ERR_DEADLOCK, see troupe_ask_and_wait().
  * @param answer  The answer on ::TROUPE_OK, else NULL; kept by the runtime.
  */
 typedef void troupe_answer_fn(
@@ -185,6 +186,48 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ask(
     uint64_t timeout_ns,
     troupe_answer_fn *on_answer,
     uint64_t tag);
+
+/**
+ * Ask as troupe_ask(), and meet no other mail until @p on_answer has met the answer: what comes is
+ * deferred, in order, and keeps its room in the mailbox. No thread waits; other actors go on.
+ *
+ * Answers to other asks, and ROOM notices, are met meanwhile. A stop or a kill ends the actor as ever.
+ *
+ * Where actors wait for each other in a circle, at least one of their asks fails with
+ * ::TROUPE_ERR_DEADLOCK, and troupe_error_detail() says the circle within @p on_answer. It is found where
+ * each of them waits while it meets what it was asked, or has not met that yet; else the deadline ends it.
+ *
+ * @retval TROUPE_ERR_DEADLOCK  the actor would wait for itself.
+ * @retval TROUPE_ERR_INVAL     it waits already, or is about to end. Others as troupe_ask().
+ *
+ * @source K. M. Chandy, J. Misra, L. M. Haas, "Distributed Deadlock Detection", 1983, for the probes.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ask_and_wait(
+    troupe_context_t *ctx,
+    const struct troupe_letter *letter,
+    uint64_t timeout_ns,
+    troupe_answer_fn *on_answer,
+    uint64_t tag);
+
+/**
+ * Forget the asks of the running actor with that @p tag: their callbacks are not called, and what is
+ * answered later becomes dead letters `late_reply`.
+ *
+ * @retval TROUPE_OK         Forgotten. ::TROUPE_ERR_NOENT: none waits.
+ */
+TROUPE_API enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag);
+
+/**
+ * Send @p message on to @p to as its sender sent it: @p to answers that one, ask or not.
+ *
+ * Errors as troupe_send(). Order between what a sender sends itself and what others forward is not kept.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_forward(
+    troupe_context_t *ctx, const troupe_message_t *message, troupe_ref_t to);
+
+/** Send @p letter on behalf of @p asker: whoever gets it answers @p asker. Errors as troupe_send(). */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_delegate(
+    troupe_context_t *ctx, struct troupe_asker asker, const struct troupe_letter *letter);
 
 /**
  * Answer @p message: its sender's ask if it was one, else a plain send back. A reply to an ask always

@@ -36,6 +36,7 @@ enum troupe_err {
     TROUPE_ERR_TOOBIG = 10,     /**< The body is over the byte bound; split it or name a file. */
     TROUPE_ERR_THREAD = 11,     /**< Called from a thread that does not own the context or port. */
     TROUPE_ERR_EXISTS = 12,     /**< Somebody else goes by that name already. */
+    TROUPE_ERR_DEADLOCK = 13,   /**< Actors wait for each other's answers in a circle. */
 };
 
 /**
