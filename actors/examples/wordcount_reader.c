@@ -18,7 +18,11 @@ static bool hand_over(troupe_context_t *ctx, struct reader *self)
         struct wordcount_batch *batch = &self->slices.batches[self->handed];
         const size_t bytes = offsetof(struct wordcount_words, bytes) + batch->used;
         const struct troupe_letter letter = {
-            self->crew.counters[self->handed], WORDCOUNT_WORDS, &batch->words, bytes};
+            .to = self->crew.counters[self->handed],
+            .type = WORDCOUNT_WORDS,
+            .body = &batch->words,
+            .body_bytes = bytes,
+        };
         batch->words.reader = self->crew.number;
         if (!wordcount_ask(ctx, &letter, meet_answer, 0)) {
             return false;

@@ -402,6 +402,10 @@ static bool actor_meet_answer(
         .body = &body,
     };
     bool failed = (item->flags & TRP_FLAG_FAILED) != 0;
+    if (failed) {
+        const struct trp_ask_failure failure = trp_item_failure(item);
+        (void)trp_ask_explain((enum troupe_err)item->envelope->type, &failure);
+    }
     bool counted = item->kind == TRP_KIND_REPLY;
     uint32_t index = item->envelope->to_index;
     if (counted) {
@@ -508,6 +512,11 @@ void trp_actor_meet(
     }
     if (TRP_UNLIKELY(item->kind == TRP_KIND_NOTICE)) {
         actor_meet_notice(executor, actor, item);
+        return;
+    }
+    if (TRP_UNLIKELY(item->expires_ns != 0) &&
+        trp_executor_now(executor) >= trp_item_expiry(executor, item)) {
+        actor_bury(executor, link, item, item->count, TROUPE_DEAD_EXPIRED);
         return;
     }
     uint32_t index = item->envelope->to_index;
@@ -890,7 +899,7 @@ static void actor_meet_timeout(
 
 static void actor_send_alarm(struct troupe_executor *executor, const struct trp_alarm *alarm)
 {
-    const struct trp_letter letter = {
+    struct trp_letter letter = {
         .to = alarm->to,
         .from_index = alarm->actor_index,
         .from_generation = alarm->actor_generation,
@@ -900,6 +909,7 @@ static void actor_send_alarm(struct troupe_executor *executor, const struct trp_
         .body = alarm->body,
         .body_bytes = alarm->body_bytes,
     };
+    trp_letter_expire(executor, alarm->ttl_ns, &letter);
     (void)trp_post_letter(executor, &letter); // not accepted without memory: this beat is skipped
 }
 

@@ -19,6 +19,7 @@
 
 #include "error.h"
 #include "gate.h"
+#include "toll.h"
 #include "troupe/behaviour.h"
 #include "troupe/message.h"
 #include "troupe/ref.h"
@@ -219,6 +220,7 @@ struct trp_board {
     uint64_t mailbox_bytes;
     uint64_t seed;
     uint64_t stop_timeout_ns;
+    bool dead_letter_log;
     char rundir[TRP_BOARD_RUNDIR_BYTES];
     char rules[TRP_BOARD_RULES_BYTES]; // of placement, then limits; see trp_rules_write()
     int32_t first_pid;                 // of the first node
@@ -236,6 +238,7 @@ struct trp_board {
     bool watched_ended;
     troupe_ref_t subscribers[TRP_BOARD_SUBSCRIBERS];
 
+    struct trp_toll toll; // any thread's: see toll.h
     struct trp_sums sums;
     _Atomic uint32_t seat_high;   // as below, of seats
     _Atomic uint32_t ledger_high; // no ledger from here on was ever used; written under the lock

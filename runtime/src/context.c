@@ -122,6 +122,28 @@ enum troupe_err troupe_send(
     return trp_post_letter(trp_executor_of(ctx), &letter);
 }
 
+enum troupe_err troupe_send_letter(troupe_context_t *ctx, const struct troupe_letter *wanted)
+{
+    if (wanted->ttl_ns == 0) {
+        return troupe_send(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    }
+    enum troupe_err err =
+        context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct trp_letter letter = {
+        .to = wanted->to,
+        .type = wanted->type,
+        .kind = TRP_KIND_USER,
+        .body = wanted->body,
+        .body_bytes = wanted->body_bytes,
+    };
+    trp_letter_expire(trp_executor_of(ctx), wanted->ttl_ns, &letter);
+    context_sign(ctx, &letter);
+    return trp_post_letter(trp_executor_of(ctx), &letter);
+}
+
 enum troupe_err troupe_give(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, struct troupe_body *body)
 {
@@ -231,6 +253,7 @@ enum troupe_err trp_ask(
     if (err != TROUPE_OK) {
         return err;
     }
+    trp_letter_expire(trp_executor_of(ctx), wanted->ttl_ns, &letter);
     context_sign(ctx, &letter);
     err = trp_post_letter(trp_executor_of(ctx), &letter);
     if (err != TROUPE_OK) {
@@ -268,6 +291,7 @@ enum troupe_err trp_port_send_ask(
         .body_bytes = wanted->body_bytes,
         .ask = ask,
     };
+    trp_letter_expire(trp_executor_of(ctx), wanted->ttl_ns, &letter);
     context_sign(ctx, &letter);
     return trp_post_letter(trp_executor_of(ctx), &letter);
 }
@@ -421,6 +445,7 @@ static enum troupe_err context_start_timer(
     alarm->actor_index = ctx->actor_index;
     alarm->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
     alarm->period_ns = period_ns;
+    alarm->ttl_ns = letter->ttl_ns;
     alarm->to = letter->to;
     alarm->type = letter->type;
     alarm->body_bytes = letter->body_bytes;

@@ -1,6 +1,7 @@
 #include "executor.h"
 #include "system.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +22,40 @@ const char *troupe_dead_reason_text(enum troupe_dead_reason reason)
     return (unsigned)reason < TROUPE_DEAD_REASON_COUNT ? texts[reason] : "unknown";
 }
 
-/** Tell an asker that its ask found nobody. */
+/** @return in words what the end of an ask is because of that reason. */
+static const char *dead_letter_verb(uint32_t reason)
+{
+    switch (reason) {
+    case TROUPE_DEAD_EXPIRED:
+        return "was not met in its time to live";
+    case TROUPE_DEAD_PEER_DOWN:
+        return "died with its receiver's process";
+    default:
+        return "found nobody";
+    }
+}
+
+enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failure *failure)
+{
+    return TRP_EXPLAIN(
+        err,
+        "the ask of type %u %s: %s",
+        failure->type,
+        dead_letter_verb(failure->reason),
+        troupe_dead_reason_text((enum troupe_dead_reason)failure->reason));
+}
+
+/** Tell an asker that its ask found nobody, and why. */
 static void dead_letter_fail_ask(struct troupe_executor *executor, const struct trp_dead *dead)
 {
+    const struct trp_ask_failure failure = {.reason = dead->reason, .type = dead->type};
     const struct trp_letter letter = {
         .to = dead->from,
-        .type = TROUPE_ERR_NOENT,
+        .type = dead->reason == TROUPE_DEAD_EXPIRED ? TROUPE_ERR_TIMEDOUT : TROUPE_ERR_NOENT,
         .kind = TRP_KIND_NOTICE,
         .flags = TRP_FLAG_UNMETERED | TRP_FLAG_ASK | TRP_FLAG_FAILED,
+        .body = &failure,
+        .body_bytes = sizeof(failure),
         .ask = dead->ask,
     };
     (void)trp_post_letter(executor, &letter); // without memory the ask ends at its deadline
@@ -53,10 +80,11 @@ static void dead_letter_tell(struct troupe_executor *executor, const struct trp_
 {
     const struct troupe_dead_letter notice = {
         .to = dead->to,
-        .from = dead->from.generation == 0 ? TROUPE_REF_NONE : dead->from,
+        .from = dead->from.generation == 0 && dead->count == 0 ? TROUPE_REF_NONE : dead->from,
         .type = dead->type,
         .reason = dead->reason,
         .body_bytes = dead->body_bytes,
+        .count = dead->count == 0 ? 1 : dead->count,
     };
     uint32_t count = 0;
     troupe_ref_t *subscribers = dead_letter_subscribers(executor->system, &count);
@@ -67,9 +95,88 @@ static void dead_letter_tell(struct troupe_executor *executor, const struct trp_
     free(subscribers);
 }
 
+/** Print the name of an actor of this very executor. @return false: it is not known. */
+static bool dead_letter_own_name(
+    const struct troupe_executor *executor, troupe_ref_t ref, char name[TRP_TOLL_NAME_BYTES])
+{
+    bool may_be_here = ref.executor == executor->id && ref.generation != 0 &&
+                       executor->manner != TRP_MANNER_PORT && ref.index < UINT32_MAX / 2;
+    const struct trp_actor *row =
+        may_be_here ? trp_world_try_row(&executor->world, ref.index) : NULL;
+    // A row keeps the behaviour of its last tenant.
+    if (row == NULL || row->generation != ref.generation || row->behaviour == NULL) {
+        return false;
+    }
+    const char *known = row->name != NULL ? row->name : row->behaviour->name;
+    (void)snprintf(name, TRP_TOLL_NAME_BYTES, " '%.48s'", known);
+    return true;
+}
+
+void trp_dead_letter_name(
+    struct troupe_executor *executor, troupe_ref_t ref, char name[static TRP_TOLL_NAME_BYTES])
+{
+    name[0] = '\0';
+    if (dead_letter_own_name(executor, ref, name)) {
+        return;
+    }
+    struct trp_board *board = executor->system->board;
+    trp_board_lock(board);
+    const struct trp_seat *seat = trp_board_find_seat(board, ref.executor);
+    if (seat != NULL && seat->node == ref.node) {
+        (void)snprintf(name, TRP_TOLL_NAME_BYTES, " on '%s'", seat->name);
+        for (uint32_t at = ref.generation == 0 ? 0 : seat->first_name; at != 0;) {
+            const struct trp_board_name *entry = &board->names[at - 1];
+            at = entry->next_owned;
+            if (troupe_ref_equal(entry->owner, ref)) {
+                (void)snprintf(name, TRP_TOLL_NAME_BYTES, " '%.48s'", entry->text);
+            }
+        }
+    }
+    trp_board_unlock(board);
+}
+
+/** Add to the receiver's toll. @return the name it has there, or "". */
+static const char *dead_letter_toll(struct troupe_executor *executor, const struct trp_dead *dead)
+{
+    bool is_new = false;
+    struct trp_toll *toll = &executor->system->board->toll;
+    struct trp_toll_entry *entry = trp_toll_seek(toll, dead->to, &is_new);
+    if (is_new) {
+        trp_dead_letter_name(executor, dead->to, entry->name);
+        trp_toll_publish(entry);
+    }
+    trp_toll_count(toll, entry, dead->reason, dead->count == 0 ? 1 : dead->count);
+    return entry == NULL ? "" : entry->name;
+}
+
+void trp_dead_letters_lost(
+    struct troupe_executor *executor,
+    struct trp_ledger *ledger,
+    enum troupe_dead_reason reason,
+    uint64_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    struct trp_board *board = executor->system->board;
+    trp_board_lock(board);
+    const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+    const struct trp_seat *to = trp_board_find_seat(board, ledger->to);
+    const struct trp_dead dead = {
+        .ledger = ledger,
+        .to = {.node = to == NULL ? 0 : to->node, .executor = ledger->to},
+        .from = {.node = from == NULL ? 0 : from->node, .executor = ledger->from},
+        .reason = reason,
+        .count = count,
+    };
+    trp_board_unlock(board);
+    trp_dead_letter(executor, &dead);
+}
+
 void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead)
 {
-    trp_count(&dead->ledger->dead[dead->reason], 1);
+    trp_count(&dead->ledger->dead[dead->reason], dead->count == 0 ? 1 : dead->count);
+    trp_dead_log_write(executor, dead, dead_letter_toll(executor, dead));
     if (dead->ask != 0) {
         dead_letter_fail_ask(executor, dead);
     }

@@ -3,6 +3,8 @@
 #include "listener.h"
 #include "system.h"
 
+#include <stdio.h>
+
 /** @return whether an executor will do nothing more with its mail. */
 static bool deaths_is_over(const struct trp_seat *seat)
 {
@@ -90,6 +92,26 @@ static void deaths_add_neighbour(
     }
 }
 
+/** Count what was lost among the dead; nobody is left to tell of it. @threads holding the board's lock */
+static void deaths_add_toll(
+    struct trp_board *board,
+    const struct trp_seat *to,
+    enum troupe_dead_reason reason,
+    uint64_t count)
+{
+    if (to == NULL || count == 0) {
+        return;
+    }
+    bool is_new = false;
+    const troupe_ref_t ref = {.node = to->node, .executor = to->id};
+    struct trp_toll_entry *entry = trp_toll_seek(&board->toll, ref, &is_new);
+    if (is_new) {
+        (void)snprintf(entry->name, sizeof(entry->name), " on '%s'", to->name);
+        trp_toll_publish(entry);
+    }
+    trp_toll_count(&board->toll, entry, reason, count);
+}
+
 /** Give each message of a ledger whose two ends are over its outcome. @threads holding the board's lock */
 static void deaths_settle_ledger(
     struct trp_board *board, struct trp_ledger *ledger, struct trp_seat *from, struct trp_seat *to)
@@ -99,7 +121,9 @@ static void deaths_settle_ledger(
     }
     uint64_t rest = trp_counted(&ledger->accepted) - trp_ledger_done(ledger);
     bool failed = to != NULL && to->failed;
-    trp_count(&ledger->dead[failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_PEER_DOWN], rest);
+    enum troupe_dead_reason reason = failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_PEER_DOWN;
+    trp_count(&ledger->dead[reason], rest);
+    deaths_add_toll(board, to, reason, rest);
     if (from != NULL && !ledger->is_loop) {
         atomic_fetch_sub_explicit(&from->out_open_count, 1, memory_order_relaxed);
     }

@@ -140,7 +140,7 @@ static void executor_meet_fault(
 {
     trp_count(&executor->counters->frames_undecodable, 1);
     if (link != NULL) {
-        trp_count(&link->in_ledger->dead[TROUPE_DEAD_UNDECODABLE], lost_count);
+        trp_dead_letters_lost(executor, link->in_ledger, TROUPE_DEAD_UNDECODABLE, lost_count);
         link->received_count += lost_count;
     }
 }

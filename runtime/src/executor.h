@@ -218,6 +218,7 @@ struct trp_letter {
     uint64_t ask;
     uint32_t from_node;        // 0: from here; else whose executor the sender is on
     uint32_t from_executor;    // likewise
+    uint64_t expires_ns;       // with TRP_FLAG_EXPIRES: see trp_letter_expire()
     struct troupe_body *given; // taken when posted; NULL: copy `body`
 };
 
@@ -233,6 +234,13 @@ bool trp_post_plain(
     uint32_t type,
     const void *body,
     size_t body_bytes);
+
+/** Give a letter @p ttl_ns to live from now on; 0: as long as it takes. */
+void trp_letter_expire(
+    const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_letter *letter);
+
+/** @return from when on an item is not to be met, by the system's clock; UINT64_MAX: no such time. */
+uint64_t trp_item_expiry(const struct troupe_executor *executor, const struct trp_item *item);
 
 /** Post a letter on its way, as troupe_send() says. */
 enum troupe_err trp_post_letter(struct troupe_executor *executor, const struct trp_letter *letter);
@@ -299,11 +307,45 @@ struct trp_dead {
     uint32_t type;
     enum troupe_dead_reason reason;
     uint64_t body_bytes;
-    uint64_t ask; // whose asker is told
+    uint64_t ask;   // whose asker is told
+    uint64_t count; // of messages whose envelopes are lost, of which no more is known; 0: it is one
 };
 
-/** Count a dead letter, tell the subscribers, and fail its ask. */
+/** What a NOTICE says that fails an ask. */
+struct trp_ask_failure {
+    uint32_t reason; // an enum troupe_dead_reason
+    uint32_t type;   // of the message that asked
+};
+
+/** Count a dead letter, log it, tell the subscribers, and fail its ask. */
 void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead);
+
+/**
+ * Print who that is, with a blank in front: " 'ping'", or " on 'ecs'" where no more is known than whose
+ * executor it is or was on; "" where not even that is.
+ */
+void trp_dead_letter_name(
+    struct troupe_executor *executor, troupe_ref_t ref, char name[static TRP_TOLL_NAME_BYTES]);
+
+/** Count @p count messages of a ledger, whose envelopes are lost, as dead letters, and tell of them. */
+void trp_dead_letters_lost(
+    struct troupe_executor *executor,
+    struct trp_ledger *ledger,
+    enum troupe_dead_reason reason,
+    uint64_t count);
+
+/** Set the detail: why an ask failed. @return the error that it failed with. */
+enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failure *failure);
+
+/** @return what an item says that fails an ask. */
+static inline struct trp_ask_failure trp_item_failure(const struct trp_item *item)
+{
+    struct trp_ask_failure failure = {.reason = TROUPE_DEAD_REASON_COUNT};
+    if (item->body_bytes == sizeof(failure)) {
+        memcpy(&failure, item->body, sizeof(failure));
+    }
+    return failure;
+}
 
 /* Actors (actor.c). ---------------------------------------------------------------------------- */
 
@@ -381,6 +423,7 @@ struct trp_alarm {
     uint32_t actor_generation;
     uint64_t ask;       // 0: send the letter
     uint64_t period_ns; // 0: once
+    uint64_t ttl_ns;    // of each letter
     troupe_ref_t to;
     uint32_t type;
     size_t body_bytes;

@@ -77,6 +77,9 @@ static enum trp_fault frame_read_extensions(struct trp_cursor *cursor, struct tr
     if ((item->flags & TRP_FLAG_ASK) != 0 && !frame_read_word(cursor, &item->ask)) {
         return TRP_FAULT_TRUNCATED;
     }
+    if ((item->flags & TRP_FLAG_EXPIRES) != 0 && !frame_read_word(cursor, &item->expires_ns)) {
+        return TRP_FAULT_TRUNCATED;
+    }
     if ((item->flags & TRP_FLAG_RUN) != 0) {
         if (!frame_read_word(cursor, &word)) {
             return TRP_FAULT_TRUNCATED;
@@ -91,18 +94,17 @@ static enum trp_fault frame_read_extensions(struct trp_cursor *cursor, struct tr
 
 static enum trp_fault frame_check_tag(const struct trp_cursor *cursor, const struct trp_item *item)
 {
-    const uint32_t known = TRP_FLAG_SENDER | TRP_FLAG_ASK | TRP_FLAG_RUN | TRP_FLAG_GIVEN |
-                           TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL | TRP_FLAG_FAILED;
-    if (item->kind >= TRP_KIND_COUNT || (item->flags & ~known) != 0) {
+    if (item->kind >= TRP_KIND_COUNT) {
         return TRP_FAULT_KIND;
     }
     // An address means something in this process only, and belongs to one message.
     bool given = (item->flags & TRP_FLAG_GIVEN) != 0;
     bool run = (item->flags & TRP_FLAG_RUN) != 0;
     bool ask = (item->flags & TRP_FLAG_ASK) != 0;
+    bool expires = (item->flags & TRP_FLAG_EXPIRES) != 0;
     bool may_give = cursor->local || cursor->part_count > 0;
-    if ((given && (!may_give || item->body_bytes != 0)) || (run && (given || ask)) ||
-        (run && item->kind != TRP_KIND_USER)) {
+    if ((given && (!may_give || item->body_bytes != 0)) || (run && (given || ask || expires)) ||
+        ((run || expires) && item->kind != TRP_KIND_USER)) {
         return TRP_FAULT_KIND;
     }
     return item->body_bytes > TRP_BODY_BYTES_MAX ? TRP_FAULT_OVERSIZED : TRP_FAULT_NONE;
@@ -163,10 +165,12 @@ bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
     size_t ask_bytes = (flags & TRP_FLAG_ASK) != 0 ? sizeof(post->ask) : 0;
     const uint32_t sender[2] = {post->sender_node, post->sender_executor};
     size_t sender_bytes = (flags & TRP_FLAG_SENDER) != 0 ? sizeof(sender) : 0;
+    size_t expiry_bytes = (flags & TRP_FLAG_EXPIRES) != 0 ? sizeof(post->expires_ns) : 0;
     bool given = (flags & TRP_FLAG_GIVEN) != 0;
     size_t body_bytes = given ? sizeof(*post->given) : trp_pad8(size);
     uint32_t at = frame->used == 0 ? frame->base : frame->used;
-    size_t need = sizeof(struct trp_envelope) + sender_bytes + ask_bytes + body_bytes;
+    size_t need =
+        sizeof(struct trp_envelope) + sender_bytes + ask_bytes + expiry_bytes + body_bytes;
     if (at + need > frame->capacity) {
         return false;
     }
@@ -185,6 +189,10 @@ bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
     if (ask_bytes != 0) {
         memcpy(tail, &post->ask, ask_bytes);
         tail += ask_bytes;
+    }
+    if (expiry_bytes != 0) {
+        memcpy(tail, &post->expires_ns, expiry_bytes);
+        tail += expiry_bytes;
     }
     if (given) {
         memcpy(tail, post->given, sizeof(*post->given));

@@ -7,7 +7,7 @@
  *
  *     envelope, 24 bytes      to_index:4 to_generation:4 from_index:4 from_generation:4
  *                             type:4 kind:4bit flags:8bit size:20bit
- *     then, as flagged        sender 8 | ask 8 | run count 8 | given body 32
+ *     then, as flagged        sender 8 | ask 8 | expiry 8 | run count 8 | given body 32
  *     then                    the body, padded to 8; a run has as many bodies as it counts
  *
  * All numbers are little-endian. Everything starts at a multiple of 8. Whose executors `to` and `from`
@@ -72,6 +72,7 @@ enum trp_flag {
     TRP_FLAG_UNMETERED = 1 << 4,   // took no credit: a reply, a timer
     TRP_FLAG_PROVISIONAL = 1 << 5, // took its credit from the reserve
     TRP_FLAG_FAILED = 1 << 6,      // a reply that says the ask failed; type is the troupe_err
+    TRP_FLAG_EXPIRES = 1 << 7,     // carries the time from which on it is not to be met
 };
 
 struct trp_envelope {
@@ -174,7 +175,8 @@ struct trp_item {
     uint32_t count;      // 1, or as many as the run has
     enum trp_kind kind;
     uint32_t flags;
-    uint64_t ask; // 0: none
+    uint64_t ask;        // 0: none
+    uint64_t expires_ns; // by the clock of the system; 0: never
     uint32_t sender_node;
     uint32_t sender_executor;
     const struct trp_given *given; // NULL: the body lies in the frame
@@ -268,6 +270,7 @@ struct trp_post {
     uint32_t sender_node; // written when TRP_FLAG_SENDER
     uint32_t sender_executor;
     uint64_t ask;                  // written when TRP_FLAG_ASK
+    uint64_t expires_ns;           // written when TRP_FLAG_EXPIRES
     const struct trp_given *given; // written when TRP_FLAG_GIVEN; then size is 0
 };
 

@@ -173,7 +173,8 @@ static void link_meet_dead_sender(struct troupe_executor *executor, struct trp_l
     struct trp_ledger *ledger = link->in_ledger;
     trp_links_settle(executor, false);
     uint64_t accepted = trp_counted(&ledger->accepted);
-    trp_count(&ledger->dead[TROUPE_DEAD_SENDER_DOWN], accepted - trp_ledger_done(ledger));
+    trp_dead_letters_lost(
+        executor, ledger, TROUPE_DEAD_SENDER_DOWN, accepted - trp_ledger_done(ledger));
     trp_link_reclaim(executor, link);
     // Commands that were counted, and never came, are not waited for.
     uint64_t missing = trp_counted(&ledger->commands) - link->command_count;
@@ -258,7 +259,7 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
         troupe_body_free(&link->given[--link->given_count]);
     }
     uint64_t rest = trp_counted(&ledger->accepted) - trp_ledger_done(ledger);
-    trp_count(&ledger->dead[TROUPE_DEAD_PEER_DOWN], rest);
+    trp_dead_letters_lost(executor, ledger, TROUPE_DEAD_PEER_DOWN, rest);
     link->gate = NULL;
     if (!link->in_open) {
         trp_ends_lose(executor, link->peer_id, &link->seat->exit); // else behind what it sent

@@ -13,7 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_CODE_MAX = 125, STATUS_SIGNAL = 128 };
+enum {
+    STATUS_FAILED = 1,
+    STATUS_USAGE = 2,
+    STATUS_LAW = 3,
+    STATUS_CODE_MAX = 125,
+    STATUS_SIGNAL = 128
+};
 
 /** What the command line says. */
 struct main_line {
@@ -28,6 +34,8 @@ struct main_line {
     uint64_t mailbox_messages;
     bool dump_launch;
     bool stats;
+    bool audit;
+    bool no_dead_letters; // in the log
     bool help;
 };
 
@@ -57,7 +65,8 @@ static void main_print_usage(FILE *file, const char *program, const struct troup
     (void)fprintf(
         file,
         "usage: %s [--place 'GLOB=BACKEND[:COUNT][+TRANSPORT]']... [--limit 'GLOB=LIMITS']...\n"
-        "       [--launch FILE] [--dump-launch] [--seed N] [--mailbox MESSAGES] [--stats] [--help]"
+        "       [--launch FILE] [--dump-launch] [--seed N] [--mailbox MESSAGES]\n"
+        "       [--dead-letters log|silent] [--stats] [--audit] [--help]"
         "%s%s\n\n"
         "  --place        where actors live; the first rule that matches a name wins\n"
         "  --limit        what processes may take, as in "
@@ -66,7 +75,9 @@ static void main_print_usage(FILE *file, const char *program, const struct troup
         "  --dump-launch  print all that as such a file, with where it was said, and end\n"
         "  --seed         starts the random generators\n"
         "  --mailbox      most messages that may wait in a mailbox\n"
-        "  --stats        print what became of all messages, at the end, on standard error\n\n"
+        "  --dead-letters whether messages that found nobody have a line each on standard error\n"
+        "  --stats        print what became of all messages, at the end, on standard error\n"
+        "  --audit        the same, link by link, and fail if one of them is unaccounted for\n\n"
         "backends:\n",
         program,
         first->usage != NULL ? "\n       " : "",
@@ -125,7 +136,15 @@ static bool main_take_number(
     return false;
 }
 
-enum main_flag { MAIN_PLACE, MAIN_LIMIT, MAIN_LAUNCH, MAIN_SEED, MAIN_MAILBOX, MAIN_FLAG_COUNT };
+enum main_flag {
+    MAIN_PLACE,
+    MAIN_LIMIT,
+    MAIN_LAUNCH,
+    MAIN_SEED,
+    MAIN_MAILBOX,
+    MAIN_DEAD_LETTERS,
+    MAIN_FLAG_COUNT
+};
 
 static const char *const main_flag_names[MAIN_FLAG_COUNT] = {
     [MAIN_PLACE] = "--place",
@@ -133,7 +152,20 @@ static const char *const main_flag_names[MAIN_FLAG_COUNT] = {
     [MAIN_LAUNCH] = "--launch",
     [MAIN_SEED] = "--seed",
     [MAIN_MAILBOX] = "--mailbox",
+    [MAIN_DEAD_LETTERS] = "--dead-letters",
 };
+
+/** Take whether dead letters are logged. @return false: it is neither, and was said so. */
+static bool main_take_dead_letters(struct main_line *line, const char *value)
+{
+    line->no_dead_letters = strcmp(value, "silent") == 0;
+    if (line->no_dead_letters || strcmp(value, "log") == 0) {
+        return true;
+    }
+    (void)fprintf(
+        stderr, "%s: --dead-letters '%s': 'log' or 'silent' belongs there\n", line->program, value);
+    return false;
+}
 
 /** Keep the value of a flag. @return false: it is wrong, and was said so. */
 static bool main_keep_value(struct main_line *line, enum main_flag flag, const char *value)
@@ -153,6 +185,8 @@ static bool main_keep_value(struct main_line *line, enum main_flag flag, const c
     case MAIN_MAILBOX:
         return main_take_number(
             line, main_flag_names[flag], value, UINT32_MAX, &line->mailbox_messages);
+    case MAIN_DEAD_LETTERS:
+        return main_take_dead_letters(line, value);
     case MAIN_FLAG_COUNT:
         break;
     }
@@ -185,6 +219,8 @@ static bool main_take_flag(struct main_line *line, int argc, char **argv, int *a
     const char *word = argv[*at];
     if (strcmp(word, "--stats") == 0) {
         line->stats = true;
+    } else if (strcmp(word, "--audit") == 0) {
+        line->audit = true;
     } else if (strcmp(word, "--help") == 0) {
         line->help = true;
     } else if (strcmp(word, "--dump-launch") == 0) {
@@ -228,6 +264,7 @@ static struct troupe_system_options main_options(
         .launch = line->launch,
         .seed = line->seed,
         .mailbox_messages = (uint32_t)line->mailbox_messages,
+        .dead_letter_log = !line->no_dead_letters,
     };
 }
 
@@ -336,8 +373,11 @@ static int main_run(const struct main_line *line, const struct troupe_behaviour 
         _exit(STATUS_FAILED); // a thread that cannot be ended would use what is freed
     }
     int status = main_status(line);
-    if (line->stats) {
+    if (line->stats && !line->audit) {
         troupe_system_print_stats(main_system, stderr);
+    }
+    if (line->audit && !troupe_audit(main_system, stderr) && status == 0) {
+        status = STATUS_LAW;
     }
     (void)troupe_system_destroy(&main_system);
     return status;

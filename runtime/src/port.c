@@ -26,6 +26,7 @@ struct port_mail {
     bool counted;
     bool metered;
     bool provisional;
+    uint64_t expires_ns; // see trp_item_expiry()
     _Alignas(8) uint8_t body[];
 };
 
@@ -37,8 +38,9 @@ struct troupe_port {
     uint64_t ask;            // the ask that waits; 0: none
     uint64_t ask_count;      // ever
     troupe_message_t *answer;
-    enum troupe_err failure; // of the ask that waits
-    _Atomic uint32_t pins;   // executors that are closing a link of this port's
+    enum troupe_err failure;       // of the ask that waits
+    struct trp_ask_failure failed; // why
+    _Atomic uint32_t pins;         // executors that are closing a link of this port's
 };
 
 static bool port_is_mine(const troupe_port_t *port)
@@ -119,27 +121,33 @@ static struct port_mail *port_mail_new(
     };
     mail->content.data = body_bytes != 0 ? mail->body : NULL;
     mail->content.bytes = body_bytes;
+    mail->expires_ns = UINT64_MAX;
     if (body_bytes != 0) {
         memcpy(mail->body, body, body_bytes);
     }
     return mail;
 }
 
+/** @return who sent the messages of an item. */
+static troupe_ref_t port_sender(const struct trp_item *item)
+{
+    if (item->envelope->from_generation == 0) {
+        return TROUPE_REF_NONE;
+    }
+    return (troupe_ref_t){
+        item->sender_node,
+        item->sender_executor,
+        item->envelope->from_index,
+        item->envelope->from_generation,
+    };
+}
+
 /** Make mail of one message of an item. */
 static struct port_mail *port_mail_of(const struct trp_item *item, uint32_t which)
 {
-    troupe_ref_t sender = TROUPE_REF_NONE;
-    if (item->envelope->from_generation != 0) {
-        sender = (troupe_ref_t){
-            item->sender_node,
-            item->sender_executor,
-            item->envelope->from_index,
-            item->envelope->from_generation,
-        };
-    }
     const uint8_t *body = item->body + which * trp_pad8(item->body_bytes);
     struct port_mail *mail = port_mail_new(
-        item->envelope->type, sender, body, item->given != NULL ? 0 : item->body_bytes);
+        item->envelope->type, port_sender(item), body, item->given != NULL ? 0 : item->body_bytes);
     if (mail != NULL) {
         mail->message.ask = item->kind == TRP_KIND_USER ? item->ask : 0;
         mail->counted = trp_kind_is_counted(item->kind);
@@ -225,6 +233,7 @@ static bool port_take_answer(
     port->ask = 0;
     if ((item->flags & TRP_FLAG_FAILED) != 0) {
         port->failure = (enum troupe_err)item->envelope->type;
+        port->failed = trp_item_failure(item);
         troupe_message_t *message = &mail->message;
         troupe_message_destroy(&message);
     } else {
@@ -247,7 +256,16 @@ static void port_lose(
         .provisional = (item->flags & TRP_FLAG_PROVISIONAL) != 0,
     };
     if (lost.counted) {
-        trp_count(&executor->loop->ledger->dead[TROUPE_DEAD_REFUSED], 1);
+        const struct trp_dead dead = {
+            .ledger = executor->loop->ledger,
+            .to = trp_actor_ref(executor, 0, 1),
+            .from = port_sender(item),
+            .type = item->envelope->type,
+            .reason = TROUPE_DEAD_REFUSED,
+            .body_bytes = content.bytes,
+            .ask = item->kind == TRP_KIND_USER ? item->ask : 0,
+        };
+        trp_dead_letter(executor, &dead);
         port_settle(executor, &lost, false);
     }
     if (item->given != NULL) {
@@ -271,6 +289,7 @@ void trp_port_meet(
             continue;
         }
         mail->peer_id = link->peer_id;
+        mail->expires_ns = trp_item_expiry(executor, item);
         bool is_answer =
             item->kind == TRP_KIND_REPLY || (item->kind == TRP_KIND_NOTICE && item->ask != 0);
         if (is_answer) {
@@ -322,14 +341,26 @@ static uint64_t port_deadline_ns(uint64_t timeout_ns)
     return timeout_ns < UINT64_MAX - now_ns ? now_ns + timeout_ns : UINT64_MAX;
 }
 
+/** @return whether the time to live has passed of mail that has one. */
+static bool port_is_expired(const troupe_port_t *port, const struct port_mail *mail)
+{
+    return mail->expires_ns != UINT64_MAX && trp_executor_now(port->executor) >= mail->expires_ns;
+}
+
 static struct port_mail *port_take_first(troupe_port_t *port)
 {
     trp_port_lock(port);
-    struct port_mail *mail = port->first;
-    if (mail != NULL) {
+    struct port_mail *mail = NULL;
+    while (mail == NULL && port->first != NULL) {
+        mail = port->first;
         port->first = mail->next;
         port->last = port->first == NULL ? NULL : port->last;
-        port_settle(port->executor, mail, true);
+        if (port_is_expired(port, mail)) {
+            port_bury(port->executor, mail, TROUPE_DEAD_EXPIRED);
+            mail = NULL;
+        } else {
+            port_settle(port->executor, mail, true);
+        }
     }
     trp_port_unlock(port);
     return mail;
@@ -386,7 +417,7 @@ enum troupe_err troupe_port_ask(
         port_step(port, deadline_ns - now_ns);
     }
     if (port->failure != TROUPE_OK) {
-        return TRP_EXPLAIN(port->failure, "the receiver of the ask is gone");
+        return trp_ask_explain(port->failure, &port->failed);
     }
     *out_answer = port->answer;
     return TROUPE_OK;

@@ -168,8 +168,8 @@ static bool post_append(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_post *post)
 {
     if (!trp_outframe_put(&link->frame, post)) {
-        // Envelope, sender, ask, and what a body or a given body needs: at least what the post needs.
-        size_t need = sizeof(struct trp_envelope) + 16 + sizeof(struct trp_given) +
+        // Envelope, sender, ask, expiry, and what a body or a given body needs: at least what the post needs.
+        size_t need = sizeof(struct trp_envelope) + 24 + sizeof(struct trp_given) +
                       trp_pad8(trp_tag_size(post->tag));
         if (!trp_link_make_room(executor, link, (uint32_t)need) ||
             !trp_outframe_put(&link->frame, post)) {
@@ -246,7 +246,7 @@ static bool post_add_part(
     struct trp_given *given)
 {
     // Room first: the number of the part is that in the frame which takes the envelope.
-    const uint32_t need = sizeof(struct trp_envelope) + 16 + sizeof(struct trp_given);
+    const uint32_t need = sizeof(struct trp_envelope) + 24 + sizeof(struct trp_given);
     if (link->given_count == TRP_PARTS_MAX) {
         trp_link_flush(executor, link);
     }
@@ -349,6 +349,7 @@ static enum troupe_err post_letter(
         .sender_node = letter->from_node,
         .sender_executor = letter->from_executor,
         .ask = letter->ask,
+        .expires_ns = letter->expires_ns,
     };
     bool posted = TRP_UNLIKELY(has_owner) ? post_append_given(executor, link, letter, &post)
                                           : post_append(executor, link, &post);
@@ -362,6 +363,26 @@ static enum troupe_err post_letter(
         troupe_body_free(letter->given); // it was copied
     }
     return TROUPE_OK;
+}
+
+void trp_letter_expire(
+    const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_letter *letter)
+{
+    // A clock of the program's own means nothing to other processes: there it would never expire, or
+    // at once.
+    bool is_far = letter->to.node != executor->node && !executor->system->clock_is_real;
+    if (ttl_ns == 0 || is_far) {
+        return;
+    }
+    uint64_t now_ns = trp_executor_now(executor);
+    letter->flags |= TRP_FLAG_EXPIRES;
+    letter->expires_ns = ttl_ns < UINT64_MAX - now_ns ? now_ns + ttl_ns : UINT64_MAX;
+}
+
+uint64_t trp_item_expiry(const struct troupe_executor *executor, const struct trp_item *item)
+{
+    bool is_far = item->sender_node != executor->node && !executor->system->clock_is_real;
+    return item->expires_ns == 0 || is_far ? UINT64_MAX : item->expires_ns;
 }
 
 enum troupe_err trp_post_letter(struct troupe_executor *executor, const struct trp_letter *letter)

@@ -3,7 +3,6 @@
 #include "executor.h"
 #include "system.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,6 +45,9 @@ static void stats_fold_ledger(troupe_system_t *system, struct trp_ledger *ledger
         .unknown = trp_counted(&ledger->unknown),
     };
     trp_records_add(&system->link_records, &record);
+    if (record.accepted != record.handled + record.dead + record.unknown) {
+        trp_records_add(&system->open_records, &record);
+    }
     struct trp_seat *to = trp_board_find_seat(board, ledger->to);
     if (to != NULL) {
         to->mail_accepted += record.accepted;
@@ -167,24 +169,6 @@ void troupe_system_stats(troupe_system_t *system, struct troupe_stats *out_stats
     out_stats->waiting = out_stats->accepted > done ? out_stats->accepted - done : 0;
 }
 
-static void stats_print_line(FILE *file, const char *who, const struct trp_record *record)
-{
-    uint64_t done = record->handled + record->dead + record->unknown;
-    uint64_t waiting = record->accepted > done ? record->accepted - done : 0;
-    bool closes = record->accepted == done + waiting;
-    (void)fprintf(
-        file,
-        "%-28s accepted %" PRIu64 " = handled %" PRIu64 " + dead %" PRIu64 " + unknown %" PRIu64
-        " + waiting %" PRIu64 "%s\n",
-        who,
-        record->accepted,
-        record->handled,
-        record->dead,
-        record->unknown,
-        waiting,
-        closes ? "" : "   DOES NOT CLOSE");
-}
-
 void trp_records_add(struct trp_records *records, const struct trp_record *record)
 {
     if (records->entries == NULL) {
@@ -202,106 +186,4 @@ void trp_records_add(struct trp_records *records, const struct trp_record *recor
     rest->handled += record->handled;
     rest->dead += record->dead;
     rest->unknown += record->unknown;
-}
-
-static void stats_print_records(FILE *file, const struct trp_records *records, const char *rest)
-{
-    char who[64];
-    for (uint32_t i = 0; i < records->count; i++) {
-        const struct trp_record *record = &records->entries[i];
-        if (record->name[0] != '\0') {
-            (void)snprintf(who, sizeof(who), "executor %u (%s)", record->to, record->name);
-        } else if (record->from == record->to) {
-            (void)snprintf(who, sizeof(who), "link %u to itself", record->to);
-        } else {
-            (void)snprintf(who, sizeof(who), "link %u to %u", record->from, record->to);
-        }
-        stats_print_line(file, who, record);
-    }
-    if (records->count == TRP_RECORD_COUNT_MAX) {
-        const struct trp_record *sum = &records->entries[TRP_RECORD_COUNT_MAX];
-        stats_print_line(file, rest, sum);
-    }
-}
-
-/** What an executor that still runs has done, and what waits for it. @threads holding the board's lock */
-static void stats_print_living(
-    FILE *file, const struct trp_board *board, const struct trp_seat *seat)
-{
-    struct trp_record record = {
-        .to = seat->id,
-        .accepted = seat->mail_accepted,
-        .handled = seat->mail_handled,
-        .dead = seat->mail_dead,
-        .unknown = seat->mail_unknown,
-    };
-    for (uint32_t at = seat->first_in; at != 0; at = board->ledgers[at - 1].next_in) {
-        const struct trp_ledger *ledger = &board->ledgers[at - 1];
-        record.handled += trp_counted(&ledger->handled);
-        record.dead += trp_ledger_dead(ledger);
-        record.unknown += trp_counted(&ledger->unknown);
-        record.accepted += trp_counted(&ledger->accepted) - trp_counted(&ledger->moved);
-    }
-    char who[64];
-    (void)snprintf(who, sizeof(who), "executor %u (%s) runs", seat->id, seat->name);
-    stats_print_line(file, who, &record);
-}
-
-static void stats_print_totals(FILE *file, const struct troupe_stats *stats)
-{
-    const struct trp_record all = {
-        .accepted = stats->accepted,
-        .handled = stats->handled,
-        .dead = stats->dead,
-        .unknown = stats->unknown,
-    };
-    stats_print_line(file, "system", &all);
-    for (uint32_t i = 0; i < TROUPE_DEAD_REASON_COUNT; i++) {
-        if (stats->dead_by_reason[i] != 0) {
-            (void)fprintf(
-                file,
-                "dead letters, %-14s %" PRIu64 "\n",
-                troupe_dead_reason_text((enum troupe_dead_reason)i),
-                stats->dead_by_reason[i]);
-        }
-    }
-    (void)fprintf(
-        file,
-        "refused sends %" PRIu64 ", answered by rooms %" PRIu64 "\n"
-        "frames sent %" PRIu64 ", received %" PRIu64 ", undecodable %" PRIu64
-        "; links that did not close %" PRIu64 "\n"
-        "actors started %" PRIu64 ", failed to start %" PRIu64 ", ended %" PRIu64
-        "; executors started %" PRIu64 ", ended %" PRIu64 "\n",
-        stats->refused,
-        stats->rooms,
-        stats->frames_sent,
-        stats->frames_received,
-        stats->frames_undecodable,
-        stats->ledger_gaps,
-        stats->actors_started,
-        stats->actors_failed,
-        stats->actors_ended,
-        stats->executors_started,
-        stats->executors_ended);
-}
-
-void troupe_system_print_stats(troupe_system_t *system, FILE *file)
-{
-    struct troupe_stats stats;
-    trp_system_sweep(system);
-    troupe_system_stats(system, &stats);
-    struct trp_board *board = system->board;
-    trp_board_lock(board);
-    stats_print_records(file, &system->link_records, "other links");
-    stats_print_records(file, &system->executor_records, "other executors");
-    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
-    for (uint32_t i = 0; i < high; i++) {
-        const struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        if (state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING) {
-            stats_print_living(file, board, seat);
-        }
-    }
-    trp_board_unlock(board);
-    stats_print_totals(file, &stats);
 }

@@ -589,6 +589,7 @@ static enum troupe_err system_configure_all(
     system->mailbox_messages = system->plan.mailbox_messages.value;
     system->mailbox_bytes = system->plan.mailbox_bytes.value;
     system->stop_timeout_ns = system->plan.stop_timeout_ns.value;
+    system->dead_log.is_on = options->dead_letter_log;
     system->seed = system->plan.seed.value;
     if (system->seed == 0) {
         (void)!getrandom(&system->seed, sizeof(system->seed), 0);
@@ -632,6 +633,7 @@ static enum troupe_err system_open_board(troupe_system_t *system)
         system->board->mailbox_bytes = system->mailbox_bytes;
         system->board->seed = system->seed;
         system->board->stop_timeout_ns = system->stop_timeout_ns;
+        system->board->dead_letter_log = system->dead_log.is_on;
     }
     return err;
 }
@@ -706,6 +708,7 @@ static enum troupe_err system_open_backends(troupe_system_t *system)
 static void system_free(troupe_system_t *system)
 {
     trp_executor_free(&system->executor);
+    trp_dead_log_close(&system->dead_log);
     for (uint32_t i = 0; i < TRP_BACKEND_COUNT_MAX && system->backends[i].ops != NULL; i++) {
         if (system->backends[i].ops->fini != NULL) {
             system->backends[i].ops->fini(system->backends[i].self);
@@ -725,6 +728,7 @@ static void system_free(troupe_system_t *system)
     }
     free(system->executor_records.entries);
     free(system->link_records.entries);
+    free(system->open_records.entries);
     free(system->behaviours);
     free(system->runner);
     (void)pthread_mutex_destroy(&system->lock);
@@ -849,6 +853,7 @@ enum troupe_err trp_system_new_child(
         system->mailbox_bytes = board->mailbox_bytes;
         system->seed = board->seed;
         system->stop_timeout_ns = board->stop_timeout_ns;
+        system->dead_log.is_on = board->dead_letter_log;
         err = system_configure(system, &options);
     }
     if (err == TROUPE_OK) {

@@ -9,6 +9,7 @@
 #define TRP_SYSTEM_H
 
 #include "board.h"
+#include "dead_letter_log.h"
 #include "executor.h"
 #include "plan.h"
 #include "rundir.h"
@@ -70,7 +71,8 @@ struct troupe_system {
     int board_fd;
     struct trp_rundir rundir; // of the first node; opened when ipc is first needed
 
-    void *context; // ZeroMQ's
+    void *context;                // ZeroMQ's
+    struct trp_dead_log dead_log; // any thread's
     struct trp_frame_pool frames;
     struct trp_spinners spinners;
     struct trp_plan plan; // the pools of its placement: guarded by `lock`
@@ -98,6 +100,7 @@ struct troupe_system {
     bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here
     struct trp_records executor_records; // guarded by the board's lock
     struct trp_records link_records;     // guarded by the board's lock
+    struct trp_records open_records;     // guarded by the board's lock: of links that did not close
 
     pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `lock`
     pthread_mutex_t start_lock; // held while a backend starts an executor

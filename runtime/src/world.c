@@ -293,7 +293,8 @@ void trp_world_remove(struct trp_world *world, struct trp_actor *actor, uint32_t
     free(actor->name);
     // A row that another process reserved is the owner's from here on.
     bool remote = (actor->flags & TRP_ACTOR_REMOTE) != 0 && world_reserved(world, index) != 0;
-    *actor = (struct trp_actor){.generation = actor->generation};
+    // The behaviour stays, so that dead letters can say who it was.
+    *actor = (struct trp_actor){.generation = actor->generation, .behaviour = actor->behaviour};
     world->live_count--;
     if (actor->generation == UINT32_MAX) {
         return; // retired, rather than have a reference reach the next tenant

@@ -51,11 +51,11 @@ struct trp_held; // mail that came before its actor, or is deferred; see held.c
 
 /** An actor's row: 64 bytes, a cache line. */
 struct trp_actor {
-    uint32_t generation; // of this tenant, or of the last one
-    uint8_t life;        // an enum trp_life
-    uint8_t flags;       // of enum trp_actor_flag
-    uint16_t column;     // where its state lies
-    const struct troupe_behaviour *behaviour;
+    uint32_t generation;                      // of this tenant, or of the last one
+    uint8_t life;                             // an enum trp_life
+    uint8_t flags;                            // of enum trp_actor_flag
+    uint16_t column;                          // where its state lies
+    const struct troupe_behaviour *behaviour; // of a free row, its last tenant's
     void *state;
     char *name;                 // NULL: its behaviour's
     struct trp_held *held;      // in order

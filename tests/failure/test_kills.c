@@ -72,7 +72,7 @@ static enum troupe_err witness_init(
 static void witness_hear_dead_letter(struct stage *stage, const struct troupe_dead_letter *letter)
 {
     struct seen *seen = &stage->seen[letter->to.executor % ENDS_MAX];
-    seen->letters[letter->reason]++;
+    seen->letters[letter->reason] += letter->count;
     if (seen->told_ns == 0 &&
         (letter->reason == TROUPE_DEAD_PEER_DOWN || letter->reason == TROUPE_DEAD_REFUSED)) {
         seen->told_ns = measure_now_ns();

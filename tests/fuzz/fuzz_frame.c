@@ -16,6 +16,7 @@ static void frame_check_equal(const struct trp_item *one, const struct trp_item 
     FUZZ_CHECK(one->kind == other->kind);
     FUZZ_CHECK(one->flags == other->flags);
     FUZZ_CHECK(one->ask == other->ask);
+    FUZZ_CHECK(one->expires_ns == other->expires_ns);
     FUZZ_CHECK(one->sender_node == other->sender_node);
     FUZZ_CHECK(one->sender_executor == other->sender_executor);
     FUZZ_CHECK(one->given == other->given);
@@ -38,6 +39,11 @@ static void frame_check_item(
     FUZZ_CHECK(item->count == 1 || item->kind == TRP_KIND_USER);
     FUZZ_CHECK(item->body_bytes <= TRP_BODY_BYTES_MAX);
     FUZZ_CHECK(((item->flags & TRP_FLAG_GIVEN) != 0) == (item->given != NULL));
+    if ((item->flags & TRP_FLAG_EXPIRES) == 0) {
+        FUZZ_CHECK(item->expires_ns == 0);
+    } else {
+        FUZZ_CHECK(item->kind == TRP_KIND_USER && item->count == 1);
+    }
     if ((item->flags & TRP_FLAG_SENDER) == 0) {
         FUZZ_CHECK(item->sender_node == cursor->node);
         FUZZ_CHECK(item->sender_executor == cursor->executor);
@@ -84,6 +90,7 @@ static bool frame_rewrite(struct trp_outframe *frame, const struct trp_item *ite
         .tag = trp_tag(item->kind, flags, item->body_bytes),
         .body = item->body + trp_pad8(item->body_bytes) * index,
         .ask = item->ask,
+        .expires_ns = item->expires_ns,
     };
     return trp_outframe_put(frame, &post);
 }
@@ -96,6 +103,7 @@ static void frame_check_same(
     uint32_t run = TRP_FLAG_RUN;
     FUZZ_CHECK(memcmp(again->envelope, item->envelope, offsetof(struct trp_envelope, tag)) == 0);
     FUZZ_CHECK(again->kind == item->kind && again->ask == item->ask);
+    FUZZ_CHECK(again->expires_ns == item->expires_ns);
     FUZZ_CHECK((again->flags & ~run) == (item->flags & ~run));
     FUZZ_CHECK(again->body_bytes == item->body_bytes);
     for (uint32_t i = 0; i < again->count; i++) {

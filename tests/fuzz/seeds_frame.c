@@ -30,6 +30,7 @@ static void seeds_put(struct trp_outframe *frame, enum trp_kind kind, uint32_t f
         .tag = trp_tag(kind, flags, size),
         .body = body,
         .ask = 6,
+        .expires_ns = 10,
         .given = (flags & TRP_FLAG_GIVEN) != 0 ? &given : NULL,
     };
     FUZZ_CHECK(trp_outframe_put(frame, &post));
@@ -86,6 +87,10 @@ static void seeds_save_sound(void)
     seeds_save_some("provisional", TRP_KIND_USER, TRP_FLAG_PROVISIONAL, 16, 2);
     seeds_save_some("given", TRP_KIND_USER, TRP_FLAG_GIVEN, 0, 1);
     seeds_save_some("given-ask", TRP_KIND_USER, TRP_FLAG_GIVEN | TRP_FLAG_ASK, 0, 2);
+    seeds_save_some("expires", TRP_KIND_USER, TRP_FLAG_EXPIRES, 8, 2);
+    seeds_save_some("expires-ask", TRP_KIND_USER, TRP_FLAG_EXPIRES | TRP_FLAG_ASK, 5, 1);
+    seeds_save_some("expires-given", TRP_KIND_USER, TRP_FLAG_EXPIRES | TRP_FLAG_GIVEN, 0, 1);
+    seeds_save_some("expires-notice", TRP_KIND_NOTICE, TRP_FLAG_EXPIRES, 8, 1);
     seeds_save_some("notice", TRP_KIND_NOTICE, TRP_FLAG_UNMETERED, 16, 1);
     seeds_save_some("last-kind", (enum trp_kind)(TRP_KIND_COUNT - 1), 0, 0, 1);
     struct trp_outframe frame = seeds_begin();
@@ -121,8 +126,8 @@ static void seeds_save_spoilt(void)
     seeds_save("body-too-big", size);
     envelope->tag = trp_tag(TRP_KIND_COUNT, 0, 0);
     seeds_save("no-kind", size);
-    envelope->tag = trp_tag(TRP_KIND_USER, 1 << 7, 0);
-    seeds_save("no-flag", size);
+    envelope->tag = trp_tag(TRP_KIND_USER, TRP_FLAG_EXPIRES, 0);
+    seeds_save("expires-without-time", size);
 
     size = seeds_save_some("run-of-3", TRP_KIND_USER, 0, 8, 3);
     *word = 0;
@@ -131,6 +136,8 @@ static void seeds_save_spoilt(void)
     seeds_save("run-too-long", size);
     *word = TRP_RUN_COUNT_MAX;
     seeds_save("run-beyond-end", size);
+    envelope->tag = trp_tag(TRP_KIND_USER, TRP_FLAG_RUN | TRP_FLAG_EXPIRES, 0);
+    seeds_save("run-expires", size);
     envelope->tag = trp_tag(TRP_KIND_USER, TRP_FLAG_RUN, 0);
     seeds_save("run-longest", size - 24);
     envelope->tag = trp_tag(TRP_KIND_USER, TRP_FLAG_SENDER, 24);

@@ -15,6 +15,9 @@
 /** The cookie of the frames that these helpers write. */
 #define FRAMES_COOKIE UINT64_C(0x1122334455667788)
 
+/** When those expire that do. */
+#define FRAMES_EXPIRES_NS UINT64_C(0x5A5A5A5A5A)
+
 /** Room for a frame, at an address that fits. */
 struct frame_room {
     _Alignas(8) uint8_t bytes[TRP_FRAME_BYTES_MAX];
@@ -63,6 +66,7 @@ static inline void frames_put(
         .tag = trp_tag(kind, flags, size),
         .body = body,
         .ask = UINT64_C(0xA5A5A5A5),
+        .expires_ns = FRAMES_EXPIRES_NS,
         .given = (flags & TRP_FLAG_GIVEN) != 0 ? &given : NULL,
     };
     cr_assert(trp_outframe_put(frame, &post));
@@ -78,6 +82,7 @@ static inline size_t frames_write_all(struct frame_room *room, bool with_given)
     frames_put(&frame, TRP_KIND_USER, 0, 8, 0xDD);
     frames_put(&frame, TRP_KIND_USER, 0, 8, 0xCC);
     frames_put(&frame, TRP_KIND_USER, TRP_FLAG_ASK, 5, 0xBB);
+    frames_put(&frame, TRP_KIND_USER, TRP_FLAG_EXPIRES | TRP_FLAG_ASK, 5, 0xBA);
     frames_put(&frame, TRP_KIND_USER, TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL, 300, 0xAA);
     frames_put(&frame, TRP_KIND_REPLY, TRP_FLAG_ASK | TRP_FLAG_UNMETERED, 24, 0x99);
     frames_put(&frame, TRP_KIND_NOTICE, TRP_FLAG_UNMETERED, 16, 0x88);
@@ -116,6 +121,8 @@ static inline void frames_check_item(
     cr_assert(is_given == (item->given != NULL));
     cr_assert(item->given == NULL || (cursor->local && item->body_bytes == 0 && item->count == 1));
     cr_assert(item->count == 1 || item->kind == TRP_KIND_USER);
+    bool expires = (item->flags & TRP_FLAG_EXPIRES) != 0;
+    cr_assert(expires ? item->kind == TRP_KIND_USER && item->count == 1 : item->expires_ns == 0);
 }
 
 /** Read what follows the header, looking ahead as the runtime does. */

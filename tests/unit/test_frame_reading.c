@@ -68,8 +68,8 @@ Test(frame_reading, reads_all_that_travels_between_executors)
     struct frames_reading reading = frames_read(room.bytes, size, NULL, false);
 
     cr_expect(eq(int, reading.fault, TRP_FAULT_NONE));
-    cr_expect(eq(u32, reading.items, 9));
-    cr_expect(eq(u64, reading.messages, 11));
+    cr_expect(eq(u32, reading.items, 10));
+    cr_expect(eq(u64, reading.messages, 12));
 }
 
 Test(frame_reading, reads_a_header_alone_as_an_empty_frame)
@@ -117,7 +117,7 @@ Test(frame_reading, refuses_every_size_that_is_no_whole_frame)
         }
     }
 
-    cr_expect(eq(u32, sound, 11)); // only where one item ends: what is cut off is whole
+    cr_expect(eq(u32, sound, 12)); // only where one item ends: what is cut off is whole
 }
 
 Test(frame_reading, refuses_more_bytes_than_any_frame_has)
@@ -200,10 +200,36 @@ Test(frame_reading, refuses_a_kind_there_is_not)
     }
 }
 
-Test(frame_reading, refuses_a_flag_there_is_not)
+Test(frame_reading, refuses_a_time_to_live_for_anything_but_one_message)
 {
-    cr_expect(eq(int, fault_of_tag(TRP_KIND_USER, 1u << 7, 8), TRP_FAULT_KIND));
-    cr_expect(eq(int, fault_of_tag(TRP_KIND_REPLY, 1u << 7, 8), TRP_FAULT_KIND));
+    for (uint32_t kind = TRP_KIND_REPLY; kind < TRP_KIND_COUNT; kind++) {
+        cr_expect(
+            eq(int, fault_of_tag(kind, TRP_FLAG_EXPIRES, 8), TRP_FAULT_KIND), "kind %u", kind);
+    }
+    uint32_t run = TRP_FLAG_RUN | TRP_FLAG_EXPIRES;
+    cr_expect(eq(int, fault_of_tag(TRP_KIND_USER, run, 8), TRP_FAULT_KIND));
+}
+
+Test(frame_reading, reads_when_a_message_expires)
+{
+    static const uint32_t flags[] = {
+        TRP_FLAG_EXPIRES,
+        TRP_FLAG_EXPIRES | TRP_FLAG_ASK,
+        TRP_FLAG_EXPIRES | TRP_FLAG_GIVEN | TRP_FLAG_UNMETERED,
+    };
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        size_t size = write_one(TRP_KIND_USER, flags[i], 0);
+        struct trp_header seen;
+        struct trp_cursor cursor;
+        struct trp_item item;
+        cr_assert(eq(int, trp_frame_open(room.bytes, size, NULL, &seen, &cursor), TRP_FAULT_NONE));
+        cursor.local = true;
+
+        cr_assert(eq(int, trp_frame_next(&cursor, &item), TRP_FAULT_NONE));
+
+        cr_expect(eq(u64, item.expires_ns, FRAMES_EXPIRES_NS));
+        cr_expect(trp_frame_at_end(&cursor));
+    }
 }
 
 Test(frame_reading, refuses_a_body_that_reaches_beyond_the_frame)
@@ -223,7 +249,8 @@ Test(frame_reading, refuses_a_body_larger_than_any)
 
 Test(frame_reading, refuses_words_that_the_frame_does_not_have)
 {
-    static const uint32_t flags[] = {TRP_FLAG_SENDER, TRP_FLAG_ASK, TRP_FLAG_RUN, TRP_FLAG_GIVEN};
+    static const uint32_t flags[] = {
+        TRP_FLAG_SENDER, TRP_FLAG_ASK, TRP_FLAG_RUN, TRP_FLAG_GIVEN, TRP_FLAG_EXPIRES};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
         size_t size = write_one(TRP_KIND_USER, 0, 0);
         first_envelope()->tag = trp_tag(TRP_KIND_USER, flags[i], 0);

@@ -160,6 +160,19 @@ Test(frame_writing, joins_nothing_across_another_envelope)
     cr_expect(eq(u32, frames_read_items(&cursor).items, 3));
 }
 
+Test(frame_writing, joins_nothing_that_expires)
+{
+    struct trp_outframe frame = begin();
+    frames_put(&frame, TRP_KIND_USER, TRP_FLAG_EXPIRES, 8, 1);
+    frames_put(&frame, TRP_KIND_USER, TRP_FLAG_EXPIRES, 8, 2);
+    frames_put(&frame, TRP_KIND_USER, 0, 8, 3);
+    frames_put(&frame, TRP_KIND_USER, 0, 8, 4);
+    struct trp_cursor cursor = cursor_of(&frame);
+    struct frames_reading reading = frames_read_items(&cursor);
+    cr_expect(eq(u32, reading.items, 3));
+    cr_expect(eq(u64, reading.messages, 4));
+}
+
 Test(frame_writing, pads_each_body_of_a_run)
 {
     struct trp_outframe frame = begin();
@@ -247,13 +260,17 @@ static void random_post(struct chance *chance, struct posted *out, const struct 
         TRP_FLAG_ASK | TRP_FLAG_UNMETERED | TRP_FLAG_FAILED,
         TRP_FLAG_PROVISIONAL,
         TRP_FLAG_GIVEN | TRP_FLAG_ASK,
+        TRP_FLAG_EXPIRES, // these go with a message alone
+        TRP_FLAG_EXPIRES | TRP_FLAG_ASK,
+        TRP_FLAG_EXPIRES | TRP_FLAG_GIVEN,
     };
     *out = before != NULL && chance_one_in(chance, 2) ? *before : (struct posted){0};
     if (before == NULL || out->post.tag == 0) {
         bool plain = chance_one_in(chance, 2);
-        uint32_t with = plain ? 0 : flags[chance_below(chance, 6)];
+        uint32_t with = plain ? 0 : flags[chance_below(chance, 9)];
         uint32_t size = (with & TRP_FLAG_GIVEN) != 0 ? 0 : chance_below(chance, BODY_MAX + 1);
-        enum trp_kind kind = plain ? TRP_KIND_USER : (enum trp_kind)chance_below(chance, 4);
+        bool user = plain || (with & TRP_FLAG_EXPIRES) != 0;
+        enum trp_kind kind = user ? TRP_KIND_USER : (enum trp_kind)chance_below(chance, 4);
         out->post = (struct trp_post){
             .to_index = chance_below(chance, 3),
             .to_generation = 1,
@@ -262,6 +279,7 @@ static void random_post(struct chance *chance, struct posted *out, const struct 
             .type = chance_below(chance, 3),
             .tag = trp_tag(kind, with, size),
             .ask = chance_bits(chance),
+            .expires_ns = chance_bits(chance),
         };
     }
     chance_fill(chance, out->body, trp_tag_size(out->post.tag));
@@ -283,6 +301,8 @@ static void expect_message(const struct trp_item *item, uint32_t which, const st
     cr_assert(eq(u32, item->kind, trp_tag_kind(put->post.tag)));
     cr_assert(eq(u32, item->flags & ~(uint32_t)TRP_FLAG_RUN, flags));
     cr_assert(eq(u64, item->ask, (flags & TRP_FLAG_ASK) != 0 ? put->post.ask : 0));
+    bool expires = (flags & TRP_FLAG_EXPIRES) != 0;
+    cr_assert(eq(u64, item->expires_ns, expires ? put->post.expires_ns : 0));
     if ((flags & TRP_FLAG_GIVEN) != 0) {
         cr_assert(eq(u64, item->given->bytes, put->given.bytes));
         return;

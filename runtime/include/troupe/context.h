@@ -148,7 +148,26 @@ struct troupe_letter {
     uint32_t type;     /**< What the body means. */
     const void *body;  /**< The bytes, copied. */
     size_t body_bytes; /**< How many. */
+
+    /**
+     * Time to live, in nanoseconds from the send on, or from a timer's firing; 0: as long as it takes.
+     * A message that is not met by then becomes a dead letter `expired`, and its ask fails with
+     * ::TROUPE_ERR_TIMEDOUT. Between processes it is told by the monotonic clock, which all of one host
+     * share; a clock of the system's own (struct troupe_system_options) counts within its process alone,
+     * and messages from and to others then do not expire.
+     */
+    uint64_t ttl_ns;
 };
+
+/**
+ * Send @p letter and carry on; as troupe_send(), which costs less where there is no time to live.
+ *
+ * Messages with a time to live keep their place among others: the order is as ever.
+ *
+ * @param letter  What to send to whom; read during this call only.
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_letter(
+    troupe_context_t *ctx, const struct troupe_letter *letter);
 
 /** How long an ask waits when its timeout is 0: 5 s, in nanoseconds. */
 #define TROUPE_ASK_TIMEOUT_DEFAULT_NS UINT64_C(5000000000)
@@ -160,6 +179,7 @@ struct troupe_letter {
  * @param tag     As it was given to troupe_ask().
  * @param err     ::TROUPE_OK; ::TROUPE_ERR_TIMEDOUT; ::TROUPE_ERR_NOENT when the receiver is gone; or
  *                ::TROUPE_ERR_DEADLOCK, see troupe_ask_and_wait().
+ *                troupe_error_detail() says why, as in "the ask of type 7 found nobody: stopped".
  * @param answer  The answer on ::TROUPE_OK, else NULL; kept by the runtime.
  */
 typedef void troupe_answer_fn(

@@ -23,7 +23,11 @@
  *                                                  value where it was said, and end
  *     --seed N                                     starts the random generators
  *     --mailbox MESSAGES                           most messages that may wait in a mailbox
+ *     --dead-letters log|silent                    whether messages that found nobody have a line each on
+ *                                                  standard error, ten a second at most; log, if not said
  *     --stats                                      print the counters at the end, on standard error
+ *     --audit                                      the same and more, see troupe_audit(); and fail if the
+ *                                                  law does not close
  *     --help                                       print the usage
  *
  * A launch file is ZPL: four blanks a level, `#` before a comment, quotes around values with a `#`.
@@ -57,8 +61,9 @@
  * @param behaviours  All behaviours, the first one first; see TROUPE_BEHAVIOURS().
  *
  * @return the exit status: 0 when the first actor ended `normal` or `shutdown`; its code (1 to 125)
- *         when it ended with troupe_fail(); 1 for any other end; 2 for a wrong command line; 128 + the
- *         signal when a signal ended it.
+ *         when it ended with troupe_fail(); 1 for any other end; 2 for a wrong command line; 3 for
+ *         `--audit` where the law does not close, if it were 0 otherwise; 128 + the signal when a signal
+ *         ended it.
  *
  * @owns    Keeps @p behaviours and what they point to.
  * @threads the program's first, before it starts others

@@ -55,14 +55,21 @@ struct troupe_room {
 enum troupe_dead_reason {
     TROUPE_DEAD_NO_SUCH_ACTOR = 0, /**< The reference never named an actor. */
     TROUPE_DEAD_STOPPED = 1,       /**< Its actor had ended. */
-    TROUPE_DEAD_OVERFLOW = 2,      /**< A new link's first messages met a full mailbox. */
-    TROUPE_DEAD_EXPIRED = 3,       /**< Its time to live had passed. */
-    TROUPE_DEAD_UNDECODABLE = 4,   /**< The frame that carried it was damaged. */
-    TROUPE_DEAD_PEER_DOWN = 5,     /**< The receiving process died before it was begun. */
-    TROUPE_DEAD_SENDER_DOWN = 6,   /**< The sending process died before it was sent. */
-    TROUPE_DEAD_LATE_REPLY = 7,    /**< An answer to an ask that was over already. */
-    TROUPE_DEAD_REFUSED = 8,       /**< Its actor's `init` failed, or it could not be reached. */
-    TROUPE_DEAD_POISON = 9,        /**< It ended its receiver more often than allowed. */
+    /**
+     * A mailbox was full, and its policy was to drop. None does so far: a full mailbox refuses the send
+     * with ::TROUPE_ERR_FULL, and what was never accepted is no dead letter.
+     */
+    TROUPE_DEAD_OVERFLOW = 2,
+    TROUPE_DEAD_EXPIRED = 3,     /**< Its time to live had passed. */
+    TROUPE_DEAD_UNDECODABLE = 4, /**< The frame that carried it was damaged. */
+    TROUPE_DEAD_PEER_DOWN = 5,   /**< The receiving process died before it was begun. */
+    TROUPE_DEAD_SENDER_DOWN = 6, /**< The sending process died before it was sent. */
+    TROUPE_DEAD_LATE_REPLY = 7,  /**< An answer to an ask that was over already. */
+    TROUPE_DEAD_REFUSED = 8,     /**< Its actor's `init` failed, or it could not be reached. */
+    /**
+     * It ended its receiver more often than allowed. For supervisors to say; none does so far.
+     */
+    TROUPE_DEAD_POISON = 9,
     TROUPE_DEAD_REASON_COUNT = 10, /**< How many reasons there are. */
 };
 
@@ -76,6 +83,13 @@ struct troupe_dead_letter {
     uint32_t type;       /**< Its type. */
     uint32_t reason;     /**< An ::troupe_dead_reason. */
     uint64_t body_bytes; /**< Size of its body; the body itself is gone. */
+
+    /**
+     * How many messages: 1. More, or where `to.generation` is 0, they went from one executor to
+     * another, in a frame that was damaged or that a dying process never sent, and no more is known of
+     * them than that: `type`, `body_bytes` and the rest of the references are 0.
+     */
+    uint64_t count;
 };
 
 /** A message, seen by the actor that meets it or held by the one who took it from a port. */

@@ -98,6 +98,14 @@ struct troupe_system_options {
 
     /** What becomes of what process actors print. */
     enum troupe_output output;
+
+    /**
+     * Whether each process prints a line on standard error for each dead letter it makes: reason, type,
+     * size, sender and receiver; ten lines a second at most, then how many had none. What is `stopped` or
+     * `refused` while the system stops has none. false: a library does not speak unasked; troupe_main()
+     * asks.
+     */
+    bool dead_letter_log;
 };
 
 /**
@@ -243,6 +251,19 @@ TROUPE_API void troupe_system_stats(troupe_system_t *system, struct troupe_stats
  * @blocks  never, @p file aside
  */
 TROUPE_API void troupe_system_print_stats(troupe_system_t *system, FILE *file);
+
+/**
+ * Look whether `accepted = handled + dead + unknown + waiting` closes, and print what was looked at: the
+ * actors most of whose mail died, with reasons; each link, each executor and the system, as
+ * troupe_system_print_stats(). Where it does not close, a line says which link, between which two
+ * executors, and how many messages are missing. Once the system has ended, nothing may wait either.
+ *
+ * @return whether it closes; false is a mistake in Troupe, or memory of the system that was overwritten.
+ *
+ * @threads the owner's
+ * @blocks  never, @p file aside
+ */
+TROUPE_API bool troupe_audit(troupe_system_t *system, FILE *file);
 
 /**
  * Stop the system if it still runs, free it, and set *system_p to NULL. Does nothing when it is NULL.
