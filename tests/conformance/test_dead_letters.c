@@ -4,6 +4,9 @@
  */
 #include "support/fixture.h"
 
+#include <stdio.h>
+#include <string.h>
+
 enum {
     SUBSCRIBE = 1, // ask; answered by DONE
     UNSUBSCRIBE,   // ask; answered by DONE
@@ -11,6 +14,7 @@ enum {
     DEAD,          // a struct troupe_dead_letter that was heard of
     LEAVE,         // stop yourself
     READY,         // ask; answered by DONE
+    TWICE,         // ask; answered by DONE, and again
     LETTER,        // what finds nobody
 };
 
@@ -42,6 +46,9 @@ static void watcher_receive(troupe_context_t *ctx, void *state, const troupe_mes
         MUST_BE(letter != NULL && !troupe_ref_is_some(troupe_message_sender(message)));
         MUST(TROUPE_SEND(ctx, *(troupe_ref_t *)state, DEAD, letter));
         return;
+    case TWICE:
+        MUST(troupe_reply(ctx, message, DONE, NULL, 0));
+        break;
     default:
         break;
     }
@@ -52,6 +59,19 @@ static const struct troupe_behaviour watcher = {
     .name = "watcher",
     .state_bytes = sizeof(troupe_ref_t),
     .init = watcher_init,
+    .receive = watcher_receive,
+};
+
+static enum troupe_err stillborn_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)ctx, (void)state, (void)args, (void)args_bytes;
+    return TROUPE_ERR_INVAL;
+}
+
+static const struct troupe_behaviour stillborn = {
+    .name = "stillborn",
+    .init = stillborn_init,
     .receive = watcher_receive,
 };
 
@@ -70,7 +90,7 @@ static void order(struct fixture *fixture, troupe_ref_t who, uint32_t what)
 static struct fixture *open_with_watcher(
     const struct fixture_placement *placement, struct cast *out_cast)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&watcher)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&watcher, &stillborn)};
     struct fixture *fixture = fixture_open(placement, &options);
     out_cast->watcher = fixture_spawn_reporter(fixture, &watcher);
     out_cast->gone = fixture_spawn_reporter(fixture, &watcher);
@@ -95,6 +115,107 @@ BACKEND_TEST(dead_letters, a_subscriber_is_told_whose_letter_died_and_why)
     cr_expect(eq(u32, letter->type, LETTER));
     cr_expect(eq(u32, letter->reason, TROUPE_DEAD_STOPPED));
     cr_expect(eq(u64, letter->body_bytes, 12));
+    fixture_close(&fixture);
+}
+
+/** The next dead letter that is heard of is one of those, whole. */
+static void expect_dead(
+    struct fixture *fixture,
+    enum troupe_dead_reason reason,
+    troupe_ref_t to,
+    troupe_ref_t from,
+    uint32_t type)
+{
+    const struct troupe_dead_letter *letter =
+        FIXTURE_HEAR(fixture, DEAD, struct troupe_dead_letter);
+    cr_expect(
+        letter->reason == reason,
+        "%s, not %s",
+        troupe_dead_reason_text((enum troupe_dead_reason)letter->reason),
+        troupe_dead_reason_text(reason));
+    cr_expect(troupe_ref_equal(letter->to, to));
+    cr_expect(troupe_ref_equal(letter->from, from));
+    cr_expect(eq(u32, letter->type, type));
+    cr_expect(eq(u64, letter->count, 1));
+}
+
+static void send_too_late(troupe_context_t *ctx, void *to)
+{
+    const struct troupe_letter letter = {.to = *(troupe_ref_t *)to, .type = LETTER, .ttl_ns = 1};
+    MUST(troupe_send_letter(ctx, &letter));
+}
+
+BACKEND_TEST(dead_letters, what_expired_is_told_as_such)
+{
+    struct cast cast;
+    struct fixture *fixture = open_with_watcher(placement, &cast);
+    order(fixture, cast.watcher, SUBSCRIBE);
+    troupe_ref_t second = fixture_spawn_reporter(fixture, &watcher);
+
+    fixture_act(fixture, send_too_late, &second);
+
+    expect_dead(fixture, TROUPE_DEAD_EXPIRED, second, fixture_scenario(fixture), LETTER);
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(dead_letters, a_late_reply_is_told_as_such)
+{
+    struct cast cast;
+    struct fixture *fixture = open_with_watcher(placement, &cast);
+    order(fixture, cast.watcher, SUBSCRIBE);
+    troupe_ref_t second = fixture_spawn_reporter(fixture, &watcher);
+
+    order(fixture, second, TWICE);
+
+    expect_dead(fixture, TROUPE_DEAD_LATE_REPLY, fixture_scenario(fixture), second, DONE);
+    fixture_close(&fixture);
+}
+
+BACKEND_TEST(dead_letters, mail_for_who_could_not_start_is_told_as_refused)
+{
+    struct cast cast;
+    struct fixture *fixture = open_with_watcher(placement, &cast);
+    order(fixture, cast.watcher, SUBSCRIBE);
+    troupe_ref_t never = fixture_spawn(fixture, &stillborn);
+
+    fixture_tell(fixture, never, LETTER, NULL, 0);
+
+    expect_dead(fixture, TROUPE_DEAD_REFUSED, never, fixture_scenario(fixture), LETTER);
+    fixture_close(&fixture);
+}
+
+static char ask_detail[128]; // the scenario lives in the test's own process
+
+static void on_answer(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer)
+{
+    (void)ctx, (void)state, (void)tag;
+    MUST_BE(err == TROUPE_ERR_NOENT && answer == NULL);
+    (void)snprintf(ask_detail, sizeof(ask_detail), "%.100s", troupe_error_detail());
+}
+
+static void ask_gone(troupe_context_t *ctx, void *gone)
+{
+    const struct troupe_letter letter = {.to = *(troupe_ref_t *)gone, .type = LETTER};
+    ask_detail[0] = '\0';
+    MUST(troupe_ask(ctx, &letter, 0, on_answer, 0));
+}
+
+BACKEND_TEST(dead_letters, an_ask_that_failed_says_why)
+{
+    struct cast cast;
+    struct fixture *fixture = open_with_watcher(placement, &cast);
+
+    fixture_act(fixture, ask_gone, &cast.gone);
+    fixture_ask(fixture, cast.gone, READY, NULL, 0); // the same way, and later
+    (void)fixture_hear(fixture, FIXTURE_NO_ANSWER);
+
+    const char *wanted = "the ask of type 8 found nobody: stopped";
+    cr_expect(strcmp(ask_detail, wanted) == 0, "'%s'", ask_detail);
     fixture_close(&fixture);
 }
 
@@ -210,4 +331,4 @@ BACKEND_TEST(dead_letters, the_main_programs_dead_letters_come_from_nobody)
     fixture_close(&fixture);
 }
 
-SUBJECTS(&watcher);
+SUBJECTS(&watcher, &stillborn);

@@ -5,6 +5,7 @@
  * Each course is run a few times; TROUPE_EXITS=200 says otherwise.
  */
 // ctest: timeout 240
+#include "support/audit.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -154,7 +155,7 @@ static void await_quiet(struct fixture *fixture, uint64_t count)
         rest(fixture);
         troupe_system_stats(fixture_system(fixture), &stats);
         if (measure_now_ns() > deadline_ns) {
-            troupe_system_print_stats(fixture_system(fixture), stderr);
+            (void)troupe_audit(fixture_system(fixture), stderr);
             cr_fatal("%" PRIu64 " of %" PRIu64 " were met in time", stats.handled, count);
         }
     }
@@ -457,10 +458,7 @@ Test(exits, a_process_that_never_returns_is_ended_by_force, .timeout = 60)
     cr_expect(err == TROUPE_OK, "%s: %s", troupe_err_text(err), troupe_error_detail());
     cr_expect(stuck_pid != 0 && kill(stuck_pid, 0) != 0, "process %d is there", (int)stuck_pid);
     cr_expect(took_ns < 5 * MEASURE_SECOND_NS, "it took %" PRIu64 " ms", took_ns / MEASURE_MS_NS);
-    struct troupe_stats stats;
-    troupe_system_stats(system, &stats);
-    cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead + stats.unknown + stats.waiting));
-    cr_expect(eq(u64, stats.waiting, 0));
+    cr_expect(audit_closes(system));
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }
 

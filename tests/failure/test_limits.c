@@ -1,6 +1,7 @@
 /*
  * What a process actor may take: each limit holds, for that process and nobody else.
  */
+#include "support/audit.h"
 #include "support/fixture.h"
 
 #include <fcntl.h>
@@ -154,6 +155,7 @@ Test(limits, who_burns_his_cpu_time_is_ended_and_the_signal_is_told)
     troupe_system_stats(system, &stats);
     cr_expect(eq(u64, stats.accepted, 1));
     cr_expect(eq(u64, stats.unknown, 1));
+    cr_expect(audit_closes(system));
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }
 

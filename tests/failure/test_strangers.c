@@ -415,7 +415,7 @@ static void run_until(
         struct pollfd ready = {.fd = troupe_system_fd(system), .events = POLLIN};
         (void)poll(&ready, 1, 1);
         if (measure_now_ns() > deadline_ns) {
-            troupe_system_print_stats(system, stderr);
+            (void)troupe_audit(system, stderr);
             cr_fatal("it takes too long; the counters are on standard error");
         }
     }

@@ -92,7 +92,7 @@ if grep -q 'greeter=thread' "$scratch/err"; then
 fi
 
 # Flags.
-for flag in --place --seed --mailbox; do
+for flag in --place --seed --mailbox --dead-letters; do
     runs 2 hello "$flag"
     says "$flag needs a value"
 done
@@ -106,6 +106,10 @@ runs 2 hello --mailbox 4294967296
 says '--mailbox'
 runs 0 hello --mailbox 4294967295
 runs 0 hello --seed 18446744073709551615
+runs 2 hello --dead-letters quiet
+says "'quiet'"
+runs 0 hello --dead-letters silent
+runs 0 hello --dead-letters=log
 runs 2 hello word
 says "unknown word 'word'"
 runs 2 hello --stat
@@ -117,7 +121,7 @@ says 'ACTORS'
 
 # Asked for, the usage is no error.
 runs 0 hello --help
-for text in --place --seed --mailbox --stats ecs thread; do
+for text in --place --seed --mailbox --dead-letters --stats --audit ecs thread; do
     grep -q -e "$text" "$scratch/out" || fails "$said: no '$text' in the usage"
 done
 [ ! -s "$scratch/err" ] || fails "$said: said on standard error: $(cat "$scratch/err")"
@@ -130,4 +134,9 @@ says 'accepted 2 = handled 2 + dead 0 + unknown 0 + waiting 0'
 if grep -q 'NOT CLOSE' "$scratch/err"; then
     fails "$said: the law does not close: $(cat "$scratch/err")"
 fi
+for place in greeter=ecs greeter=thread greeter=process; do
+    runs 0 hello --audit --place "$place"
+    says 'accepted 2 = handled 2 + dead 0 + unknown 0 + waiting 0'
+    says 'the law closes'
+done
 exit "$failed"

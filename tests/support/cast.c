@@ -1,5 +1,6 @@
 #include "cast.h"
 
+#include "audit.h"
 #include "fixture.h"
 #include "measure.h"
 
@@ -59,6 +60,9 @@ troupe_port_t *cast_port(troupe_system_t *system)
 void cast_end(troupe_system_t **system_p, troupe_port_t **port_p)
 {
     MUST(troupe_port_destroy(port_p));
+    troupe_system_stop(*system_p);
+    MUST(troupe_run(*system_p));
+    MUST_BE(audit_closes(*system_p));
     MUST(troupe_system_destroy(system_p));
 }
 

@@ -167,8 +167,7 @@ struct fixture *fixture_open(
 /**
  * Stop the system, audit its counters, free everything and set *fixture_p to NULL.
  *
- * The audit: accepted = handled + dead + unknown + waiting; nothing waits; dead letters by reason
- * sum up; no ledger has a gap; refusals were answered by ROOM; who started has ended.
+ * The audit: troupe_audit(), which says where the law does not close; dead letters by reason sum up; refusals were answered by ROOM; who started has ended.
  *
  * @return the counters, for what else a test wants to know.
  */

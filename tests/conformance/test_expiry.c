@@ -1,0 +1,322 @@
+/*
+ * Times to live: a message that has one is met in time or not at all, keeps its place among others, and
+ * if it is not met, whoever cares is told.
+ *
+ * A nanosecond has passed by the time a message is met; an hour has not.
+ */
+#include "support/fixture.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+    STEP = 1, // uint64_t, counted from 0
+    SAY,      // ask: how many steps were met, and whether in order
+    SAID,     // struct steps
+    QUESTION, // ask that is never answered
+    LARGE,    // many bytes
+};
+
+enum { STEPS = 200, LARGE_BYTES = 40000 };
+
+#define MOMENT_NS UINT64_C(1)
+#define HOUR_NS   UINT64_C(3600000000000)
+
+struct steps {
+    uint64_t count;
+    uint64_t last;
+    uint64_t disorder;
+    uint64_t large_count;
+    uint64_t question_count;
+};
+
+static void walker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct steps *steps = state;
+    uint64_t step = 0;
+    switch (troupe_message_type(message)) {
+    case STEP:
+        step = *TROUPE_BODY(message, uint64_t);
+        steps->disorder += steps->count != 0 && step <= steps->last ? 1 : 0;
+        steps->last = step;
+        steps->count++;
+        break;
+    case LARGE:
+        MUST_BE(troupe_message_body_bytes(message) == LARGE_BYTES);
+        steps->large_count++;
+        break;
+    case QUESTION:
+        steps->question_count++;
+        break;
+    default:
+        REPORT(ctx, message, SAID, steps);
+        break;
+    }
+}
+
+static const struct troupe_behaviour walker = {
+    .name = "walker", .state_bytes = sizeof(struct steps), .receive = walker_receive};
+
+static struct fixture *open_with_walker(
+    const struct fixture_placement *placement, troupe_ref_t *out_walker)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&walker)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    *out_walker = fixture_spawn(fixture, &walker);
+    return fixture;
+}
+
+/** @return what the walker has met, after all that the scenario sent it before. */
+static struct steps ask_steps(struct fixture *fixture, troupe_ref_t walker_ref)
+{
+    fixture_ask(fixture, walker_ref, SAY, NULL, 0);
+    return *FIXTURE_HEAR(fixture, SAID, struct steps);
+}
+
+static void send_with(
+    troupe_context_t *ctx, troupe_ref_t to, uint32_t type, uint64_t number, uint64_t ttl_ns)
+{
+    const struct troupe_letter letter = {
+        .to = to,
+        .type = type,
+        .body = &number,
+        .body_bytes = sizeof(number),
+        .ttl_ns = ttl_ns,
+    };
+    MUST(troupe_send_letter(ctx, &letter));
+}
+
+/* Sends. --------------------------------------------------------------------------------------- */
+
+static void send_every_second(troupe_context_t *ctx, void *to)
+{
+    for (uint64_t i = 0; i < STEPS; i++) {
+        send_with(ctx, *(troupe_ref_t *)to, STEP, i, i % 2 == 0 ? HOUR_NS : MOMENT_NS);
+    }
+}
+
+BACKEND_TEST(expiry, what_is_late_is_never_met)
+{
+    troupe_ref_t to;
+    struct fixture *fixture = open_with_walker(placement, &to);
+
+    fixture_act(fixture, send_every_second, &to);
+
+    struct steps steps = ask_steps(fixture, to);
+    cr_expect(eq(u64, steps.count, STEPS / 2));
+    cr_expect(eq(u64, steps.last, STEPS - 2));
+    cr_expect(eq(u64, steps.disorder, 0));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_EXPIRED], STEPS / 2));
+    cr_expect(eq(u64, stats.dead, STEPS / 2));
+}
+
+static void send_with_and_without(troupe_context_t *ctx, void *to)
+{
+    for (uint64_t i = 0; i < STEPS; i++) {
+        send_with(ctx, *(troupe_ref_t *)to, STEP, i, i % 3 == 0 ? HOUR_NS : 0);
+    }
+}
+
+BACKEND_TEST(expiry, messages_with_a_time_to_live_keep_their_place)
+{
+    troupe_ref_t to;
+    struct fixture *fixture = open_with_walker(placement, &to);
+
+    fixture_act(fixture, send_with_and_without, &to);
+
+    struct steps steps = ask_steps(fixture, to);
+    cr_expect(eq(u64, steps.count, STEPS));
+    cr_expect(eq(u64, steps.disorder, 0));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 0));
+}
+
+static void spawn_and_send(troupe_context_t *ctx, void *out_ref)
+{
+    const struct troupe_spawn_options options = {.behaviour = &walker};
+    MUST(troupe_spawn(ctx, &options, out_ref));
+    send_every_second(ctx, out_ref);
+}
+
+BACKEND_TEST(expiry, what_waits_for_its_receivers_start_expires_too)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&walker)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    troupe_ref_t to = TROUPE_REF_NONE;
+
+    fixture_act(fixture, spawn_and_send, &to);
+
+    cr_expect(eq(u64, ask_steps(fixture, to).count, STEPS / 2));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_EXPIRED], STEPS / 2));
+}
+
+static void send_large(troupe_context_t *ctx, void *to)
+{
+    static const uint8_t bytes[LARGE_BYTES];
+    for (int i = 0; i < 4; i++) {
+        const struct troupe_letter letter = {
+            .to = *(troupe_ref_t *)to,
+            .type = LARGE,
+            .body = bytes,
+            .body_bytes = sizeof(bytes),
+            .ttl_ns = i % 2 == 0 ? HOUR_NS : MOMENT_NS,
+        };
+        MUST(troupe_send_letter(ctx, &letter));
+    }
+}
+
+BACKEND_TEST(expiry, large_bodies_expire_too)
+{
+    troupe_ref_t to;
+    struct fixture *fixture = open_with_walker(placement, &to);
+
+    fixture_act(fixture, send_large, &to);
+
+    cr_expect(eq(u64, ask_steps(fixture, to).large_count, 2));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_EXPIRED], 2));
+}
+
+static void flood_late(troupe_context_t *ctx, void *data)
+{
+    struct fixture_flood *flood = data;
+    const struct troupe_letter letter = {.to = flood->to, .type = STEP, .ttl_ns = MOMENT_NS};
+    while (troupe_send_letter(ctx, &letter) == TROUPE_OK) {
+        flood->accepted++;
+    }
+}
+
+BACKEND_TEST(expiry, what_expired_gives_its_room_back)
+{
+    struct fixture_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&walker),
+        .mailbox_messages = 100,
+    };
+    struct fixture *fixture = fixture_open(placement, &options);
+    struct fixture_flood flood = {.to = fixture_spawn(fixture, &walker)};
+
+    for (int i = 0; i < 5; i++) {
+        fixture_act(fixture, flood_late, &flood);
+        cr_expect(eq(u64, ask_steps(fixture, flood.to).count, 0));
+    }
+
+    cr_expect(ge(u32, flood.accepted, 100));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_EXPIRED], flood.accepted));
+}
+
+/* Asks. ---------------------------------------------------------------------------------------- */
+
+static struct {
+    uint32_t calls;
+    enum troupe_err err;
+    char detail[128];
+} answered; // the scenario lives in the test's own process
+
+static void on_answer(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer)
+{
+    (void)ctx, (void)state, (void)tag, (void)answer;
+    answered.calls++;
+    answered.err = err;
+    (void)strncpy(answered.detail, troupe_error_detail(), sizeof(answered.detail) - 1);
+}
+
+static void ask_late(troupe_context_t *ctx, void *to)
+{
+    const struct troupe_letter letter = {
+        .to = *(troupe_ref_t *)to,
+        .type = QUESTION,
+        .ttl_ns = MOMENT_NS,
+    };
+    memset(&answered, 0, sizeof(answered));
+    MUST(troupe_ask(ctx, &letter, HOUR_NS, on_answer, 0));
+}
+
+BACKEND_TEST(expiry, an_ask_that_expired_fails_at_once_and_says_why)
+{
+    troupe_ref_t to;
+    struct fixture *fixture = open_with_walker(placement, &to);
+
+    fixture_act(fixture, ask_late, &to);
+
+    cr_expect(eq(u64, ask_steps(fixture, to).question_count, 0));
+    cr_expect(eq(u32, answered.calls, 1)); // its word came before the answer to the later ask
+    cr_expect(eq(int, answered.err, TROUPE_ERR_TIMEDOUT));
+    cr_expect(strstr(answered.detail, "type 4") != NULL, "%s", answered.detail);
+    cr_expect(strstr(answered.detail, "expired") != NULL, "%s", answered.detail);
+    fixture_close(&fixture);
+}
+
+/* Timers. -------------------------------------------------------------------------------------- */
+
+static void send_after_a_moment(troupe_context_t *ctx, void *to)
+{
+    const uint64_t number = 1;
+    struct troupe_letter letter = {
+        .to = *(troupe_ref_t *)to,
+        .type = STEP,
+        .body = &number,
+        .body_bytes = sizeof(number),
+        .ttl_ns = MOMENT_NS,
+    };
+    MUST(troupe_send_after(ctx, 1000, &letter, NULL)); // lives from its firing on
+    letter.to = troupe_self(ctx);
+    letter.ttl_ns = HOUR_NS;
+    MUST(troupe_send_after(ctx, 2000, &letter, NULL));
+}
+
+BACKEND_TEST(expiry, a_timers_message_lives_from_its_firing_on)
+{
+    troupe_ref_t to;
+    struct fixture *fixture = open_with_walker(placement, &to);
+
+    fixture_act(fixture, send_after_a_moment, &to);
+    (void)fixture_hear(fixture, STEP);
+
+    cr_expect(eq(u64, ask_steps(fixture, to).count, 0));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_EXPIRED], 1));
+}
+
+/* Clocks. -------------------------------------------------------------------------------------- */
+
+static _Atomic uint64_t still_ns;
+
+static uint64_t still_clock(void *unused)
+{
+    (void)unused;
+    return atomic_load(&still_ns);
+}
+
+static void send_and_wait(troupe_context_t *ctx, void *to)
+{
+    send_with(ctx, *(troupe_ref_t *)to, STEP, 1, 10);
+    atomic_fetch_add(&still_ns, 10); // before it has left: that is when the callback returns
+}
+
+BACKEND_TEST(expiry, a_clock_of_its_own_counts_within_its_process)
+{
+    struct fixture_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&walker),
+        .clock = still_clock,
+    };
+    atomic_store(&still_ns, 1000);
+    struct fixture *fixture = fixture_open(placement, &options);
+    troupe_ref_t to = fixture_spawn(fixture, &walker);
+    cr_expect(eq(u64, ask_steps(fixture, to).count, 0)); // it has started
+
+    fixture_act(fixture, send_and_wait, &to);
+
+    bool is_far = to.node != fixture_scenario(fixture).node;
+    cr_expect(eq(u64, ask_steps(fixture, to).count, is_far ? 1 : 0));
+    fixture_close(&fixture);
+}
+
+SUBJECTS(&walker);

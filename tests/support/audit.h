@@ -1,0 +1,15 @@
+/**
+ * @file audit.h
+ * @brief The law, at the end of a test: `accepted = handled + dead + unknown + waiting`.
+ */
+#ifndef TROUPE_TESTS_AUDIT_H
+#define TROUPE_TESTS_AUDIT_H
+
+#include <troupe/troupe.h>
+
+#include <stdbool.h>
+
+/** @return what troupe_audit() says; if it does not close, where is on standard error. Owner's thread. */
+bool audit_closes(troupe_system_t *system);
+
+#endif
