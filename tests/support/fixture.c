@@ -477,14 +477,16 @@ static void fixture_send(struct fixture *fixture, struct sending *sending)
 void fixture_tell(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
-    struct sending sending = {.letter = {to, type, body, body_bytes}};
+    struct sending sending = {
+        .letter = {.to = to, .type = type, .body = body, .body_bytes = body_bytes}};
     fixture_send(fixture, &sending);
 }
 
 void fixture_ask(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
-    struct sending sending = {.letter = {to, type, body, body_bytes}, .is_ask = true};
+    struct sending sending = {
+        .letter = {.to = to, .type = type, .body = body, .body_bytes = body_bytes}, .is_ask = true};
     fixture_send(fixture, &sending);
 }
 
