@@ -47,7 +47,7 @@ static void expect_texts(text_fn *text, int last, const char *unknown)
 
 Test(error, has_a_text_for_every_code)
 {
-    expect_texts(text_of_error, TROUPE_ERR_EXISTS, "unknown error");
+    expect_texts(text_of_error, TROUPE_ERR_DEADLOCK, "unknown error");
 }
 
 Test(error, has_a_name_for_every_exit_reason)
