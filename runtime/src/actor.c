@@ -5,10 +5,12 @@
  *                  \                                            ^
  *                   +-- failed: its mail is refused             +-- stop, fail, STOP, system's end
  */
+#include "activity.h"
 #include "clock.h"
 #include "ends.h"
 #include "executor.h"
 #include "link.h"
+#include "signals.h"
 #include "system.h"
 #include "waits.h"
 
@@ -265,16 +267,25 @@ static void actor_miss(
 
 /* Callbacks. ------------------------------------------------------------------------------------ */
 
-static void actor_enter(struct troupe_executor *executor, struct trp_actor *actor, uint32_t index)
+static void actor_enter(
+    struct troupe_executor *executor, struct trp_actor *actor, uint32_t index, uint32_t type)
 {
+    trp_activity_begin(executor->seat, &executor->activity_count, index, type);
     executor->context.actor = actor;
     executor->context.actor_index = index;
+}
+
+/** The callback returned. */
+static void actor_exit(struct troupe_executor *executor)
+{
+    executor->context.actor = NULL;
+    trp_activity_end(executor->seat);
 }
 
 /** Look after what a callback left to do. @return whether the actor still runs. */
 static bool actor_leave(struct troupe_executor *executor, struct trp_actor *actor, uint32_t index)
 {
-    executor->context.actor = NULL;
+    actor_exit(executor);
     bool runs = actor->life == TRP_LIFE_RUNNING;
     if (TRP_UNLIKELY(!runs && actor->life != TRP_LIFE_WAITING)) {
         struct troupe_exit exit = executor->context.exit;
@@ -326,7 +337,7 @@ static uint32_t actor_receive(
         if (link != NULL) {
             trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
         }
-        actor_enter(executor, actor, index);
+        actor_enter(executor, actor, index, message.type);
         if (TRP_UNLIKELY(item->ask != 0)) {
             executor->context.behalf = (struct troupe_asker){message.sender, item->ask};
         }
@@ -367,7 +378,7 @@ bool trp_actor_meet_plain(
         .body = &body,
     };
     trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
-    actor_enter(executor, actor, index);
+    actor_enter(executor, actor, index, message.type);
     actor->behaviour->receive(&executor->context, actor->state, &message);
     (void)actor_leave(executor, actor, index);
     actor_count_handled(executor, link);
@@ -411,7 +422,8 @@ static bool actor_meet_answer(
     if (counted) {
         trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
     }
-    actor_enter(executor, actor, index);
+    uint32_t doing = failed ? (uint32_t)TRP_DOING_FAILED_ASK : message.type | TRP_DOING_ANSWER;
+    actor_enter(executor, actor, index, doing);
     trp_waits_end(executor, actor, &ask);
     ask.on_answer(
         &executor->context,
@@ -474,7 +486,7 @@ void trp_actor_fail_ask(
     enum troupe_err err)
 {
     uint32_t generation = actor->generation;
-    actor_enter(executor, actor, index);
+    actor_enter(executor, actor, index, TRP_DOING_FAILED_ASK);
     trp_waits_end(executor, actor, ask);
     ask->on_answer(&executor->context, actor->state, ask->tag, err, NULL);
     executor->context.behalf.ask = 0;
@@ -635,6 +647,9 @@ static void actor_fail_start(
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         trp_subscribers_remove(executor->system->board, ref);
     }
+    if ((actor->flags & TRP_ACTOR_SIGNALS) != 0) {
+        trp_signals_forget(executor->system, ref);
+    }
     trp_ends_tell(executor, actor, index, exit);
     trp_world_remove(&executor->world, actor, index);
     actor->flags |= TRP_ACTOR_FAILED;
@@ -658,11 +673,11 @@ static enum troupe_err actor_init(
     if (actor->behaviour->init == NULL) {
         return TROUPE_OK;
     }
-    actor_enter(executor, actor, index);
+    actor_enter(executor, actor, index, TRP_DOING_INIT);
     executor->context.exit = (struct troupe_exit){.reason = TROUPE_EXIT_NORMAL};
     enum troupe_err err =
         actor->behaviour->init(&executor->context, actor->state, args, args_bytes);
-    executor->context.actor = NULL;
+    actor_exit(executor);
     return err;
 }
 
@@ -782,15 +797,18 @@ void trp_actor_end(
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     actor->life = TRP_LIFE_STOPPING;
     if (actor->behaviour->fini != NULL && exit->reason != TROUPE_EXIT_KILLED) {
-        actor_enter(executor, actor, index);
+        actor_enter(executor, actor, index, TRP_DOING_FINI);
         actor->behaviour->fini(&executor->context, actor->state, exit);
-        executor->context.actor = NULL;
+        actor_exit(executor);
     }
     if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
         (void)trp_names_remove(executor->system->board, NULL, ref);
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         trp_subscribers_remove(executor->system->board, ref);
+    }
+    if ((actor->flags & TRP_ACTOR_SIGNALS) != 0) {
+        trp_signals_forget(executor->system, ref);
     }
     struct trp_held *held = actor->held;
     actor->held = NULL;

@@ -110,16 +110,21 @@ enum trp_seat_state {
     TRP_SEAT_DEAD = 4,    // its process died
 };
 
-enum { TRP_SEAT_NAME_BYTES = 32 };
+enum { TRP_SEAT_NAME_BYTES = 32, TRP_SEAT_BACKEND_BYTES = 16 };
 
 /** What all processes know of an executor. */
 struct trp_seat {
     struct trp_gate gate;
     alignas(TRP_CACHE_LINE) trp_counter_t hand; // its own: see trp_seat_begin()
+    trp_counter_t doing;                        // its own: see activity.h
+    _Atomic uint32_t doing_type;                // its own, likewise
+    _Atomic uint32_t timer_count;               // its own, as of when it last had nothing to do
     struct trp_counters counters;               // its own
-    _Atomic uint32_t state;                     // written under the lock
-    _Atomic bool stop_word;                     // asked to end. Any thread's
-    _Atomic uint32_t row_count;                 // rows ever given out, by whomever. Any thread's
+    _Atomic int32_t thread;       // its own: by its number, where it can be asked for its stack
+    _Atomic uint32_t trace_count; // its own: how often it told its stack
+    _Atomic uint32_t state;       // written under the lock
+    _Atomic bool stop_word;       // asked to end. Any thread's
+    _Atomic uint32_t row_count;   // rows ever given out, by whomever. Any thread's
     uint32_t id;
     uint32_t node;
     uint32_t asker; // the process that is about to ask for this one's; 0 once it has
@@ -129,8 +134,12 @@ struct trp_seat {
     uint8_t transport; // an enum trp_transport: how it is reached
     uint16_t tcp_port;
     char name[TRP_SEAT_NAME_BYTES];
-    struct troupe_exit exit;        // how its process ended, or its only actor
-    bool has_exit;                  // written before `state`
+    struct troupe_exit exit; // how its process ended, or its only actor
+    bool has_exit;           // written before `state`
+    char backend[TRP_SEAT_BACKEND_BYTES];
+    uint64_t seen_doing;            // what `doing` was when somebody last looked
+    uint64_t seen_ns;               // and when it was first seen to be that
+    uint64_t named_doing;           // of the callback that the watchdog named
     uint32_t first_in;              // ledgers into it, index + 1
     _Atomic uint32_t in_open_count; // of them, those whose FIN is to come; written under the lock
     _Atomic uint32_t
@@ -159,6 +168,8 @@ struct trp_node {
     uint32_t executor; // the one it was started for
     uint64_t token;    // proves that a process is the one that was started; 0 once it has
     bool dedicated;
+    _Atomic int32_t pid;                  // once it runs
+    char verdict[TROUPE_EXIT_TEXT_BYTES]; // why it ends itself by force; "": it does not
     char name[TRP_NODE_NAME_BYTES];
     char backend[TRP_NODE_BACKEND_BYTES];
     char limits[TRP_NODE_LIMITS_BYTES]; // in words
@@ -178,6 +189,12 @@ struct trp_board_waiter {
     uint64_t ask;
 };
 
+/** Who asks for which signals. */
+struct trp_signal_subscriber {
+    troupe_ref_t ref;
+    uint64_t signals; // a bit each
+};
+
 /** The pool of a rule or a spawn whose executors are processes: one for the whole system. */
 struct trp_board_pool {
     char text[96];  // the rule
@@ -194,6 +211,7 @@ enum {
     TRP_BOARD_BUCKETS = 1 << 16,
     TRP_BOARD_NODES = 1 << 12,
     TRP_BOARD_SUBSCRIBERS = 256,
+    TRP_BOARD_SIGNAL_SUBSCRIBERS = 64,
     TRP_BOARD_POOLS = 256,
     TRP_BOARD_POOL_SLOTS = 1 << 13,
     TRP_BOARD_RULES_BYTES = 1 << 16,
@@ -221,6 +239,9 @@ struct trp_board {
     uint64_t seed;
     uint64_t stop_timeout_ns;
     bool dead_letter_log;
+    uint64_t callback_timeout_ns; // 0: none
+    bool callback_kill;
+    uint64_t signals_blocked; // those an actor may ask for, a bit each
     char rundir[TRP_BOARD_RUNDIR_BYTES];
     char rules[TRP_BOARD_RULES_BYTES]; // of placement, then limits; see trp_rules_write()
     int32_t first_pid;                 // of the first node
@@ -239,6 +260,9 @@ struct trp_board {
     troupe_ref_t subscribers[TRP_BOARD_SUBSCRIBERS];
 
     struct trp_toll toll; // any thread's: see toll.h
+    struct trp_signal_subscriber signal_subscribers[TRP_BOARD_SIGNAL_SUBSCRIBERS];
+    uint32_t signal_subscriber_count;
+
     struct trp_sums sums;
     _Atomic uint32_t seat_high;   // as below, of seats
     _Atomic uint32_t ledger_high; // no ledger from here on was ever used; written under the lock

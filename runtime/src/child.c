@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "confine.h"
+#include "crash.h"
 #include "limit.h"
 #include "system.h"
 #include "troupe/main.h"
@@ -174,7 +175,9 @@ static _Noreturn void child_main(
         trp_confine_process(&limits) != TROUPE_OK) {
         child_give_up(troupe_error_detail());
     }
+    atomic_store_explicit(&node->pid, getpid(), memory_order_relaxed);
     atomic_store_explicit(&node->state, TRP_NODE_RUNNING, memory_order_release);
+    trp_crash_install(NULL);
     child_run(system);
     trp_system_free_child(system);
     exit(EXIT_SUCCESS); // NOLINT(concurrency-mt-unsafe): no other thread of ours runs any more

@@ -1,6 +1,7 @@
 #include "deaths.h"
 
 #include "listener.h"
+#include "signals.h"
 #include "system.h"
 
 #include <stdio.h>
@@ -168,6 +169,7 @@ static void deaths_forget(struct trp_board *board, const struct trp_node *node)
         }
     }
     atomic_store_explicit(&board->subscriber_count, count, memory_order_relaxed);
+    trp_signals_remove_node(board, node->id);
     deaths_clear_slots(board, node->executor);
 }
 

@@ -1,6 +1,7 @@
 #include "executor.h"
 
 #include "clock.h"
+#include "crash.h"
 #include "ends.h"
 #include "link.h"
 #include "listener.h"
@@ -582,6 +583,8 @@ bool trp_executor_turn(struct troupe_executor *executor)
 
 uint64_t trp_executor_rest(struct troupe_executor *executor)
 {
+    atomic_store_explicit(
+        &executor->seat->timer_count, executor->timers.count, memory_order_relaxed);
     trp_links_meet_words(executor);
     trp_executor_listen(executor);
     trp_links_settle(executor, true);
@@ -621,6 +624,7 @@ void trp_executor_run(struct troupe_executor *executor)
 {
     executor->owner = pthread_self();
     executor->is_looping = true;
+    trp_crash_enter(executor);
     while (!executor->ending) {
         if (!trp_executor_turn(executor) && !executor->ending) {
             trp_executor_end_if_done(
@@ -632,6 +636,7 @@ void trp_executor_run(struct troupe_executor *executor)
     bool closed = trp_executor_close(executor, UINT64_MAX);
     TRP_CHECK(closed);
     executor->is_looping = false;
+    trp_crash_leave();
     trp_system_remove_executor(executor->system, executor);
 }
 

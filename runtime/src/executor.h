@@ -90,6 +90,7 @@ struct troupe_executor {
     uint32_t timers_stride; // turns from one look at the timers to the next, while busy
     uint32_t timers_turns;  // of them, those to come
     uint32_t turn_count;
+    uint32_t activity_count; // callbacks, as `doing` on the seat numbers them
     uint32_t callback_count; // for looking at the cycle counter now and then
 
     uint64_t handled_limit; // a turn ends between frames when so many were handled; UINT64_MAX: no

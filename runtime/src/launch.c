@@ -13,6 +13,7 @@
 #include "limit.h"
 #include "placement.h"
 #include "quantity.h"
+#include "watchdog.h"
 
 #include <czmq.h>
 
@@ -180,6 +181,19 @@ static enum troupe_err launch_read_stop_timeout(
         &reader->launch->stop_timeout_ns);
 }
 
+static enum troupe_err launch_read_watchdog(
+    struct launch_reader *reader, const struct launch_value *value)
+{
+    struct trp_launch *launch = reader->launch;
+    uint64_t ns = 0;
+    if (!trp_watchdog_parse(value->text, &ns, &launch->watchdog_kills)) {
+        return launch_refuse(
+            reader, value->item, value->item->value_offset, TRP_WATCHDOG_SYNTAX " belongs here");
+    }
+    launch->watchdog_ns = (struct trp_launch_number){.value = ns, .line = value->item->line.number};
+    return TROUPE_OK;
+}
+
 static enum troupe_err launch_read_words(
     struct launch_reader *reader, const struct launch_value *value, struct trp_launch_words *args)
 {
@@ -284,6 +298,7 @@ static const struct launch_key launch_option_keys[] = {
     {"mailbox",       launch_read_mailbox,       false},
     {"mailbox-bytes", launch_read_mailbox_bytes, false},
     {"stop-timeout",  launch_read_stop_timeout,  false},
+    {"watchdog",      launch_read_watchdog,      false},
     {"args",          launch_read_first_args,    true},
     {NULL, NULL, false},
 };

@@ -7,6 +7,7 @@
  *         mailbox = 10000                # most messages that may wait in a mailbox
  *         mailbox-bytes = 64M            # most bytes of bodies
  *         stop-timeout = 1500ms          # how long the end may take
+ *         watchdog = 2s,kill             # how long a callback may run
  *         args = --top 10 README.md      # of the first actor, where the command line has no words
  *     place
  *         rule = w*=thread:4             # first match wins; asked after command line and environment
@@ -77,6 +78,8 @@ struct trp_launch {
     struct trp_launch_number mailbox_messages;
     struct trp_launch_number mailbox_bytes;
     struct trp_launch_number stop_timeout_ns;
+    struct trp_launch_number watchdog_ns;
+    bool watchdog_kills;
     struct trp_launch_words args; // of the first actor
     struct trp_launch_rule *rules;
     size_t rule_count;

@@ -8,6 +8,7 @@
 #include "ends.h"
 #include "executor.h"
 #include "link.h"
+#include "signals.h"
 #include "system.h"
 
 #include <sched.h>
@@ -307,6 +308,7 @@ void trp_links_meet_words(struct troupe_executor *executor)
 {
     if (atomic_exchange_explicit(&executor->has_word, false, memory_order_acquire)) {
         link_finish_gone(executor);
+        trp_signals_tell(executor);
     }
     if (atomic_load_explicit(&executor->seat->stop_word, memory_order_relaxed)) {
         executor->ending = true;

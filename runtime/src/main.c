@@ -1,9 +1,11 @@
 #include "troupe/main.h"
 
+#include "crash.h"
 #include "error.h"
 #include "system.h"
 #include "troupe/backend.h"
 #include "troupe/system.h"
+#include "watchdog.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +34,8 @@ struct main_line {
     struct trp_words words; // for the first actor
     uint64_t seed;
     uint64_t mailbox_messages;
+    uint64_t watchdog_ns;
+    bool watchdog_kills;
     bool dump_launch;
     bool stats;
     bool audit;
@@ -66,7 +70,7 @@ static void main_print_usage(FILE *file, const char *program, const struct troup
         file,
         "usage: %s [--place 'GLOB=BACKEND[:COUNT][+TRANSPORT]']... [--limit 'GLOB=LIMITS']...\n"
         "       [--launch FILE] [--dump-launch] [--seed N] [--mailbox MESSAGES]\n"
-        "       [--dead-letters log|silent] [--stats] [--audit] [--help]"
+        "       [--dead-letters log|silent] [--watchdog TIME[,kill]] [--stats] [--audit] [--help]"
         "%s%s\n\n"
         "  --place        where actors live; the first rule that matches a name wins\n"
         "  --limit        what processes may take, as in "
@@ -76,6 +80,7 @@ static void main_print_usage(FILE *file, const char *program, const struct troup
         "  --seed         starts the random generators\n"
         "  --mailbox      most messages that may wait in a mailbox\n"
         "  --dead-letters whether messages that found nobody have a line each on standard error\n"
+        "  --watchdog     name callbacks that run longer, and kill their processes if it says so\n"
         "  --stats        print what became of all messages, at the end, on standard error\n"
         "  --audit        the same, link by link, and fail if one of them is unaccounted for\n\n"
         "backends:\n",
@@ -136,6 +141,20 @@ static bool main_take_number(
     return false;
 }
 
+/** Take the time of a watchdog. @return false: it is wrong, and was said so. */
+static bool main_take_watchdog(struct main_line *line, const char *value)
+{
+    if (trp_watchdog_parse(value, &line->watchdog_ns, &line->watchdog_kills)) {
+        return true;
+    }
+    (void)fprintf(
+        stderr,
+        "%s: --watchdog '%s': " TRP_WATCHDOG_SYNTAX " belongs there\n",
+        line->program,
+        value);
+    return false;
+}
+
 enum main_flag {
     MAIN_PLACE,
     MAIN_LIMIT,
@@ -143,6 +162,7 @@ enum main_flag {
     MAIN_SEED,
     MAIN_MAILBOX,
     MAIN_DEAD_LETTERS,
+    MAIN_WATCHDOG,
     MAIN_FLAG_COUNT
 };
 
@@ -153,6 +173,7 @@ static const char *const main_flag_names[MAIN_FLAG_COUNT] = {
     [MAIN_SEED] = "--seed",
     [MAIN_MAILBOX] = "--mailbox",
     [MAIN_DEAD_LETTERS] = "--dead-letters",
+    [MAIN_WATCHDOG] = "--watchdog",
 };
 
 /** Take whether dead letters are logged. @return false: it is neither, and was said so. */
@@ -187,6 +208,8 @@ static bool main_keep_value(struct main_line *line, enum main_flag flag, const c
             line, main_flag_names[flag], value, UINT32_MAX, &line->mailbox_messages);
     case MAIN_DEAD_LETTERS:
         return main_take_dead_letters(line, value);
+    case MAIN_WATCHDOG:
+        return main_take_watchdog(line, value);
     case MAIN_FLAG_COUNT:
         break;
     }
@@ -265,6 +288,8 @@ static struct troupe_system_options main_options(
         .seed = line->seed,
         .mailbox_messages = (uint32_t)line->mailbox_messages,
         .dead_letter_log = !line->no_dead_letters,
+        .callback_timeout_ns = line->watchdog_ns,
+        .callback_kill = line->watchdog_kills,
     };
 }
 
@@ -296,6 +321,8 @@ static enum troupe_err main_start(
         return err;
     }
     main_install_handlers();
+    trp_crash_install(main_system->executor);
+    trp_crash_enter(main_system->executor);
     struct trp_words words = {0};
     err = main_choose_words(line, &main_system->plan.launch, behaviours[0], &words);
     if (err != TROUPE_OK) {
@@ -364,6 +391,7 @@ static int main_run(const struct main_line *line, const struct troupe_behaviour 
     enum troupe_err err = main_start(line, behaviours);
     if (err != TROUPE_OK) {
         int refused = main_refuse(line, err);
+        trp_crash_leave();
         (void)troupe_system_destroy(&main_system);
         return refused;
     }
@@ -372,6 +400,8 @@ static int main_run(const struct main_line *line, const struct troupe_behaviour 
         (void)fflush(NULL);
         _exit(STATUS_FAILED); // a thread that cannot be ended would use what is freed
     }
+    trp_crash_set_overdue(main_system->executor, 0);
+    trp_crash_leave();
     int status = main_status(line);
     if (line->stats && !line->audit) {
         troupe_system_print_stats(main_system, stderr);

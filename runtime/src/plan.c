@@ -109,6 +109,9 @@ static void plan_choose_numbers(struct trp_plan *plan, const struct troupe_syste
         plan_choose(options->mailbox_bytes, &launch->mailbox_bytes, TROUPE_MAILBOX_BYTES_DEFAULT);
     plan->stop_timeout_ns = plan_choose(
         options->stop_timeout_ns, &launch->stop_timeout_ns, TROUPE_STOP_TIMEOUT_DEFAULT_NS);
+    plan->watchdog = plan_choose(options->callback_timeout_ns, &launch->watchdog_ns, 0);
+    plan->watchdog_kills =
+        plan->watchdog.line != 0 ? launch->watchdog_kills : options->callback_kill;
 }
 
 enum troupe_err trp_plan_make(

@@ -30,6 +30,8 @@ struct trp_plan {
     struct trp_plan_number mailbox_messages;
     struct trp_plan_number mailbox_bytes;
     struct trp_plan_number stop_timeout_ns;
+    struct trp_plan_number watchdog; // ns; 0: none
+    bool watchdog_kills;
 };
 
 /**

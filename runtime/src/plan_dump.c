@@ -7,6 +7,7 @@
 #include "plan.h"
 #include "quantity.h"
 #include "troupe/main.h"
+#include "watchdog.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -141,6 +142,11 @@ static void dump_options(struct dump *dump, const struct trp_words *words)
     dump_number(dump, "mailbox-bytes", &plan->mailbox_bytes, text);
     trp_time_print(plan->stop_timeout_ns.value, text);
     dump_number(dump, "stop-timeout", &plan->stop_timeout_ns, text);
+    if (plan->watchdog.value != 0) {
+        char watchdog[TRP_QUANTITY_BYTES + sizeof(",kill")];
+        trp_watchdog_print(plan->watchdog.value, plan->watchdog_kills, watchdog, sizeof(watchdog));
+        dump_number(dump, "watchdog", &plan->watchdog, watchdog);
+    }
     const struct trp_launch_words *args = &plan->launch.args;
     bool from_line = words->byte_count > 0;
     dump_words(dump, 1, from_line ? words : &args->words, from_line ? 0 : args->line);

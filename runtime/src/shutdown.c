@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "executor.h"
 #include "link.h"
+#include "report.h"
 #include "system.h"
 #include "warden.h"
 
@@ -17,20 +18,34 @@
 
 enum {
     STEP_NS = 1000000,
+    GLANCE_NS = 20000000, // how often it is looked what others are at
     KILLED_NS =
         2000000000, // how long the end of a process that was killed may take, on a busy machine
 };
+
+/** See now and then what others are at, to be able to say how long. */
+static void shutdown_look(troupe_system_t *system, uint64_t now_ns)
+{
+    if (now_ns - system->looked_ns > GLANCE_NS) {
+        system->looked_ns = now_ns;
+        trp_activity_look_at_all(system->board, now_ns);
+    }
+}
 
 /** Do what is at hand on executor 0, else wait for a while. */
 static void shutdown_step(troupe_system_t *system, uint64_t deadline_ns)
 {
     struct troupe_executor *executor = system->executor;
     uint64_t now_ns = trp_clock_monotonic(NULL);
+    shutdown_look(system, now_ns);
     if (trp_executor_turn(executor) || now_ns >= deadline_ns) {
         return;
     }
     uint64_t timeout_ns = trp_executor_timeout_ns(executor);
     uint64_t left_ns = deadline_ns - now_ns;
+    if (left_ns > GLANCE_NS) {
+        left_ns = GLANCE_NS;
+    }
     if (trp_warden_runs(system) && left_ns > STEP_NS) {
         left_ns = STEP_NS; // other processes do not wake this one when they are done
     }
@@ -113,6 +128,15 @@ static void shutdown_explain(troupe_system_t *system)
         TROUPE_ERR_TIMEDOUT, "still running when the time to stop was over: %s", names);
 }
 
+/** Say on standard error who is in the way, once an end. */
+static void shutdown_tell(troupe_system_t *system)
+{
+    if (!system->told) {
+        system->told = true;
+        trp_report_in_the_way(system);
+    }
+}
+
 /** @return whether executor @p id is gone; 0: whether all that backends carried are. */
 static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
 {
@@ -129,9 +153,10 @@ static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
     return gone;
 }
 
-/** The time is over: end by force what can be. @return false: there is no such. */
+/** The time is over: say once who is in the way, and end by force what can be. @return false: there is no such. */
 static bool shutdown_kill(troupe_system_t *system)
 {
+    shutdown_tell(system);
     return trp_warden_kill_all(system);
 }
 
@@ -194,6 +219,7 @@ bool trp_system_shut_down(troupe_system_t *system)
     uint64_t now_ns = trp_clock_monotonic(NULL);
     uint64_t deadline_ns = now_ns + system->stop_timeout_ns;
     atomic_store_explicit(&system->stop_asked, true, memory_order_release);
+    system->told = false;
     shutdown_drain(system, now_ns + system->stop_timeout_ns / 2);
     atomic_store_explicit(&system->drained, true, memory_order_release);
     // All are asked before any is waited for: one that ends needs its peers to turn around, and who
@@ -216,6 +242,7 @@ bool trp_system_shut_down(troupe_system_t *system)
     now_ns = trp_clock_monotonic(NULL);
     uint64_t close_ns = now_ns < deadline_ns ? deadline_ns : now_ns + KILLED_NS;
     if (!trp_executor_close(system->executor, close_ns)) {
+        shutdown_tell(system);
         shutdown_explain(system);
         return false;
     }

@@ -2,8 +2,10 @@
 
 #include "child.h"
 #include "clock.h"
+#include "crash.h"
 #include "link.h"
 #include "listener.h"
+#include "signals.h"
 #include "troupe/main.h"
 #include "warden.h"
 
@@ -376,6 +378,12 @@ void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor 
     trp_system_wake(system);
 }
 
+/** Note what carries an executor, for who reads of it. */
+static void system_seat_backend(struct trp_seat *seat, const char *name)
+{
+    (void)snprintf(seat->backend, sizeof(seat->backend), "%s", name);
+}
+
 enum troupe_err trp_system_start_executor(
     troupe_system_t *system, struct troupe_executor *executor, uint64_t cpu_mask)
 {
@@ -384,6 +392,7 @@ enum troupe_err trp_system_start_executor(
         .id = executor->id,
         .cpu_mask = cpu_mask,
     };
+    system_seat_backend(executor->seat, executor->ops->name);
     (void)pthread_mutex_lock(&system->lock);
     system->carried_count++;
     (void)pthread_mutex_unlock(&system->lock);
@@ -590,6 +599,7 @@ static enum troupe_err system_configure_all(
     system->mailbox_bytes = system->plan.mailbox_bytes.value;
     system->stop_timeout_ns = system->plan.stop_timeout_ns.value;
     system->dead_log.is_on = options->dead_letter_log;
+    system->callback_timeout_ns = system->plan.watchdog.value;
     system->seed = system->plan.seed.value;
     if (system->seed == 0) {
         (void)!getrandom(&system->seed, sizeof(system->seed), 0);
@@ -634,6 +644,8 @@ static enum troupe_err system_open_board(troupe_system_t *system)
         system->board->seed = system->seed;
         system->board->stop_timeout_ns = system->stop_timeout_ns;
         system->board->dead_letter_log = system->dead_log.is_on;
+        system->board->callback_timeout_ns = system->callback_timeout_ns;
+        system->board->callback_kill = system->plan.watchdog_kills;
     }
     return err;
 }
@@ -682,6 +694,7 @@ static enum troupe_err system_open_caller(troupe_system_t *system)
         system, TRP_MANNER_CALLER, system_callers_transport(system), ops->name, &system->executor);
     if (err == TROUPE_OK) {
         system->executor->ops = ops;
+        system_seat_backend(system->executor->seat, ops->name);
         (void)pthread_mutex_lock(&system->lock);
         err = trp_system_backend(system, ops, &system->executor->backend_self);
         (void)pthread_mutex_unlock(&system->lock);
@@ -726,6 +739,7 @@ static void system_free(troupe_system_t *system)
             (void)close(*fds[i]);
         }
     }
+    trp_signals_free(system->signals);
     free(system->executor_records.entries);
     free(system->link_records.entries);
     free(system->open_records.entries);
@@ -796,6 +810,9 @@ enum troupe_err troupe_system_new(
         err = system_open_board(system);
     }
     if (err == TROUPE_OK) {
+        err = trp_signals_begin(system, options->signals);
+    }
+    if (err == TROUPE_OK) {
         err = system_open_caller(system);
     }
     if (err == TROUPE_OK) {
@@ -805,7 +822,12 @@ enum troupe_err troupe_system_new(
         system_free(system);
         return err;
     }
-    err = trp_plan_start(&system->plan, options->behaviours, &system->executor->context);
+    if (system->callback_timeout_ns != 0) {
+        err = trp_warden_start(system); // it is who watches
+    }
+    if (err == TROUPE_OK) {
+        err = trp_plan_start(&system->plan, options->behaviours, &system->executor->context);
+    }
     if (err != TROUPE_OK) {
         system_give_up(system);
         return err;
@@ -824,6 +846,7 @@ static enum troupe_err system_open_child(
     if (seat == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOENT, "executor %u is not on the board", node->executor);
     }
+    system_seat_backend(seat, node->backend);
     enum troupe_err err =
         trp_system_seat_executor(system, TRP_MANNER_CALLER, seat, node->name, &system->executor);
     if (err == TROUPE_OK) {
@@ -854,6 +877,7 @@ enum troupe_err trp_system_new_child(
         system->seed = board->seed;
         system->stop_timeout_ns = board->stop_timeout_ns;
         system->dead_log.is_on = board->dead_letter_log;
+        system->callback_timeout_ns = board->callback_timeout_ns;
         err = system_configure(system, &options);
     }
     if (err == TROUPE_OK) {
@@ -897,9 +921,16 @@ void trp_system_mind(troupe_system_t *system)
     }
 }
 
+void trp_system_note_stop(troupe_system_t *system)
+{
+    if (!atomic_exchange_explicit(&system->stop_asked, true, memory_order_acq_rel)) {
+        trp_crash_set_overdue(system->executor, system->stop_timeout_ns);
+    }
+}
+
 void troupe_system_stop(troupe_system_t *system)
 {
-    atomic_store_explicit(&system->stop_asked, true, memory_order_release);
+    trp_system_note_stop(system);
     atomic_store_explicit(&system->board->stop_asked, true, memory_order_release);
     if (!trp_system_is_first(system)) {
         trp_warden_tell_first(system);

@@ -63,6 +63,7 @@ struct troupe_system {
     uint64_t mailbox_bytes;
     uint64_t seed;
     uint64_t stop_timeout_ns;
+    uint64_t callback_timeout_ns; // 0: none
     troupe_clock_fn *clock;
     void *clock_data;
     bool clock_is_real;
@@ -83,8 +84,10 @@ struct troupe_system {
     _Atomic bool stop_asked;
     _Atomic bool draining; // executors that go to sleep wake executor 0
     _Atomic bool
-        drained;  // at its end, what was on its way had its time: nothing is started any more
-    bool stopped; // of the owner's thread: the end is done
+        drained;        // at its end, what was on its way had its time: nothing is started any more
+    bool stopped;       // of the owner's thread: the end is done
+    bool told;          // likewise: who is in its way was said
+    uint64_t looked_ns; // likewise: when it was last looked what others are at
 
     struct troupe_executor *executor; // 0, the owner's
 
@@ -97,6 +100,8 @@ struct troupe_system {
     _Atomic(struct trp_warden *) warden;                      // NULL: no child was started yet
     char *runner;
     enum troupe_output output;
+    struct trp_signals *signals; // guarded by `lock`; NULL: nobody asked for any
+    uint64_t signals_read;       // guarded by `lock`: those that it reads, a bit each
     bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here
     struct trp_records executor_records; // guarded by the board's lock
     struct trp_records link_records;     // guarded by the board's lock
@@ -114,6 +119,9 @@ bool trp_system_has_descriptors(uint32_t more);
 
 /** Write to an eventfd that somebody sleeps on. Safe in a signal handler. @threads any */
 void trp_wake(int wake_fd);
+
+/** Note that the system is to stop. Safe in a signal handler. @threads any */
+void trp_system_note_stop(troupe_system_t *system);
 
 /** Wake executor 0. Safe in a signal handler. @threads any */
 void trp_system_wake(troupe_system_t *system);

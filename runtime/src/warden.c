@@ -2,7 +2,9 @@
 
 #include "child.h"
 #include "deaths.h"
+#include "signals.h"
 #include "system.h"
+#include "watchdog.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,7 +123,10 @@ static void warden_wake_executors(troupe_system_t *system)
 static void warden_look(troupe_system_t *system)
 {
     if (atomic_load_explicit(&system->board->stop_asked, memory_order_acquire)) {
-        atomic_store_explicit(&system->stop_asked, true, memory_order_release);
+        trp_system_note_stop(system);
+    }
+    if (trp_system_is_first(system)) {
+        trp_signals_refresh(system);
     }
     warden_wake_executors(system);
     warden_detach_ports(system);
@@ -495,6 +500,14 @@ static void warden_explain_early_exit(const struct warden_child *child, struct t
         status);
 }
 
+/** A process that killed itself left word why. */
+static void warden_tell_verdict(const struct warden_child *child, struct troupe_exit *exit)
+{
+    if (exit->reason == TROUPE_EXIT_KILLED && child->node->verdict[0] != '\0') {
+        (void)snprintf(exit->text, sizeof(exit->text), "%s", child->node->verdict);
+    }
+}
+
 /** Meet what a descriptor of a child's says. @return false: it is none of this child's. */
 static bool warden_meet_child(struct trp_warden *warden, struct warden_child *child, int fd)
 {
@@ -511,6 +524,7 @@ static bool warden_meet_child(struct trp_warden *warden, struct warden_child *ch
         (void)pthread_mutex_unlock(&warden->lock);
         child->ops->reap(child->self, carrier, &exit);
         warden_explain_early_exit(child, &exit);
+        warden_tell_verdict(child, &exit);
         warden_bury(warden, child, &exit);
         return true;
     }
@@ -553,6 +567,9 @@ static void warden_meet_event(struct trp_warden *warden, int fd)
         warden_meet_first(warden);
         return;
     }
+    if (trp_signals_read(warden->system, fd)) {
+        return;
+    }
     // Only this thread changes the list.
     for (struct warden_child *child = warden->children; child != NULL; child = child->next) {
         if (warden_meet_child(warden, child, fd)) {
@@ -575,12 +592,18 @@ static void *warden_main(void *data)
     (void)prctl(PR_SET_NAME, "troupe-warden");
     struct epoll_event events[EVENTS];
     bool is_first = trp_system_is_first(warden->system);
+    int period_ms = trp_watchdog_period_ms(warden->system);
+    struct trp_watchdog watchdog = {0};
     while (!warden_is_stopping(warden)) {
         int timeout_ms = is_first && warden->children != NULL ? TICK_MS : -1;
+        if (period_ms > 0) {
+            timeout_ms = period_ms;
+        }
         int count = epoll_wait(warden->epoll_fd, events, EVENTS, timeout_ms);
         for (int i = 0; i < count; i++) {
             warden_meet_event(warden, events[i].data.fd);
         }
+        trp_watchdog_look(warden->system, &watchdog);
         if (is_first) {
             trp_system_sweep(warden->system);
         }
@@ -651,6 +674,15 @@ enum troupe_err trp_warden_start(troupe_system_t *system)
 enum troupe_err trp_warden_adopt(troupe_system_t *system, int leash_fd)
 {
     return warden_new(system, leash_fd);
+}
+
+void trp_warden_watch_once(troupe_system_t *system, int fd)
+{
+    const struct trp_warden *warden = system->warden;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = fd};
+    if (warden != NULL && epoll_ctl(warden->epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0) {
+        (void)epoll_ctl(warden->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    }
 }
 
 bool trp_warden_runs(const troupe_system_t *system)

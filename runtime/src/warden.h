@@ -1,6 +1,7 @@
 /**
  * @file warden.h
- * @brief The one hidden thread of a process, started when the first child is.
+ * @brief The one hidden thread of a process, started when the first child is, or a watchdog or signals are
+ * asked for.
  *
  *     first process    starts children, reaps them, tells their ends, passes pokes on
  *     a child          waits for pokes: "look at the board"; ends it when the first process is gone
@@ -23,6 +24,9 @@ enum troupe_err trp_warden_start(struct troupe_system *system);
 
 /** Start it in a child, at the other end of @p leash_fd, which is taken. @threads the owner's */
 enum troupe_err trp_warden_adopt(struct troupe_system *system, int leash_fd);
+
+/** Have the warden look at a descriptor of signals when something can be read there, once. @threads any */
+void trp_warden_watch_once(struct troupe_system *system, int fd);
 
 /** @return whether it runs. @threads any */
 bool trp_warden_runs(const struct troupe_system *system);

@@ -290,7 +290,11 @@ void trp_world_remove(struct trp_world *world, struct trp_actor *actor, uint32_t
         *(void **)actor->state = column->free_state;
         column->free_state = actor->state;
     }
-    free(actor->name);
+    if (actor->name != NULL) { // who tells what its executor is at may be reading it
+        (void)pthread_mutex_lock(&world->lock);
+        free(actor->name);
+        (void)pthread_mutex_unlock(&world->lock);
+    }
     // A row that another process reserved is the owner's from here on.
     bool remote = (actor->flags & TRP_ACTOR_REMOTE) != 0 && world_reserved(world, index) != 0;
     // The behaviour stays, so that dead letters can say who it was.

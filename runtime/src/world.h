@@ -45,6 +45,7 @@ enum trp_actor_flag {
     TRP_ACTOR_FAILED = 1 << 4,     // of a free row: its last tenant could not start
     TRP_ACTOR_TRAPS = 1 << 5,      // is told of the ends of those it is linked to
     TRP_ACTOR_LEFT = 1 << 6,       // of a free row: its last tenant's end is noted in it
+    TRP_ACTOR_SIGNALS = 1 << 7,    // hears of signals
 };
 
 struct trp_held; // mail that came before its actor, or is deferred; see held.c

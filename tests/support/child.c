@@ -146,6 +146,11 @@ void child_signal(struct child *child, int number)
     cr_assert(kill(child->pid, number) == 0, "kill: %s", strerror(errno));
 }
 
+pid_t child_pid(const struct child *child)
+{
+    return child->pid;
+}
+
 /** @return whether the child catches a signal, as /proc tells. */
 static bool child_catches(const struct child *child, int number)
 {

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 
 /** How long any wait for a child may take, in nanoseconds: 20 s. */
 #define CHILD_DEADLINE_NS UINT64_C(20000000000)
@@ -52,6 +53,9 @@ void child_wait_for(struct child *child, const char *text);
 
 /** Send it a signal. */
 void child_signal(struct child *child, int number);
+
+/** @return its number, for what child_signal() does not do. */
+pid_t child_pid(const struct child *child);
 
 /** Wait until a handler that is reset by its signal has met that signal. */
 void child_wait_until_met(struct child *child, int number);

@@ -25,6 +25,8 @@
  *     --mailbox MESSAGES                           most messages that may wait in a mailbox
  *     --dead-letters log|silent                    whether messages that found nobody have a line each on
  *                                                  standard error, ten a second at most; log, if not said
+ *     --watchdog TIME[,kill]                       name callbacks that run longer, and kill the processes
+ *                                                  of actors that they hold up
  *     --stats                                      print the counters at the end, on standard error
  *     --audit                                      the same and more, see troupe_audit(); and fail if the
  *                                                  law does not close
@@ -37,6 +39,7 @@
  *         mailbox = 10000                # as --mailbox
  *         mailbox-bytes = 64M            # most bytes of bodies that may wait in a mailbox
  *         stop-timeout = 1500ms          # how long the end may take
+ *         watchdog = 2s,kill             # as --watchdog
  *         args = --top 10 README.md      # the first actor's, if the command line has no words
  *     place
  *         rule = w*=thread:4             # as --place, which goes before
@@ -55,8 +58,13 @@
  * The other words become the first actor's `args`, each ended by a NUL; see troupe_args_next(). A
  * behaviour without `usage` takes none, and a word that is left is then an error.
  *
- * SIGINT and SIGTERM end the program in order; a second one ends it at once. Those two handlers, and
- * an ignored SIGPIPE, are all that is installed.
+ * SIGINT and SIGTERM end the program in order; a second one ends it at once. Who is in the way when the
+ * time to stop is over is named on standard error, with his stack, and the program exits with 1.
+ *
+ * SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT and SIGSYS end it as they always do, after a report of who was in
+ * which callback, and a stack. So they do processes of actors, whoever started those. Besides these
+ * handlers, one for the signal SIGRTMAX - 2, which asks a thread for its stack, and an ignored SIGPIPE
+ * nothing is installed. Under a sanitizer the fatal signals are its own.
  *
  * @param behaviours  All behaviours, the first one first; see TROUPE_BEHAVIOURS().
  *

@@ -91,6 +91,22 @@ struct troupe_system_options {
     uint64_t stop_timeout_ns;
 
     /**
+     * How long a callback may run, in nanoseconds; 0: as long as it takes. One that runs longer is named on
+     * standard error, once, with what it meets. A thread of its own watches, in each process.
+     */
+    uint64_t callback_timeout_ns;
+
+    /** Kill the process of such a callback, if it is one of actors: its end is then told as `killed`. */
+    bool callback_kill;
+
+    /**
+     * Signals that actors may ask for with troupe_signals_subscribe(), ended by 0: they are blocked in the
+     * calling thread, and so are to be named before the program starts threads of its own. NULL: only
+     * those that it blocks already.
+     */
+    const int *signals;
+
+    /**
      * The program that carries process actors: any whose main() calls troupe_enter() or troupe_main()
      * with the same behaviours. NULL: the one that runs now.
      */
@@ -128,7 +144,8 @@ struct troupe_system_options {
  * @retval TROUPE_OK               *out_system is set.
  * @retval TROUPE_ERR_INVAL        a rule does not parse, with a caret under the character; or the launch
  *                                 file is wrong, with its line and column, or cannot be read; or two
- *                                 behaviours share a name; or one has no name or no `receive`.
+ *                                 behaviours share a name; or one has no name or no `receive`; or one of
+ *                                 `signals` cannot be a message.
  * @retval TROUPE_ERR_UNSUPPORTED  a rule asks for a backend or transport that cannot.
  * @retval TROUPE_ERR_LIMIT        fewer than 256 descriptors are free.
  * @retval TROUPE_ERR_NOMEM        no memory.
@@ -156,7 +173,9 @@ TROUPE_API troupe_context_t *troupe_system_context(troupe_system_t *system);
  * actor named by troupe_system_watch()) and has stopped: then every actor has ended.
  *
  * @retval TROUPE_OK            It ended in order.
- * @retval TROUPE_ERR_TIMEDOUT  an executor did not stop in time; the detail names its actors.
+ * @retval TROUPE_ERR_TIMEDOUT  an executor did not stop in time; the detail names its actors, and standard
+ *                              error has a line for each, as troupe_why_alive() prints them. Processes
+ *                              were killed; threads go on.
  *
  * @threads the owner's
  * @blocks  until the system has ended
@@ -264,6 +283,17 @@ TROUPE_API void troupe_system_print_stats(troupe_system_t *system, FILE *file);
  * @blocks  never, @p file aside
  */
 TROUPE_API bool troupe_audit(troupe_system_t *system, FILE *file);
+
+/**
+ * Print to @p file what keeps the system alive: a line for each executor and port, in whichever process,
+ * with its actors, the mail that waits for it, its timers, the callback it is in and for how long at
+ * least, and whom it waits for where it is about to end. Names of actors in other processes are not
+ * known here; timers are those it had when it last had nothing to do.
+ *
+ * @threads any
+ * @blocks  for 20 ms, to see which callbacks are still the same, and for @p file
+ */
+TROUPE_API void troupe_why_alive(troupe_system_t *system, FILE *file);
 
 /**
  * Stop the system if it still runs, free it, and set *system_p to NULL. Does nothing when it is NULL.

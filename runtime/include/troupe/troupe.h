@@ -17,6 +17,7 @@
 #include "troupe/message.h"
 #include "troupe/port.h"
 #include "troupe/ref.h"
+#include "troupe/signals.h"
 #include "troupe/stats.h"
 #include "troupe/system.h"
 

@@ -1,0 +1,37 @@
+/**
+ * @file watchdog.h
+ * @brief Names callbacks that run too long, and ends the process they hold up, if it is told to.
+ *
+ * The warden of each process looks at the executors of its own, a few times in the time that a callback
+ * may take. A process that was stopped for a while accuses nobody: its warden was, too.
+ */
+#ifndef TRP_WATCHDOG_H
+#define TRP_WATCHDOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct troupe_system;
+
+/** What a warden keeps for it. Zero-initialise. */
+struct trp_watchdog {
+    uint64_t looked_ns; // when it looked last
+};
+
+/** What belongs where one is set, in words. */
+#define TRP_WATCHDOG_SYNTAX "a time in m, s, ms, us or ns, and maybe ',kill', as in 2s,kill"
+
+/** Read a watchdog's time, with `,kill` behind it or not. @return false: it is none. */
+bool trp_watchdog_parse(const char *text, uint64_t *out_ns, bool *out_kills);
+
+/** Print it likewise. */
+void trp_watchdog_print(uint64_t ns, bool kills, char *text, size_t bytes);
+
+/** @return how often it is to look, in milliseconds; -1: never. */
+int trp_watchdog_period_ms(const struct troupe_system *system);
+
+/** Look, if it is time. @threads the warden's */
+void trp_watchdog_look(struct troupe_system *system, struct trp_watchdog *watchdog);
+
+#endif
