@@ -362,6 +362,7 @@ enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
                 &executor->asks, ctx->actor_index, ctx->actor->generation, tag)) != 0) {
         found = true;
         const struct trp_ask *ask = trp_asks_find(&executor->asks, number);
+        TRP_CHECK(ask != NULL);
         if (ask->awaits_name) {
             troupe_ref_t self = trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation);
             trp_names_forget(executor->system->board, self, number);

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { LINE_BYTES = 512 };
+enum { DEAD_LETTER_LOG_LINE_BYTES = 512 };
 
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -53,7 +53,7 @@ static void dead_log_print_one(
     struct troupe_executor *executor,
     const struct trp_dead *dead,
     const char *to_name,
-    char line[LINE_BYTES])
+    char line[DEAD_LETTER_LOG_LINE_BYTES])
 {
     char from[TROUPE_REF_TEXT_BYTES];
     char to[TROUPE_REF_TEXT_BYTES];
@@ -64,7 +64,7 @@ static void dead_log_print_one(
     }
     (void)snprintf(
         line,
-        LINE_BYTES,
+        DEAD_LETTER_LOG_LINE_BYTES,
         "troupe: dead letter, %s: type %" PRIu32 ", %" PRIu64 " bytes, from %s%s to %s%s\n",
         troupe_dead_reason_text(dead->reason),
         dead->type,
@@ -80,13 +80,13 @@ static void dead_log_print_sum(
     struct troupe_executor *executor,
     const struct trp_dead *dead,
     const char *to_name,
-    char line[LINE_BYTES])
+    char line[DEAD_LETTER_LOG_LINE_BYTES])
 {
     char from_name[TRP_TOLL_NAME_BYTES] = "";
     trp_dead_letter_name(executor, dead->from, from_name);
     (void)snprintf(
         line,
-        LINE_BYTES,
+        DEAD_LETTER_LOG_LINE_BYTES,
         "troupe: %" PRIu64 " dead letters, %s: from executor %" PRIu32 "%s to executor %" PRIu32
         "%s; what they said is lost\n",
         dead->count,
@@ -109,7 +109,7 @@ void trp_dead_log_write(
             &log->left_out, dead->count == 0 ? 1 : dead->count, memory_order_relaxed);
         return;
     }
-    char line[LINE_BYTES];
+    char line[DEAD_LETTER_LOG_LINE_BYTES];
     if (dead->count == 0) {
         dead_log_print_one(executor, dead, to_name, line);
     } else {

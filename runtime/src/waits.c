@@ -48,6 +48,7 @@ static void waits_send_probe(
     struct waits_probe *probe)
 {
     const struct trp_ask *ask = waits_find(executor, actor);
+    TRP_CHECK(ask != NULL); // it waits
     struct waits_hop *hop = &probe->hops[probe->hop_count++];
     const char *name = actor->name != NULL ? actor->name : actor->behaviour->name;
     hop->actor = trp_actor_ref(executor, index, actor->generation);
@@ -96,6 +97,7 @@ enum troupe_err troupe_ask_and_wait(
         return err;
     }
     struct trp_ask *ask = trp_asks_find(&executor->asks, number);
+    TRP_CHECK(ask != NULL);
     ask->to = letter->to;
     ask->behalf = ctx->behalf;
     actor->wait = (uint32_t)number;
@@ -193,7 +195,7 @@ void trp_waits_meet_probe(struct troupe_executor *executor, const struct trp_ite
         .ask = probe.last_ask,
     };
     const struct trp_ask *ask = waits_find(executor, actor);
-    if (!waits_same(&ask->behalf, &asker) && !trp_actor_holds_ask(actor, &asker)) {
+    if (ask == NULL || (!waits_same(&ask->behalf, &asker) && !trp_actor_holds_ask(actor, &asker))) {
         return;
     }
     troupe_ref_t self = trp_actor_ref(executor, index, generation);
