@@ -150,13 +150,22 @@ bool trp_link_take_provisional(struct trp_link *link, size_t body_bytes)
     return true;
 }
 
-/** @return whether it stands on the list of those who wait for a ROOM. */
+static bool credit_is_same(const struct trp_refused *a, const struct trp_refused *b)
+{
+    return a->index == b->index && a->generation == b->generation && troupe_ref_equal(a->to, b->to);
+}
+
+/**
+ * @return whether it stands on the list of those who wait for a ROOM, or one is on its way to it: who
+ *         asked again meanwhile would else get another, and if it goes on after that one only, for ever.
+ */
 static bool credit_is_noted(const struct trp_link *link, const struct trp_refused *refused)
 {
+    if (link->room_sent && credit_is_same(&link->room_for, refused)) {
+        return true;
+    }
     for (uint32_t i = link->refused_first; i < link->refused_count; i++) {
-        const struct trp_refused *noted = &link->refused[i];
-        if (noted->index == refused->index && noted->generation == refused->generation &&
-            troupe_ref_equal(noted->to, refused->to)) {
+        if (credit_is_same(&link->refused[i], refused)) {
             return true;
         }
     }
@@ -260,6 +269,7 @@ static bool credit_send_room(struct troupe_executor *executor, struct trp_link *
             return false;
         }
         trp_count(&executor->counters->rooms, 1);
+        link->room_for = refused;
         return true;
     }
     link->refused_first = 0;

@@ -91,7 +91,8 @@ struct trp_link {
     uint32_t refused_capacity;
     int64_t parked_messages; // credit kept for those, while there are any
     int64_t parked_bytes;
-    bool room_sent; // a ROOM is on its way to one of them
+    bool room_sent;              // a ROOM is on its way to one of them
+    struct trp_refused room_for; // to this one
 
     // In.
     struct trp_seat *in_seat;     // the peer's

@@ -19,7 +19,7 @@
 enum { CREW = 24, TOKEN = 1, BEAT, DROP };
 
 /** How long the end after a signal may take. */
-#define END_NS (UINT64_C(2) * MEASURE_SECOND_NS)
+#define END_NS (UINT64_C(4) * MEASURE_SECOND_NS)
 
 static void say_end(troupe_context_t *ctx, void *state, const struct troupe_exit *exit)
 {

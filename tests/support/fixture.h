@@ -86,12 +86,10 @@ struct fixture_placement {
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(NDEBUG)
 #define FIXTURE_PLACEMENTS(ONE, suite, test)     \
-    ONE(suite, test, ecs,           "ecs")        \
-    ONE(suite, test, ecs_ipc,       "ecs+ipc")    \
-    ONE(suite, test, thread_2,      "thread:2")   \
-    ONE(suite, test, thread_tcp,    "thread+tcp") \
-    ONE(suite, test, process,       "process")    \
-    ONE(suite, test, process_2_tcp, "process:2+tcp")
+    ONE(suite, test, ecs,        "ecs")          \
+    ONE(suite, test, thread_2,   "thread:2")     \
+    ONE(suite, test, thread_tcp, "thread+tcp")   \
+    ONE(suite, test, process,    "process")
 #else
 #define FIXTURE_PLACEMENTS(ONE, suite, test)     \
     FIXTURE_PLACEMENTS_NEAR(ONE, suite, test)    \
