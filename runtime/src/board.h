@@ -121,6 +121,7 @@ struct trp_seat {
     _Atomic uint32_t timer_count;               // its own, as of when it last had nothing to do
     struct trp_counters counters;               // its own
     _Atomic int32_t thread;       // its own: by its number, where it can be asked for its stack
+    _Atomic int32_t process;      // whose that is
     _Atomic uint32_t trace_count; // its own: how often it told its stack
     _Atomic uint32_t state;       // written under the lock
     _Atomic bool stop_word;       // asked to end. Any thread's

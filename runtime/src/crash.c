@@ -1,12 +1,14 @@
 #include "crash.h"
 
 #include "activity.h"
+#include "clock.h"
 #include "executor.h"
 #include "scribble.h"
 #include "system.h"
 
 #include <errno.h>
 #include <execinfo.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,8 @@ enum {
     FRAMES_MAX = 64,
     FRAMES_OURS = 2, // of the handler itself
     OVERDUE_STEP_NS = 20000000,
+    OTHER_NS = 50000000,   // how long another executor may take to tell its stack,
+    OTHERS_NS = 200000000, // and all of them
 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -55,7 +59,7 @@ static int32_t crash_gettid(void)
     return (int32_t)syscall(SYS_gettid);
 }
 
-int trp_crash_trace_signal(void)
+static int crash_trace_signal(void)
 {
     return SIGRTMAX - 2; // the last ones are what debuggers take
 }
@@ -151,6 +155,47 @@ static void crash_on_fatal(int number, siginfo_t *info, void *context)
 
 /* Who is stuck. --------------------------------------------------------------------------------- */
 
+enum trp_crash_trace trp_crash_trace(const struct trp_seat *seat, uint64_t timeout_ns)
+{
+    pid_t thread = atomic_load_explicit(&seat->thread, memory_order_acquire);
+    pid_t process = atomic_load_explicit(&seat->process, memory_order_relaxed);
+    uint32_t before = atomic_load_explicit(&seat->trace_count, memory_order_acquire);
+    if (thread == 0 || syscall(SYS_tgkill, process, thread, crash_trace_signal()) != 0) {
+        return TRP_TRACE_IMPOSSIBLE;
+    }
+    uint64_t deadline_ns = trp_clock_monotonic(NULL) + timeout_ns;
+    while (atomic_load_explicit(&seat->trace_count, memory_order_acquire) == before) {
+        if (trp_clock_monotonic(NULL) >= deadline_ns) {
+            return TRP_TRACE_SILENT;
+        }
+        (void)poll(NULL, 0, 1);
+    }
+    return TRP_TRACE_TOLD;
+}
+
+/** Say who else is in a callback, of any process. Without the board's lock: what it says may be past. */
+static void crash_name_others(const struct trp_board *board)
+{
+    uint64_t deadline_ns = trp_clock_monotonic(NULL) + OTHERS_NS;
+    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high && trp_clock_monotonic(NULL) < deadline_ns; i++) {
+        const struct trp_seat *seat = &board->seats[i];
+        enum trp_seat_state state = trp_seat_state(seat);
+        bool is_there = state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING;
+        if (!is_there || seat == crash_owner->seat || trp_counted(&seat->doing) == 0 ||
+            trp_crash_trace(seat, OTHER_NS) == TRP_TRACE_TOLD) {
+            continue;
+        }
+        struct trp_scribble scribble = {.used = 0};
+        trp_scribble_text(&scribble, "troupe: executor ");
+        trp_scribble_number(&scribble, seat->id);
+        trp_scribble_text(&scribble, " '");
+        trp_scribble_text(&scribble, seat->name);
+        trp_scribble_text(&scribble, "' is in a callback, too, and does not tell its stack");
+        trp_scribble_write(&scribble, STDERR_FILENO);
+    }
+}
+
 /** The time is over: if the owner's thread does not come back from a callback, the system cannot end. */
 static void crash_meet_overdue(void)
 {
@@ -163,6 +208,7 @@ static void crash_meet_overdue(void)
     struct trp_scribble scribble = {.used = 0};
     trp_scribble_text(&scribble, "troupe: still running when the time to stop was over: ");
     crash_write(&scribble);
+    crash_name_others(crash_owner->system->board);
     _exit(EXIT_FAILURE);
 }
 
@@ -202,7 +248,7 @@ static void crash_fill(sigset_t *set)
     for (int i = 0; i < CRASH_SIGNALS; i++) {
         (void)sigaddset(set, crash_signals[i]);
     }
-    (void)sigaddset(set, trp_crash_trace_signal());
+    (void)sigaddset(set, crash_trace_signal());
 }
 
 void trp_crash_install(const struct troupe_executor *owner)
@@ -222,13 +268,13 @@ void trp_crash_install(const struct troupe_executor *owner)
     }
     action.sa_sigaction = crash_on_trace;
     action.sa_flags |= SA_RESTART;
-    (void)sigaction(trp_crash_trace_signal(), &action, NULL);
+    (void)sigaction(crash_trace_signal(), &action, NULL);
     if (owner == NULL) {
         return;
     }
     struct sigevent event = {
         .sigev_notify = SIGEV_THREAD_ID,
-        .sigev_signo = trp_crash_trace_signal(),
+        .sigev_signo = crash_trace_signal(),
     };
     event._sigev_un._tid = crash_gettid();
     crash_owner = timer_create(CLOCK_MONOTONIC, &event, &crash_timer) == 0 ? owner : NULL;
@@ -264,6 +310,7 @@ void trp_crash_enter(struct troupe_executor *executor)
     sigset_t ours;
     crash_fill(&ours);
     (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL); // threads of ours have all blocked
+    atomic_store_explicit(&executor->seat->process, getpid(), memory_order_relaxed);
     atomic_store_explicit(&executor->seat->thread, crash_gettid(), memory_order_release);
 }
 

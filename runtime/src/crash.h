@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct troupe_executor;
+struct trp_seat;
 
 /**
  * Install the handlers, for this whole process.
@@ -30,8 +31,15 @@ void trp_crash_enter(struct troupe_executor *executor);
 /** It does so no more. */
 void trp_crash_leave(void);
 
-/** @return the signal that asks a thread for its stack. */
-int trp_crash_trace_signal(void);
+/** What came of asking an executor for its stack. */
+enum trp_crash_trace {
+    TRP_TRACE_TOLD,
+    TRP_TRACE_SILENT,     // it did not answer in time
+    TRP_TRACE_IMPOSSIBLE, // nobody there can be asked
+};
+
+/** Have the thread of an executor, in whichever process, say where it is. Safe in a signal handler. */
+enum trp_crash_trace trp_crash_trace(const struct trp_seat *seat, uint64_t timeout_ns);
 
 /**
  * Have the process exit if @p executor, when it is the owner's, is stuck in a callback @p ns from now and

@@ -13,12 +13,9 @@
 #include "system.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     PEERS = 4,
@@ -32,8 +29,7 @@ enum {
 struct report_line {
     uint32_t id;
     uint32_t node;
-    int32_t pid;    // of its process, where that is another; 0: it is this one
-    int32_t thread; // 0: it cannot be asked for its stack
+    int32_t pid; // of its process, where that is another; 0: it is this one
     enum trp_seat_state state;
     bool is_port;
     char name[TRP_SEAT_NAME_BYTES];
@@ -122,7 +118,6 @@ static void report_take_seat(
         .id = seat->id,
         .node = seat->node,
         .pid = seat->node == system->node ? 0 : report_pid(board, seat->node),
-        .thread = atomic_load_explicit(&seat->thread, memory_order_acquire),
         .state = trp_seat_state(seat),
         .is_port = seat->is_port,
         .actors = started > ended ? started - ended : 0,
@@ -314,28 +309,13 @@ void troupe_why_alive(troupe_system_t *system, FILE *file)
 
 /* In the way of the end. ------------------------------------------------------------------------ */
 
-/** Ask an executor for its stack. @return whether it told it. */
-static bool report_trace(troupe_system_t *system, const struct report_line *line)
+/** Ask an executor for its stack. */
+static enum trp_crash_trace report_trace(troupe_system_t *system, const struct report_line *line)
 {
     trp_board_lock(system->board);
     const struct trp_seat *seat = trp_board_find_seat(system->board, line->id);
     trp_board_unlock(system->board); // its seat stays where it is, whoever has it
-    if (seat == NULL) {
-        return true;
-    }
-    uint32_t before = atomic_load_explicit(&seat->trace_count, memory_order_acquire);
-    pid_t pid = line->pid != 0 ? line->pid : getpid();
-    if (syscall(SYS_tgkill, pid, line->thread, trp_crash_trace_signal()) != 0) {
-        return true; // it ended just now
-    }
-    uint64_t deadline_ns = trp_clock_monotonic(NULL) + TRACE_NS;
-    while (atomic_load_explicit(&seat->trace_count, memory_order_acquire) == before) {
-        if (trp_clock_monotonic(NULL) >= deadline_ns) {
-            return false;
-        }
-        (void)sched_yield();
-    }
-    return true;
+    return seat == NULL ? TRP_TRACE_IMPOSSIBLE : trp_crash_trace(seat, TRACE_NS);
 }
 
 /** Print the stacks of who is in a callback, where they can be had. */
@@ -343,27 +323,26 @@ static void report_print_traces(troupe_system_t *system, const struct report *re
 {
     uint64_t deadline_ns = trp_clock_monotonic(NULL) + TRACES_NS;
     uint32_t told = 0;
-    uint32_t silent = 0;
+    uint32_t untold = 0;
     for (uint32_t i = 0; i < report->count; i++) {
         const struct report_line *line = &report->lines[i];
         if (line->glimpse.doing == 0 || line->is_port || line->id == system->executor->id) {
             continue;
         }
         bool in_time = told < TRACES && trp_clock_monotonic(NULL) < deadline_ns;
-        if (line->thread == 0 || !in_time) {
-            silent++;
-        } else if (report_trace(system, line)) {
-            told++;
-        } else {
+        enum trp_crash_trace trace = in_time ? report_trace(system, line) : TRP_TRACE_IMPOSSIBLE;
+        told += trace == TRP_TRACE_TOLD ? 1 : 0;
+        untold += trace == TRP_TRACE_IMPOSSIBLE ? 1 : 0;
+        if (trace == TRP_TRACE_SILENT) {
             (void)fprintf(stderr, "troupe: executor %u does not tell its stack\n", line->id);
         }
     }
-    if (silent != 0) {
+    if (untold != 0) {
         (void)fprintf(
             stderr,
             "troupe: no stacks of %u executors: programs of troupe_main() and processes tell "
             "them, %d at most\n",
-            silent,
+            untold,
             TRACES);
     }
 }

@@ -301,8 +301,10 @@ enum troupe_err trp_system_add_executor(
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "all %d executors of a system are taken", TRP_BOARD_SEATS);
     }
+    trp_board_lock(board); // others find it already
     seat->transport = (uint8_t)transport;
     seat->is_port = manner == TRP_MANNER_PORT;
+    trp_board_unlock(board);
     enum troupe_err err = trp_system_seat_executor(system, manner, seat, name, out_executor);
     if (err != TROUPE_OK) {
         system_discard_seat(board, seat);
@@ -379,9 +381,11 @@ void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor 
 }
 
 /** Note what carries an executor, for who reads of it. */
-static void system_seat_backend(struct trp_seat *seat, const char *name)
+static void system_seat_backend(struct trp_board *board, struct trp_seat *seat, const char *name)
 {
+    trp_board_lock(board);
     (void)snprintf(seat->backend, sizeof(seat->backend), "%s", name);
+    trp_board_unlock(board);
 }
 
 enum troupe_err trp_system_start_executor(
@@ -392,7 +396,7 @@ enum troupe_err trp_system_start_executor(
         .id = executor->id,
         .cpu_mask = cpu_mask,
     };
-    system_seat_backend(executor->seat, executor->ops->name);
+    system_seat_backend(system->board, executor->seat, executor->ops->name);
     (void)pthread_mutex_lock(&system->lock);
     system->carried_count++;
     (void)pthread_mutex_unlock(&system->lock);
@@ -694,7 +698,7 @@ static enum troupe_err system_open_caller(troupe_system_t *system)
         system, TRP_MANNER_CALLER, system_callers_transport(system), ops->name, &system->executor);
     if (err == TROUPE_OK) {
         system->executor->ops = ops;
-        system_seat_backend(system->executor->seat, ops->name);
+        system_seat_backend(system->board, system->executor->seat, ops->name);
         (void)pthread_mutex_lock(&system->lock);
         err = trp_system_backend(system, ops, &system->executor->backend_self);
         (void)pthread_mutex_unlock(&system->lock);
@@ -846,7 +850,7 @@ static enum troupe_err system_open_child(
     if (seat == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOENT, "executor %u is not on the board", node->executor);
     }
-    system_seat_backend(seat, node->backend);
+    system_seat_backend(system->board, seat, node->backend);
     enum troupe_err err =
         trp_system_seat_executor(system, TRP_MANNER_CALLER, seat, node->name, &system->executor);
     if (err == TROUPE_OK) {

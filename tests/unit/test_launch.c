@@ -255,6 +255,20 @@ Test(launch, is_refused_where_a_number_is_none)
     expect_refused("options\n    mailbox-bytes = 64MB\n", 2, 21, "as in 64M");
     expect_refused("options\n    stop-timeout = soon\n", 2, 20, "as in 1500ms");
     expect_refused("options\n    stop-timeout = 1h\n", 2, 20, "as in 1500ms");
+    expect_refused("options\n    watchdog = soon\n", 2, 16, "as in 2s,kill");
+    expect_refused("options\n    watchdog = 2s,stop\n", 2, 16, "as in 2s,kill");
+}
+
+Test(launch, has_a_watchdog)
+{
+    parse("options\n    watchdog = 2s,kill\n");
+    cr_expect(eq(u64, launch.watchdog_ns.value, UINT64_C(2000000000)));
+    cr_expect(eq(u32, launch.watchdog_ns.line, 2));
+    cr_expect(launch.watchdog_kills);
+
+    parse("options\n    watchdog = 350ms\n");
+    cr_expect(eq(u64, launch.watchdog_ns.value, UINT64_C(350000000)));
+    cr_expect(not(launch.watchdog_kills));
 }
 
 Test(launch, is_refused_within_a_rule)

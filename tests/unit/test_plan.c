@@ -301,6 +301,8 @@ Test(plan, comes_back_as_it_was_printed)
         options.seed = chance_bits(&chance);
         options.mailbox_bytes = chance_bits(&chance) >> (2 + chance_below(&chance, 60));
         options.stop_timeout_ns = chance_bits(&chance) >> (2 + chance_below(&chance, 60));
+        options.callback_timeout_ns = chance_bits(&chance) >> (2 + chance_below(&chance, 62));
+        options.callback_kill = chance_one_in(&chance, 2);
         options.launch = NULL;
         make();
         char *text = dump(&(struct trp_words){.bytes = words, .byte_count = sizeof(words)});
@@ -314,6 +316,8 @@ Test(plan, comes_back_as_it_was_printed)
         cr_assert(eq(u64, plan.seed.value, before.seed.value));
         cr_assert(eq(u64, plan.mailbox_bytes.value, before.mailbox_bytes.value));
         cr_assert(eq(u64, plan.stop_timeout_ns.value, before.stop_timeout_ns.value));
+        cr_assert(eq(u64, plan.watchdog.value, before.watchdog.value));
+        cr_assert(plan.watchdog.value == 0 || plan.watchdog_kills == before.watchdog_kills);
         cr_assert(eq(sz, plan.launch.args.words.byte_count, sizeof(words)));
         cr_assert(memcmp(plan.launch.args.words.bytes, words, sizeof(words)) == 0);
         const struct trp_rule *rule = before.placement.rules;
