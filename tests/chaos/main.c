@@ -1,0 +1,497 @@
+// ctest: serial
+// ctest: timeout 180
+/*
+ * troupe-chaos: ends random processes of a system under load, in three ways, and audits what is left.
+ *
+ *     round:   all speak --> one to three are struck --> each end is told, each has a successor
+ *     pause:   all are silent --> nothing is on its way --> the law closes, and all accounts are compared
+ */
+#include "chaos.h"
+#include "unit/chance.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    MS_NS = 1000000,
+    LOAD_NS = 8000000,      // before each blow, at most
+    STOP_NS = 20000000,     // from a stop to its kill, at most
+    DESCRIPTORS_SPARE = 64, // that come and go with the ways in use
+};
+
+#define DEADLINE_NS UINT64_C(20000000000)
+
+struct chaos {
+    struct chaos_keeper keeper;
+    struct chance chance;
+    uint64_t seed;
+    uint32_t kills; // wanted
+    uint32_t killed;
+    uint32_t by_way[CHAOS_WAYS];
+    uint32_t audits;
+    uint32_t descriptors; // at the first pause
+    uint64_t accepted;    // when it was last looked
+    char parent[64];      // of its run directory, with the log
+};
+
+static const struct troupe_behaviour *const behaviours[] = {&chaos_keeper, &chaos_talker, NULL};
+
+/* Words for people. ---------------------------------------------------------------------------- */
+
+/** Show what the runtime and the processes said last. */
+static void chaos_show_log(const struct chaos *chaos)
+{
+    char path[96];
+    char text[8192];
+    (void)snprintf(path, sizeof(path), "%s/log", chaos->parent);
+    FILE *log = fopen(path, "re");
+    if (log == NULL) {
+        return;
+    }
+    if (fseek(log, -(long)sizeof(text), SEEK_END) != 0) {
+        rewind(log);
+    }
+    size_t bytes = fread(text, 1, sizeof(text), log);
+    (void)fprintf(chaos->keeper.say, "--- the end of %s:\n", path);
+    (void)fwrite(text, 1, bytes, chaos->keeper.say);
+    (void)fclose(log);
+}
+
+/** What cannot be gone on with. */
+_Noreturn static void chaos_fail(struct chaos *chaos, const char *what)
+{
+    FILE *say = chaos->keeper.say;
+    (void)fprintf(
+        say,
+        "chaos: seed %" PRIu64 ", after %u kills: %s (%s)\n",
+        chaos->seed,
+        (unsigned)chaos->killed,
+        what,
+        troupe_error_detail());
+    chaos_show_log(chaos);
+    if (chaos->keeper.system != NULL) {
+        (void)troupe_audit(chaos->keeper.system, say);
+        troupe_why_alive(chaos->keeper.system, say);
+    }
+    (void)fflush(say);
+    _exit(1);
+}
+
+static void chaos_need(struct chaos *chaos, bool condition, const char *what)
+{
+    if (!condition) {
+        chaos_fail(chaos, what);
+    }
+}
+
+/* Running. ------------------------------------------------------------------------------------- */
+
+/** End those who were stopped and whose time has come. */
+static void chaos_strike_due(struct chaos *chaos)
+{
+    struct chaos_keeper *keeper = &chaos->keeper;
+    for (uint32_t slot = 0; keeper->life_count >= CHAOS_TALKERS && slot < CHAOS_PROCESSES; slot++) {
+        struct chaos_life *life = chaos_life_of(keeper, slot);
+        uint64_t now_ns = chaos_now_ns();
+        if (life->due_ns != 0 && life->due_ns <= now_ns) {
+            life->due_ns = 0;
+            life->ended_ns = now_ns;
+            chaos_need(chaos, kill(life->pid, SIGKILL) == 0, "who is stopped can be killed");
+        }
+    }
+}
+
+/** Do what is at hand, and wait for more until @p deadline_ns, a millisecond at most. */
+static void chaos_step(struct chaos *chaos, uint64_t deadline_ns)
+{
+    struct chaos_keeper *keeper = &chaos->keeper;
+    troupe_context_t *ctx = troupe_system_context(keeper->system);
+    chaos_strike_due(chaos);
+    if (chaos_keeper_is_due(keeper)) {
+        enum troupe_err err = troupe_send(ctx, keeper->ref, CHAOS_TEND, NULL, 0);
+        chaos_need(chaos, err == TROUPE_OK || err == TROUPE_ERR_FULL, "the keeper is tended");
+    }
+    enum troupe_err err = troupe_progress(keeper->system, NULL);
+    chaos_need(chaos, err == TROUPE_OK, "the system goes on");
+    if (chaos_now_ns() < deadline_ns && troupe_system_timeout_ns(keeper->system) != 0) {
+        struct pollfd ready = {.fd = troupe_system_fd(keeper->system), .events = POLLIN};
+        (void)poll(&ready, 1, 1);
+    }
+}
+
+static void chaos_run_for(struct chaos *chaos, uint64_t ns)
+{
+    uint64_t deadline_ns = chaos_now_ns() + ns;
+    while (chaos_now_ns() < deadline_ns) {
+        chaos_step(chaos, deadline_ns);
+    }
+}
+
+typedef bool chaos_is_fn(struct chaos *chaos);
+
+static void chaos_run_until(struct chaos *chaos, chaos_is_fn *is, const char *what)
+{
+    uint64_t deadline_ns = chaos_now_ns() + DEADLINE_NS;
+    while (!is(chaos)) {
+        chaos_need(chaos, chaos_now_ns() < deadline_ns, what);
+        chaos_step(chaos, deadline_ns);
+    }
+}
+
+static bool is_settled(struct chaos *chaos)
+{
+    return chaos_keeper_is_settled(&chaos->keeper);
+}
+
+/** @return whether nothing is on its way, nor was when it looked before. */
+static bool is_quiet(struct chaos *chaos)
+{
+    struct troupe_stats stats;
+    troupe_system_stats(chaos->keeper.system, &stats);
+    bool quiet = stats.waiting == 0 && stats.accepted == chaos->accepted;
+    chaos->accepted = stats.accepted;
+    return quiet;
+}
+
+/** @return whether all asks of all talkers are over; where they are not, they will be asked again. */
+static bool is_answered(struct chaos *chaos)
+{
+    struct chaos_keeper *keeper = &chaos->keeper;
+    bool answered = chaos_keeper_is_settled(keeper);
+    for (uint32_t slot = 0; answered && slot < CHAOS_TALKERS; slot++) {
+        const struct chaos_report *report = &keeper->seats[slot].report;
+        if (report->asks != report->asks_over) {
+            keeper->seats[slot].state = CHAOS_PAUSED;
+            answered = false;
+        }
+    }
+    return answered;
+}
+
+/** @return whether a process is there that may be struck. */
+static bool has_victim(struct chaos *chaos)
+{
+    for (uint32_t slot = 0; slot < CHAOS_PROCESSES; slot++) {
+        const struct chaos_life *life = chaos_life_of(&chaos->keeper, slot);
+        if (life->pid != 0 && life->way == CHAOS_ALIVE && life->told == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Blows. --------------------------------------------------------------------------------------- */
+
+/** Give a process its last signal, or its last but one. */
+static void chaos_strike(struct chaos *chaos)
+{
+    chaos_run_until(chaos, has_victim, "nobody is there to be struck");
+    struct chaos_life *life = NULL;
+    do {
+        life = chaos_life_of(&chaos->keeper, chance_below(&chaos->chance, CHAOS_PROCESSES));
+    } while (life->pid == 0 || life->way != CHAOS_ALIVE || life->told > 0);
+    life->way = 1 + (enum chaos_way)chance_below(&chaos->chance, CHAOS_WAYS - 1);
+    uint64_t now_ns = chaos_now_ns();
+    static const int signals[] = {
+        [CHAOS_KILL] = SIGKILL, [CHAOS_SEGV] = SIGSEGV, [CHAOS_STOP_KILL] = SIGSTOP};
+    if (life->way == CHAOS_STOP_KILL) {
+        life->due_ns = now_ns + chance_below(&chaos->chance, STOP_NS);
+    } else {
+        life->ended_ns = now_ns;
+    }
+    chaos_need(chaos, kill(life->pid, signals[life->way]) == 0, "a process can be signalled");
+    chaos->by_way[life->way]++;
+    chaos->killed++;
+}
+
+/** The law, exactly: every accepted message has one outcome. */
+static void chaos_check_law(struct chaos *chaos)
+{
+    struct troupe_stats stats;
+    troupe_system_stats(chaos->keeper.system, &stats);
+    const uint64_t *dead = stats.dead_by_reason;
+    uint64_t explained = dead[TROUPE_DEAD_PEER_DOWN] + dead[TROUPE_DEAD_SENDER_DOWN] +
+                         dead[TROUPE_DEAD_LATE_REPLY] + dead[TROUPE_DEAD_STOPPED];
+    chaos_need(
+        chaos,
+        stats.accepted == stats.handled + stats.dead + stats.unknown && stats.dead == explained &&
+            stats.unknown <= chaos->killed && stats.ledger_gaps == 0,
+        "the law is broken");
+    FILE *nowhere = fopen("/dev/null", "we");
+    chaos_need(chaos, nowhere != NULL, "/dev/null");
+    chaos_need(chaos, troupe_audit(chaos->keeper.system, nowhere), "the audit does not close");
+    (void)fclose(nowhere);
+    chaos->audits++;
+}
+
+/** @return descriptors of this process. */
+static uint32_t count_descriptors(void)
+{
+    DIR *list = opendir("/proc/self/fd");
+    uint32_t count = 0;
+    while (list != NULL && readdir(list) != NULL) { // NOLINT(concurrency-mt-unsafe)
+        count++;
+    }
+    if (list != NULL) {
+        (void)closedir(list);
+    }
+    return count;
+}
+
+/** Have all be silent, and compare all accounts. */
+static void chaos_pause(struct chaos *chaos)
+{
+    struct chaos_keeper *keeper = &chaos->keeper;
+    keeper->want = CHAOS_PAUSED;
+    chaos_run_until(chaos, is_settled, "waited in vain for all to be there and silent");
+    chaos->accepted = UINT64_MAX;
+    chaos_run_until(chaos, is_quiet, "waited in vain for the mail to settle");
+    chaos_check_law(chaos);
+    keeper->want = CHAOS_REPORTED;
+    chaos_run_until(chaos, is_answered, "waited in vain for all asks to be over");
+    chaos_keeper_check(keeper);
+    uint32_t descriptors = count_descriptors();
+    chaos->descriptors = chaos->descriptors == 0 ? descriptors : chaos->descriptors;
+    if (descriptors > chaos->descriptors + DESCRIPTORS_SPARE) {
+        chaos_flaw(
+            keeper,
+            "%u descriptors, %u before",
+            (unsigned)descriptors,
+            (unsigned)chaos->descriptors);
+    }
+    chaos_need(chaos, keeper->flaws == 0, "something is not as it should be");
+}
+
+static void chaos_round(struct chaos *chaos)
+{
+    uint32_t blows = 1 + chance_below(&chaos->chance, 3);
+    chaos->keeper.want = CHAOS_GOING;
+    for (uint32_t i = 0; i < blows && chaos->killed < chaos->kills; i++) {
+        chaos_run_for(chaos, chance_below(&chaos->chance, LOAD_NS));
+        chaos_strike(chaos);
+    }
+    chaos_run_for(chaos, chance_below(&chaos->chance, LOAD_NS));
+    chaos_pause(chaos);
+}
+
+/* The whole. ----------------------------------------------------------------------------------- */
+
+/** Have a place of its own for the run directory and the log, to which standard error goes. */
+static void chaos_open_log(struct chaos *chaos)
+{
+    char path[96];
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    chaos->keeper.say = fdopen(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), "w");
+    (void)snprintf(chaos->parent, sizeof(chaos->parent), "/tmp/troupe-chaos-XXXXXX");
+    if (chaos->keeper.say == NULL || mkdtemp(chaos->parent) == NULL) {
+        perror("chaos");
+        exit(1);
+    }
+    (void)setvbuf(chaos->keeper.say, NULL, _IOLBF, 0);
+    (void)snprintf(path, sizeof(path), "%s/log", chaos->parent);
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    chaos_need(
+        chaos,
+        setenv("XDG_RUNTIME_DIR", chaos->parent, 1) == 0 && log >= 0 &&
+            dup2(log, STDERR_FILENO) >= 0,
+        "the log can be opened");
+    (void)close(log);
+}
+
+static void chaos_open(struct chaos *chaos)
+{
+    struct chaos_keeper *keeper = &chaos->keeper;
+    chaos_open_log(chaos);
+    keeper->random = chance_bits(&chaos->chance);
+    keeper->life_max = chaos->kills + CHAOS_TALKERS;
+    keeper->lives = calloc(keeper->life_max, sizeof(*keeper->lives));
+    chaos_need(chaos, keeper->lives != NULL, "memory");
+    const struct troupe_system_options options = {
+        .behaviours = behaviours,
+        .mailbox_messages = CHAOS_MAILBOX,
+        .seed = chance_bits(&chaos->chance),
+        .stop_timeout_ns = DEADLINE_NS,
+    };
+    chaos_need(chaos, troupe_system_new(&options, &keeper->system) == TROUPE_OK, "a system");
+    const struct troupe_spawn_options spawn = {
+        .behaviour = &chaos_keeper,
+        .args = &keeper,
+        .args_bytes = sizeof(keeper),
+    };
+    chaos_need(
+        chaos,
+        troupe_spawn(troupe_system_context(keeper->system), &spawn, &keeper->ref) == TROUPE_OK,
+        "a keeper");
+}
+
+/** End the system; nothing may be left. @return its last counts. */
+static struct troupe_stats chaos_close(struct chaos *chaos)
+{
+    struct chaos_keeper *keeper = &chaos->keeper;
+    struct troupe_stats stats;
+    keeper->stopping = true;
+    troupe_system_stop(keeper->system);
+    chaos_need(chaos, troupe_run(keeper->system) == TROUPE_OK, "it ends in order");
+    chaos_check_law(chaos);
+    troupe_system_stats(keeper->system, &stats);
+    chaos_need(chaos, stats.executors_ended == stats.executors_started, "all executors are gone");
+    chaos_need(chaos, troupe_system_destroy(&keeper->system) == TROUPE_OK, "it can be freed");
+    bool alone = waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD;
+    chaos_need(chaos, alone, "a child is left, or a zombie");
+    char path[96];
+    (void)snprintf(path, sizeof(path), "%s/troupe", chaos->parent);
+    chaos_need(chaos, rmdir(path) == 0, "the run directory is left");
+    (void)snprintf(path, sizeof(path), "%s/log", chaos->parent);
+    (void)unlink(path);
+    chaos_need(chaos, rmdir(chaos->parent) == 0, "some file is left");
+    return stats;
+}
+
+static int times_compare(const void *a, const void *b)
+{
+    uint64_t first = *(const uint64_t *)a;
+    uint64_t second = *(const uint64_t *)b;
+    return (first > second) - (first < second);
+}
+
+/** Say how long it took until the keeper was told. */
+static void chaos_print_times(const struct chaos *chaos)
+{
+    const struct chaos_keeper *keeper = &chaos->keeper;
+    uint64_t *times_ns = calloc(keeper->life_max, sizeof(*times_ns));
+    uint32_t count = 0;
+    for (uint32_t i = 0; times_ns != NULL && i < keeper->life_count; i++) {
+        const struct chaos_life *life = &keeper->lives[i];
+        if (life->told > 0) {
+            times_ns[count++] = life->told_ns - life->ended_ns;
+        }
+    }
+    if (count > 0) {
+        qsort(times_ns, count, sizeof(*times_ns), times_compare);
+        (void)printf(
+            "told after %.1f ms, 90 %% within %.1f ms, all within %.1f ms\n",
+            (double)times_ns[count / 2] / 1e6,
+            (double)times_ns[count * 9 / 10] / 1e6,
+            (double)times_ns[count - 1] / 1e6);
+    }
+    free(times_ns);
+}
+
+static void chaos_print(const struct chaos *chaos, const struct troupe_stats *stats)
+{
+    (void)printf(
+        "%u killed: %u SIGKILL, %u SIGSEGV, %u SIGSTOP and SIGKILL; %u audits, all closed\n",
+        (unsigned)chaos->killed,
+        (unsigned)chaos->by_way[CHAOS_KILL],
+        (unsigned)chaos->by_way[CHAOS_SEGV],
+        (unsigned)chaos->by_way[CHAOS_STOP_KILL],
+        (unsigned)chaos->audits);
+    chaos_print_times(chaos);
+    (void)printf(
+        "and %" PRIu64 " more ends to talkers, each once; %" PRIu64
+        " of them asked too late for how\n",
+        chaos->keeper.told,
+        chaos->keeper.told_unknown);
+    (void)printf(
+        "%" PRIu64 " messages accepted, %" PRIu64 " handled, none twice and none out of order, "
+        "%" PRIu64 " unknown, %" PRIu64 " dead",
+        stats->accepted,
+        stats->handled,
+        stats->unknown,
+        stats->dead);
+    for (uint32_t i = 0; i < TROUPE_DEAD_REASON_COUNT; i++) {
+        if (stats->dead_by_reason[i] != 0) {
+            (void)printf(
+                ", %s %" PRIu64,
+                troupe_dead_reason_text((enum troupe_dead_reason)i),
+                stats->dead_by_reason[i]);
+        }
+    }
+    (void)printf("\n");
+}
+
+static bool read_number(const char *flag, const char *text, uint64_t *out_number)
+{
+    char *end = NULL;
+    errno = 0;
+    uint64_t number = text == NULL ? 0 : strtoull(text, &end, 10);
+    if (text == NULL || text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
+        (void)fprintf(stderr, "troupe-chaos: %s needs a whole number after it\n", flag);
+        return false;
+    }
+    *out_number = number;
+    return true;
+}
+
+static const char help[] = "usage: troupe-chaos [--seed N] [--kills N]\n"
+                           "Ends random process actors under load by SIGKILL, SIGSEGV, and SIGSTOP "
+                           "and SIGKILL, and audits\n"
+                           "what is left after each to three of them. The seed is printed first; "
+                           "it picks the same victims\n"
+                           "and ways again, though not the same moments.\n"
+                           "  --seed N    the seed; else from the clock\n"
+                           "  --kills N   how many are ended; 2000 unless it says\n";
+
+/** @return whether the words are good; @p out_help says whether help is all they want. */
+static bool chaos_read(struct chaos *chaos, int argc, char **argv, bool *out_help)
+{
+    uint64_t kills = 2000;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    chaos->seed = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    bool is_good = true;
+    for (int i = 1; i < argc && is_good; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            *out_help = true;
+            return true;
+        }
+        bool is_seed = strcmp(argv[i], "--seed") == 0;
+        if (!is_seed && strcmp(argv[i], "--kills") != 0) {
+            (void)fprintf(stderr, "troupe-chaos: unknown word '%s'; see --help\n", argv[i]);
+            return false;
+        }
+        is_good = read_number(argv[i], argv[i + 1], is_seed ? &chaos->seed : &kills);
+        i++;
+    }
+    if (is_good && (kills == 0 || kills > 1000000)) {
+        (void)fputs("troupe-chaos: --kills takes from 1 to 1000000\n", stderr);
+        is_good = false;
+    }
+    chaos->kills = (uint32_t)kills;
+    return is_good;
+}
+
+int main(int argc, char **argv)
+{
+    troupe_enter(behaviours); // does not return where this process is to carry actors
+    static struct chaos chaos;
+    bool wants_help = false;
+    if (!chaos_read(&chaos, argc, argv, &wants_help)) {
+        return 2;
+    }
+    if (wants_help) {
+        (void)fputs(help, stdout);
+        return 0;
+    }
+    (void)printf(
+        "seed %" PRIu64 " (--seed %" PRIu64 " for the same again)\n", chaos.seed, chaos.seed);
+    (void)fflush(stdout);
+    chaos.chance.state = chaos.seed;
+    chaos_open(&chaos);
+    chaos_pause(&chaos);
+    while (chaos.killed < chaos.kills) {
+        chaos_round(&chaos);
+    }
+    struct troupe_stats stats = chaos_close(&chaos);
+    chaos_print(&chaos, &stats);
+    free(chaos.keeper.lives);
+    return 0;
+}
