@@ -448,7 +448,7 @@ static bool chaos_read(struct chaos *chaos, int argc, char **argv, bool *out_hel
     (void)clock_gettime(CLOCK_REALTIME, &now);
     chaos->seed = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     bool is_good = true;
-    for (int i = 1; i < argc && is_good; i++) {
+    for (int i = 1; i < argc && is_good; i += 2) {
         if (strcmp(argv[i], "--help") == 0) {
             *out_help = true;
             return true;
@@ -459,7 +459,6 @@ static bool chaos_read(struct chaos *chaos, int argc, char **argv, bool *out_hel
             return false;
         }
         is_good = read_number(argv[i], argv[i + 1], is_seed ? &chaos->seed : &kills);
-        i++;
     }
     if (is_good && (kills == 0 || kills > 1000000)) {
         (void)fputs("troupe-chaos: --kills takes from 1 to 1000000\n", stderr);
