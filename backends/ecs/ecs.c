@@ -15,6 +15,7 @@ static enum troupe_err ecs_init(const struct troupe_host *host, void **out_self)
 {
     struct ecs_self *self = malloc(sizeof(*self));
     if (self == NULL) {
+        host->explain("no memory for the backend 'ecs'");
         return TROUPE_ERR_NOMEM;
     }
     self->host = host;

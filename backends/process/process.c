@@ -34,6 +34,7 @@ static enum troupe_err process_init(const struct troupe_host *host, void **out_s
 {
     struct process_self *self = malloc(sizeof(*self));
     if (self == NULL) {
+        host->explain("no memory for the backend 'process'");
         return TROUPE_ERR_NOMEM;
     }
     self->host = host;
@@ -141,6 +142,7 @@ static enum troupe_err process_start(
     (void)executor;
     struct process_carrier *carrier = calloc(1, sizeof(*carrier));
     if (carrier == NULL) {
+        ((const struct process_self *)self)->host->explain("no memory for a process");
         return TROUPE_ERR_NOMEM;
     }
     int error = process_spawn(spec, &carrier->pid);

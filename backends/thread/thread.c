@@ -34,6 +34,7 @@ static enum troupe_err thread_init(const struct troupe_host *host, void **out_se
 {
     struct thread_self *self = malloc(sizeof(*self));
     if (self == NULL) {
+        host->explain("no memory for the backend 'thread'");
         return TROUPE_ERR_NOMEM;
     }
     self->host = host;
@@ -96,6 +97,7 @@ static enum troupe_err thread_start(
     const struct troupe_host *host = ((const struct thread_self *)self)->host;
     struct thread_carrier *carrier = calloc(1, sizeof(*carrier));
     if (carrier == NULL) {
+        host->explain("no memory for a pthread");
         return TROUPE_ERR_NOMEM;
     }
     carrier->host = host;

@@ -10,6 +10,7 @@
 #include "ends.h"
 #include "executor.h"
 #include "link.h"
+#include "memory.h"
 #include "signals.h"
 #include "system.h"
 #include "waits.h"
@@ -17,6 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/** When the message of a timer is tried again that could not be sent: 1 ms. */
+#define ALARM_AGAIN_NS UINT64_C(1000000)
 
 /** A message that came before its actor, or is deferred, with its own copy of the body. */
 struct trp_held {
@@ -121,13 +125,17 @@ static void actor_bury(
     actor_return_credit(executor, link, item, count);
 }
 
-/** @return a copy of an item, with its bodies; NULL: no memory. */
+/** @return a copy of an item, with its bodies; NULL: no memory, and its messages are counted. */
 static struct trp_held *actor_copy_item(const struct trp_item *item)
 {
     size_t body_bytes = item->given != NULL ? 0 : trp_pad8(item->body_bytes) * item->count;
-    struct trp_held *held = malloc(sizeof(*held) + body_bytes);
-    if (held == NULL) {
-        return NULL;
+    struct trp_held *held = NULL;
+    uint64_t since_ns = 0;
+    while ((held = malloc(sizeof(*held) + body_bytes)) == NULL) {
+        if (trp_kind_is_counted(item->kind)) {
+            return NULL;
+        }
+        trp_memory_wait(&since_ns); // a STOP, a signal, a notice: nobody would miss it
     }
     *held = (struct trp_held){.item = *item, .envelope = *item->envelope};
     held->item.envelope = &held->envelope;
@@ -191,11 +199,18 @@ static void actor_release_held(struct troupe_executor *executor, const struct tr
     }
 }
 
-/** Keep an item for an actor whose START is on its way. @return false: no memory. */
+/** Keep an item for an actor whose START is on its way. @return false: no memory, and it is counted. */
 static bool actor_hold(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
 {
-    struct trp_actor *actor = trp_world_row(&executor->world, item->envelope->to_index);
+    struct trp_actor *actor = NULL;
+    uint64_t since_ns = 0;
+    while ((actor = trp_world_make_row(&executor->world, item->envelope->to_index)) == NULL) {
+        if (trp_kind_is_counted(item->kind)) {
+            return false;
+        }
+        trp_memory_wait(&since_ns);
+    }
     struct trp_held *held = actor_copy_item(item);
     if (held != NULL) {
         actor_append_held(executor, actor, held);
@@ -727,6 +742,11 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     uint32_t generation = item->envelope->to_generation;
     struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
     if (actor == NULL) {
+        uint64_t since_ns = 0;
+        while (trp_world_awaits(&executor->world, index, generation) &&
+               trp_world_make_row(&executor->world, index) == NULL) {
+            trp_memory_wait(&since_ns); // without a row nobody could be told how it ended
+        }
         actor = trp_world_claim(&executor->world, index, generation);
         if (actor == NULL) {
             trp_count(&executor->counters->actors_failed, 1);
@@ -838,8 +858,7 @@ void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item
     } else if (
         (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
         trp_world_awaits(&executor->world, index, generation)) {
-        (void)actor_hold(
-            executor, executor->loop, item); // without memory it starts, and is asked again
+        (void)actor_hold(executor, executor->loop, item);
     }
 }
 
@@ -915,7 +934,8 @@ static void actor_meet_timeout(
     trp_actor_fail_ask(executor, actor, alarm->actor_index, &ask, TROUPE_ERR_TIMEDOUT);
 }
 
-static void actor_send_alarm(struct troupe_executor *executor, const struct trp_alarm *alarm)
+/** Send the message of a timer. @return false: no memory, or no descriptor. */
+static bool actor_send_alarm(struct troupe_executor *executor, const struct trp_alarm *alarm)
 {
     struct trp_letter letter = {
         .to = alarm->to,
@@ -928,7 +948,7 @@ static void actor_send_alarm(struct troupe_executor *executor, const struct trp_
         .body_bytes = alarm->body_bytes,
     };
     trp_letter_expire(executor, alarm->ttl_ns, &letter);
-    (void)trp_post_letter(executor, &letter); // not accepted without memory: this beat is skipped
+    return trp_post_letter(executor, &letter) == TROUPE_OK;
 }
 
 /** When a periodic alarm is due next: what was missed is skipped. */
@@ -960,8 +980,11 @@ bool trp_actor_run_timers(struct troupe_executor *executor, uint64_t now_ns)
         }
         if (alarm->ask != 0) {
             actor_meet_timeout(executor, actor, alarm);
-        } else if (actor != NULL || alarm->actor_generation == 0) {
-            actor_send_alarm(executor, alarm);
+        } else if (
+            (actor != NULL || alarm->actor_generation == 0) && !actor_send_alarm(executor, alarm) &&
+            !again) { // a beat is skipped, but this is due
+            trp_timers_again(&executor->timers, timer, now_ns + ALARM_AGAIN_NS, alarm);
+            again = true;
         }
         if (!again) {
             free(alarm);

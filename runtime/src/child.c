@@ -12,6 +12,7 @@
 #include "confine.h"
 #include "crash.h"
 #include "limit.h"
+#include "memory.h"
 #include "system.h"
 #include "troupe/main.h"
 #include "warden.h"
@@ -26,6 +27,9 @@
 #include <unistd.h>
 
 #define TICKET_NAME "TROUPE_TICKET"
+
+/** How long a child waits for memory that it cannot do without: 2 s. */
+#define LACK_PATIENCE_NS UINT64_C(2000000000)
 
 /* Tickets. -------------------------------------------------------------------------------------- */
 
@@ -114,6 +118,16 @@ static struct trp_node *child_enter_board(const struct trp_ticket *ticket, struc
     return good ? node : NULL;
 }
 
+/** End a child that has no memory for what was accepted for its actors; its parent tells it so. */
+static void child_end_of_memory(void *data)
+{
+    struct trp_node *node = data;
+    atomic_store_explicit(&node->lacks_memory, true, memory_order_release);
+    static const char words[] = "troupe: a process for actors has no memory left\n";
+    (void)!write(STDERR_FILENO, words, sizeof(words) - 1);
+    _exit(EXIT_FAILURE);
+}
+
 static const struct troupe_backend_ops *child_backend(const struct trp_node *node)
 {
     const struct troupe_backend_ops *ops = NULL;
@@ -168,11 +182,20 @@ static _Noreturn void child_main(
         trp_confine_threads(&limits) != TROUPE_OK) {
         child_give_up(troupe_error_detail());
     }
+    trp_memory_on_lack(child_end_of_memory, node, LACK_PATIENCE_NS);
     troupe_system_t *system = NULL;
-    if (trp_system_new_child(behaviours, board, ticket, node, &system) != TROUPE_OK ||
-        child_read_rules(system) != TROUPE_OK ||
-        trp_warden_adopt(system, ticket->leash_fd) != TROUPE_OK ||
-        trp_confine_process(&limits) != TROUPE_OK) {
+    enum troupe_err err = trp_system_new_child(behaviours, board, ticket, node, &system);
+    if (err == TROUPE_OK) {
+        err = child_read_rules(system);
+    }
+    if (err == TROUPE_OK) {
+        err = trp_warden_adopt(system, ticket->leash_fd);
+    }
+    if (err == TROUPE_OK) {
+        err = trp_confine_process(&limits);
+    }
+    if (err != TROUPE_OK) {
+        atomic_store_explicit(&node->lacks_memory, err == TROUPE_ERR_NOMEM, memory_order_release);
         child_give_up(troupe_error_detail());
     }
     atomic_store_explicit(&node->pid, getpid(), memory_order_relaxed);

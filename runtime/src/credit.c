@@ -7,6 +7,7 @@
  */
 #include "executor.h"
 #include "link.h"
+#include "memory.h"
 #include "system.h"
 
 #include <stdlib.h>
@@ -265,7 +266,8 @@ static bool credit_send_room(struct troupe_executor *executor, struct trp_link *
         const struct troupe_room room = {.to = refused.to};
         troupe_ref_t to = trp_actor_ref(executor, refused.index, refused.generation);
         if (!trp_post_notice(executor, to, TROUPE_MESSAGE_ROOM, &room, sizeof(room))) {
-            link->refused_first--; // no memory for it: tried again with the next credit
+            link->refused_first--;
+            executor->rooms_late = true; // no memory for it, or no descriptor
             return false;
         }
         trp_count(&executor->counters->rooms, 1);
@@ -283,12 +285,22 @@ void trp_link_send_rooms(struct troupe_executor *executor, struct trp_link *link
     }
 }
 
+void trp_link_send_last_rooms(struct troupe_executor *executor, struct trp_link *link)
+{
+    trp_link_send_rooms(executor, link);
+    uint64_t since_ns = 0;
+    while (link->refused_first < link->refused_count && trp_system_has_descriptors(0)) {
+        trp_memory_wait(&since_ns);
+        trp_link_send_rooms(executor, link);
+    }
+}
+
 /** Go on with what is parked: the next ROOM, or a WANT for more, or anybody's. */
 static void credit_serve_refused(struct troupe_executor *executor, struct trp_link *link)
 {
     bool waiting = link->refused_first < link->refused_count;
     if (waiting && link->parked_messages <= 0) {
-        (void)credit_want(executor, link, 0); // without memory, the next refused send asks again
+        executor->rooms_late |= !credit_want(executor, link, 0);
         return;
     }
     if (executor->manner != TRP_MANNER_PORT && waiting && credit_send_room(executor, link)) {
@@ -300,6 +312,14 @@ static void credit_serve_refused(struct troupe_executor *executor, struct trp_li
     link->credit_bytes += link->parked_bytes;
     link->parked_messages = 0;
     link->parked_bytes = 0;
+}
+
+/** Serve those who wait for room on a link from where it had to be left. */
+static void credit_serve_again(struct troupe_executor *executor, struct trp_link *link)
+{
+    if (!link->room_sent && !link->is_hungry) {
+        credit_serve_refused(executor, link);
+    }
 }
 
 void trp_link_meet_credit(
@@ -489,8 +509,26 @@ static bool credit_feed(struct troupe_executor *executor, struct trp_link *link,
     return true;
 }
 
+/** Ask again for those who wait for a ROOM, and for whom there was no memory. */
+static void credit_serve_late(struct troupe_executor *executor)
+{
+    executor->rooms_late = false;
+    if (executor->loop->refused_first < executor->loop->refused_count) {
+        credit_serve_again(executor, executor->loop);
+    }
+    for (uint32_t i = 0; i < executor->links.slot_count; i++) {
+        struct trp_link *link = executor->links.slots[i].value;
+        if (link != NULL && link->out_open && link->refused_first < link->refused_count) {
+            credit_serve_again(executor, link);
+        }
+    }
+}
+
 void trp_links_settle(struct troupe_executor *executor, bool idle)
 {
+    if (TRP_UNLIKELY(executor->rooms_late)) {
+        credit_serve_late(executor);
+    }
     while (executor->owed != NULL) {
         struct trp_link *link = executor->owed;
         executor->owed = link->next_owed;

@@ -61,19 +61,15 @@ static void dead_letter_fail_ask(struct troupe_executor *executor, const struct 
     (void)trp_post_letter(executor, &letter); // without memory the ask ends at its deadline
 }
 
-/** @return a copy of the subscribers, for notices are posted without the lock; NULL: no memory. */
-static troupe_ref_t *dead_letter_subscribers(troupe_system_t *system, uint32_t *out_count)
+/** Copy the subscribers, for notices are posted without the lock. @return how many there are. */
+static uint32_t dead_letter_subscribers(
+    struct trp_board *board, troupe_ref_t copy[static TRP_BOARD_SUBSCRIBERS])
 {
-    struct trp_board *board = system->board;
     trp_board_lock(board);
     uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
-    troupe_ref_t *copy = count == 0 ? NULL : malloc(count * sizeof(*copy));
-    if (copy != NULL) {
-        memcpy(copy, board->subscribers, count * sizeof(*copy));
-    }
+    memcpy(copy, board->subscribers, count * sizeof(*copy));
     trp_board_unlock(board);
-    *out_count = copy == NULL ? 0 : count;
-    return copy;
+    return count;
 }
 
 static void dead_letter_tell(struct troupe_executor *executor, const struct trp_dead *dead)
@@ -86,13 +82,12 @@ static void dead_letter_tell(struct troupe_executor *executor, const struct trp_
         .body_bytes = dead->body_bytes,
         .count = dead->count == 0 ? 1 : dead->count,
     };
-    uint32_t count = 0;
-    troupe_ref_t *subscribers = dead_letter_subscribers(executor->system, &count);
+    troupe_ref_t subscribers[TRP_BOARD_SUBSCRIBERS];
+    uint32_t count = dead_letter_subscribers(executor->system->board, subscribers);
     for (uint32_t i = 0; i < count; i++) {
         (void)trp_post_notice(
             executor, subscribers[i], TROUPE_MESSAGE_DEAD_LETTER, &notice, sizeof(notice));
     }
-    free(subscribers);
 }
 
 /** Print the name of an actor of this very executor. @return false: it is not known. */

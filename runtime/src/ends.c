@@ -1,6 +1,7 @@
 #include "ends.h"
 
 #include "link.h"
+#include "memory.h"
 #include "system.h"
 #include "waits.h"
 
@@ -89,6 +90,20 @@ static enum troupe_err ends_send_end(
     };
     memcpy(body.text, exit->text, sizeof(body.text));
     return ends_send(executor, ended, to, ENDS_END, &body);
+}
+
+/** As ends_send_end(), where nobody will try again. */
+static void ends_send_last(
+    struct troupe_executor *executor,
+    troupe_ref_t ended,
+    troupe_ref_t to,
+    uint64_t number,
+    const struct troupe_exit *exit)
+{
+    uint64_t since_ns = 0;
+    while (ends_send_end(executor, ended, to, number, exit) == TROUPE_ERR_NOMEM) {
+        trp_memory_wait(&since_ns);
+    }
 }
 
 /** Tell how one ended who is out of reach, or was before anybody asked. */
@@ -323,7 +338,7 @@ static void ends_meet_end(struct troupe_executor *executor, const struct trp_ite
     ends_hear(executor, index, generation, body);
 }
 
-/** Note that a peer wants to hear of an end here. @return false: no memory, or nobody is there. */
+/** Note that a peer wants to hear of an end here. @return false: nobody is there. */
 static bool ends_note(
     struct troupe_executor *executor,
     const struct trp_item *item,
@@ -347,7 +362,11 @@ static bool ends_note(
         .peer = peer,
         .number = number,
     };
-    return trp_watches_add(&executor->watches, list, &like) != NULL;
+    uint64_t since_ns = 0;
+    while (trp_watches_add(&executor->watches, list, &like) == NULL) {
+        trp_memory_wait(&since_ns); // it was promised
+    }
+    return true;
 }
 
 static void ends_forget(
@@ -375,7 +394,7 @@ void trp_ends_refuse(
         memcpy(&number, item->body, sizeof(number));
         troupe_ref_t actor =
             trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation);
-        (void)ends_send_end(executor, actor, ends_sender(item), number, exit);
+        ends_send_last(executor, actor, ends_sender(item), number, exit);
     }
 }
 
@@ -508,8 +527,8 @@ void trp_ends_lose(
             trp_watches_remove(&executor->watches, list, watch); // there is nobody to tell
             continue;
         }
-        // By the loop, behind all that was met already. Without memory it is tried with the next death.
+        // By the loop, behind all that was met already.
         troupe_ref_t self = trp_actor_ref(executor, watch->actor_index, watch->actor_generation);
-        (void)ends_send_end(executor, watch->peer, self, watch->number, exit);
+        ends_send_last(executor, watch->peer, self, watch->number, exit);
     }
 }

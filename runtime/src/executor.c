@@ -32,6 +32,7 @@ enum {
     REMOTE_FRAMES = 64,           // by ipc and tcp, a turn
     CLOSE_STEP_NS = 1000000,      // how soon an executor that closes looks for words on the board,
     CLOSE_STEP_NS_MAX = 64000000, // and how seldom in the end
+    SENDERS = 256,                // who are told at a time that an executor is gone
     LONE_ROUNDS = 16,             // rounds of a turn in which one message follows the other
 };
 
@@ -446,7 +447,7 @@ static void executor_settle_credit(struct troupe_executor *executor)
 {
     const struct trp_gate *gate = executor->gate;
     bool wanted = atomic_load_explicit(&gate->hungry_count, memory_order_relaxed) != 0;
-    if (wanted || executor->owed_messages > gate->bound_messages / 16 ||
+    if (wanted || executor->rooms_late || executor->owed_messages > gate->bound_messages / 16 ||
         executor->owed_bytes > gate->bound_bytes / 16 ||
         executor->loop->credit_messages > gate->bound_messages / 2) {
         trp_links_settle(executor, false);
@@ -593,8 +594,10 @@ uint64_t trp_executor_rest(struct troupe_executor *executor)
         executor->swept_ns = now_ns;
         trp_links_return_credit(executor);
     }
+    trp_ends_tell_again(executor);
     // Who is hungry still could not be told: no descriptor, or no memory. That may change.
     bool again = trp_links_have_unspent(executor) || executor->hungry_first != NULL ||
+                 executor->rooms_late || executor->watches.untold_first != 0 ||
                  executor->finished_count > 0;
     return again ? SWEEP_NS : UINT64_MAX;
 }
@@ -664,20 +667,19 @@ struct executor_sender {
     bool is_remote;
 };
 
-/** Take no new links. @return who has one, to be freed; NULL with *out_count 0: nobody. */
-static struct executor_sender *executor_shut(struct troupe_executor *executor, uint32_t *out_count)
+/** Take no new links. @return how many of those who have one, and were not told, are in @p senders. */
+static uint32_t executor_shut(
+    struct troupe_executor *executor, struct executor_sender senders[static SENDERS])
 {
     struct trp_board *board = executor->system->board;
     struct trp_seat *seat = executor->seat;
     uint32_t count = 0;
     trp_board_lock(board);
     atomic_store_explicit(&seat->state, TRP_SEAT_CLOSING, memory_order_release);
-    uint32_t most = atomic_load_explicit(&seat->in_open_count, memory_order_relaxed);
-    struct executor_sender *senders = most == 0 ? NULL : malloc(most * sizeof(*senders));
-    for (uint32_t at = seat->first_in; senders != NULL && at != 0 && count < most;) {
+    for (uint32_t at = seat->first_in; at != 0 && count < SENDERS;) {
         struct trp_ledger *ledger = &board->ledgers[at - 1];
         at = ledger->next_in;
-        if (!ledger->is_loop &&
+        if (!ledger->is_loop && !atomic_load_explicit(&ledger->gone, memory_order_relaxed) &&
             atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
             const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
             atomic_store_explicit(&ledger->gone, true, memory_order_release);
@@ -688,20 +690,21 @@ static struct executor_sender *executor_shut(struct troupe_executor *executor, u
         }
     }
     trp_board_unlock(board);
-    *out_count = count;
-    return senders;
+    return count;
 }
 
 void trp_executor_say_gone(struct troupe_executor *executor)
 {
+    struct executor_sender senders[SENDERS];
     uint32_t count = 0;
-    struct executor_sender *senders = executor_shut(executor, &count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!trp_port_detach(executor->system, senders[i].id, executor->id)) {
-            trp_link_say_gone(executor, senders[i].id, senders[i].is_remote);
+    do {
+        count = executor_shut(executor, senders);
+        for (uint32_t i = 0; i < count; i++) {
+            if (!trp_port_detach(executor->system, senders[i].id, executor->id)) {
+                trp_link_say_gone(executor, senders[i].id, senders[i].is_remote);
+            }
         }
-    }
-    free(senders);
+    } while (count == SENDERS);
 }
 
 bool trp_executor_has_peers(struct troupe_executor *executor)

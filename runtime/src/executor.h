@@ -18,6 +18,7 @@
 #include "idmap.h"
 #include "link.h"
 #include "mailbox.h"
+#include "memory.h"
 #include "timers.h"
 #include "troupe/backend.h"
 #include "troupe/context.h"
@@ -85,6 +86,8 @@ struct troupe_executor {
     int64_t owed_bytes;            // in sum
     struct trp_link *hungry_first; // peers that wait for credit, first come first served
     struct trp_link *hungry_last;
+    struct trp_lack lack;   // of frames that could not be sent yet
+    bool rooms_late;        // somebody waits for a ROOM who could not be sent it, or not ask for it
     uint64_t swept_ns;      // when unspent credit was last looked for
     uint64_t timers_cycles; // when timers were last looked at
     uint32_t timers_stride; // turns from one look at the timers to the next, while busy

@@ -43,7 +43,7 @@ static void kept_free(struct trp_kept *kept)
 {
     trp_parcel_clear(&kept->frame);
     for (uint32_t i = 0; i < kept->part_count; i++) {
-        trp_parcel_clear(&kept->parts[i]);
+        trp_parcel_clear(&kept->parts[i].parcel);
     }
     free(kept);
 }
@@ -60,13 +60,6 @@ void trp_link_forget_kept(struct trp_link *link)
     link->kept_last = link->kept_first == NULL ? NULL : link->kept_last;
 }
 
-static void kept_free_parcel(void *data, void *parcel)
-{
-    (void)data;
-    trp_parcel_clear(parcel);
-    free(parcel);
-}
-
 static void kept_free_body(void *data, void *body)
 {
     (void)data;
@@ -75,31 +68,28 @@ static void kept_free_body(void *data, void *body)
 }
 
 /** Move a given body into a parcel. @return false: no memory. */
-static bool kept_pack_given(struct troupe_body *given, struct trp_parcel *parcel)
+static bool kept_pack_given(struct troupe_body *given, struct trp_kept_part *part)
 {
     struct troupe_body *owned = malloc(sizeof(*owned));
     if (owned == NULL) {
         return false;
     }
     *owned = *given;
-    if (!trp_parcel_give(parcel, owned->data, owned->bytes, kept_free_body, owned)) {
+    if (!trp_parcel_give(&part->parcel, owned->data, owned->bytes, kept_free_body, owned)) {
         free(owned);
         return false;
     }
+    part->body = owned;
     *given = (struct troupe_body){0};
     return true;
 }
 
-/** Undo kept_pack_given(): the bytes are a parcel's now, and a body's again. */
-static void kept_unpack_given(struct trp_parcel *parcel, struct troupe_body *given)
+/** Undo kept_pack_given(), without any memory: nothing shares the parcel yet. */
+static void kept_unpack_given(struct trp_kept_part *part, struct troupe_body *given)
 {
-    // Nothing shares the parcel yet, so its data is the body that kept_free_body() would free.
-    struct trp_parcel *owned = malloc(sizeof(*owned));
-    size_t size = 0;
-    uint8_t *bytes = trp_parcel_bytes(parcel, &size);
-    TRP_CHECK(owned != NULL); // freed a moment ago
-    *owned = *parcel;
-    *given = (struct troupe_body){bytes, size, kept_free_parcel, owned};
+    *given = *part->body;
+    *part->body = (struct troupe_body){0}; // so that the parcel frees nothing but itself
+    trp_parcel_clear(&part->parcel);
 }
 
 /** Pack the open frame and the bodies that follow it. @return NULL: no memory; nothing was packed. */
@@ -141,7 +131,7 @@ bool trp_link_send_kept(struct troupe_executor *executor, struct trp_link *link)
     trp_parcel_share(&parcel, &kept->frame);
     trp_wire_send_parcel(link->push, &parcel, kept->part_count > 0);
     for (uint32_t i = 0; i < kept->part_count; i++) {
-        trp_parcel_share(&parcel, &kept->parts[i]);
+        trp_parcel_share(&parcel, &kept->parts[i].parcel);
         trp_wire_send_parcel(link->push, &parcel, i + 1 < kept->part_count);
     }
     if (kept->count > 0) {

@@ -3,9 +3,9 @@
 #include "clock.h"
 #include "executor.h"
 #include "listener.h"
+#include "memory.h"
 #include "system.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -202,9 +202,9 @@ struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer
         struct trp_board *board = executor->system->board;
         struct trp_ledger *ledger = NULL;
         struct trp_seat *seat = NULL;
-        link = link_new(executor, peer_id);
-        if (link == NULL) {
-            return NULL;
+        uint64_t since_ns = 0;
+        while ((link = link_new(executor, peer_id)) == NULL) {
+            trp_memory_wait(&since_ns); // its frame has come
         }
         ledger = trp_board_claim_ledger(board, executor->seat, peer_id, &seat);
         if (ledger == NULL || seat == NULL) {
@@ -275,6 +275,7 @@ void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *lin
     struct trp_outframe *frame = &link->frame;
     if (TRP_LIKELY(link->is_loop)) {
         if (!link_send_frame(executor, frame, executor->mailbox.loop_in)) {
+            trp_memory_lack(&executor->lack);
             return;
         }
         trp_mailbox_loop_sent(&executor->mailbox);
@@ -283,10 +284,12 @@ void trp_link_flush_frame(struct troupe_executor *executor, struct trp_link *lin
             executor, link, TRP_LANE_USER, link->is_remote ? 0 : TRP_MARK_RUNG, frame);
         if (link->is_remote) {
             if (!trp_link_send_kept(executor, link)) {
+                trp_memory_lack(&executor->lack);
                 return;
             }
         } else {
             if (!link_send_frame(executor, frame, link->push)) {
+                trp_memory_lack(&executor->lack);
                 return;
             }
             trp_gate_ring(link->gate, TRP_MARK_RUNG);
@@ -426,6 +429,9 @@ static enum troupe_err link_send_command(
         trp_count(&link->ledger->commands, 1);
     }
     if (!link_send_alone(executor, link, lane, marks, post)) {
+        if ((marks & TRP_MARK_COUNTED) != 0) {
+            trp_count(&link->ledger->commands, UINT64_MAX); // one less: it is not on its way
+        }
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a command");
     }
     trp_gate_ring(link->gate, marks);
@@ -473,8 +479,9 @@ void trp_link_send_fin(struct troupe_executor *executor, struct trp_link *link, 
         .body = &fin,
     };
     // Not without it: the peer waits for the FIN. No ring after it: the peer may be gone by then.
+    uint64_t since_ns = 0;
     while (!link_send_alone(executor, link, lane, 0, &post)) {
-        (void)sched_yield();
+        trp_memory_wait(&since_ns);
     }
     trp_count(&executor->counters->frames_sent, 1);
 }

@@ -49,7 +49,10 @@ struct trp_kept {
     uint32_t count;
     uint32_t part_count;
     struct trp_parcel frame;
-    struct trp_parcel parts[]; // the bodies that followed it
+    struct trp_kept_part {
+        struct trp_parcel parcel;
+        struct troupe_body *body; // that the parcel frees
+    } parts[];                    // the bodies that followed it
 };
 
 struct trp_link {
@@ -262,6 +265,9 @@ void trp_link_end_room(struct troupe_executor *executor, uint32_t peer_id);
 
 /** Send everybody refused a ROOM: nothing is full any more where they sent to. */
 void trp_link_send_rooms(struct troupe_executor *executor, struct trp_link *link);
+
+/** As trp_link_send_rooms(), of a link that ends: where there is no memory, wait for it. */
+void trp_link_send_last_rooms(struct troupe_executor *executor, struct trp_link *link);
 
 /** Meet a WANT. */
 void trp_link_meet_want(

@@ -8,10 +8,11 @@
 #include "ends.h"
 #include "executor.h"
 #include "link.h"
+#include "memory.h"
 #include "signals.h"
 #include "system.h"
+#include "warden.h"
 
-#include <sched.h>
 #include <stdlib.h>
 
 static void link_remove_dirty(struct troupe_executor *executor, struct trp_link *link)
@@ -44,9 +45,10 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
     if (!link->out_open || link->is_loop) {
         return;
     }
-    do {
-        trp_link_flush(executor, link);
-    } while (link->frame.used != 0 && sched_yield() == 0);
+    uint64_t since_ns = 0;
+    while (trp_link_flush(executor, link), link->frame.used != 0) {
+        trp_memory_wait(&since_ns);
+    }
     link_remove_dirty(executor, link);
     trp_link_return_all(link);
     if (link->command_push != NULL) {
@@ -64,7 +66,7 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
         link_close_out(executor, link);
     }
     // Who waits for room there learns by the next send what became of it.
-    trp_link_send_rooms(executor, link);
+    trp_link_send_last_rooms(executor, link);
     trp_link_release(executor, link);
 }
 
@@ -106,9 +108,18 @@ void trp_links_await_finished(struct troupe_executor *executor, uint64_t timeout
     }
 }
 
-/** Leave word with a peer of this process to which no link can be opened. */
-static void link_leave_word(struct troupe_executor *executor, uint32_t peer_id)
+/** Leave word with a peer to which no link can be opened, or no command sent. */
+static void link_leave_word(struct troupe_executor *executor, uint32_t peer_id, bool is_remote)
 {
+    if (is_remote) {
+        struct trp_board *board = executor->system->board;
+        trp_board_lock(board);
+        const struct trp_seat *seat = trp_board_find_seat(board, peer_id);
+        uint32_t node = seat == NULL ? executor->node : seat->node;
+        trp_board_unlock(board);
+        trp_warden_poke(executor->system, node);
+        return;
+    }
     (void)pthread_mutex_lock(&executor->system->lock);
     struct troupe_executor *peer = trp_idmap_find(&executor->system->executors, peer_id);
     if (peer != NULL) {
@@ -121,13 +132,12 @@ static void link_leave_word(struct troupe_executor *executor, uint32_t peer_id)
 void trp_link_say_gone(struct troupe_executor *executor, uint32_t peer_id, bool is_remote)
 {
     struct trp_link *link = trp_idmap_find(&executor->links, peer_id);
-    if ((link != NULL && link->out_open) ||
-        (is_remote && trp_link_open(executor, peer_id, &link) == TROUPE_OK)) {
-        (void)trp_link_command(executor, link, TRP_KIND_GONE, NULL, 0);
-    } else {
+    bool is_open = (link != NULL && link->out_open) ||
+                   (is_remote && trp_link_open(executor, peer_id, &link) == TROUPE_OK);
+    if (!is_open || trp_link_command(executor, link, TRP_KIND_GONE, NULL, 0) != TROUPE_OK) {
         // A word costs no descriptor, and reaches who takes no new links because it is going itself:
         // in a ring of such nobody would finish first.
-        link_leave_word(executor, peer_id);
+        link_leave_word(executor, peer_id, is_remote);
     }
 }
 
@@ -267,7 +277,7 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
     }
     trp_link_close_ledger(executor, ledger);
     link_close_out(executor, link);
-    trp_link_send_rooms(executor, link);
+    trp_link_send_last_rooms(executor, link);
     trp_link_release(executor, link);
 }
 

@@ -2,6 +2,7 @@
 
 #include "check.h"
 #include "clock.h"
+#include "memory.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -71,6 +72,15 @@ static uint32_t mailbox_peek(const uint8_t *bytes, size_t size, enum trp_lane *o
     return header.marks;
 }
 
+/** Have the bytes of what came where they can be read. */
+static void mailbox_align(struct trp_parcel *parcel)
+{
+    uint64_t since_ns = 0;
+    while (!trp_parcel_align(parcel)) {
+        trp_memory_wait(&since_ns);
+    }
+}
+
 /** Receive the parts that follow a frame; those over the limit are let go. */
 static void mailbox_receive_parts(struct trp_mailbox *mailbox)
 {
@@ -83,11 +93,13 @@ static void mailbox_receive_parts(struct trp_mailbox *mailbox)
         bool received = trp_wire_receive(mailbox->pull, &part, &bytes, &size);
         TRP_CHECK(received); // the parts of a message arrive together
         more = trp_parcel_has_more(&part);
-        if (mailbox->parts == NULL) {
-            mailbox->parts = calloc(TRP_PARTS_MAX, sizeof(*mailbox->parts));
+        uint64_t since_ns = 0;
+        while (mailbox->parts == NULL &&
+               (mailbox->parts = calloc(TRP_PARTS_MAX, sizeof(*mailbox->parts))) == NULL) {
+            trp_memory_wait(&since_ns);
         }
-        if (mailbox->parts != NULL && mailbox->part_count < TRP_PARTS_MAX &&
-            trp_parcel_align(&part)) {
+        if (mailbox->part_count < TRP_PARTS_MAX) {
+            mailbox_align(&part);
             mailbox->parts[mailbox->part_count++] = part;
         } else {
             trp_parcel_clear(&part);
@@ -104,8 +116,7 @@ static bool mailbox_receive_next(
     }
     if (TRP_UNLIKELY(mailbox->listens)) {
         bool more = trp_parcel_has_more(&mailbox->parcel);
-        // Without memory it stays as it is, and cannot be read.
-        (void)trp_parcel_align(&mailbox->parcel);
+        mailbox_align(&mailbox->parcel);
         *out_bytes = trp_parcel_bytes(&mailbox->parcel, out_size);
         if (more) {
             mailbox_receive_parts(mailbox);
@@ -136,9 +147,13 @@ bool trp_mailbox_take_part(struct trp_mailbox *mailbox, uint32_t which, struct t
     TRP_DCHECK(which < mailbox->part_count);
     size_t size = 0;
     (void)trp_parcel_bytes(&mailbox->parts[which], &size);
-    struct trp_parcel *part = size == 0 ? NULL : malloc(sizeof(*part));
-    if (part == NULL) {
+    if (size == 0) {
         return false;
+    }
+    struct trp_parcel *part = NULL;
+    uint64_t since_ns = 0;
+    while ((part = malloc(sizeof(*part))) == NULL) {
+        trp_memory_wait(&since_ns);
     }
     *part = mailbox->parts[which];
     trp_parcel_init(&mailbox->parts[which]); // empty: not to be taken twice
@@ -175,6 +190,23 @@ static bool mailbox_has_passed(const struct trp_mailbox *mailbox)
     return mailbox->passed_first < mailbox->passed_count;
 }
 
+/** Have room for one more frame that waits. @return false: no memory, and none waits yet. */
+static bool mailbox_grow_passed(struct trp_mailbox *mailbox)
+{
+    uint32_t capacity = mailbox->passed_capacity * 2 + 4;
+    uint64_t since_ns = 0;
+    struct trp_passed *grown = NULL;
+    while ((grown = realloc(mailbox->passed, capacity * sizeof(*grown))) == NULL) {
+        if (!mailbox_has_passed(mailbox)) {
+            return false;
+        }
+        trp_memory_wait(&since_ns); // it would be met before those that came before it
+    }
+    mailbox->passed = grown;
+    mailbox->passed_capacity = capacity;
+    return true;
+}
+
 /** Let the frame received last wait behind a command. @return false: no memory, so it does not. */
 static bool mailbox_pass(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size)
 {
@@ -185,14 +217,8 @@ static bool mailbox_pass(struct trp_mailbox *mailbox, const uint8_t *bytes, size
     if (!mailbox_has_passed(mailbox)) {
         mailbox->passed_first = mailbox->passed_count = 0;
     }
-    if (mailbox->passed_count == mailbox->passed_capacity) {
-        uint32_t capacity = mailbox->passed_capacity * 2 + 4;
-        struct trp_passed *grown = realloc(mailbox->passed, capacity * sizeof(*grown));
-        if (grown == NULL) {
-            return false;
-        }
-        mailbox->passed = grown;
-        mailbox->passed_capacity = capacity;
+    if (mailbox->passed_count == mailbox->passed_capacity && !mailbox_grow_passed(mailbox)) {
+        return false;
     }
     struct trp_passed *passed = &mailbox->passed[mailbox->passed_count++];
     *passed = (struct trp_passed){

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "executor.h"
 #include "link.h"
+#include "memory.h"
 #include "system.h"
 
 #include <sched.h>
@@ -16,6 +17,8 @@
  * that, and nothing else, is what `lock` is for. It is held while links or mail are touched, and never
  * while waiting.
  */
+
+enum { AGAIN_NS = 1000000 }; // how soon is tried again what there was no memory for
 
 /** A message that waits to be received. The message is first: freeing it frees all. */
 struct port_mail {
@@ -284,6 +287,11 @@ void trp_port_meet(
     }
     for (uint32_t i = 0; i < item->count; i++) {
         struct port_mail *mail = port_mail_of(item, i);
+        uint64_t since_ns = 0;
+        while (mail == NULL && item->kind == TRP_KIND_NOTICE) {
+            trp_memory_wait(&since_ns); // nobody counts notices: one that is lost is never missed
+            mail = port_mail_of(item, i);
+        }
         if (mail == NULL) {
             port_lose(executor, link, item);
             continue;
@@ -327,6 +335,8 @@ static void port_step(troupe_port_t *port, uint64_t timeout_ns)
     trp_links_meet_words(executor);
     bool worked = trp_executor_turn(executor);
     trp_links_settle(executor, true); // there is no later for a port
+    bool again = executor->rooms_late || executor->dirty != NULL;
+    timeout_ns = again && timeout_ns > AGAIN_NS ? AGAIN_NS : timeout_ns;
     trp_port_unlock(port);
     if (worked || timeout_ns == 0 || trp_mailbox_spin(&executor->mailbox, timeout_ns) ||
         trp_mailbox_look(&executor->mailbox)) {

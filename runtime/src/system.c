@@ -219,11 +219,11 @@ enum troupe_err trp_system_go_remote(troupe_system_t *system)
         }
     }
     if (err == TROUPE_OK && !system->is_remote) {
-        system->is_remote = true;
         for (uint32_t i = 0; i < system->executors.slot_count && err == TROUPE_OK; i++) {
             struct troupe_executor *executor = system->executors.slots[i].value;
             err = executor == NULL ? TROUPE_OK : system_make_listener(system, executor);
         }
+        system->is_remote = err == TROUPE_OK; // else the next who wants it goes on
     }
     (void)pthread_mutex_unlock(&system->lock);
     return err;
@@ -857,6 +857,9 @@ static enum troupe_err system_open_child(
         system->executor->dedicated = node->dedicated;
         system->executor->listener_fd = listener_fd;
         trp_executor_listen(system->executor);
+        if (!system->executor->mailbox.listens) {
+            err = TROUPE_ERR_SYSTEM; // explained; nobody could reach it
+        }
     }
     return err;
 }

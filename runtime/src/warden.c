@@ -2,6 +2,7 @@
 
 #include "child.h"
 #include "deaths.h"
+#include "memory.h"
 #include "signals.h"
 #include "system.h"
 #include "watchdog.h"
@@ -9,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +56,7 @@ struct warden_child {
     void *self;
     void *carrier;
     int leash_fd;
+    bool is_watched;
     struct warden_stream streams[2];
 };
 
@@ -135,6 +136,12 @@ static void warden_look(troupe_system_t *system)
 
 /* The leash. ------------------------------------------------------------------------------------ */
 
+/** @return whether a call failed since the kernel is short of something for now, as errno says. */
+static bool warden_is_short(void)
+{
+    return errno == ENOMEM || errno == ENOBUFS || errno == ETOOMANYREFS;
+}
+
 /** Send a note. Without room for it there are others, which say the same. */
 static void warden_send(int leash_fd, const struct warden_note *note, int listener_fd)
 {
@@ -159,7 +166,11 @@ static void warden_send(int leash_fd, const struct warden_note *note, int listen
         memcpy(CMSG_DATA(header), &listener_fd, sizeof(listener_fd));
     }
     int flags = MSG_NOSIGNAL | (listener_fd < 0 ? MSG_DONTWAIT : 0);
-    while (sendmsg(leash_fd, &message, flags) < 0 && errno == EINTR) {
+    // One that brings a listener says what no other does: it waits until the kernel can carry it.
+    uint64_t since_ns = 0;
+    while (sendmsg(leash_fd, &message, flags) < 0 &&
+           (errno == EINTR || (listener_fd >= 0 && warden_is_short()))) {
+        trp_memory_wait(&since_ns);
     }
 }
 
@@ -193,10 +204,23 @@ static bool warden_receive(
 
 /* Children. ------------------------------------------------------------------------------------- */
 
-static void warden_watch(const struct trp_warden *warden, int fd)
+/** Wait for what a descriptor says from here on. @return false: no memory. */
+static bool warden_watch(const struct trp_warden *warden, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-    (void)epoll_ctl(warden->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    return epoll_ctl(warden->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST;
+}
+
+/** Wait for all that a child says, its end among it; or with the next tick try again. */
+static void warden_watch_child(const struct trp_warden *warden, struct warden_child *child)
+{
+    bool watched = warden_watch(warden, child->ops->end_fd(child->self, child->carrier)) &&
+                   (child->leash_fd < 0 || warden_watch(warden, child->leash_fd));
+    for (int i = 0; i < 2; i++) {
+        watched =
+            watched && (child->streams[i].fd < 0 || warden_watch(warden, child->streams[i].fd));
+    }
+    child->is_watched = watched;
 }
 
 /** Write all of a text, as far as somebody takes it. */
@@ -333,6 +357,19 @@ static enum troupe_err warden_run(
     return err;
 }
 
+/** Settle what a process leaves behind, and have all who knew it look. */
+static void warden_settle(
+    troupe_system_t *system, struct trp_node *node, const struct troupe_exit *exit)
+{
+    struct trp_deaths deaths;
+    trp_deaths_settle(system, node, exit, &deaths);
+    for (uint32_t i = 0; i < deaths.neighbour_count; i++) {
+        trp_warden_poke(system, deaths.neighbours[i]);
+    }
+    warden_look(system);
+    trp_board_free_node(system->board, node);
+}
+
 /** Tell how a child ended, or why it never began, and forget it. */
 static void warden_bury(
     struct trp_warden *warden, struct warden_child *child, const struct troupe_exit *exit)
@@ -346,13 +383,7 @@ static void warden_bury(
     (void)pthread_mutex_lock(&warden->lock); // others send pokes over it
     warden_close(&child->leash_fd);
     (void)pthread_mutex_unlock(&warden->lock);
-    struct trp_deaths deaths;
-    trp_deaths_settle(system, child->node, exit, &deaths);
-    for (uint32_t i = 0; i < deaths.neighbour_count; i++) {
-        trp_warden_poke(system, deaths.neighbours[i]);
-    }
-    warden_look(system);
-    trp_board_free_node(system->board, child->node);
+    warden_settle(system, child->node, exit);
     (void)pthread_mutex_lock(&system->lock);
     system->carried_count--;
     trp_system_wake(system);
@@ -387,12 +418,10 @@ static void warden_meet_order(struct trp_warden *warden, uint32_t node_index, in
     warden_note_asked(system->board, node);
     struct warden_child *child = calloc(1, sizeof(*child));
     if (child == NULL) {
-        struct trp_deaths deaths;
-        const struct troupe_exit exit = {.reason = TROUPE_EXIT_OUT_OF_MEMORY};
+        const struct troupe_exit exit = {
+            .reason = TROUPE_EXIT_OUT_OF_MEMORY, .text = "no memory to start its process"};
         (void)close(listener_fd);
-        trp_deaths_settle(system, node, &exit, &deaths);
-        trp_board_free_node(system->board, node);
-        warden_look(system);
+        warden_settle(system, node, &exit);
         return;
     }
     child->node = node;
@@ -410,6 +439,9 @@ static void warden_meet_order(struct trp_warden *warden, uint32_t node_index, in
     if (err == TROUPE_OK && atomic_load_explicit(&system->drained, memory_order_acquire)) {
         err = TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
     }
+    if (err == TROUPE_OK && listener_fd < 0) {
+        err = TRP_EXPLAIN(TROUPE_ERR_LIMIT, "no descriptors for a process for '%s'", node->name);
+    }
     if (err == TROUPE_OK) {
         err = warden_run(warden, child, listener_fd);
     }
@@ -420,13 +452,7 @@ static void warden_meet_order(struct trp_warden *warden, uint32_t node_index, in
         warden_bury(warden, child, &exit);
         return;
     }
-    warden_watch(warden, child->ops->end_fd(child->self, child->carrier));
-    warden_watch(warden, child->leash_fd);
-    for (int i = 0; i < 2; i++) {
-        if (child->streams[i].fd >= 0) {
-            warden_watch(warden, child->streams[i].fd);
-        }
-    }
+    warden_watch_child(warden, child);
 }
 
 static void warden_meet_orders(struct trp_warden *warden)
@@ -469,7 +495,7 @@ static void warden_meet_notes(struct trp_warden *warden, struct warden_child *ch
     int listener_fd = -1;
     bool closed = false;
     while (most-- > 0 && warden_receive(child->leash_fd, &note, &listener_fd, &closed)) {
-        if (note.word == WARDEN_SPAWN && listener_fd >= 0) {
+        if (note.word == WARDEN_SPAWN) { // its listener is -1 where there is no descriptor for it
             warden_meet_order(warden, note.number, listener_fd);
         } else if (note.word == WARDEN_POKE) {
             trp_warden_poke(warden->system, note.number);
@@ -508,6 +534,17 @@ static void warden_tell_verdict(const struct warden_child *child, struct troupe_
     }
 }
 
+/** Say of a process that ended for want of memory that this is why. */
+static void warden_explain_lack(const struct warden_child *child, struct troupe_exit *exit)
+{
+    if (atomic_load_explicit(&child->node->lacks_memory, memory_order_acquire)) {
+        *exit = (struct troupe_exit){
+            .reason = TROUPE_EXIT_OUT_OF_MEMORY,
+            .text = "its process had no memory for what it is to carry",
+        };
+    }
+}
+
 /** Meet what a descriptor of a child's says. @return false: it is none of this child's. */
 static bool warden_meet_child(struct trp_warden *warden, struct warden_child *child, int fd)
 {
@@ -525,6 +562,7 @@ static bool warden_meet_child(struct trp_warden *warden, struct warden_child *ch
         child->ops->reap(child->self, carrier, &exit);
         warden_explain_early_exit(child, &exit);
         warden_tell_verdict(child, &exit);
+        warden_explain_lack(child, &exit);
         warden_bury(warden, child, &exit);
         return true;
     }
@@ -586,6 +624,16 @@ static bool warden_is_stopping(struct trp_warden *warden)
     return stopping;
 }
 
+/** Try again to watch whom there was no memory to watch. */
+static void warden_watch_again(const struct trp_warden *warden)
+{
+    for (struct warden_child *child = warden->children; child != NULL; child = child->next) {
+        if (!child->is_watched && child->carrier != NULL) {
+            warden_watch_child(warden, child);
+        }
+    }
+}
+
 static void *warden_main(void *data)
 {
     struct trp_warden *warden = data;
@@ -604,6 +652,7 @@ static void *warden_main(void *data)
             warden_meet_event(warden, events[i].data.fd);
         }
         trp_watchdog_look(warden->system, &watchdog);
+        warden_watch_again(warden);
         if (is_first) {
             trp_system_sweep(warden->system);
         }
@@ -640,10 +689,10 @@ static enum troupe_err warden_new(troupe_system_t *system, int leash_fd)
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     bool made = warden->epoll_fd >= 0 && warden->wake_fd >= 0;
     if (made) {
-        warden_watch(warden, warden->wake_fd);
-        if (leash_fd >= 0) {
-            warden_watch(warden, leash_fd);
-        }
+        made = warden_watch(warden, warden->wake_fd) &&
+               (leash_fd < 0 || warden_watch(warden, leash_fd));
+    }
+    if (made) {
         made = pthread_create(&warden->thread, NULL, warden_main, warden) == 0;
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -700,8 +749,9 @@ void trp_warden_spawn(troupe_system_t *system, uint32_t node_index, int listener
         return;
     }
     struct warden_order *order = NULL;
+    uint64_t since_ns = 0;
     while ((order = malloc(sizeof(*order))) == NULL) {
-        (void)sched_yield(); // the actor was accepted already
+        trp_memory_wait(&since_ns); // the actor was accepted already
     }
     *order = (struct warden_order){.node_index = node_index, .listener_fd = listener_fd};
     (void)pthread_mutex_lock(&warden->lock);

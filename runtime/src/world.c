@@ -42,8 +42,7 @@ void trp_world_fini(struct trp_world *world)
     (void)pthread_mutex_destroy(&world->lock);
 }
 
-/** Make sure the row has memory. @return it, or NULL without. */
-static struct trp_actor *world_make_row(struct trp_world *world, uint32_t index)
+struct trp_actor *trp_world_make_row(struct trp_world *world, uint32_t index)
 {
     uint32_t place = index + (1u << TRP_SEGMENT_FIRST_BITS);
     uint32_t bits = 31 - (uint32_t)__builtin_clz(place);
@@ -64,12 +63,12 @@ struct trp_actor *trp_world_add(struct trp_world *world, uint32_t *out_index)
         world->free_row = actor->next;
     } else {
         index = atomic_load_explicit(world->row_count, memory_order_relaxed);
-        if (index >= UINT32_MAX / 2 || world_make_row(world, index) == NULL) {
+        if (index >= UINT32_MAX / 2 || trp_world_make_row(world, index) == NULL) {
             return NULL;
         }
         // Another executor may reserve a row at this moment: then this one got the next.
         index = atomic_fetch_add_explicit(world->row_count, 1, memory_order_relaxed);
-        actor = world_make_row(world, index);
+        actor = trp_world_make_row(world, index);
         if (actor == NULL) {
             return NULL;
         }
@@ -133,7 +132,7 @@ static uint32_t world_reserved(struct trp_world *world, uint32_t index)
 
 struct trp_actor *trp_world_claim(struct trp_world *world, uint32_t index, uint32_t generation)
 {
-    struct trp_actor *actor = world_make_row(world, index);
+    struct trp_actor *actor = trp_world_make_row(world, index);
     if (actor == NULL || actor->life != TRP_LIFE_FREE) {
         return NULL;
     }
@@ -159,8 +158,9 @@ bool trp_world_awaits(struct trp_world *world, uint32_t index, uint32_t generati
     if (generation == 0 || (reserved != generation && !foreign)) {
         return false;
     }
-    const struct trp_actor *actor = world_make_row(world, index);
-    return actor != NULL && actor->generation < generation;
+    const struct trp_actor *actor = trp_world_try_row(world, index);
+    return actor == NULL ||
+           actor->generation < generation; // a row without memory had no tenant yet
 }
 
 bool trp_world_knew(const struct trp_world *world, uint32_t index, uint32_t generation)

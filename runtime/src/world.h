@@ -142,6 +142,9 @@ static inline struct trp_actor *trp_world_find(
                                                                                             : NULL;
 }
 
+/** Make sure that a row has memory. @return it, or NULL without. */
+struct trp_actor *trp_world_make_row(struct trp_world *world, uint32_t index);
+
 /**
  * Give out a row for an actor that the owner starts; it is STARTING.
  *
