@@ -171,7 +171,7 @@ struct trp_node {
     bool dedicated;
     _Atomic int32_t pid;                  // once it runs
     char verdict[TROUPE_EXIT_TEXT_BYTES]; // why it ends itself by force; "": it does not
-    _Atomic bool lacks_memory; // and it ended for that
+    _Atomic bool lacks_memory;            // and it ended for that
     char name[TRP_NODE_NAME_BYTES];
     char backend[TRP_NODE_BACKEND_BYTES];
     char limits[TRP_NODE_LIMITS_BYTES]; // in words

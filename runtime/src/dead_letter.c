@@ -45,8 +45,7 @@ enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failur
         troupe_dead_reason_text((enum troupe_dead_reason)failure->reason));
 }
 
-/** Tell an asker that its ask found nobody, and why. */
-static void dead_letter_fail_ask(struct troupe_executor *executor, const struct trp_dead *dead)
+void trp_dead_letter_fail_ask(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     const struct trp_ask_failure failure = {.reason = dead->reason, .type = dead->type};
     const struct trp_letter letter = {
@@ -173,7 +172,7 @@ void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *de
     trp_count(&dead->ledger->dead[dead->reason], dead->count == 0 ? 1 : dead->count);
     trp_dead_log_write(executor, dead, dead_letter_toll(executor, dead));
     if (dead->ask != 0) {
-        dead_letter_fail_ask(executor, dead);
+        trp_dead_letter_fail_ask(executor, dead);
     }
     if (atomic_load_explicit(&executor->system->board->subscriber_count, memory_order_relaxed) >
         0) {

@@ -369,6 +369,33 @@ static bool ends_note(
     return true;
 }
 
+/** @return whether the process of somebody who asks for a link died: his LINK waited here for a START. */
+static bool ends_is_dead(troupe_system_t *system, troupe_ref_t peer)
+{
+    trp_board_lock(system->board);
+    const struct trp_seat *seat = trp_board_find_seat(system->board, peer.executor);
+    bool is_dead = seat == NULL || trp_seat_state(seat) == TRP_SEAT_DEAD;
+    trp_board_unlock(system->board);
+    return is_dead;
+}
+
+/** Note a link that a peer wants. Its end may have been met already. @return as ends_note() */
+static bool ends_note_link(struct troupe_executor *executor, const struct trp_item *item)
+{
+    troupe_ref_t peer = ends_sender(item);
+    if (!ends_note(executor, item, TRP_WATCH_LINK, 0)) {
+        return false;
+    }
+    if (peer.node != executor->node && ends_is_dead(executor->system, peer)) {
+        struct troupe_exit exit;
+        ends_recall(executor->system, peer, &exit);
+        troupe_ref_t self =
+            trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation);
+        ends_send_last(executor, peer, self, 0, &exit);
+    }
+    return true;
+}
+
 static void ends_forget(
     struct troupe_executor *executor,
     const struct trp_item *item,
@@ -417,11 +444,9 @@ void trp_ends_meet(struct troupe_executor *executor, const struct trp_item *item
     switch ((enum ends_signal)item->envelope->type) {
     case ENDS_WATCH:
     case ENDS_LINK:
-        if (!ends_note(
-                executor,
-                item,
-                item->envelope->type == ENDS_LINK ? TRP_WATCH_LINK : TRP_WATCH_HELD,
-                number)) {
+        if (item->envelope->type == ENDS_LINK
+                ? !ends_note_link(executor, item)
+                : !ends_note(executor, item, TRP_WATCH_HELD, number)) {
             trp_world_recall_exit(
                 &executor->world, item->envelope->to_index, item->envelope->to_generation, &exit);
             trp_ends_refuse(executor, item, &exit);

@@ -324,6 +324,9 @@ struct trp_ask_failure {
 /** Count a dead letter, log it, tell the subscribers, and fail its ask. */
 void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead);
 
+/** Tell an asker that its ask found nobody, and why. */
+void trp_dead_letter_fail_ask(struct troupe_executor *executor, const struct trp_dead *dead);
+
 /**
  * Print who that is, with a blank in front: " 'ping'", or " on 'ecs'" where no more is known than whose
  * executor it is or was on; "" where not even that is.

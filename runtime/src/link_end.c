@@ -194,14 +194,18 @@ static void link_meet_dead_sender(struct troupe_executor *executor, struct trp_l
     link_close_in(executor, link);
 }
 
-/** Make dead letters of the messages of a frame that were not done with. */
+/**
+ * Make dead letters of the messages of a frame that were not done with. The last one that was may have been
+ * in hand when its receiver died: nobody will answer it.
+ */
 static void link_bury_frame(
     struct troupe_executor *executor,
     struct trp_link *link,
     const uint8_t *bytes,
     size_t size,
     uint64_t first_sequence,
-    uint64_t done)
+    uint64_t done,
+    bool in_hand)
 {
     struct trp_header header;
     struct trp_cursor cursor;
@@ -236,9 +240,11 @@ static void link_bury_frame(
             .body_bytes = item.given != NULL ? item.given->bytes : item.body_bytes,
             .ask = item.kind == TRP_KIND_USER ? item.ask : 0,
         };
-        for (uint32_t i = 0; i < item.count; i++) {
-            if (sequence++ >= done) {
+        for (uint32_t i = 0; i < item.count; i++, sequence++) {
+            if (sequence >= done) {
                 trp_dead_letter(executor, &dead);
+            } else if (in_hand && sequence + 1 == done && dead.ask != 0) {
+                trp_dead_letter_fail_ask(executor, &dead);
             }
         }
     }
@@ -249,7 +255,8 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
 {
     struct trp_ledger *ledger = link->ledger;
     uint32_t index = trp_board_ledger_index(executor->system->board, ledger);
-    trp_count(&ledger->unknown, trp_seat_holds(link->seat, index, ledger) ? 1 : 0);
+    bool in_hand = trp_seat_holds(link->seat, index, ledger);
+    trp_count(&ledger->unknown, in_hand ? 1 : 0);
     uint64_t done = trp_ledger_done(ledger);
     link->out_open = false; // dead letters that are posted meanwhile find it gone
     link_remove_dirty(executor, link);
@@ -257,13 +264,13 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
     for (struct trp_kept *kept = link->kept_first; kept != NULL; kept = kept->next) {
         size_t size = 0;
         const uint8_t *bytes = trp_parcel_bytes(&kept->frame, &size);
-        link_bury_frame(executor, link, bytes, size, kept->first_sequence, done);
+        link_bury_frame(executor, link, bytes, size, kept->first_sequence, done, in_hand);
     }
     struct trp_outframe *frame = &link->frame;
     if (frame->used != 0) {
         trp_link_write_header(executor, link, TRP_LANE_USER, 0, frame);
         uint64_t first = trp_counted(&ledger->accepted) - frame->count;
-        link_bury_frame(executor, link, frame->bytes, frame->used, first, done);
+        link_bury_frame(executor, link, frame->bytes, frame->used, first, done, in_hand);
         trp_link_clear_frame(frame);
     }
     while (link->given_count > 0) {

@@ -97,7 +97,7 @@ enum troupe_err troupe_ask_and_wait(
         return err;
     }
     struct trp_ask *ask = trp_asks_find(&executor->asks, number);
-    TRP_CHECK(ask != NULL);
+    TRP_CHECK(ask != NULL && actor != NULL); // or it would have been refused
     ask->to = letter->to;
     ask->behalf = ctx->behalf;
     actor->wait = (uint32_t)number;
