@@ -46,8 +46,10 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
         return;
     }
     uint64_t since_ns = 0;
-    while (trp_link_flush(executor, link), link->frame.used != 0) {
+    trp_link_flush(executor, link);
+    while (link->frame.used != 0) {
         trp_memory_wait(&since_ns);
+        trp_link_flush(executor, link);
     }
     link_remove_dirty(executor, link);
     trp_link_return_all(link);
@@ -194,6 +196,27 @@ static void link_meet_dead_sender(struct troupe_executor *executor, struct trp_l
     link_close_in(executor, link);
 }
 
+/** What is known of the messages of an item that nobody will receive. */
+static struct trp_dead link_dead_of(const struct trp_link *link, const struct trp_item *item)
+{
+    const struct trp_envelope *envelope = item->envelope;
+    return (struct trp_dead){
+        .ledger = link->ledger,
+        .to = {link->seat->node, link->peer_id, envelope->to_index, envelope->to_generation},
+        .from =
+            {
+                item->sender_node,
+                item->sender_executor,
+                envelope->from_index,
+                envelope->from_generation,
+            },
+        .type = envelope->type,
+        .reason = link->seat->failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_PEER_DOWN,
+        .body_bytes = item->given != NULL ? item->given->bytes : item->body_bytes,
+        .ask = item->kind == TRP_KIND_USER ? item->ask : 0,
+    };
+}
+
 /**
  * Make dead letters of the messages of a frame that were not done with. The last one that was may have been
  * in hand when its receiver died: nobody will answer it.
@@ -219,27 +242,7 @@ static void link_bury_frame(
         if (!trp_kind_is_counted(item.kind)) {
             continue;
         }
-        const struct trp_dead dead = {
-            .ledger = link->ledger,
-            .to =
-                {
-                    link->seat->node,
-                    link->peer_id,
-                    item.envelope->to_index,
-                    item.envelope->to_generation,
-                },
-            .from =
-                {
-                    item.sender_node,
-                    item.sender_executor,
-                    item.envelope->from_index,
-                    item.envelope->from_generation,
-                },
-            .type = item.envelope->type,
-            .reason = link->seat->failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_PEER_DOWN,
-            .body_bytes = item.given != NULL ? item.given->bytes : item.body_bytes,
-            .ask = item.kind == TRP_KIND_USER ? item.ask : 0,
-        };
+        const struct trp_dead dead = link_dead_of(link, &item);
         for (uint32_t i = 0; i < item.count; i++, sequence++) {
             if (sequence >= done) {
                 trp_dead_letter(executor, &dead);
