@@ -21,6 +21,9 @@ enum {
     JUDGE,     // ask of the judge; answered by FAIR
     FAIR,      // nothing
     ENOUGH,    // from the judge to a presser
+    INSIST,    // to the stubborn: troupe_ref_t, to whom it sends
+    RETRY,     // from the stubborn to itself
+    DONE,      // from the stubborn to the scenario
 };
 
 enum { BOUND = 32 };
@@ -486,4 +489,54 @@ BACKEND_TEST(bounds, two_senders_that_press_both_make_progress)
     fixture_close(&fixture);
 }
 
-SUBJECTS(&fixture_slow, &asker, &presser, &judge);
+/* The stubborn pays no heed to ROOMs: it tries again and again. --------------------------------- */
+
+struct stubborn {
+    troupe_ref_t scenario;
+    troupe_ref_t to;
+    uint32_t accepted;
+};
+
+enum { INSIST_MESSAGES = 4 * BOUND };
+
+static void stubborn_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct stubborn *stubborn = state;
+    if (troupe_message_type(message) == INSIST) {
+        stubborn->scenario = troupe_message_sender(message);
+        stubborn->to = *TROUPE_BODY(message, troupe_ref_t);
+    } else if (troupe_message_type(message) != RETRY) {
+        return;
+    }
+    enum troupe_err err = TROUPE_OK;
+    while (stubborn->accepted < INSIST_MESSAGES && err == TROUPE_OK) {
+        err = troupe_send(ctx, stubborn->to, FIXTURE_DROP, NULL, 0);
+        MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
+        stubborn->accepted += err == TROUPE_OK;
+    }
+    if (stubborn->accepted == INSIST_MESSAGES) {
+        MUST(troupe_send(ctx, stubborn->scenario, DONE, NULL, 0));
+    } else if (troupe_send(ctx, troupe_self(ctx), RETRY, NULL, 0) != TROUPE_OK) {
+        const struct troupe_letter retry = {.to = troupe_self(ctx), .type = RETRY};
+        MUST(troupe_send_after(ctx, 1, &retry, NULL)); // its own mailbox is full, too
+    }
+}
+
+static const struct troupe_behaviour stubborn = {
+    .name = "stubborn", .state_bytes = sizeof(struct stubborn), .receive = stubborn_receive};
+
+BACKEND_TEST(bounds, who_tries_again_without_heed_to_rooms_has_room_too)
+{
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow, &stubborn));
+    troupe_ref_t slow = fixture_spawn(fixture, &fixture_slow);
+    troupe_ref_t ref = fixture_spawn(fixture, &stubborn);
+
+    fixture_tell(fixture, ref, INSIST, &slow, sizeof(slow));
+
+    (void)fixture_hear(fixture, DONE);
+    while (fixture_count(fixture, slow) < INSIST_MESSAGES) { // what was asked may overtake the rest
+    }
+    fixture_close(&fixture);
+}
+
+SUBJECTS(&fixture_slow, &asker, &presser, &judge, &stubborn);
