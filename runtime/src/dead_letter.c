@@ -2,7 +2,6 @@
 #include "system.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *troupe_dead_reason_text(enum troupe_dead_reason reason)
