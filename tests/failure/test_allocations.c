@@ -10,6 +10,7 @@
  * In runs that are about the process of an actor it is that one whose memory is on ration.
  */
 // ctest: timeout 120
+#include "support/audit.h"
 #include "support/child.h"
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -290,6 +291,43 @@ static void host_receive(troupe_context_t *ctx, void *state, const troupe_messag
 static const struct troupe_behaviour host = {
     .name = "host", .state_bytes = sizeof(struct host_state), .receive = host_receive};
 
+/* The waiter: waits for an answer while its mail waits for it; linked to who answers. --------------- */
+
+static void waiter_answered(
+    troupe_context_t *ctx,
+    void *state,
+    uint64_t tag,
+    enum troupe_err err,
+    const troupe_message_t *answer)
+{
+    (void)ctx, (void)state, (void)tag, (void)answer;
+    (void)BEAR(err);
+}
+
+static void waiter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    if (troupe_message_type(message) != MEET) {
+        return;
+    }
+    const troupe_ref_t *peer = TROUPE_BODY(message, troupe_ref_t);
+    const uint64_t number = 1;
+    const struct troupe_letter letter = {
+        .to = *peer,
+        .type = SAY,
+        .body = &number,
+        .body_bytes = sizeof(number),
+        .ttl_ns = RUN_SECONDS * MEASURE_SECOND_NS,
+    };
+    troupe_trap_exit(ctx, true);
+    (void)BEAR(troupe_link(ctx, *peer));
+    (void)BEAR(troupe_monitor_executor(ctx, *peer, NULL));
+    (void)BEAR(
+        troupe_ask_and_wait(ctx, &letter, SHORT_MS * MEASURE_MS_NS, waiter_answered, number));
+}
+
+static const struct troupe_behaviour waiter = {.name = "waiter", .receive = waiter_receive};
+
 /* Programs. ------------------------------------------------------------------------------------- */
 
 /** The counters of a system that has stopped. @return the exit status that they mean. */
@@ -297,8 +335,7 @@ static int audit(troupe_system_t *system)
 {
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    bool closes = stats.accepted == stats.handled + stats.dead + stats.unknown &&
-                  stats.ledger_gaps == 0 && stats.frames_undecodable == 0 &&
+    bool closes = audit_closes(system) && stats.ledger_gaps == 0 && stats.frames_undecodable == 0 &&
                   stats.actors_started >= stats.actors_ended &&
                   stats.executors_started == stats.executors_ended;
     if (!closes) {
@@ -323,7 +360,7 @@ static int run_to_end(troupe_system_t *system)
 static enum troupe_err new_system(troupe_system_t **out_system)
 {
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&host, &guest),
+        .behaviours = TROUPE_BEHAVIOURS(&host, &guest, &waiter),
         .place = (const char *const[]){"never=thread:2", NULL},
         .limit = (const char *const[]){"never=files:300", NULL},
         .mailbox_messages = GUEST_MAILBOX,
@@ -370,6 +407,38 @@ static int play_ring(const struct run *run)
     }
     for (size_t i = 0; i < count; i++) {
         (void)BEAR(troupe_send(ctx, refs[i], MEET, refs, count * sizeof(refs[0])));
+    }
+    troupe_system_stop(system); // after what is on its way
+    return run_to_end(system);
+}
+
+/** Spawn one for play_wait(). @return whether it could. */
+static bool spawn_at(
+    troupe_context_t *ctx,
+    const struct troupe_behaviour *behaviour,
+    const char *place,
+    troupe_ref_t *out_ref)
+{
+    const struct troupe_spawn_options options = {
+        .behaviour = behaviour, .name = behaviour->name, .place = place};
+    return BEAR(troupe_spawn(ctx, &options, out_ref));
+}
+
+/** Mail waits for who waits. */
+static int play_wait(const struct run *run)
+{
+    troupe_system_t *system = NULL;
+    if (!BEAR(new_system(&system))) {
+        return 0;
+    }
+    troupe_context_t *ctx = troupe_system_context(system);
+    troupe_ref_t to = TROUPE_REF_NONE;
+    troupe_ref_t peer = TROUPE_REF_NONE;
+    if (spawn_at(ctx, &guest, run->place, &peer) && spawn_at(ctx, &waiter, run->place, &to)) {
+        (void)BEAR(troupe_send(ctx, to, MEET, &peer, sizeof(peer)));
+        for (uint64_t i = 0; i < 10; i++) {
+            (void)BEAR(troupe_send(ctx, to, NUMBER, &i, sizeof(i)));
+        }
     }
     troupe_system_stop(system); // after what is on its way
     return run_to_end(system);
@@ -622,9 +691,11 @@ ALLOCATIONS_TEST(of_a_process, .play = play_host, .place = "process", .in_child 
 ALLOCATIONS_TEST(of_a_pool_of_processes, .play = play_host, .place = "process:2", .in_child = true)
 ALLOCATIONS_TEST(of_many_links, .play = play_ring, .place = "thread")
 ALLOCATIONS_TEST(of_links_between_processes, .play = play_ring, .place = "process")
+ALLOCATIONS_TEST(of_who_waits, .play = play_wait, .place = "thread")
+ALLOCATIONS_TEST(of_who_waits_in_a_process, .play = play_wait, .place = "process", .in_child = true)
 ALLOCATIONS_TEST(of_a_port, .play = play_port, .place = "thread")
 ALLOCATIONS_TEST(of_a_port_to_a_process, .play = play_port, .place = "process")
 ALLOCATIONS_TEST(of_the_main_program, .play = play_main, .place = "a launch file")
 ALLOCATIONS_TEST(of_a_launch_that_is_printed, .play = play_dump, .place = "a launch file")
 
-SUBJECTS(&host, &guest);
+SUBJECTS(&host, &guest, &waiter);

@@ -12,6 +12,7 @@
  * calls at random, as the seed says: 20 such trials, or as many as TROUPE_FAULTS says.
  */
 // ctest: timeout 120
+#include "support/audit.h"
 #include "support/child.h"
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -249,10 +250,7 @@ static int endure(void *data)
     MUST(troupe_run(system));
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    if (stats.accepted != stats.handled + stats.dead + stats.unknown || stats.ledger_gaps != 0) {
-        troupe_system_print_stats(system, stderr);
-        return 1;
-    }
+    MUST_BE(audit_closes(system) && stats.ledger_gaps == 0);
     MUST(troupe_system_destroy(&system));
     return 0;
 }
