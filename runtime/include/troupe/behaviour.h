@@ -21,7 +21,7 @@ enum troupe_exit_reason {
     TROUPE_EXIT_ERROR = 2,    /**< It stopped itself with troupe_fail(). */
     TROUPE_EXIT_KILLED = 3,   /**< It was killed: by troupe_kill(), or its process by SIGKILL. */
     TROUPE_EXIT_CRASHED = 4,  /**< Its process crashed; the code is the signal. */
-    TROUPE_EXIT_OUT_OF_MEMORY = 5, /**< There was no memory to start it. */
+    TROUPE_EXIT_OUT_OF_MEMORY = 5, /**< No memory to start it, or for its process to go on. */
     TROUPE_EXIT_INIT_FAILED = 6,   /**< Its `init` returned an error; the code is that error. */
     TROUPE_EXIT_NODE_LOST = 7,     /**< Its node is out of reach. */
     TROUPE_EXIT_UNKNOWN = 8,       /**< It was gone before anybody asked, and nothing says how. */
