@@ -142,6 +142,24 @@ static troupe_ref_t ends_self(const troupe_context_t *ctx, const struct troupe_e
     return trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation);
 }
 
+/** Have the way to itself open, by which an end comes when a process dies and no descriptor is free. */
+static enum troupe_err ends_open_loop(struct troupe_executor *executor)
+{
+    if (executor->mailbox.loop_in != NULL || trp_executor_mails_itself(executor)) {
+        return TROUPE_OK;
+    }
+    if (!trp_system_has_descriptors(0)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT,
+            "fewer than %d descriptors are free: executor %u could not tell itself of an end; "
+            "close "
+            "some, or raise the limit of open files",
+            TRP_DESCRIPTORS_FREE_MIN,
+            executor->id);
+    }
+    return trp_mailbox_open_loop(&executor->mailbox);
+}
+
 /** Note a watch or a link of the running actor, and ask the peer for it. */
 static enum troupe_err ends_ask(
     troupe_context_t *ctx, troupe_ref_t peer, bool is_link, troupe_monitor_t *out_monitor)
@@ -149,8 +167,9 @@ static enum troupe_err ends_ask(
     struct troupe_executor *executor = trp_executor_of(ctx);
     troupe_ref_t self = ends_self(ctx, executor);
     enum troupe_err err = troupe_ref_is_some(peer) ? ends_reach(executor, peer) : TROUPE_ERR_NOENT;
-    if (err != TROUPE_OK && err != TROUPE_ERR_NOENT) {
-        return err;
+    enum troupe_err loop_err = ends_open_loop(executor);
+    if (loop_err != TROUPE_OK || (err != TROUPE_OK && err != TROUPE_ERR_NOENT)) {
+        return loop_err != TROUPE_OK ? loop_err : err;
     }
     const struct trp_watch like = {
         .side = is_link ? TRP_WATCH_LINK : TRP_WATCH_HOLDS,
@@ -386,6 +405,7 @@ static bool ends_note_link(struct troupe_executor *executor, const struct trp_it
     if (!ends_note(executor, item, TRP_WATCH_LINK, 0)) {
         return false;
     }
+    (void)ends_open_loop(executor); // without a descriptor now, there may be one when it is needed
     if (peer.node != executor->node && ends_is_dead(executor->system, peer)) {
         struct troupe_exit exit;
         ends_recall(executor->system, peer, &exit);
