@@ -131,8 +131,7 @@ struct chaos_life {
     uint32_t slot;
     pid_t pid; // 0: it is not ready yet
     enum chaos_way way;
-    uint64_t due_ns;   // when who is stopped is to be killed; 0: it was, or need not be
-    uint64_t ended_ns; // when it was given the last signal
+    uint64_t ended_ns; // when it was given the last signal, or is to be
     uint64_t told_ns;  // when the keeper heard of it
     uint32_t told;
     struct troupe_exit exit;
@@ -177,8 +176,14 @@ bool chaos_keeper_is_due(struct chaos_keeper *keeper);
 /** @return whether all are there, know of each other, and are as it is wanted. */
 bool chaos_keeper_is_settled(struct chaos_keeper *keeper);
 
+/** @return whether a talker, as it says, still has to be told of an end. */
+bool chaos_keeper_is_untold(struct chaos_keeper *keeper, uint32_t slot);
+
 /** Compare what the reports say with the lives. */
 void chaos_keeper_check(struct chaos_keeper *keeper);
+
+/** Say how far the keeper is with each slot. */
+void chaos_keeper_print(struct chaos_keeper *keeper);
 
 /** Say what is not as it should be. */
 __attribute__((format(printf, 2, 3))) void chaos_flaw(

@@ -155,8 +155,15 @@ static void keeper_on_report(
     }
     const struct chaos_report *report = TROUPE_BODY(answer, struct chaos_report);
     seat->state = (uint32_t)(tag % 4);
-    if (report != NULL) {
-        seat->report = *report;
+    if (report == NULL) {
+        return;
+    }
+    seat->report = *report;
+    for (uint32_t i = 0; i < CHAOS_WATCHES; i++) {
+        const struct chaos_watch *watch = &report->watches[i];
+        bool is_new = watch->told > 0 && watch->is_reported == 0;
+        keeper->told += is_new;
+        keeper->told_unknown += is_new && watch->reason == TROUPE_EXIT_UNKNOWN;
     }
 }
 
@@ -227,7 +234,8 @@ static void keeper_meet_down(
     life->told++;
     life->told_ns = chaos_now_ns();
     life->exit = down->exit;
-    if (life->ended_ns == 0 || !is_exit_of(life->way, down->exit.reason, down->exit.code)) {
+    if (life->ended_ns == 0 || life->told_ns < life->ended_ns ||
+        !is_exit_of(life->way, down->exit.reason, down->exit.code)) {
         chaos_flaw(
             keeper,
             "executor %u (process %d), way %d: told '%s', code %d, '%s'",
@@ -306,31 +314,42 @@ const struct troupe_behaviour chaos_keeper = {
 
 /* Comparing. ----------------------------------------------------------------------------------- */
 
+/** @return whether a talker still has to be told of an end. */
+static bool is_untold(struct chaos_keeper *keeper, const struct chaos_watch *watch)
+{
+    const struct chaos_life *life = keeper_find(keeper, watch->actor);
+    bool is_sure = watch->is_passive == 0 || watch->is_firm != 0;
+    return watch->told == 0 && is_sure && life != NULL && life->told_ns > keeper->checked_ns;
+}
+
+bool chaos_keeper_is_untold(struct chaos_keeper *keeper, uint32_t slot)
+{
+    const struct chaos_watch *watches = keeper->seats[slot].report.watches;
+    for (uint32_t i = 0; i < CHAOS_WATCHES; i++) {
+        if (troupe_ref_is_some(watches[i].actor) && is_untold(keeper, &watches[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /** Compare what a talker was told of an end with what is so. */
 static void check_watch(struct chaos_keeper *keeper, uint32_t slot, const struct chaos_watch *watch)
 {
     const struct chaos_life *life = keeper_find(keeper, watch->actor);
-    bool ended = life != NULL && life->told > 0;
-    bool must = ended && (watch->is_passive == 0 ||
-                          (watch->is_firm != 0 && life->told_ns > keeper->checked_ns));
-    if (life == NULL || watch->told > (ended ? 1 : 0) || watch->told < (must ? 1 : 0)) {
+    if (life == NULL || watch->told > life->told) {
         chaos_flaw(
             keeper,
-            "slot %u was told %u times of executor %u, slot %u, which %s",
+            "slot %u was told %u times of executor %u, which %s",
             (unsigned)slot,
             (unsigned)watch->told,
             (unsigned)watch->actor.executor,
-            life == NULL ? 99 : (unsigned)life->slot,
-            ended ? "has ended" : "lives");
-        return;
-    }
-    if (watch->told == 0 || watch->is_reported != 0) {
-        return;
-    }
-    keeper->told++;
-    if (watch->reason == TROUPE_EXIT_UNKNOWN) {
-        keeper->told_unknown++;
-    } else if (!is_exit_of(life->way, watch->reason, watch->code)) {
+            life == NULL     ? "nobody knows"
+            : life->told > 0 ? "has ended"
+                             : "lives");
+    } else if (
+        watch->told > 0 && watch->reason != TROUPE_EXIT_UNKNOWN &&
+        !is_exit_of(life->way, watch->reason, watch->code)) {
         chaos_flaw(
             keeper,
             "slot %u was told '%s', code %d, of a way %d",
@@ -362,4 +381,28 @@ void chaos_keeper_check(struct chaos_keeper *keeper)
         }
     }
     keeper->checked_ns = chaos_now_ns();
+}
+
+void chaos_keeper_print(struct chaos_keeper *keeper)
+{
+    for (uint32_t slot = 0; keeper->life_count > 0 && slot < CHAOS_TALKERS; slot++) {
+        const struct chaos_seat *seat = &keeper->seats[slot];
+        const struct chaos_life *life = chaos_life_of(keeper, slot);
+        uint32_t unknown = 0;
+        for (uint32_t other = 0; other < CHAOS_TALKERS; other++) {
+            unknown += keeper_owes_news(keeper, slot, other);
+        }
+        (void)fprintf(
+            keeper->say,
+            "slot %u: executor %u, process %d, way %d, told %u, state %u of %d%s, knows not %u\n",
+            (unsigned)slot,
+            (unsigned)life->ref.executor,
+            (int)life->pid,
+            (int)life->way,
+            (unsigned)life->told,
+            (unsigned)seat->state,
+            (int)keeper->want,
+            seat->asked ? ", asked" : "",
+            (unsigned)unknown);
+    }
 }
