@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -13,7 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SEAT_PROBES = 256 };
+enum {
+    SEAT_PROBES = 256,
+    LOCK_LOOK_NS = 100000000, // how often who waits for the lock looks who has it
+    LOCK_LOOKS = 30,          // that find the same one stopped
+};
 
 /** Tells this layout from any other: its size, and the version of the frames. */
 static uint64_t board_magic(void)
@@ -133,16 +140,77 @@ static void board_repair(struct trp_board *board)
     }
 }
 
+/** @return whether a process is a child of this one that was stopped, as by SIGSTOP. */
+static bool board_is_stopped_child(int32_t pid)
+{
+    char path[32];
+    char line[256] = "";
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        (void)!fgets(line, sizeof(line), file);
+        (void)fclose(file);
+    }
+    // "12 (name) T 7 ...": a name may have brackets.
+    const char *behind = strrchr(line, ')');
+    return behind != NULL && strncmp(behind, ") T ", 4) == 0 &&
+           strtol(behind + 4, NULL, 10) == (long)getpid();
+}
+
+/** Wait for the lock for a while. @return as pthread's. */
+static int board_try_lock(struct trp_board *board)
+{
+    struct timespec deadline;
+    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_nsec += LOCK_LOOK_NS;
+    deadline.tv_sec += deadline.tv_nsec / 1000000000;
+    deadline.tv_nsec %= 1000000000;
+    return pthread_mutex_clocklock(&board->lock, CLOCK_MONOTONIC, &deadline);
+}
+
+/** Wait for the lock. In the first process, end who has it and stands still. @return as pthread's. */
+static int board_await_lock(struct trp_board *board)
+{
+    int32_t before = 0; // who was stopped with it when it was last looked
+    int looks = 0;
+    int status = board_try_lock(board);
+    while (status == ETIMEDOUT) {
+        int32_t holder = atomic_load_explicit(&board->lock_holder, memory_order_relaxed);
+        bool stopped =
+            board->first_pid == (int32_t)getpid() && holder != 0 && board_is_stopped_child(holder);
+        // Looks are counted, not time: this process may have been stopped as well.
+        looks = stopped && holder == before ? looks + 1 : 0;
+        before = stopped ? holder : 0;
+        if (looks == LOCK_LOOKS) {
+            (void)fprintf(
+                stderr,
+                "troupe: process %d was stopped where all others wait for it, and did not go on "
+                "for "
+                "3 s: it is killed\n",
+                (int)holder);
+            (void)kill(holder, SIGKILL);
+        }
+        status = board_try_lock(board);
+    }
+    return status;
+}
+
 void trp_board_lock(struct trp_board *board)
 {
-    if (pthread_mutex_lock(&board->lock) == EOWNERDEAD) {
+    int status = pthread_mutex_trylock(&board->lock);
+    if (TRP_UNLIKELY(status == EBUSY)) {
+        status = board_await_lock(board);
+    }
+    if (status == EOWNERDEAD) {
         board_repair(board); // all else changes by one store, or did not
         (void)pthread_mutex_consistent(&board->lock);
     }
+    atomic_store_explicit(&board->lock_holder, (int32_t)getpid(), memory_order_relaxed);
 }
 
 void trp_board_unlock(struct trp_board *board)
 {
+    atomic_store_explicit(&board->lock_holder, 0, memory_order_relaxed);
     (void)pthread_mutex_unlock(&board->lock);
 }
 

@@ -234,6 +234,7 @@ struct trp_sums {
 struct trp_board {
     uint64_t magic; // of this layout
     pthread_mutex_t lock;
+    _Atomic int32_t lock_holder; // the process that has it; 0: none
 
     // Const once the first child runs.
     uint64_t mailbox_messages;
@@ -295,7 +296,10 @@ enum troupe_err trp_board_adopt(int fd, struct trp_board **out_board);
 /** Let go of a board; other processes may go on with it. Does nothing when it is NULL. */
 void trp_board_close(struct trp_board **board_p);
 
-/** Lock it, also when who locked it last died meanwhile. */
+/**
+ * Lock it, also when who locked it last died meanwhile. The first process ends a child that has it and was
+ * stopped (SIGSTOP) for 3 s: all others would stand still with it, and the end of the system, too.
+ */
 void trp_board_lock(struct trp_board *board);
 
 /** Undo trp_board_lock(). */

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,29 @@ Test(board, the_lock_of_a_process_that_died_is_taken_over)
         trp_board_unlock(board);
     }
     cr_expect(trp_board_take_seat(board, 1, 1, 1, "one") != NULL, "and the board works");
+    trp_board_close(&board);
+    (void)close(fd);
+}
+
+Test(board, a_process_that_stands_still_with_the_lock_is_ended, .timeout = 30)
+{
+    struct trp_board *board = NULL;
+    int fd = -1;
+    int status = 0;
+    cr_assert(trp_board_new(&board, &fd) == TROUPE_OK);
+    pid_t pid = fork();
+    cr_assert(pid >= 0);
+    if (pid == 0) {
+        trp_board_lock(board);
+        (void)raise(SIGSTOP);
+        _exit(0);
+    }
+    cr_assert(waitpid(pid, &status, WUNTRACED) == pid);
+    trp_board_lock(board);
+    trp_board_unlock(board);
+    cr_assert(waitpid(pid, &status, 0) == pid);
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    cr_expect(killed, "it did not end by itself");
     trp_board_close(&board);
     (void)close(fd);
 }
