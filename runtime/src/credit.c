@@ -346,6 +346,7 @@ void trp_link_begin_room(struct troupe_executor *executor, uint32_t peer_id)
         link->credit_bytes += link->parked_bytes;
         link->parked_messages = 0;
         link->parked_bytes = 0;
+        link->room_credit = link->credit_messages;
     }
 }
 
@@ -356,6 +357,11 @@ void trp_link_end_room(struct troupe_executor *executor, uint32_t peer_id)
         link->refused_first < link->refused_count) {
         if (link->is_hungry) {
             credit_give_all_back(executor, link); // its WANT will be answered with more
+            return;
+        }
+        if (link->credit_messages == link->room_credit) {
+            // Who sends later than in its notice would else find it parked for the next, round and round.
+            trp_link_send_rooms(executor, link);
             return;
         }
         link->parked_messages += link->credit_messages;

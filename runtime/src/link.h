@@ -96,6 +96,7 @@ struct trp_link {
     int64_t parked_bytes;
     bool room_sent;              // a ROOM is on its way to one of them
     struct trp_refused room_for; // to this one
+    int64_t room_credit;         // what it may spend while it meets that
 
     // In.
     struct trp_seat *in_seat;     // the peer's
