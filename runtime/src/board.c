@@ -185,8 +185,8 @@ static int board_await_lock(struct trp_board *board)
             (void)fprintf(
                 stderr,
                 "troupe: process %d was stopped where all others wait for it, and did not go on "
-                "for "
-                "3 s: it is killed\n",
+                "for 3 s: "
+                "it is killed\n",
                 (int)holder);
             (void)kill(holder, SIGKILL);
         }

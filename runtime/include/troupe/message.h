@@ -29,7 +29,8 @@ enum troupe_notice {
     /**
      * There is room again where a send was refused with ::TROUPE_ERR_FULL. Body: struct troupe_room.
      * Comes once for each receiver that refused, however often it refused until then. Those who
-     * share an executor are told in turn; the room is kept for an actor while it meets the notice.
+     * share an executor are told in turn; the room is kept for an actor while it meets the notice. If it
+     * sends nothing then, what room there is is anybody's.
      */
     TROUPE_MESSAGE_ROOM = 0x7FFFFF01,
 
