@@ -84,11 +84,14 @@ struct fixture_placement {
  * Every placement the suite runs on: backend × transport. A new one is a line above. Builds that look for
  * something else, slower ones, take a few of which each way of travelling is one.
  */
-#if defined(__SANITIZE_ADDRESS__) || defined(NDEBUG)
-#define FIXTURE_PLACEMENTS(ONE, suite, test)     \
-    ONE(suite, test, ecs,        "ecs")          \
-    ONE(suite, test, thread_2,   "thread:2")     \
-    ONE(suite, test, thread_tcp, "thread+tcp")   \
+#if defined(__SANITIZE_ADDRESS__)
+#define FIXTURE_PLACEMENTS(ONE, suite, test)   \
+    ONE(suite, test, ecs,        "ecs")        \
+    ONE(suite, test, thread_tcp, "thread+tcp") \
+    ONE(suite, test, process,    "process")
+#elif defined(NDEBUG)
+#define FIXTURE_PLACEMENTS(ONE, suite, test)   \
+    ONE(suite, test, ecs,        "ecs")        \
     ONE(suite, test, process,    "process")
 #else
 #define FIXTURE_PLACEMENTS(ONE, suite, test)     \
