@@ -217,9 +217,15 @@ static struct trp_dead link_dead_of(const struct trp_link *link, const struct tr
     };
 }
 
+/** How far a receiver came that died. */
+struct link_progress {
+    uint64_t done; // messages of the link
+    bool in_hand;  // the last of them was begun, and what became of it is unknown
+};
+
 /**
- * Make dead letters of the messages of a frame that were not done with. The last one that was may have been
- * in hand when its receiver died: nobody will answer it.
+ * Make dead letters of the messages of a frame that were not done with. One that was in hand is none, but
+ * nobody will answer it.
  */
 static void link_bury_frame(
     struct troupe_executor *executor,
@@ -227,8 +233,7 @@ static void link_bury_frame(
     const uint8_t *bytes,
     size_t size,
     uint64_t first_sequence,
-    uint64_t done,
-    bool in_hand)
+    const struct link_progress *progress)
 {
     struct trp_header header;
     struct trp_cursor cursor;
@@ -244,9 +249,9 @@ static void link_bury_frame(
         }
         const struct trp_dead dead = link_dead_of(link, &item);
         for (uint32_t i = 0; i < item.count; i++, sequence++) {
-            if (sequence >= done) {
+            if (sequence >= progress->done) {
                 trp_dead_letter(executor, &dead);
-            } else if (in_hand && sequence + 1 == done && dead.ask != 0) {
+            } else if (progress->in_hand && sequence + 1 == progress->done && dead.ask != 0) {
                 trp_dead_letter_fail_ask(executor, &dead);
             }
         }
@@ -258,22 +263,22 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
 {
     struct trp_ledger *ledger = link->ledger;
     uint32_t index = trp_board_ledger_index(executor->system->board, ledger);
-    bool in_hand = trp_seat_holds(link->seat, index, ledger);
-    trp_count(&ledger->unknown, in_hand ? 1 : 0);
-    uint64_t done = trp_ledger_done(ledger);
+    struct link_progress progress = {.in_hand = trp_seat_holds(link->seat, index, ledger)};
+    trp_count(&ledger->unknown, progress.in_hand ? 1 : 0);
+    progress.done = trp_ledger_done(ledger);
     link->out_open = false; // dead letters that are posted meanwhile find it gone
     link_remove_dirty(executor, link);
     executor->last_out = executor->last_out == link ? NULL : executor->last_out;
     for (struct trp_kept *kept = link->kept_first; kept != NULL; kept = kept->next) {
         size_t size = 0;
         const uint8_t *bytes = trp_parcel_bytes(&kept->frame, &size);
-        link_bury_frame(executor, link, bytes, size, kept->first_sequence, done, in_hand);
+        link_bury_frame(executor, link, bytes, size, kept->first_sequence, &progress);
     }
     struct trp_outframe *frame = &link->frame;
     if (frame->used != 0) {
         trp_link_write_header(executor, link, TRP_LANE_USER, 0, frame);
         uint64_t first = trp_counted(&ledger->accepted) - frame->count;
-        link_bury_frame(executor, link, frame->bytes, frame->used, first, done, in_hand);
+        link_bury_frame(executor, link, frame->bytes, frame->used, first, &progress);
         trp_link_clear_frame(frame);
     }
     while (link->given_count > 0) {
