@@ -161,11 +161,12 @@ static bool board_is_stopped_child(int32_t pid)
 static int board_try_lock(struct trp_board *board)
 {
     struct timespec deadline;
-    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
+    (void)clock_gettime(
+        CLOCK_REALTIME, &deadline); // of the waits that ThreadSanitizer knows, the only clock
     deadline.tv_nsec += LOCK_LOOK_NS;
     deadline.tv_sec += deadline.tv_nsec / 1000000000;
     deadline.tv_nsec %= 1000000000;
-    return pthread_mutex_clocklock(&board->lock, CLOCK_MONOTONIC, &deadline);
+    return pthread_mutex_timedlock(&board->lock, &deadline);
 }
 
 /** Wait for the lock. In the first process, end who has it and stands still. @return as pthread's. */

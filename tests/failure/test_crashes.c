@@ -47,7 +47,9 @@ static void bomb_receive(troupe_context_t *ctx, void *state, const troupe_messag
     (void)setrlimit(RLIMIT_CORE, &none);
     int how = *TROUPE_BODY(message, int);
     if (how == BY_ADDRESS) {
-        *(volatile int *)(uintptr_t)ADDRESS = 0;
+        volatile uintptr_t address =
+            ADDRESS; // read at run time: the compiler would refuse the constant
+        *(volatile int *)address = 0;
     } else if (how == BY_ABORT) {
         abort();
     } else if (how == BY_STACK) {
