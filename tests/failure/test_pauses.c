@@ -1,3 +1,4 @@
+// ctest: serial
 // ctest: timeout 90
 /*
  * Processes that stand still for 2 s, and go on: nothing is lost, nothing out of order, nobody's end is told.

@@ -1,3 +1,4 @@
+// ctest: serial
 /*
  * Callbacks that run too long are named, once each; where that is asked for, their process is killed, and
  * the end says why. Who was stopped is not accused.
