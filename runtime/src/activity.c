@@ -28,8 +28,7 @@ void trp_activity_look_at_all(struct trp_board *board, uint64_t now_ns)
     uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
         struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        if (state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING) {
+        if (trp_seat_is_there(seat)) {
             (void)trp_activity_look(seat, now_ns);
         }
     }

@@ -112,8 +112,7 @@ static void audit_print_executors(struct audit *audit)
     uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        if (state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING) {
+        if (trp_seat_is_there(seat)) {
             audit_print_living(audit, seat);
         }
     }

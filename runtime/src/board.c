@@ -284,6 +284,19 @@ struct trp_node *trp_board_take_node(struct trp_board *board, const struct trp_s
     return node;
 }
 
+struct trp_node *trp_board_find_node(struct trp_board *board, uint32_t id)
+{
+    for (uint32_t i = 0; i < TRP_BOARD_NODES; i++) {
+        struct trp_node *node =
+            &board->nodes[(id + i) % TRP_BOARD_NODES]; // soon: see where it is taken
+        if (node->id == id &&
+            atomic_load_explicit(&node->state, memory_order_relaxed) != TRP_NODE_FREE) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
 void trp_board_free_node(struct trp_board *board, struct trp_node *node)
 {
     trp_board_lock(board);

@@ -328,6 +328,13 @@ static inline enum trp_seat_state trp_seat_state(const struct trp_seat *seat)
     return (enum trp_seat_state)atomic_load_explicit(&seat->state, memory_order_acquire);
 }
 
+/** @return whether an executor or a port has that seat, and has not ended. @threads any */
+static inline bool trp_seat_is_there(const struct trp_seat *seat)
+{
+    enum trp_seat_state state = trp_seat_state(seat);
+    return state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING;
+}
+
 /**
  * Note that the executor takes a message of @p ledger in its hand. It is done with once the ledger
  * counts one more; until then, should its process die, what became of it is unknown.
@@ -352,6 +359,9 @@ static inline bool trp_seat_holds(
 }
 
 /* Processes. ------------------------------------------------------------------------------------ */
+
+/** @return the process of that number, or NULL. @threads holding the board's lock */
+struct trp_node *trp_board_find_node(struct trp_board *board, uint32_t id);
 
 /** Give out the place of a process to be started for executor @p seat. @return NULL: all are taken. */
 struct trp_node *trp_board_take_node(struct trp_board *board, const struct trp_seat *seat);

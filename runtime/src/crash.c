@@ -180,10 +180,8 @@ static void crash_name_others(const struct trp_board *board)
     uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
     for (uint32_t i = 0; i < high && trp_clock_monotonic(NULL) < deadline_ns; i++) {
         const struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        bool is_there = state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING;
-        if (!is_there || seat == crash_owner->seat || trp_counted(&seat->doing) == 0 ||
-            trp_crash_trace(seat, OTHER_NS) == TRP_TRACE_TOLD) {
+        if (!trp_seat_is_there(seat) || seat == crash_owner->seat ||
+            trp_counted(&seat->doing) == 0 || trp_crash_trace(seat, OTHER_NS) == TRP_TRACE_TOLD) {
             continue;
         }
         struct trp_scribble scribble = {.used = 0};

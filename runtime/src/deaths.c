@@ -16,12 +16,10 @@ static bool deaths_is_over(const struct trp_seat *seat)
 /** Forget a process that was never asked for, since its asker died first. */
 static void deaths_free_node(struct trp_board *board, uint32_t id)
 {
-    for (uint32_t i = 0; i < TRP_BOARD_NODES; i++) {
-        struct trp_node *node = &board->nodes[i];
-        if (node->id == id &&
-            atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_NODE_ASKED) {
-            atomic_store_explicit(&node->state, TRP_NODE_FREE, memory_order_release);
-        }
+    struct trp_node *node = trp_board_find_node(board, id);
+    if (node != NULL &&
+        atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_NODE_ASKED) {
+        atomic_store_explicit(&node->state, TRP_NODE_FREE, memory_order_release);
     }
 }
 

@@ -90,17 +90,13 @@ static void report_take_links(
 }
 
 /** @return the number of a process; 0: it is not known. @threads holding the board's lock */
-static int32_t report_pid(const struct trp_board *board, uint32_t node)
+static int32_t report_pid(struct trp_board *board, uint32_t id)
 {
-    for (uint32_t i = 0; i < TRP_BOARD_NODES;
-         i++) { // its place is the first free one from there on
-        const struct trp_node *at = &board->nodes[(node + i) % TRP_BOARD_NODES];
-        uint32_t state = atomic_load_explicit(&at->state, memory_order_relaxed);
-        if (at->id == node && state != TRP_NODE_FREE) {
-            return atomic_load_explicit(&at->pid, memory_order_relaxed);
-        }
+    const struct trp_node *node = trp_board_find_node(board, id);
+    if (node != NULL) {
+        return atomic_load_explicit(&node->pid, memory_order_relaxed);
     }
-    return node == TRP_NODE_FIRST ? board->first_pid : 0;
+    return id == TRP_NODE_FIRST ? board->first_pid : 0;
 }
 
 /** Copy what is known of an executor. @threads holding the board's lock */
@@ -110,7 +106,7 @@ static void report_take_seat(
     uint64_t now_ns,
     struct report_line *out_line)
 {
-    const struct trp_board *board = system->board;
+    struct trp_board *board = system->board;
     const struct trp_counters *counters = &seat->counters;
     uint64_t ended = trp_counted(&counters->actors_ended);
     uint64_t started = trp_counted(&counters->actors_started);
@@ -138,15 +134,13 @@ static bool report_take(troupe_system_t *system, struct report *out_report)
     trp_board_lock(board);
     uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        enum trp_seat_state state = trp_seat_state(&board->seats[i]);
-        report.count += state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING ? 1 : 0;
+        report.count += trp_seat_is_there(&board->seats[i]) ? 1 : 0;
     }
     report.lines = calloc(report.count + 1, sizeof(*report.lines));
     uint32_t at = 0;
     for (uint32_t i = 0; i < high && report.lines != NULL; i++) {
         struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        if (state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING) {
+        if (trp_seat_is_there(seat)) {
             report_take_seat(system, seat, now_ns, &report.lines[at++]);
         }
     }

@@ -786,18 +786,13 @@ void trp_warden_poke(troupe_system_t *system, uint32_t node)
 }
 
 /** @return whether a process was started for that executor, and ends with it. */
-static bool warden_is_dedicated(struct trp_board *board, uint32_t node, uint32_t executor)
+static bool warden_is_dedicated(struct trp_board *board, uint32_t id, uint32_t executor)
 {
-    bool found = false;
     trp_board_lock(board);
-    for (uint32_t i = 0; i < TRP_BOARD_NODES && !found; i++) {
-        const struct trp_node *at = &board->nodes[i];
-        enum trp_node_state state = atomic_load_explicit(&at->state, memory_order_relaxed);
-        found =
-            state != TRP_NODE_FREE && at->id == node && at->executor == executor && at->dedicated;
-    }
+    const struct trp_node *node = trp_board_find_node(board, id);
+    bool is_dedicated = node != NULL && node->executor == executor && node->dedicated;
     trp_board_unlock(board);
-    return found;
+    return is_dedicated;
 }
 
 void trp_warden_kill(troupe_system_t *system, uint32_t node, uint32_t executor)
