@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "ends.h"
 #include "executor.h"
+#include "held.h"
 #include "link.h"
 #include "memory.h"
 #include "signals.h"
@@ -18,20 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/** When the message of a timer is tried again that could not be sent: 1 ms. */
-#define ALARM_AGAIN_NS UINT64_C(1000000)
-
-/** A message that came before its actor, or is deferred, with its own copy of the body. */
-struct trp_held {
-    struct trp_held *next;
-    struct trp_item item;  // its envelope, body and given body point into this
-    int64_t kept_messages; // room it keeps in the mailbox
-    int64_t kept_bytes;
-    struct trp_envelope envelope;
-    struct trp_given given;
-    _Alignas(8) uint8_t body[];
-};
 
 const char *troupe_exit_reason_text(enum troupe_exit_reason reason)
 {
@@ -60,42 +47,6 @@ const char *troupe_exit_reason_text(enum troupe_exit_reason reason)
 
 /* Messages for nobody. -------------------------------------------------------------------------- */
 
-static troupe_ref_t actor_sender(const struct trp_item *item)
-{
-    if (item->envelope->from_generation == 0) {
-        return TROUPE_REF_NONE;
-    }
-    return (troupe_ref_t){
-        item->sender_node,
-        item->sender_executor,
-        item->envelope->from_index,
-        item->envelope->from_generation,
-    };
-}
-
-static uint64_t actor_item_bytes(const struct trp_item *item)
-{
-    return item->given != NULL ? item->given->bytes : item->body_bytes;
-}
-
-/** Give the credit of messages back, which took some. */
-static void actor_return_credit(
-    struct troupe_executor *executor,
-    struct trp_link *link,
-    const struct trp_item *item,
-    uint32_t count)
-{
-    if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
-        atomic_fetch_add_explicit(
-            &executor->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
-        atomic_fetch_sub_explicit(
-            &link->in_ledger->reserve_messages, (int32_t)count, memory_order_relaxed);
-    } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
-        int64_t bytes = (int64_t)count * (int64_t)actor_item_bytes(item);
-        trp_link_owe(executor, link, count, bytes);
-    }
-}
-
 /** Make dead letters of the last @p count messages of an item. */
 static void actor_bury(
     struct troupe_executor *executor,
@@ -110,10 +61,10 @@ static void actor_bury(
     const struct trp_dead dead = {
         .ledger = link->in_ledger,
         .to = trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation),
-        .from = actor_sender(item),
+        .from = trp_item_sender(item),
         .type = item->envelope->type,
         .reason = reason,
-        .body_bytes = actor_item_bytes(item),
+        .body_bytes = trp_item_bytes(item),
         .ask = item->kind == TRP_KIND_USER ? item->ask : 0,
     };
     for (uint32_t i = 0; i < count; i++) {
@@ -122,133 +73,7 @@ static void actor_bury(
     if (item->given != NULL && item->given->free != NULL) {
         item->given->free(item->given->data, item->given->free_data);
     }
-    actor_return_credit(executor, link, item, count);
-}
-
-/** @return a copy of an item, with its bodies; NULL: no memory, and its messages are counted. */
-static struct trp_held *actor_copy_item(const struct trp_item *item)
-{
-    size_t body_bytes = item->given != NULL ? 0 : trp_pad8(item->body_bytes) * item->count;
-    struct trp_held *held = NULL;
-    uint64_t since_ns = 0;
-    while ((held = malloc(sizeof(*held) + body_bytes)) == NULL) {
-        if (trp_kind_is_counted(item->kind)) {
-            return NULL;
-        }
-        trp_memory_wait(&since_ns); // a STOP, a signal, a notice: nobody would miss it
-    }
-    *held = (struct trp_held){.item = *item, .envelope = *item->envelope};
-    held->item.envelope = &held->envelope;
-    held->item.body = held->body;
-    if (item->given != NULL) {
-        held->given = *item->given;
-        held->item.given = &held->given;
-    } else if (body_bytes != 0) {
-        memcpy(held->body, item->body, body_bytes);
-    }
-    return held;
-}
-
-static void actor_append_held(
-    struct troupe_executor *executor, struct trp_actor *actor, struct trp_held *held)
-{
-    if (actor->held == NULL) {
-        actor->held = held;
-    } else {
-        actor->held_last->next = held;
-    }
-    actor->held_last = held;
-    executor->held_count++;
-}
-
-/**
- * From here on the executor sends a kept item to itself, for the link that brought it may end first.
- *
- * @param deferred  It keeps its room in the mailbox until it is met.
- */
-static void actor_adopt_held(
-    struct troupe_executor *executor, struct trp_link *link, struct trp_held *held, bool deferred)
-{
-    const struct trp_item *item = &held->item;
-    if (!trp_kind_is_counted(item->kind)) {
-        return;
-    }
-    trp_count(&executor->loop->ledger->accepted, item->count);
-    trp_count(&link->in_ledger->moved, item->count);
-    uint32_t free_flags = TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL;
-    if (deferred && (item->flags & free_flags) == 0 && item->kind == TRP_KIND_USER) {
-        // For the sender it came back; to the gate it does when the message is met.
-        held->kept_messages = item->count;
-        held->kept_bytes = (int64_t)item->count * (int64_t)actor_item_bytes(item);
-        atomic_fetch_add_explicit(
-            &link->in_ledger->returned_messages, held->kept_messages, memory_order_relaxed);
-        atomic_fetch_add_explicit(
-            &link->in_ledger->returned_bytes, held->kept_bytes, memory_order_relaxed);
-    } else {
-        actor_return_credit(executor, link, item, item->count);
-    }
-    held->item.flags = (item->flags | TRP_FLAG_UNMETERED) & ~(uint32_t)TRP_FLAG_PROVISIONAL;
-}
-
-/** Give back the room that a kept item had. */
-static void actor_release_held(struct troupe_executor *executor, const struct trp_held *held)
-{
-    executor->held_count--;
-    if (held->kept_messages != 0) {
-        trp_gate_give(executor->gate, held->kept_messages, held->kept_bytes);
-    }
-}
-
-/** Keep an item for an actor whose START is on its way. @return false: no memory, and it is counted. */
-static bool actor_hold(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
-{
-    struct trp_actor *actor = NULL;
-    uint64_t since_ns = 0;
-    while ((actor = trp_world_make_row(&executor->world, item->envelope->to_index)) == NULL) {
-        if (trp_kind_is_counted(item->kind)) {
-            return false;
-        }
-        trp_memory_wait(&since_ns);
-    }
-    struct trp_held *held = actor_copy_item(item);
-    if (held != NULL) {
-        actor_append_held(executor, actor, held);
-        actor_adopt_held(executor, link, held, false);
-    }
-    return held != NULL;
-}
-
-/** Defer the last @p count messages of an item until its actor has the answer it waits for. */
-static void actor_defer(
-    struct troupe_executor *executor,
-    struct trp_link *link,
-    struct trp_actor *actor,
-    const struct trp_item *item,
-    uint32_t count)
-{
-    struct trp_item rest = *item;
-    rest.count = count;
-    rest.body += (size_t)(item->count - count) * trp_pad8(item->body_bytes);
-    struct trp_held *held = actor_copy_item(&rest);
-    if (held == NULL) {
-        actor_bury(executor, link, &rest, count, TROUPE_DEAD_REFUSED);
-        return;
-    }
-    if (link == executor->loop && executor->replayed != NULL) {
-        // The rest of what was deferred before: it goes first, and keeps what room it has.
-        held->next = actor->held;
-        actor->held = held;
-        actor->held_last = held->next == NULL ? held : actor->held_last;
-        executor->held_count++;
-        held->kept_messages = executor->replayed->kept_messages;
-        held->kept_bytes = executor->replayed->kept_bytes;
-        executor->replayed->kept_messages = 0;
-        executor->replayed->kept_bytes = 0;
-        return;
-    }
-    actor_append_held(executor, actor, held);
-    actor_adopt_held(executor, link, held, true);
+    trp_link_return_credit(executor, link, item, count);
 }
 
 static void actor_meet_notice(
@@ -263,7 +88,7 @@ static void actor_miss(
     const struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
     bool awaited = actor != NULL ? actor->life == TRP_LIFE_STARTING
                                  : trp_world_awaits(&executor->world, index, generation);
-    if (awaited && actor_hold(executor, link, item)) {
+    if (awaited && trp_held_keep(executor, link, item)) {
         return;
     }
     if (item->kind == TRP_KIND_NOTICE && item->ask == 0) {
@@ -278,6 +103,22 @@ static void actor_miss(
         reason = failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_STOPPED;
     }
     actor_bury(executor, link, item, item->count, reason);
+}
+
+/** Defer the last @p count messages of an item until its actor has the answer it waits for. */
+static void actor_defer(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    const struct trp_item *item,
+    uint32_t count)
+{
+    struct trp_item rest = *item;
+    rest.count = count;
+    rest.body += (size_t)(item->count - count) * trp_pad8(item->body_bytes);
+    if (!trp_held_defer(executor, link, actor, &rest)) {
+        actor_bury(executor, link, &rest, count, TROUPE_DEAD_REFUSED);
+    }
 }
 
 /* Callbacks. ------------------------------------------------------------------------------------ */
@@ -342,7 +183,8 @@ static uint32_t actor_receive(
         .type = item->envelope->type,
         .given = item->given != NULL,
         .ask = item->ask,
-        .sender = actor_sender(item),
+        .expires_ns = item->expires_ns,
+        .sender = trp_item_sender(item),
         .body = &body,
     };
     uint32_t met = 0;
@@ -424,7 +266,7 @@ static bool actor_meet_answer(
     struct troupe_message message = {
         .type = item->envelope->type,
         .given = item->given != NULL,
-        .sender = actor_sender(item),
+        .sender = trp_item_sender(item),
         .body = &body,
     };
     bool failed = (item->flags & TRP_FLAG_FAILED) != 0;
@@ -469,7 +311,7 @@ static void actor_replay(struct troupe_executor *executor, uint32_t index, uint3
         executor->replayed = held;
         trp_actor_meet(executor, executor->loop, &held->item);
         executor->replayed = NULL;
-        actor_release_held(executor, held);
+        trp_held_release(executor, held);
         free(held);
     }
 }
@@ -509,17 +351,6 @@ void trp_actor_fail_ask(
     actor_replay(executor, index, generation);
 }
 
-bool trp_actor_holds_ask(const struct trp_actor *actor, const struct troupe_asker *asker)
-{
-    for (const struct trp_held *held = actor->held; held != NULL; held = held->next) {
-        if (held->item.ask == asker->ask && held->item.kind == TRP_KIND_USER &&
-            troupe_ref_equal(actor_sender(&held->item), asker->ref)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void trp_actor_meet(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
 {
@@ -549,7 +380,7 @@ void trp_actor_meet(
     uint32_t index = item->envelope->to_index;
     bool waits = actor->life == TRP_LIFE_WAITING;
     uint32_t met = waits ? 0 : actor_receive(executor, link, actor, item);
-    actor_return_credit(executor, link, item, met);
+    trp_link_return_credit(executor, link, item, met);
     if (TRP_UNLIKELY(met < item->count)) {
         actor = trp_world_find(&executor->world, index, item->envelope->to_generation);
         if (actor != NULL && actor->life == TRP_LIFE_WAITING) {
@@ -594,7 +425,7 @@ void trp_actor_meet_signal(struct troupe_executor *executor, const struct trp_it
     const struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
     bool awaited = actor != NULL ? actor->life == TRP_LIFE_STARTING
                                  : trp_world_awaits(&executor->world, index, generation);
-    if (!awaited || !actor_hold(executor, executor->loop, item)) {
+    if (!awaited || !trp_held_keep(executor, executor->loop, item)) {
         trp_ends_meet(executor, item);
     }
 }
@@ -607,7 +438,7 @@ static void actor_meet_held(
 {
     while (held != NULL) {
         struct trp_held *next = held->next;
-        actor_release_held(executor, held);
+        trp_held_release(executor, held);
         if (held->item.kind == TRP_KIND_SIGNAL && refusal != NULL) {
             trp_ends_refuse(executor, &held->item, refusal);
         } else if (held->item.kind == TRP_KIND_SIGNAL) {
@@ -645,17 +476,14 @@ static bool actor_equip(
         &executor->world, actor, (uint16_t)behaviour_index, actor->behaviour->state_bytes);
 }
 
-/** The actor could not start: tell why, refuse its mail, free its row. */
-static void actor_fail_start(
+/** Have nobody find an actor any more, tell its end, and free its row. */
+static void actor_free(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
     const struct troupe_exit *exit)
 {
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
-    struct trp_held *held = actor->held;
-    actor->held = NULL;
-    trp_count(&executor->counters->actors_failed, 1);
     if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
         (void)trp_names_remove(executor->system->board, NULL, ref);
     }
@@ -667,8 +495,22 @@ static void actor_fail_start(
     }
     trp_ends_tell(executor, actor, index, exit);
     trp_world_remove(&executor->world, actor, index);
-    actor->flags |= TRP_ACTOR_FAILED;
     trp_world_note_exit(actor, exit);
+}
+
+/** The actor could not start: tell why, refuse its mail, free its row. */
+static void actor_fail_start(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct troupe_exit *exit)
+{
+    troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
+    struct trp_held *held = actor->held;
+    actor->held = NULL;
+    trp_count(&executor->counters->actors_failed, 1);
+    actor_free(executor, actor, index, exit);
+    actor->flags |= TRP_ACTOR_FAILED;
     actor_meet_held(executor, held, exit);
     trp_system_actor_ended(executor->system, ref, exit);
     if (executor->dedicated) {
@@ -728,58 +570,75 @@ static uint32_t actor_find_behaviour(
     return UINT32_MAX;
 }
 
-void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item)
+/** @return the row of who is to start; NULL: it was never reserved, or its tenant is gone. */
+static struct trp_actor *actor_claim(
+    struct troupe_executor *executor, uint32_t index, uint32_t generation)
 {
-    if (!actor_start_is_valid(executor, item)) {
-        trp_count(&executor->counters->actors_failed, 1);
-        return;
+    struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    if (actor != NULL) {
+        return actor;
     }
-    const struct trp_start *start = (const void *)item->body;
+    uint64_t since_ns = 0;
+    while (trp_world_awaits(&executor->world, index, generation) &&
+           trp_world_make_row(&executor->world, index) == NULL) {
+        trp_memory_wait(&since_ns); // without a row nobody could be told how it ended
+    }
+    return trp_world_claim(&executor->world, index, generation);
+}
+
+/** Have an actor begin as its START says. @return false: *out_exit says why it cannot. */
+static bool actor_begin(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct trp_start *start,
+    struct troupe_exit *out_exit)
+{
     const char *name = (const char *)(start + 1);
     const char *behaviour_name = name + trp_pad8(start->name_bytes);
     const char *args = behaviour_name + trp_pad8(start->behaviour_bytes);
-    uint32_t index = item->envelope->to_index;
-    uint32_t generation = item->envelope->to_generation;
-    struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
-    if (actor == NULL) {
-        uint64_t since_ns = 0;
-        while (trp_world_awaits(&executor->world, index, generation) &&
-               trp_world_make_row(&executor->world, index) == NULL) {
-            trp_memory_wait(&since_ns); // without a row nobody could be told how it ended
-        }
-        actor = trp_world_claim(&executor->world, index, generation);
-        if (actor == NULL) {
-            trp_count(&executor->counters->actors_failed, 1);
-            return;
-        }
-    }
-    struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
-    if (executor->ending) {
-        actor_fail_start(executor, actor, index, &exit);
-        return;
-    }
     uint32_t behaviour = actor_find_behaviour(executor->system, start, behaviour_name);
+    if (executor->ending) {
+        *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_SHUTDOWN};
+        return false;
+    }
     if (behaviour == UINT32_MAX) {
-        exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_NOENT};
+        *out_exit =
+            (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_NOENT};
         (void)snprintf(
-            exit.text,
-            sizeof(exit.text),
+            out_exit->text,
+            sizeof(out_exit->text),
             "the program of its process has no behaviour '%.*s'",
             (int)start->behaviour_bytes,
             behaviour_name);
-        actor_fail_start(executor, actor, index, &exit);
-        return;
+        return false;
     }
     if (!actor_equip(executor, actor, start, name, behaviour)) {
-        exit.reason = TROUPE_EXIT_OUT_OF_MEMORY;
-        actor_fail_start(executor, actor, index, &exit);
-        return;
+        *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_OUT_OF_MEMORY};
+        return false;
     }
     enum troupe_err err =
         actor_init(executor, actor, index, start->args_bytes != 0 ? args : NULL, start->args_bytes);
     if (err != TROUPE_OK) {
-        exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
-        (void)snprintf(exit.text, sizeof(exit.text), "%s", troupe_err_text(err));
+        *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
+        (void)snprintf(out_exit->text, sizeof(out_exit->text), "%s", troupe_err_text(err));
+    }
+    return err == TROUPE_OK;
+}
+
+void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    struct trp_actor *actor = NULL;
+    if (actor_start_is_valid(executor, item)) {
+        actor = actor_claim(executor, index, item->envelope->to_generation);
+    }
+    if (actor == NULL) {
+        trp_count(&executor->counters->actors_failed, 1);
+        return;
+    }
+    struct troupe_exit exit;
+    if (!actor_begin(executor, actor, index, (const void *)item->body, &exit)) {
         actor_fail_start(executor, actor, index, &exit);
         return;
     }
@@ -799,7 +658,7 @@ static void actor_bury_held(struct troupe_executor *executor, struct trp_held *h
 {
     while (held != NULL) {
         struct trp_held *next = held->next;
-        actor_release_held(executor, held);
+        trp_held_release(executor, held);
         actor_bury(executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_STOPPED);
         free(held);
         held = next;
@@ -821,20 +680,9 @@ void trp_actor_end(
         actor->behaviour->fini(&executor->context, actor->state, exit);
         actor_exit(executor);
     }
-    if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
-        (void)trp_names_remove(executor->system->board, NULL, ref);
-    }
-    if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
-        trp_subscribers_remove(executor->system->board, ref);
-    }
-    if ((actor->flags & TRP_ACTOR_SIGNALS) != 0) {
-        trp_signals_forget(executor->system, ref);
-    }
     struct trp_held *held = actor->held;
     actor->held = NULL;
-    trp_ends_tell(executor, actor, index, exit);
-    trp_world_remove(&executor->world, actor, index);
-    trp_world_note_exit(actor, exit);
+    actor_free(executor, actor, index, exit);
     trp_count(&executor->counters->actors_ended, 1);
     actor_bury_held(executor, held);
     trp_system_actor_ended(executor->system, ref, exit);
@@ -858,7 +706,7 @@ void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item
     } else if (
         (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
         trp_world_awaits(&executor->world, index, generation)) {
-        (void)actor_hold(executor, executor->loop, item);
+        (void)trp_held_keep(executor, executor->loop, item);
     }
 }
 
@@ -910,86 +758,4 @@ void trp_actor_drop_held(struct troupe_executor *executor)
             actor_meet_held(executor, held, &exit);
         }
     }
-}
-
-/* Timers. --------------------------------------------------------------------------------------- */
-
-/** An ask was not answered in time. */
-static void actor_meet_timeout(
-    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_alarm *alarm)
-{
-    struct trp_ask ask;
-    if (!trp_asks_take(&executor->asks, alarm->ask, &ask)) {
-        return;
-    }
-    if (ask.awaits_name) {
-        trp_names_forget(
-            executor->system->board,
-            trp_actor_ref(executor, alarm->actor_index, alarm->actor_generation),
-            alarm->ask);
-    }
-    if (actor == NULL) {
-        return;
-    }
-    trp_actor_fail_ask(executor, actor, alarm->actor_index, &ask, TROUPE_ERR_TIMEDOUT);
-}
-
-/** Send the message of a timer. @return false: no memory, or no descriptor. */
-static bool actor_send_alarm(struct troupe_executor *executor, const struct trp_alarm *alarm)
-{
-    struct trp_letter letter = {
-        .to = alarm->to,
-        .from_index = alarm->actor_index,
-        .from_generation = alarm->actor_generation,
-        .type = alarm->type,
-        .kind = TRP_KIND_USER,
-        .flags = TRP_FLAG_UNMETERED,
-        .body = alarm->body,
-        .body_bytes = alarm->body_bytes,
-    };
-    trp_letter_expire(executor, alarm->ttl_ns, &letter);
-    return trp_post_letter(executor, &letter) == TROUPE_OK;
-}
-
-/** When a periodic alarm is due next: what was missed is skipped. */
-static uint64_t actor_next_due(uint64_t due_ns, uint64_t period_ns, uint64_t now_ns)
-{
-    uint64_t next_ns = due_ns + period_ns;
-    return next_ns > now_ns ? next_ns : now_ns + period_ns - (now_ns - due_ns) % period_ns;
-}
-
-bool trp_actor_run_timers(struct troupe_executor *executor, uint64_t now_ns)
-{
-    bool worked = false;
-    while (trp_timers_due(&executor->timers) <= now_ns) {
-        uint64_t due_ns = trp_timers_due(&executor->timers);
-        uint64_t timer = 0;
-        struct trp_alarm *alarm = trp_timers_pop(&executor->timers, &timer);
-        if (alarm == NULL) {
-            break;
-        }
-        struct trp_actor *actor =
-            trp_world_find(&executor->world, alarm->actor_index, alarm->actor_generation);
-        if (actor != NULL && !trp_actor_is_up(actor)) {
-            actor = NULL;
-        }
-        bool again = alarm->period_ns != 0 && actor != NULL;
-        if (again) {
-            uint64_t next_ns = actor_next_due(due_ns, alarm->period_ns, now_ns);
-            trp_timers_again(&executor->timers, timer, next_ns, alarm);
-        }
-        if (alarm->ask != 0) {
-            actor_meet_timeout(executor, actor, alarm);
-        } else if (
-            (actor != NULL || alarm->actor_generation == 0) && !actor_send_alarm(executor, alarm) &&
-            !again) { // a beat is skipped, but this is due
-            trp_timers_again(&executor->timers, timer, now_ns + ALARM_AGAIN_NS, alarm);
-            again = true;
-        }
-        if (!again) {
-            free(alarm);
-        }
-        worked = true;
-    }
-    return worked;
 }

@@ -1,5 +1,6 @@
 #include "troupe/context.h"
 
+#include "alarms.h"
 #include "executor.h"
 #include "system.h"
 #include "waits.h"
@@ -101,6 +102,20 @@ static inline enum troupe_err context_check(
     return err;
 }
 
+/** @return what is to be sent, for whoever signs it. */
+static struct trp_letter context_letter(troupe_context_t *ctx, const struct troupe_letter *wanted)
+{
+    struct trp_letter letter = {
+        .to = wanted->to,
+        .type = wanted->type,
+        .kind = TRP_KIND_USER,
+        .body = wanted->body,
+        .body_bytes = wanted->body_bytes,
+    };
+    trp_letter_expire(trp_executor_of(ctx), wanted->ttl_ns, &letter);
+    return letter;
+}
+
 enum troupe_err troupe_send(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
@@ -132,14 +147,7 @@ enum troupe_err troupe_send_letter(troupe_context_t *ctx, const struct troupe_le
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_letter letter = {
-        .to = wanted->to,
-        .type = wanted->type,
-        .kind = TRP_KIND_USER,
-        .body = wanted->body,
-        .body_bytes = wanted->body_bytes,
-    };
-    trp_letter_expire(trp_executor_of(ctx), wanted->ttl_ns, &letter);
+    struct trp_letter letter = context_letter(ctx, wanted);
     context_sign(ctx, &letter);
     return trp_post_letter(trp_executor_of(ctx), &letter);
 }
@@ -227,7 +235,16 @@ void trp_ask_undo(troupe_context_t *ctx, uint64_t number)
     }
 }
 
-/** As troupe_ask(). @param out_ask  Receives its number. */
+static enum troupe_err context_post_ask(
+    troupe_context_t *ctx, const struct troupe_letter *wanted, uint64_t ask)
+{
+    struct trp_letter letter = context_letter(ctx, wanted);
+    letter.flags |= TRP_FLAG_ASK;
+    letter.ask = ask;
+    context_sign(ctx, &letter);
+    return trp_post_letter(trp_executor_of(ctx), &letter);
+}
+
 enum troupe_err trp_ask(
     troupe_context_t *ctx,
     const struct troupe_letter *wanted,
@@ -241,25 +258,16 @@ enum troupe_err trp_ask(
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_letter letter = {
-        .to = wanted->to,
-        .type = wanted->type,
-        .kind = TRP_KIND_USER,
-        .flags = TRP_FLAG_ASK,
-        .body = wanted->body,
-        .body_bytes = wanted->body_bytes,
-    };
-    err = trp_ask_begin(ctx, timeout_ns, on_answer, tag, false, &letter.ask);
+    uint64_t ask = 0;
+    err = trp_ask_begin(ctx, timeout_ns, on_answer, tag, false, &ask);
     if (err != TROUPE_OK) {
         return err;
     }
-    trp_letter_expire(trp_executor_of(ctx), wanted->ttl_ns, &letter);
-    context_sign(ctx, &letter);
-    err = trp_post_letter(trp_executor_of(ctx), &letter);
+    err = context_post_ask(ctx, wanted, ask);
     if (err != TROUPE_OK) {
-        trp_ask_undo(ctx, letter.ask);
+        trp_ask_undo(ctx, ask);
     }
-    *out_ask = letter.ask;
+    *out_ask = ask;
     return err;
 }
 
@@ -279,21 +287,7 @@ enum troupe_err trp_port_send_ask(
 {
     enum troupe_err err =
         context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    struct trp_letter letter = {
-        .to = wanted->to,
-        .type = wanted->type,
-        .kind = TRP_KIND_USER,
-        .flags = TRP_FLAG_ASK,
-        .body = wanted->body,
-        .body_bytes = wanted->body_bytes,
-        .ask = ask,
-    };
-    trp_letter_expire(trp_executor_of(ctx), wanted->ttl_ns, &letter);
-    context_sign(ctx, &letter);
-    return trp_post_letter(trp_executor_of(ctx), &letter);
+    return err != TROUPE_OK ? err : context_post_ask(ctx, wanted, ask);
 }
 
 enum troupe_err troupe_answer(
@@ -374,6 +368,25 @@ enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
                  : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no ask with that tag waits for an answer");
 }
 
+/** Send a letter that @p asker signs, and who answers it answers that one. */
+static enum troupe_err context_post_for(
+    troupe_context_t *ctx, struct troupe_asker asker, struct trp_letter *letter)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    bool is_own = asker.ref.executor == executor->id || !troupe_ref_is_some(asker.ref);
+    letter->from_index = asker.ref.index;
+    letter->from_generation = asker.ref.generation;
+    letter->from_node = is_own ? 0 : asker.ref.node;
+    letter->from_executor = is_own ? 0 : asker.ref.executor;
+    letter->flags |= asker.ask != 0 ? TRP_FLAG_ASK : 0;
+    letter->ask = asker.ask;
+    enum troupe_err err = trp_post_letter(executor, letter);
+    if (err == TROUPE_OK) {
+        trp_waits_answered(executor, &asker);
+    }
+    return err;
+}
+
 enum troupe_err troupe_delegate(
     troupe_context_t *ctx, struct troupe_asker asker, const struct troupe_letter *wanted)
 {
@@ -382,38 +395,27 @@ enum troupe_err troupe_delegate(
     if (err != TROUPE_OK) {
         return err;
     }
-    struct troupe_executor *executor = trp_executor_of(ctx);
-    bool is_own = asker.ref.executor == executor->id || !troupe_ref_is_some(asker.ref);
-    const struct trp_letter letter = {
-        .to = wanted->to,
-        .from_index = asker.ref.index,
-        .from_generation = asker.ref.generation,
-        .from_node = is_own ? 0 : asker.ref.node,
-        .from_executor = is_own ? 0 : asker.ref.executor,
-        .type = wanted->type,
-        .kind = TRP_KIND_USER,
-        .flags = asker.ask != 0 ? TRP_FLAG_ASK : 0,
-        .body = wanted->body,
-        .body_bytes = wanted->body_bytes,
-        .ask = asker.ask,
-    };
-    err = trp_post_letter(executor, &letter);
-    if (err == TROUPE_OK) {
-        trp_waits_answered(executor, &asker);
-    }
-    return err;
+    struct trp_letter letter = context_letter(ctx, wanted);
+    return context_post_for(ctx, asker, &letter);
 }
 
 enum troupe_err troupe_forward(
     troupe_context_t *ctx, const troupe_message_t *message, troupe_ref_t to)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_letter wanted = {
         .to = to,
         .type = troupe_message_type(message),
         .body = troupe_message_body(message),
         .body_bytes = troupe_message_body_bytes(message),
     };
-    return troupe_delegate(ctx, troupe_message_asker(message), &letter);
+    enum troupe_err err =
+        context_check(ctx, wanted.to, wanted.type, wanted.body, wanted.body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct trp_letter letter = context_letter(ctx, &wanted);
+    trp_letter_expire_at(trp_executor_of(ctx), message->expires_ns, &letter);
+    return context_post_for(ctx, troupe_message_asker(message), &letter);
 }
 
 /* Timers. --------------------------------------------------------------------------------------- */

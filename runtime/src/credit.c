@@ -60,6 +60,23 @@ static void credit_give_back(struct trp_link *link, int64_t messages, int64_t by
     trp_gate_give(link->gate, messages, bytes);
 }
 
+void trp_link_return_credit(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct trp_item *item,
+    uint32_t count)
+{
+    if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
+        atomic_fetch_add_explicit(
+            &executor->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
+        atomic_fetch_sub_explicit(
+            &link->in_ledger->reserve_messages, (int32_t)count, memory_order_relaxed);
+    } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
+        int64_t bytes = (int64_t)count * (int64_t)trp_item_bytes(item);
+        trp_link_owe(executor, link, count, bytes);
+    }
+}
+
 void trp_link_return_all(struct trp_link *link)
 {
     link->credit_messages += link->parked_messages;

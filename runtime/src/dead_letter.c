@@ -74,11 +74,11 @@ static void dead_letter_tell(struct troupe_executor *executor, const struct trp_
 {
     const struct troupe_dead_letter notice = {
         .to = dead->to,
-        .from = dead->from.generation == 0 && dead->count == 0 ? TROUPE_REF_NONE : dead->from,
+        .from = dead->from.generation == 0 && dead->lost == 0 ? TROUPE_REF_NONE : dead->from,
         .type = dead->type,
         .reason = dead->reason,
         .body_bytes = dead->body_bytes,
-        .count = dead->count == 0 ? 1 : dead->count,
+        .count = trp_dead_count(dead),
     };
     troupe_ref_t subscribers[TRP_BOARD_SUBSCRIBERS];
     uint32_t count = dead_letter_subscribers(executor->system->board, subscribers);
@@ -138,7 +138,7 @@ static const char *dead_letter_toll(struct troupe_executor *executor, const stru
         trp_dead_letter_name(executor, dead->to, entry->name);
         trp_toll_publish(entry);
     }
-    trp_toll_count(toll, entry, dead->reason, dead->count == 0 ? 1 : dead->count);
+    trp_toll_count(toll, entry, dead->reason, trp_dead_count(dead));
     return entry == NULL ? "" : entry->name;
 }
 
@@ -160,7 +160,7 @@ void trp_dead_letters_lost(
         .to = {.node = to == NULL ? 0 : to->node, .executor = ledger->to},
         .from = {.node = from == NULL ? 0 : from->node, .executor = ledger->from},
         .reason = reason,
-        .count = count,
+        .lost = count,
     };
     trp_board_unlock(board);
     trp_dead_letter(executor, &dead);
@@ -168,7 +168,7 @@ void trp_dead_letters_lost(
 
 void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead)
 {
-    trp_count(&dead->ledger->dead[dead->reason], dead->count == 0 ? 1 : dead->count);
+    trp_count(&dead->ledger->dead[dead->reason], trp_dead_count(dead));
     trp_dead_log_write(executor, dead, dead_letter_toll(executor, dead));
     if (dead->ask != 0) {
         trp_dead_letter_fail_ask(executor, dead);

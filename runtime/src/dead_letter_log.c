@@ -89,7 +89,7 @@ static void dead_log_print_sum(
         DEAD_LETTER_LOG_LINE_BYTES,
         "troupe: %" PRIu64 " dead letters, %s: from executor %" PRIu32 "%s to executor %" PRIu32
         "%s; what they said is lost\n",
-        dead->count,
+        dead->lost,
         troupe_dead_reason_text(dead->reason),
         dead->from.executor,
         from_name,
@@ -105,12 +105,11 @@ void trp_dead_log_write(
         return;
     }
     if (!dead_log_may_write(log)) {
-        atomic_fetch_add_explicit(
-            &log->left_out, dead->count == 0 ? 1 : dead->count, memory_order_relaxed);
+        atomic_fetch_add_explicit(&log->left_out, trp_dead_count(dead), memory_order_relaxed);
         return;
     }
     char line[DEAD_LETTER_LOG_LINE_BYTES];
-    if (dead->count == 0) {
+    if (dead->lost == 0) {
         dead_log_print_one(executor, dead, to_name, line);
     } else {
         dead_log_print_sum(executor, dead, to_name, line);

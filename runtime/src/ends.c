@@ -303,16 +303,6 @@ void troupe_trap_exit(troupe_context_t *ctx, bool on)
 
 /* Meeting. -------------------------------------------------------------------------------------- */
 
-static troupe_ref_t ends_sender(const struct trp_item *item)
-{
-    return (troupe_ref_t){
-        item->sender_node,
-        item->sender_executor,
-        item->envelope->from_index,
-        item->envelope->from_generation,
-    };
-}
-
 /** Have an actor hear of an end, as it wishes to. */
 static void ends_hear(
     struct troupe_executor *executor,
@@ -370,7 +360,7 @@ static bool ends_note(
     if (list == NULL || is_over) {
         return false;
     }
-    troupe_ref_t peer = ends_sender(item);
+    troupe_ref_t peer = trp_item_sender(item);
     if (trp_watches_find_peer(&executor->watches, *list, side, peer, number) != NULL) {
         return true;
     }
@@ -401,7 +391,7 @@ static bool ends_is_dead(troupe_system_t *system, troupe_ref_t peer)
 /** Note a link that a peer wants. Its end may have been met already. @return as ends_note() */
 static bool ends_note_link(struct troupe_executor *executor, const struct trp_item *item)
 {
-    troupe_ref_t peer = ends_sender(item);
+    troupe_ref_t peer = trp_item_sender(item);
     if (!ends_note(executor, item, TRP_WATCH_LINK, 0)) {
         return false;
     }
@@ -426,7 +416,7 @@ static void ends_forget(
     struct trp_watch *watch =
         list == NULL
             ? NULL
-            : trp_watches_find_peer(&executor->watches, *list, side, ends_sender(item), number);
+            : trp_watches_find_peer(&executor->watches, *list, side, trp_item_sender(item), number);
     if (watch != NULL) {
         trp_watches_remove(&executor->watches, list, watch);
     }
@@ -441,7 +431,7 @@ void trp_ends_refuse(
         memcpy(&number, item->body, sizeof(number));
         troupe_ref_t actor =
             trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation);
-        ends_send_last(executor, actor, ends_sender(item), number, exit);
+        ends_send_last(executor, actor, trp_item_sender(item), number, exit);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "executor.h"
 
+#include "alarms.h"
 #include "clock.h"
 #include "crash.h"
 #include "ends.h"
@@ -570,7 +571,7 @@ bool trp_executor_turn(struct troupe_executor *executor)
     executor_meet_all_own(executor);
     if (trp_timers_due(&executor->timers) != TRP_TIMERS_NEVER) {
         if (executor_minds_timers(executor, worked)) {
-            worked |= trp_actor_run_timers(executor, trp_executor_now(executor));
+            worked |= trp_alarms_run(executor, trp_executor_now(executor));
         }
     }
     executor_settle(executor);

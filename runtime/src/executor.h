@@ -243,6 +243,10 @@ bool trp_post_plain(
 void trp_letter_expire(
     const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_letter *letter);
 
+/** Have a letter expire at @p expires_ns, by the system's clock; 0: never. */
+void trp_letter_expire_at(
+    const struct troupe_executor *executor, uint64_t expires_ns, struct trp_letter *letter);
+
 /** @return from when on an item is not to be met, by the system's clock; UINT64_MAX: no such time. */
 uint64_t trp_item_expiry(const struct troupe_executor *executor, const struct trp_item *item);
 
@@ -311,9 +315,15 @@ struct trp_dead {
     uint32_t type;
     enum troupe_dead_reason reason;
     uint64_t body_bytes;
-    uint64_t ask;   // whose asker is told
-    uint64_t count; // of messages whose envelopes are lost, of which no more is known; 0: it is one
+    uint64_t ask;  // whose asker is told
+    uint64_t lost; // how many messages whose envelopes are lost; 0: it is one, and known
 };
+
+/** @return how many messages it is about. */
+static inline uint64_t trp_dead_count(const struct trp_dead *dead)
+{
+    return dead->lost == 0 ? 1 : dead->lost;
+}
 
 /** What a NOTICE says that fails an ask. */
 struct trp_ask_failure {
@@ -343,6 +353,26 @@ void trp_dead_letters_lost(
 
 /** Set the detail: why an ask failed. @return the error that it failed with. */
 enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failure *failure);
+
+/** @return who sent the messages of an item; that may be nobody. */
+static inline troupe_ref_t trp_item_sender(const struct trp_item *item)
+{
+    if (item->envelope->from_generation == 0) {
+        return TROUPE_REF_NONE;
+    }
+    return (troupe_ref_t){
+        item->sender_node,
+        item->sender_executor,
+        item->envelope->from_index,
+        item->envelope->from_generation,
+    };
+}
+
+/** @return how many bytes the body of each message of an item has. */
+static inline uint64_t trp_item_bytes(const struct trp_item *item)
+{
+    return item->given != NULL ? item->given->bytes : item->body_bytes;
+}
 
 /** @return what an item says that fails an ask. */
 static inline struct trp_ask_failure trp_item_failure(const struct trp_item *item)
@@ -406,9 +436,6 @@ void trp_actor_fail_ask(
     const struct trp_ask *ask,
     enum troupe_err err);
 
-/** @return whether an ask is among what was deferred for an actor. */
-bool trp_actor_holds_ask(const struct trp_actor *actor, const struct troupe_asker *asker);
-
 /** Meet a signal about ends, or keep it for an actor whose START is on its way. */
 void trp_actor_meet_signal(struct troupe_executor *executor, const struct trp_item *item);
 
@@ -423,19 +450,6 @@ void trp_actor_meet_look(struct troupe_executor *executor, const struct trp_item
 
 /** Make dead letters of mail whose actors never came. */
 void trp_actor_drop_held(struct troupe_executor *executor);
-
-/** A timer's payload: a letter to send, or the deadline of an ask. */
-struct trp_alarm {
-    uint32_t actor_index;
-    uint32_t actor_generation;
-    uint64_t ask;       // 0: send the letter
-    uint64_t period_ns; // 0: once
-    uint64_t ttl_ns;    // of each letter
-    troupe_ref_t to;
-    uint32_t type;
-    size_t body_bytes;
-    uint8_t body[];
-};
 
 /**
  * Meet a plain message of its own: kind USER, no flags; @p link is the loop.
@@ -452,9 +466,6 @@ void trp_actor_end(
     uint32_t index,
     const struct troupe_exit *exit);
 
-/** Run the timers that are due. @return whether one was. */
-bool trp_actor_run_timers(struct troupe_executor *executor, uint64_t now_ns);
-
 /** @return the reference of the actor in that row. */
 static inline troupe_ref_t trp_actor_ref(
     const struct troupe_executor *executor, uint32_t index, uint32_t generation)
@@ -468,6 +479,7 @@ struct troupe_message {
     bool owned; // came out of a port
     bool given; // its body has an owner, and did not come in a frame
     uint64_t ask;
+    uint64_t expires_ns; // by the clock of the system; 0: never
     troupe_ref_t sender;
     struct troupe_body *body; // emptied when it is taken out
 };

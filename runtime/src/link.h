@@ -281,6 +281,13 @@ void trp_link_forget_want(struct troupe_executor *executor, struct trp_link *lin
 void trp_link_owe(
     struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes);
 
+/** The last @p count messages of an item are done with: give back what they took, credit or reserve. */
+void trp_link_return_credit(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct trp_item *item,
+    uint32_t count);
+
 /** Give back all that a link holds unspent, for it is about to close. */
 void trp_link_return_all(struct trp_link *link);
 

@@ -203,16 +203,10 @@ static struct trp_dead link_dead_of(const struct trp_link *link, const struct tr
     return (struct trp_dead){
         .ledger = link->ledger,
         .to = {link->seat->node, link->peer_id, envelope->to_index, envelope->to_generation},
-        .from =
-            {
-                item->sender_node,
-                item->sender_executor,
-                envelope->from_index,
-                envelope->from_generation,
-            },
+        .from = trp_item_sender(item),
         .type = envelope->type,
         .reason = link->seat->failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_PEER_DOWN,
-        .body_bytes = item->given != NULL ? item->given->bytes : item->body_bytes,
+        .body_bytes = trp_item_bytes(item),
         .ask = item->kind == TRP_KIND_USER ? item->ask : 0,
     };
 }

@@ -131,28 +131,18 @@ static struct port_mail *port_mail_new(
     return mail;
 }
 
-/** @return who sent the messages of an item. */
-static troupe_ref_t port_sender(const struct trp_item *item)
-{
-    if (item->envelope->from_generation == 0) {
-        return TROUPE_REF_NONE;
-    }
-    return (troupe_ref_t){
-        item->sender_node,
-        item->sender_executor,
-        item->envelope->from_index,
-        item->envelope->from_generation,
-    };
-}
-
 /** Make mail of one message of an item. */
 static struct port_mail *port_mail_of(const struct trp_item *item, uint32_t which)
 {
     const uint8_t *body = item->body + which * trp_pad8(item->body_bytes);
     struct port_mail *mail = port_mail_new(
-        item->envelope->type, port_sender(item), body, item->given != NULL ? 0 : item->body_bytes);
+        item->envelope->type,
+        trp_item_sender(item),
+        body,
+        item->given != NULL ? 0 : item->body_bytes);
     if (mail != NULL) {
         mail->message.ask = item->kind == TRP_KIND_USER ? item->ask : 0;
+        mail->message.expires_ns = item->expires_ns;
         mail->counted = trp_kind_is_counted(item->kind);
         mail->provisional = (item->flags & TRP_FLAG_PROVISIONAL) != 0;
         mail->metered = item->kind == TRP_KIND_USER && (item->flags & TRP_FLAG_UNMETERED) == 0;
@@ -262,7 +252,7 @@ static void port_lose(
         const struct trp_dead dead = {
             .ledger = executor->loop->ledger,
             .to = trp_actor_ref(executor, 0, 1),
-            .from = port_sender(item),
+            .from = trp_item_sender(item),
             .type = item->envelope->type,
             .reason = TROUPE_DEAD_REFUSED,
             .body_bytes = content.bytes,

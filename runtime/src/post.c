@@ -365,18 +365,26 @@ static enum troupe_err post_letter(
     return TROUPE_OK;
 }
 
-void trp_letter_expire(
-    const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_letter *letter)
+void trp_letter_expire_at(
+    const struct troupe_executor *executor, uint64_t expires_ns, struct trp_letter *letter)
 {
     // A clock of the program's own means nothing to other processes: there it would never expire, or
     // at once.
     bool is_far = letter->to.node != executor->node && !executor->system->clock_is_real;
-    if (ttl_ns == 0 || is_far) {
-        return;
+    if (expires_ns != 0 && !is_far) {
+        letter->flags |= TRP_FLAG_EXPIRES;
+        letter->expires_ns = expires_ns;
     }
-    uint64_t now_ns = trp_executor_now(executor);
-    letter->flags |= TRP_FLAG_EXPIRES;
-    letter->expires_ns = ttl_ns < UINT64_MAX - now_ns ? now_ns + ttl_ns : UINT64_MAX;
+}
+
+void trp_letter_expire(
+    const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_letter *letter)
+{
+    if (ttl_ns != 0) {
+        uint64_t now_ns = trp_executor_now(executor);
+        uint64_t expires_ns = ttl_ns < UINT64_MAX - now_ns ? now_ns + ttl_ns : UINT64_MAX;
+        trp_letter_expire_at(executor, expires_ns, letter);
+    }
 }
 
 uint64_t trp_item_expiry(const struct troupe_executor *executor, const struct trp_item *item)

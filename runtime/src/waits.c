@@ -1,5 +1,6 @@
 #include "waits.h"
 
+#include "held.h"
 #include "system.h"
 
 #include <stdio.h>
@@ -195,7 +196,7 @@ void trp_waits_meet_probe(struct troupe_executor *executor, const struct trp_ite
         .ask = probe.last_ask,
     };
     const struct trp_ask *ask = waits_find(executor, actor);
-    if (ask == NULL || (!waits_same(&ask->behalf, &asker) && !trp_actor_holds_ask(actor, &asker))) {
+    if (ask == NULL || (!waits_same(&ask->behalf, &asker) && !trp_held_has_ask(actor, &asker))) {
         return;
     }
     troupe_ref_t self = trp_actor_ref(executor, index, generation);

@@ -48,7 +48,7 @@ enum trp_actor_flag {
     TRP_ACTOR_SIGNALS = 1 << 7,    // hears of signals
 };
 
-struct trp_held; // mail that came before its actor, or is deferred; see held.c
+struct trp_held; // mail that came before its actor, or is deferred; see held.h
 
 /** An actor's row: 64 bytes, a cache line. */
 struct trp_actor {

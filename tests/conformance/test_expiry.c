@@ -15,6 +15,7 @@ enum {
     SAID,     // struct steps
     QUESTION, // ask that is never answered
     LARGE,    // many bytes
+    PASS,     // struct pass, and it goes on to another
 };
 
 enum { STEPS = 200, LARGE_BYTES = 40000 };
@@ -28,6 +29,13 @@ struct steps {
     uint64_t disorder;
     uint64_t large_count;
     uint64_t question_count;
+    uint64_t pass_count;
+};
+
+struct pass {
+    troupe_ref_t to;
+    uint64_t
+        until_ns; // it is held until then, and then sent on as it is; 0: written anew, for a moment
 };
 
 static void walker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -47,6 +55,9 @@ static void walker_receive(troupe_context_t *ctx, void *state, const troupe_mess
         break;
     case QUESTION:
         steps->question_count++;
+        break;
+    case PASS:
+        steps->pass_count++;
         break;
     default:
         REPORT(ctx, message, SAID, steps);
@@ -261,6 +272,83 @@ BACKEND_TEST(expiry, an_ask_that_expired_fails_at_once_and_says_why)
     fixture_close(&fixture);
 }
 
+/* Passed on. ----------------------------------------------------------------------------------- */
+
+static void passer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    const struct pass *pass = troupe_message_body_of(message, sizeof(*pass));
+    if (pass == NULL) {
+        MUST(troupe_reply(ctx, message, SAID, NULL, 0)); // it has started
+        return;
+    }
+    while (troupe_now(ctx) < pass->until_ns) {
+    }
+    const struct troupe_letter letter = {
+        .to = pass->to,
+        .type = PASS,
+        .body = pass,
+        .body_bytes = sizeof(*pass),
+        .ttl_ns = MOMENT_NS,
+    };
+    MUST(
+        pass->until_ns != 0 ? troupe_forward(ctx, message, pass->to)
+                            : troupe_delegate(ctx, troupe_message_asker(message), &letter));
+}
+
+static const struct troupe_behaviour passer = {.name = "passer", .receive = passer_receive};
+
+struct passed {
+    troupe_ref_t passer;
+    struct pass pass;
+    uint64_t ttl_ns;
+};
+
+static void send_through(troupe_context_t *ctx, void *data)
+{
+    struct passed *passed = data;
+    struct troupe_letter letter = {
+        .to = passed->passer,
+        .type = PASS,
+        .body = &passed->pass,
+        .body_bytes = sizeof(passed->pass),
+        .ttl_ns = passed->ttl_ns,
+    };
+    passed->pass.until_ns = passed->ttl_ns != 0 ? troupe_now(ctx) + passed->ttl_ns : 0;
+    MUST(troupe_send_letter(ctx, &letter));
+}
+
+/** Send a message through a passer, and expect that it expired on the way. */
+static void expect_expired(const struct fixture_placement *placement, uint64_t ttl_ns)
+{
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&walker, &passer)};
+    struct fixture *fixture = fixture_open(placement, &options);
+    struct passed passed = {
+        .passer = fixture_spawn(fixture, &passer),
+        .pass = {.to = fixture_spawn(fixture, &walker)},
+        .ttl_ns = ttl_ns,
+    };
+    cr_expect(eq(u64, ask_steps(fixture, passed.pass.to).pass_count, 0)); // both have started
+    fixture_ask(fixture, passed.passer, SAY, NULL, 0);
+    (void)fixture_hear(fixture, SAID);
+
+    fixture_act(fixture, send_through, &passed);
+
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_EXPIRED], 1));
+    cr_expect(eq(u64, stats.dead, 1));
+}
+
+BACKEND_TEST(expiry, what_is_forwarded_keeps_its_time_to_live)
+{
+    expect_expired(placement, UINT64_C(100000000)); // met within that, and held until it is over
+}
+
+BACKEND_TEST(expiry, what_is_delegated_has_a_time_to_live_of_its_own)
+{
+    expect_expired(placement, 0);
+}
+
 /* Timers. -------------------------------------------------------------------------------------- */
 
 static void send_after_a_moment(troupe_context_t *ctx, void *to)
@@ -326,4 +414,4 @@ BACKEND_TEST(expiry, a_clock_of_its_own_counts_within_its_process)
     fixture_close(&fixture);
 }
 
-SUBJECTS(&walker);
+SUBJECTS(&walker, &passer);

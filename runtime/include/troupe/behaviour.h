@@ -23,7 +23,7 @@ enum troupe_exit_reason {
     TROUPE_EXIT_CRASHED = 4,  /**< Its process crashed; the code is the signal. */
     TROUPE_EXIT_OUT_OF_MEMORY = 5, /**< No memory to start it, or for its process to go on. */
     TROUPE_EXIT_INIT_FAILED = 6,   /**< Its `init` returned an error; the code is that error. */
-    TROUPE_EXIT_NODE_LOST = 7,     /**< Its node is out of reach. */
+    TROUPE_EXIT_NODE_LOST = 7,     /**< Its host is out of reach; none is so far. */
     TROUPE_EXIT_UNKNOWN = 8,       /**< It was gone before anybody asked, and nothing says how. */
 };
 

@@ -238,7 +238,8 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ask_and_wait(
 TROUPE_API enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag);
 
 /**
- * Send @p message on to @p to as its sender sent it: @p to answers that one, ask or not.
+ * Send @p message on to @p to as its sender sent it: @p to answers that one, ask or not, and what is left
+ * of its time to live is all it has.
  *
  * Errors as troupe_send(). Order between what a sender sends itself and what others forward is not kept.
  */
