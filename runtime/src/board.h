@@ -170,7 +170,7 @@ struct trp_node {
     uint64_t token;    // proves that a process is the one that was started; 0 once it has
     bool dedicated;
     _Atomic int32_t pid;                  // once it runs
-    char verdict[TROUPE_EXIT_TEXT_BYTES]; // why it ends itself by force; "": it does not
+    char verdict[TROUPE_EXIT_TEXT_BYTES]; // why it ends itself, as far as it says
     _Atomic bool lacks_memory;            // and it ended for that
     char name[TRP_NODE_NAME_BYTES];
     char backend[TRP_NODE_BACKEND_BYTES];

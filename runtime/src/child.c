@@ -99,9 +99,12 @@ static enum troupe_err child_read_rules(troupe_system_t *system)
 
 /* The course. ----------------------------------------------------------------------------------- */
 
-/** End a child that cannot be what it was started for; its parent tells it like any end. */
-static _Noreturn void child_give_up(const char *what)
+/** End a child that cannot be what it was started for; its parent tells why. @param node  NULL: unknown. */
+static _Noreturn void child_give_up(struct trp_node *node, const char *what)
 {
+    if (node != NULL) {
+        (void)snprintf(node->verdict, sizeof(node->verdict), "%s", what);
+    }
     (void)fprintf(stderr, "troupe: a process for actors could not start: %s\n", what);
     _exit(EXIT_FAILURE);
 }
@@ -167,12 +170,12 @@ static _Noreturn void child_main(
     }
     struct trp_board *board = NULL;
     if (trp_board_adopt(ticket->board_fd, &board) != TROUPE_OK) {
-        child_give_up(troupe_error_detail());
+        child_give_up(NULL, troupe_error_detail());
     }
     struct trp_node *node = child_enter_board(ticket, board);
     const struct troupe_backend_ops *ops = node == NULL ? NULL : child_backend(node);
     if (ops == NULL) {
-        child_give_up("its ticket is not good, or was shown before");
+        child_give_up(NULL, "its ticket is not good, or was shown before");
     }
     if (ops->enter(node->name, board->first_pid) != TROUPE_OK) {
         _exit(EXIT_FAILURE); // the parent is gone, and nobody is left to be told
@@ -180,7 +183,7 @@ static _Noreturn void child_main(
     struct troupe_limits limits = {0};
     if (trp_limits_parse(node->limits, 0, "board", &limits) != TROUPE_OK ||
         trp_confine_threads(&limits) != TROUPE_OK) {
-        child_give_up(troupe_error_detail());
+        child_give_up(node, troupe_error_detail());
     }
     trp_memory_on_lack(child_end_of_memory, node, LACK_PATIENCE_NS);
     troupe_system_t *system = NULL;
@@ -196,7 +199,7 @@ static _Noreturn void child_main(
     }
     if (err != TROUPE_OK) {
         atomic_store_explicit(&node->lacks_memory, err == TROUPE_ERR_NOMEM, memory_order_release);
-        child_give_up(troupe_error_detail());
+        child_give_up(node, troupe_error_detail());
     }
     atomic_store_explicit(&node->pid, getpid(), memory_order_relaxed);
     atomic_store_explicit(&node->state, TRP_NODE_RUNNING, memory_order_release);
@@ -216,7 +219,7 @@ void troupe_enter(const struct troupe_behaviour *const *behaviours)
     bool good = trp_ticket_read(text, &ticket);
     (void)unsetenv(TICKET_NAME); // NOLINT(concurrency-mt-unsafe): as above
     if (!good) {
-        child_give_up("the environment variable " TICKET_NAME " is none of ours; unset it");
+        child_give_up(NULL, "the environment variable " TICKET_NAME " is none of ours; unset it");
     }
     child_main(&ticket, behaviours);
 }

@@ -518,6 +518,10 @@ static void warden_explain_early_exit(const struct warden_child *child, struct t
     }
     int status = exit->code;
     *exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_SYSTEM};
+    if (child->node->verdict[0] != '\0') {
+        (void)snprintf(exit->text, sizeof(exit->text), "%s", child->node->verdict);
+        return;
+    }
     (void)snprintf(
         exit->text,
         sizeof(exit->text),

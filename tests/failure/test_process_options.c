@@ -300,6 +300,15 @@ Test(process_options, a_runner_that_fails_is_told_of)
     expect_no_carrier(runner, "troupe_enter");
 }
 
+Test(process_options, a_process_that_cannot_start_says_why_in_its_exit_reason)
+{
+    struct fixture_journal script;
+    write_runner(&script, "ulimit -n 60; " OTHER_NAME "=1");
+
+    expect_no_carrier(script.path, "descriptors are free");
+    (void)unlink(script.path);
+}
+
 /** Ask an actor that a runner never carried, from a port. */
 static int ask_nobody(void *data)
 {
