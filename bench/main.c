@@ -256,8 +256,7 @@ static void command_warn(const struct command *command)
             (void)fprintf(
                 stderr,
                 "troupe-bench: --place '%s' matched no actor of these workloads, or an earlier "
-                "rule "
-                "came before it\n",
+                "rule came before it\n",
                 command->options.place[i]);
         }
     }

@@ -45,8 +45,7 @@ static enum troupe_err board_map(int fd, struct trp_board **out_board)
         return TRP_EXPLAIN(
             TROUPE_ERR_NOMEM,
             "no address space for the %zu MiB that the processes of a system share (errno %d); "
-            "raise "
-            "the limit of address space",
+            "raise the limit of address space",
             sizeof(struct trp_board) >> 20,
             errno);
     }
@@ -186,8 +185,7 @@ static int board_await_lock(struct trp_board *board)
             (void)fprintf(
                 stderr,
                 "troupe: process %d was stopped where all others wait for it, and did not go on "
-                "for 3 s: "
-                "it is killed\n",
+                "for 3 s: it is killed\n",
                 (int)holder);
             (void)kill(holder, SIGKILL);
         }

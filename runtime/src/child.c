@@ -82,8 +82,7 @@ enum troupe_err trp_child_describe(struct troupe_system *system)
     return TRP_EXPLAIN(
         TROUPE_ERR_LIMIT,
         "the rules of the system have more than %d bytes, so processes cannot know them; write "
-        "fewer, "
-        "with patterns",
+        "fewer, with patterns",
         TRP_BOARD_RULES_BYTES);
 }
 

@@ -145,19 +145,7 @@ static troupe_ref_t ends_self(const troupe_context_t *ctx, const struct troupe_e
 /** Have the way to itself open, by which an end comes when a process dies and no descriptor is free. */
 static enum troupe_err ends_open_loop(struct troupe_executor *executor)
 {
-    if (executor->mailbox.loop_in != NULL || trp_executor_mails_itself(executor)) {
-        return TROUPE_OK;
-    }
-    if (!trp_system_has_descriptors(0)) {
-        return TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT,
-            "fewer than %d descriptors are free: executor %u could not tell itself of an end; "
-            "close "
-            "some, or raise the limit of open files",
-            TRP_DESCRIPTORS_FREE_MIN,
-            executor->id);
-    }
-    return trp_mailbox_open_loop(&executor->mailbox);
+    return trp_executor_mails_itself(executor) ? TROUPE_OK : trp_post_open_loop(executor);
 }
 
 /** Note a watch or a link of the running actor, and ask the peer for it. */

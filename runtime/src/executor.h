@@ -239,6 +239,9 @@ bool trp_post_plain(
     const void *body,
     size_t body_bytes);
 
+/** Have the way of an executor to itself, if there are descriptors for it. */
+enum troupe_err trp_post_open_loop(struct troupe_executor *executor);
+
 /** Give a letter @p ttl_ns to live from now on; 0: as long as it takes. */
 void trp_letter_expire(
     const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_letter *letter);

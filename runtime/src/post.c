@@ -51,22 +51,27 @@ static enum troupe_err post_dead(
     return TROUPE_OK;
 }
 
+enum troupe_err trp_post_open_loop(struct troupe_executor *executor)
+{
+    if (executor->mailbox.loop_in == NULL && !trp_system_has_descriptors(0)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT,
+            "fewer than %d descriptors are free: executor %u could not send to itself; close some, "
+            "or "
+            "raise the limit of open files",
+            TRP_DESCRIPTORS_FREE_MIN,
+            executor->id);
+    }
+    return trp_mailbox_open_loop(&executor->mailbox);
+}
+
 static enum troupe_err post_find_loop(struct troupe_executor *executor, struct trp_link **out_link)
 {
     if (executor->closed_out) {
         return TROUPE_ERR_NOENT;
     }
-    if (executor->mailbox.loop_in == NULL && !trp_system_has_descriptors(0)) {
-        return TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT,
-            "fewer than %d descriptors are free: no message from executor %u to itself; close "
-            "some, "
-            "or raise the limit of open files",
-            TRP_DESCRIPTORS_FREE_MIN,
-            executor->id);
-    }
     *out_link = executor->loop;
-    return trp_mailbox_open_loop(&executor->mailbox);
+    return trp_post_open_loop(executor);
 }
 
 /** Find the link to the receiver's executor, or open it. */
@@ -98,8 +103,7 @@ static enum troupe_err post_take_credit(
         return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
             "a body of %zu bytes is over the mailbox's bound of %lld; split it, or send the name "
-            "of a "
-            "file",
+            "of a file",
             bytes,
             (long long)link->gate->bound_bytes);
     }

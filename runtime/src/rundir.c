@@ -107,8 +107,7 @@ static enum troupe_err rundir_check_parent(const char *path)
         return TRP_EXPLAIN(
             TROUPE_ERR_SYSTEM,
             "run directory: %s belongs to user %u, and you are %u; unset XDG_RUNTIME_DIR or set it "
-            "to "
-            "a directory of yours",
+            "to a directory of yours",
             path,
             (unsigned)status.st_uid,
             (unsigned)geteuid());
@@ -138,16 +137,14 @@ static enum troupe_err rundir_check_base(const char *path, const struct stat *st
         return TRP_EXPLAIN(
             TROUPE_ERR_SYSTEM,
             "run directory: %s is no directory; remove it, or set XDG_RUNTIME_DIR to another "
-            "directory "
-            "of yours",
+            "directory of yours",
             path);
     }
     if (status->st_uid != geteuid()) {
         return TRP_EXPLAIN(
             TROUPE_ERR_SYSTEM,
             "run directory: %s belongs to user %u, and you are %u; set XDG_RUNTIME_DIR to a "
-            "directory "
-            "of yours",
+            "directory of yours",
             path,
             (unsigned)status->st_uid,
             (unsigned)geteuid());
@@ -156,8 +153,7 @@ static enum troupe_err rundir_check_base(const char *path, const struct stat *st
         return TRP_EXPLAIN(
             TROUPE_ERR_SYSTEM,
             "run directory: %s is open to others (mode %04o); see that nobody has put anything "
-            "there, "
-            "then 'chmod 0700' it",
+            "there, then 'chmod 0700' it",
             path,
             (unsigned)(status->st_mode & 07777));
     }

@@ -95,8 +95,7 @@ static enum troupe_err spawn_new_executor(
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no executor for '%s'; end some actors, pool them "
-            "by "
-            "%s:N, or raise the limit of open files",
+            "by %s:N, or raise the limit of open files",
             TRP_DESCRIPTORS_FREE_MIN + TRP_DESCRIPTORS_FOR_LINKS,
             options->name != NULL ? options->name : options->behaviour->name,
             ops->name);
