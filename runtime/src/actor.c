@@ -123,34 +123,46 @@ static void actor_defer(
 
 /* Callbacks. ------------------------------------------------------------------------------------ */
 
-static void actor_enter(
-    struct troupe_executor *executor, struct trp_actor *actor, uint32_t index, uint32_t type)
+static inline void actor_enter(
+    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place, uint32_t type)
 {
-    trp_activity_begin(executor->seat, &executor->activity_count, index, type);
+    trp_activity_begin(executor->seat, &executor->activity_count, (uint32_t)place, type);
     executor->context.actor = actor;
-    executor->context.actor_index = index;
+    executor->context.place = place;
 }
 
 /** The callback returned. */
-static void actor_exit(struct troupe_executor *executor)
+static inline void actor_exit(struct troupe_executor *executor)
 {
     executor->context.actor = NULL;
+    executor->context.place = 0;
     trp_activity_end(executor->seat);
 }
 
-/** Look after what a callback left to do. @return whether the actor still runs. */
-static bool actor_leave(struct troupe_executor *executor, struct trp_actor *actor, uint32_t index)
+/** End whom a callback asked to end. @return whether its own actor still runs. */
+static bool actor_end_some(
+    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
 {
-    actor_exit(executor);
     bool runs = actor->life == TRP_LIFE_RUNNING;
-    if (TRP_UNLIKELY(!runs && actor->life != TRP_LIFE_WAITING)) {
+    if (!runs && actor->life != TRP_LIFE_WAITING) {
         struct troupe_exit exit = executor->context.exit;
-        trp_actor_end(executor, actor, index, &exit);
+        trp_actor_end(executor, actor, (uint32_t)place, &exit);
     }
-    if (TRP_UNLIKELY(executor->stop_count > 0)) {
-        uint32_t generation = actor->generation;
+    if (executor->stop_count > 0) {
         trp_actor_run_stops(executor);
-        runs = runs && actor->generation == generation && actor->life == TRP_LIFE_RUNNING;
+        runs = runs && actor->generation == place >> 32 && actor->life == TRP_LIFE_RUNNING;
+    }
+    return runs;
+}
+
+/** Look after what a callback left to do. @return whether the actor still runs. */
+static inline bool actor_leave(
+    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
+{
+    bool runs = true;
+    actor_exit(executor);
+    if (TRP_UNLIKELY(actor->life != TRP_LIFE_RUNNING || executor->stop_count > 0)) {
+        runs = actor_end_some(executor, actor, place);
     }
     if (executor->dirty != NULL && (++executor->callback_count & 15) == 0) {
         trp_links_flush_old(executor);
@@ -177,7 +189,7 @@ static uint32_t actor_receive(
     struct trp_actor *actor,
     const struct trp_item *item)
 {
-    uint32_t index = item->envelope->to_index;
+    uint64_t place = trp_place(item->envelope->to_index, item->envelope->to_generation);
     struct troupe_body body;
     struct troupe_message message = {
         .type = item->envelope->type,
@@ -194,7 +206,7 @@ static uint32_t actor_receive(
         if (link != NULL) {
             trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
         }
-        actor_enter(executor, actor, index, message.type);
+        actor_enter(executor, actor, place, message.type);
         if (TRP_UNLIKELY(item->ask != 0)) {
             executor->context.behalf = (struct troupe_asker){message.sender, item->ask};
         }
@@ -202,7 +214,7 @@ static uint32_t actor_receive(
         if (TRP_UNLIKELY(item->ask != 0)) {
             executor->context.behalf.ask = 0;
         }
-        runs = actor_leave(executor, actor, index);
+        runs = actor_leave(executor, actor, place);
         if (link != NULL) {
             actor_count_handled(executor, link);
         }
@@ -216,8 +228,9 @@ static uint32_t actor_receive(
 bool trp_actor_meet_plain(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_envelope *envelope)
 {
-    uint32_t index = envelope->to_index;
-    struct trp_actor *actor = trp_world_find(&executor->world, index, envelope->to_generation);
+    uint64_t place = trp_place(envelope->to_index, envelope->to_generation);
+    struct trp_actor *actor =
+        trp_world_find(&executor->world, envelope->to_index, envelope->to_generation);
     if (TRP_UNLIKELY(
             actor == NULL || actor->life != TRP_LIFE_RUNNING || envelope->from_generation == 0 ||
             link->is_hungry || link->room_sent)) {
@@ -235,9 +248,9 @@ bool trp_actor_meet_plain(
         .body = &body,
     };
     trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
-    actor_enter(executor, actor, index, message.type);
+    actor_enter(executor, actor, place, message.type);
     actor->behaviour->receive(&executor->context, actor->state, &message);
-    (void)actor_leave(executor, actor, index);
+    (void)actor_leave(executor, actor, place);
     actor_count_handled(executor, link);
     if (TRP_LIKELY(!link->is_hungry && !link->room_sent)) {
         link->credit_messages++; // straight back to where it will be spent again
@@ -275,12 +288,12 @@ static bool actor_meet_answer(
         (void)trp_ask_explain((enum troupe_err)item->envelope->type, &failure);
     }
     bool counted = item->kind == TRP_KIND_REPLY;
-    uint32_t index = item->envelope->to_index;
+    uint64_t place = trp_place(item->envelope->to_index, item->envelope->to_generation);
     if (counted) {
         trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
     }
     uint32_t doing = failed ? (uint32_t)TRP_DOING_FAILED_ASK : message.type | TRP_DOING_ANSWER;
-    actor_enter(executor, actor, index, doing);
+    actor_enter(executor, actor, place, doing);
     trp_waits_end(executor, actor, &ask);
     ask.on_answer(
         &executor->context,
@@ -289,14 +302,14 @@ static bool actor_meet_answer(
         failed ? (enum troupe_err)item->envelope->type : TROUPE_OK,
         failed ? NULL : &message);
     executor->context.behalf.ask = 0;
-    (void)actor_leave(executor, actor, index);
+    (void)actor_leave(executor, actor, place);
     if (counted) {
         actor_count_handled(executor, link);
     }
     if (message.given) {
         troupe_body_free(&body);
     }
-    actor_replay(executor, index, item->envelope->to_generation);
+    actor_replay(executor, item->envelope->to_index, item->envelope->to_generation);
     return true;
 }
 
@@ -343,11 +356,12 @@ void trp_actor_fail_ask(
     enum troupe_err err)
 {
     uint32_t generation = actor->generation;
-    actor_enter(executor, actor, index, TRP_DOING_FAILED_ASK);
+    uint64_t place = trp_place(index, generation);
+    actor_enter(executor, actor, place, TRP_DOING_FAILED_ASK);
     trp_waits_end(executor, actor, ask);
     ask->on_answer(&executor->context, actor->state, ask->tag, err, NULL);
     executor->context.behalf.ask = 0;
-    (void)actor_leave(executor, actor, index);
+    (void)actor_leave(executor, actor, place);
     actor_replay(executor, index, generation);
 }
 
@@ -530,7 +544,7 @@ static enum troupe_err actor_init(
     if (actor->behaviour->init == NULL) {
         return TROUPE_OK;
     }
-    actor_enter(executor, actor, index, TRP_DOING_INIT);
+    actor_enter(executor, actor, trp_place(index, actor->generation), TRP_DOING_INIT);
     executor->context.exit = (struct troupe_exit){.reason = TROUPE_EXIT_NORMAL};
     enum troupe_err err =
         actor->behaviour->init(&executor->context, actor->state, args, args_bytes);
@@ -648,7 +662,7 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     trp_count(&executor->counters->actors_started, 1);
     struct trp_held *held = actor->held;
     actor->held = NULL;
-    if (actor_leave(executor, actor, index) || held != NULL) {
+    if (actor_leave(executor, actor, trp_place(index, actor->generation)) || held != NULL) {
         actor_meet_held(executor, held, NULL);
     }
 }
@@ -676,7 +690,7 @@ void trp_actor_end(
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     actor->life = TRP_LIFE_STOPPING;
     if (actor->behaviour->fini != NULL && exit->reason != TROUPE_EXIT_KILLED) {
-        actor_enter(executor, actor, index, TRP_DOING_FINI);
+        actor_enter(executor, actor, trp_place(index, actor->generation), TRP_DOING_FINI);
         actor->behaviour->fini(&executor->context, actor->state, exit);
         actor_exit(executor);
     }

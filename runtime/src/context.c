@@ -2,6 +2,7 @@
 
 #include "alarms.h"
 #include "executor.h"
+#include "post.h"
 #include "system.h"
 #include "waits.h"
 #include "warden.h"
@@ -27,7 +28,7 @@ troupe_ref_t troupe_self(const troupe_context_t *ctx)
 {
     const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
     if (ctx->actor != NULL) {
-        return trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation);
+        return trp_actor_ref(executor, trp_context_index(ctx), ctx->actor->generation);
     }
     return executor->manner == TRP_MANNER_PORT ? trp_actor_ref(executor, 0, 1) : TROUPE_REF_NONE;
 }
@@ -61,7 +62,7 @@ uint64_t troupe_random(troupe_context_t *ctx)
 static void context_sign(const troupe_context_t *ctx, struct trp_letter *letter)
 {
     if (TRP_LIKELY(ctx->actor != NULL)) {
-        letter->from_index = ctx->actor_index;
+        letter->from_index = trp_context_index(ctx);
         letter->from_generation = ctx->actor->generation;
         return;
     }
@@ -203,11 +204,11 @@ enum troupe_err trp_ask_begin(
     if (alarm == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
     }
-    alarm->actor_index = ctx->actor_index;
+    alarm->actor_index = trp_context_index(ctx);
     alarm->actor_generation = ctx->actor->generation;
     struct trp_ask ask = {
         .awaits_name = awaits_name,
-        .actor_index = ctx->actor_index,
+        .actor_index = trp_context_index(ctx),
         .actor_generation = ctx->actor->generation,
         .on_answer = on_answer,
         .tag = tag,
@@ -353,13 +354,12 @@ enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
     bool found = false;
     while (ctx->actor != NULL &&
            (number = trp_asks_find_tag(
-                &executor->asks, ctx->actor_index, ctx->actor->generation, tag)) != 0) {
+                &executor->asks, trp_context_index(ctx), ctx->actor->generation, tag)) != 0) {
         found = true;
         const struct trp_ask *ask = trp_asks_find(&executor->asks, number);
         TRP_CHECK(ask != NULL);
         if (ask->awaits_name) {
-            troupe_ref_t self = trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation);
-            trp_names_forget(executor->system->board, self, number);
+            trp_names_forget(executor->system->board, troupe_self(ctx), number);
         }
         trp_waits_end(executor, ctx->actor, ask);
         trp_ask_undo(ctx, number);
@@ -445,7 +445,7 @@ static enum troupe_err context_start_timer(
     if (alarm == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
-    alarm->actor_index = ctx->actor_index;
+    alarm->actor_index = trp_context_index(ctx);
     alarm->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
     alarm->period_ns = period_ns;
     alarm->ttl_ns = letter->ttl_ns;

@@ -76,7 +76,7 @@ static void crash_add_executor(
         trp_scribble_text(scribble, "actor '");
         trp_scribble_text(scribble, actor->name != NULL ? actor->name : actor->behaviour->name);
         trp_scribble_text(scribble, "' (row ");
-        trp_scribble_number(scribble, executor->context.actor_index);
+        trp_scribble_number(scribble, trp_context_index(&executor->context));
         trp_scribble_text(scribble, ", behaviour '");
         trp_scribble_text(scribble, actor->behaviour->name);
         trp_scribble_text(scribble, "') at ");

@@ -200,7 +200,7 @@ static bool credit_note_refused(
         return true; // the main program asks again by itself: a notice would reach nobody
     }
     const struct trp_refused refused = {
-        .index = actor != NULL ? executor->context.actor_index : 0,
+        .index = actor != NULL ? trp_context_index(&executor->context) : 0,
         .generation = actor != NULL ? actor->generation : 1,
         .to = to,
     };

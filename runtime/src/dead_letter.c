@@ -199,7 +199,7 @@ enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
             "%d actors hear of dead letters already; have one of them pass them on",
             TRP_BOARD_SUBSCRIBERS);
     } else {
-        board->subscribers[count] = trp_actor_ref(executor, ctx->actor_index, actor->generation);
+        board->subscribers[count] = troupe_self(ctx);
         atomic_store_explicit(&board->subscriber_count, count + 1, memory_order_relaxed);
         actor->flags |= TRP_ACTOR_SUBSCRIBED;
     }
@@ -225,8 +225,6 @@ void troupe_dead_letters_unsubscribe(troupe_context_t *ctx)
     struct troupe_executor *executor = trp_executor_of(ctx);
     if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SUBSCRIBED;
-        trp_subscribers_remove(
-            executor->system->board,
-            trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation));
+        trp_subscribers_remove(executor->system->board, troupe_self(ctx));
     }
 }

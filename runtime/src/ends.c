@@ -137,11 +137,6 @@ static enum troupe_err ends_check(const troupe_context_t *ctx, troupe_ref_t acto
                : TRP_EXPLAIN(TROUPE_ERR_INVAL, "the end of nobody cannot be told");
 }
 
-static troupe_ref_t ends_self(const troupe_context_t *ctx, const struct troupe_executor *executor)
-{
-    return trp_actor_ref(executor, ctx->actor_index, ctx->actor->generation);
-}
-
 /** Have the way to itself open, by which an end comes when a process dies and no descriptor is free. */
 static enum troupe_err ends_open_loop(struct troupe_executor *executor)
 {
@@ -153,7 +148,7 @@ static enum troupe_err ends_ask(
     troupe_context_t *ctx, troupe_ref_t peer, bool is_link, troupe_monitor_t *out_monitor)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
-    troupe_ref_t self = ends_self(ctx, executor);
+    troupe_ref_t self = troupe_self(ctx);
     enum troupe_err err = troupe_ref_is_some(peer) ? ends_reach(executor, peer) : TROUPE_ERR_NOENT;
     enum troupe_err loop_err = ends_open_loop(executor);
     if (loop_err != TROUPE_OK || (err != TROUPE_OK && err != TROUPE_ERR_NOENT)) {
@@ -195,7 +190,7 @@ enum troupe_err troupe_monitor(
     if (err != TROUPE_OK) {
         return err;
     }
-    if (troupe_ref_equal(actor, ends_self(ctx, trp_executor_of(ctx)))) {
+    if (troupe_ref_equal(actor, troupe_self(ctx))) {
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "an actor hears of its own end in its `fini`");
     }
     return ends_ask(ctx, actor, false, out_monitor);
@@ -238,7 +233,7 @@ enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monitor_t monitor
     }
     struct troupe_executor *executor = trp_executor_of(ctx);
     struct trp_watch *watch = trp_watches_find(&executor->watches, monitor);
-    if (watch == NULL || ctx->actor == NULL || watch->actor_index != ctx->actor_index ||
+    if (watch == NULL || ctx->actor == NULL || watch->actor_index != trp_context_index(ctx) ||
         watch->actor_generation != ctx->actor->generation) {
         return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such monitor: its notice came, or it was undone");
     }
@@ -246,7 +241,7 @@ enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monitor_t monitor
     const struct ends_body body = {.number = monitor};
     trp_watches_remove(&executor->watches, &ctx->actor->watches, watch);
     if (troupe_ref_is_some(peer)) { // without memory the peer's word will come, and find no watch
-        (void)ends_send(executor, ends_self(ctx, executor), peer, ENDS_UNWATCH, &body);
+        (void)ends_send(executor, troupe_self(ctx), peer, ENDS_UNWATCH, &body);
     }
     return TROUPE_OK;
 }
@@ -258,7 +253,7 @@ enum troupe_err troupe_link(troupe_context_t *ctx, troupe_ref_t actor)
         return err;
     }
     struct troupe_executor *executor = trp_executor_of(ctx);
-    bool is_linked = troupe_ref_equal(actor, ends_self(ctx, executor)) ||
+    bool is_linked = troupe_ref_equal(actor, troupe_self(ctx)) ||
                      trp_watches_find_peer(
                          &executor->watches, ctx->actor->watches, TRP_WATCH_LINK, actor, 0) != NULL;
     return is_linked ? TROUPE_OK : ends_ask(ctx, actor, true, NULL);
@@ -278,7 +273,7 @@ enum troupe_err troupe_unlink(troupe_context_t *ctx, troupe_ref_t actor)
     }
     const struct ends_body body = {0};
     trp_watches_remove(&executor->watches, &ctx->actor->watches, watch);
-    return ends_send(executor, ends_self(ctx, executor), actor, ENDS_UNLINK, &body);
+    return ends_send(executor, troupe_self(ctx), actor, ENDS_UNLINK, &body);
 }
 
 void troupe_trap_exit(troupe_context_t *ctx, bool on)

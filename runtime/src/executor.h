@@ -35,7 +35,7 @@
 /** What callbacks hold: the executor, and whose callback it is. */
 struct troupe_context {
     struct trp_actor *actor; // NULL: none runs
-    uint32_t actor_index;
+    uint64_t place;          // its row and generation, as trp_place(); 0: none runs
     struct troupe_exit exit; // how the running actor asked to end
     struct troupe_asker
         behalf; // the ask that the callback meets, and has not answered; ask 0: none
@@ -124,6 +124,12 @@ struct troupe_executor {
     void *carrier;
     struct troupe_executor *next_finished; // guarded by the system's lock
 };
+
+/** @return the row of the running actor. */
+static inline uint32_t trp_context_index(const troupe_context_t *ctx)
+{
+    return (uint32_t)ctx->place;
+}
 
 /** @return the executor of a context. */
 static inline struct troupe_executor *trp_executor_of(troupe_context_t *ctx)
@@ -225,19 +231,6 @@ struct trp_letter {
     uint64_t expires_ns;       // with TRP_FLAG_EXPIRES: see trp_letter_expire()
     struct troupe_body *given; // taken when posted; NULL: copy `body`
 };
-
-/**
- * Post a small message of the running actor to where the last one went, which has credit for it: what
- * most sends are.
- *
- * @return false: it is not that simple; nothing was done.
- */
-bool trp_post_plain(
-    struct troupe_executor *executor,
-    troupe_ref_t to,
-    uint32_t type,
-    const void *body,
-    size_t body_bytes);
 
 /** Have the way of an executor to itself, if there are descriptors for it. */
 enum troupe_err trp_post_open_loop(struct troupe_executor *executor);

@@ -202,7 +202,8 @@ bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
     }
     frame->last = TRP_LAST_NONE;
     frame->used = at + (uint32_t)need;
-    frame->count += trp_kind_is_counted(trp_tag_kind(post->tag)) ? 1 : 0;
     frame->messages++;
+    frame->uncounted += trp_kind_is_counted(trp_tag_kind(post->tag)) ? 0 : 1;
+    frame->run_from = 0;
     return true;
 }

@@ -287,12 +287,34 @@ struct trp_post {
 struct trp_outframe {
     uint8_t *bytes;
     uint32_t capacity;
-    uint32_t used;     // 0, or `base` and what follows it
-    uint32_t base;     // room for a header in front
-    uint32_t last;     // where the last envelope starts, if it can become a run
-    uint32_t count;    // counted messages in it
-    uint32_t messages; // all envelopes' messages in it
+    uint32_t used;      // 0, or `base` and what follows it
+    uint32_t base;      // room for a header in front
+    uint32_t last;      // where the last envelope starts, if it can become a run
+    uint32_t messages;  // all envelopes' messages in it
+    uint32_t uncounted; // of them, those that the law does not count
+    uint32_t run_at;    // where the count of the open run is
+    uint64_t run_to;    // that run's, as trp_place(): whom it is for
+    uint64_t run_from;  // likewise; 0: there is no open run
+    uint64_t run_shape; // as trp_shape()
 };
+
+/** @return an actor's row and generation as one number, as an envelope has them side by side. */
+static inline uint64_t trp_place(uint32_t index, uint32_t generation)
+{
+    return (uint64_t)generation << 32 | index;
+}
+
+/** @return what kind of plain message that is, as one number. */
+static inline uint64_t trp_shape(uint32_t type, uint32_t body_bytes)
+{
+    return (uint64_t)body_bytes << 32 | type;
+}
+
+/** @return how many messages of a frame the law counts. */
+static inline uint32_t trp_outframe_counted(const struct trp_outframe *frame)
+{
+    return frame->messages - frame->uncounted;
+}
 
 /** Write a post of any kind. @return false: no room. */
 bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post);
@@ -327,7 +349,41 @@ static inline bool trp_outframe_join_run(
     ++*count;
     trp_outframe_copy(frame->bytes + frame->used, body, size);
     frame->used += stride;
-    frame->count++;
+    frame->messages++;
+    frame->run_at = frame->last + (uint32_t)sizeof(*last);
+    frame->run_to = trp_place(last->to_index, last->to_generation);
+    frame->run_from = trp_place(last->from_index, last->from_generation);
+    frame->run_shape = trp_shape(last->type, size);
+    return true;
+}
+
+/**
+ * Join the open run with a plain message: where most messages go that are one of many.
+ *
+ * @param to    Whom it is for, as trp_place().
+ * @param from  Who sends it, likewise; not 0.
+ * @return      false: it is not of that run, or there is no room; nothing was done.
+ */
+static inline bool trp_outframe_join(
+    struct trp_outframe *frame,
+    uint64_t to,
+    uint64_t from,
+    uint32_t type,
+    const void *body,
+    uint32_t size)
+{
+    if (to != frame->run_to || from != frame->run_from ||
+        trp_shape(type, size) != frame->run_shape) {
+        return false;
+    }
+    uint32_t stride = (uint32_t)trp_pad8(size);
+    uint64_t *count = (void *)(frame->bytes + frame->run_at);
+    if (TRP_UNLIKELY(frame->used + stride > frame->capacity || *count == TRP_RUN_COUNT_MAX)) {
+        return false;
+    }
+    ++*count;
+    trp_outframe_copy(frame->bytes + frame->used, body, size);
+    frame->used += stride;
     frame->messages++;
     return true;
 }
@@ -362,8 +418,8 @@ static inline bool trp_outframe_put_plain(
     trp_outframe_copy(frame->bytes + at + sizeof(*like), body, size);
     frame->last = at;
     frame->used = at + need;
-    frame->count++;
     frame->messages++;
+    frame->run_from = 0;
     return true;
 }
 

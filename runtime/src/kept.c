@@ -101,8 +101,8 @@ static struct trp_kept *kept_pack_all(struct troupe_executor *executor, struct t
     if (kept == NULL) {
         return NULL;
     }
-    kept->first_sequence = trp_counted(&link->ledger->accepted) - frame->count;
-    kept->count = frame->count;
+    kept->first_sequence = trp_counted(&link->ledger->accepted) - trp_outframe_counted(frame);
+    kept->count = trp_outframe_counted(frame);
     kept->part_count = 0;
     while (kept->part_count < count &&
            kept_pack_given(&link->given[kept->part_count], &kept->parts[kept->part_count])) {

@@ -230,14 +230,15 @@ void trp_link_write_header(
     uint32_t marks,
     struct trp_outframe *frame)
 {
+    uint32_t count = trp_outframe_counted(frame);
     struct trp_header header = {
         .version = TRP_FRAME_VERSION,
         .lane = (uint8_t)lane,
         .marks = (uint16_t)marks,
-        .count = frame->count,
+        .count = count,
         .cookie = link->cookie,
         .first_sequence =
-            trp_counted(&link->ledger->accepted) - (lane == TRP_LANE_USER ? frame->count : 0),
+            trp_counted(&link->ledger->accepted) - (lane == TRP_LANE_USER ? count : 0),
         .acknowledged = link->in_open ? trp_ledger_done(link->in_ledger) : 0,
         .node = executor->node,
         .executor = executor->id,
@@ -248,9 +249,10 @@ void trp_link_write_header(
 void trp_link_clear_frame(struct trp_outframe *frame)
 {
     frame->used = 0;
-    frame->count = 0;
     frame->messages = 0;
+    frame->uncounted = 0;
     frame->last = TRP_LAST_NONE;
+    frame->run_from = 0;
 }
 
 /** Send the bytes of an open frame: a copy, or for a large one themselves. @return false: no memory. */

@@ -271,7 +271,7 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
     struct trp_outframe *frame = &link->frame;
     if (frame->used != 0) {
         trp_link_write_header(executor, link, TRP_LANE_USER, 0, frame);
-        uint64_t first = trp_counted(&ledger->accepted) - frame->count;
+        uint64_t first = trp_counted(&ledger->accepted) - trp_outframe_counted(frame);
         link_bury_frame(executor, link, frame->bytes, frame->used, first, &progress);
         trp_link_clear_frame(frame);
     }

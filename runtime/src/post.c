@@ -6,6 +6,8 @@
  *        v                  v
  *     dead letter        refuse, and note who waits for room
  */
+#include "post.h"
+
 #include "clock.h"
 #include "executor.h"
 #include "link.h"
@@ -143,8 +145,7 @@ static bool post_is_metered(const struct trp_letter *letter)
     return letter->kind == TRP_KIND_USER && (letter->flags & TRP_FLAG_UNMETERED) == 0;
 }
 
-/** Something was written for a peer: see to it that it leaves. */
-static void post_mark(struct troupe_executor *executor, struct trp_link *link)
+void trp_post_mark(struct troupe_executor *executor, struct trp_link *link)
 {
     if (!link->dirty) {
         link->dirty = true;
@@ -158,13 +159,6 @@ static void post_mark(struct troupe_executor *executor, struct trp_link *link)
     if (TRP_UNLIKELY(!executor->in_turn)) {
         trp_links_flush(executor); // no turn's end will
     }
-}
-
-/** Account for a message that was written. */
-static inline void post_account(struct trp_link *link)
-{
-    trp_count(&link->ledger->accepted, 1);
-    link->was_used = true;
 }
 
 /** Put a post into the open frame, and that frame on its way when it is time. */
@@ -181,49 +175,12 @@ static bool post_append(
         }
     }
     if (trp_kind_is_counted(trp_tag_kind(post->tag))) {
-        post_account(link);
+        trp_post_account(link);
     }
     if (!link->is_loop) {
-        post_mark(executor, link);
+        trp_post_mark(executor, link);
     } else if (!executor->in_turn) {
         trp_system_mind(executor->system); // the main program's: a foreign loop has to come round
-    }
-    return true;
-}
-
-bool trp_post_plain(
-    struct troupe_executor *executor,
-    troupe_ref_t to,
-    uint32_t type,
-    const void *body,
-    size_t body_bytes)
-{
-    const struct troupe_context *ctx = &executor->context;
-    if (TRP_UNLIKELY(ctx->actor == NULL)) {
-        return false; // and a port's links are looked at under its lock only
-    }
-    struct trp_link *link = executor->last_out;
-    if (link == NULL || link->peer_id != to.executor || link->peer_node != to.node ||
-        body_bytes > TRP_RUN_BODY_BYTES_MAX || link->credit_messages <= 0 ||
-        link->credit_bytes < (int64_t)body_bytes) {
-        return false;
-    }
-    const struct trp_envelope like = {
-        to.index,
-        to.generation,
-        ctx->actor_index,
-        ctx->actor->generation,
-        type,
-        (uint32_t)body_bytes,
-    };
-    if (TRP_UNLIKELY(!trp_outframe_put_plain(&link->frame, &like, body))) {
-        return false;
-    }
-    link->credit_messages--;
-    link->credit_bytes -= (int64_t)body_bytes;
-    post_account(link);
-    if (!link->is_loop) {
-        post_mark(executor, link);
     }
     return true;
 }

@@ -87,9 +87,7 @@ enum troupe_err troupe_ask_and_wait(
             actor->life == TRP_LIFE_WAITING ? "it waits for an answer already"
                                             : "it is about to end, and waits for nothing more");
     }
-    if (actor != NULL &&
-        troupe_ref_equal(
-            letter->to, trp_actor_ref(executor, ctx->actor_index, actor->generation))) {
+    if (actor != NULL && troupe_ref_equal(letter->to, troupe_self(ctx))) {
         return TRP_EXPLAIN(TROUPE_ERR_DEADLOCK, "an actor that waits cannot answer itself");
     }
     uint64_t number = 0;
@@ -104,7 +102,7 @@ enum troupe_err troupe_ask_and_wait(
     actor->wait = (uint32_t)number;
     actor->life = TRP_LIFE_WAITING;
     struct waits_probe probe = {.first_ask = number};
-    waits_send_probe(executor, actor, ctx->actor_index, &probe);
+    waits_send_probe(executor, actor, trp_context_index(ctx), &probe);
     return TROUPE_OK;
 }
 

@@ -41,7 +41,7 @@ static size_t seeds_end(const struct trp_outframe *frame)
 {
     const struct trp_header header = {
         .version = TRP_FRAME_VERSION,
-        .count = frame->count,
+        .count = trp_outframe_counted(frame),
         .cookie = 7,
         .node = 8,
         .executor = 9,

@@ -40,7 +40,7 @@ static inline size_t frames_end(struct trp_outframe *frame)
     const struct trp_header header = {
         .version = TRP_FRAME_VERSION,
         .lane = TRP_LANE_USER,
-        .count = frame->count,
+        .count = trp_outframe_counted(frame),
         .cookie = FRAMES_COOKIE,
         .node = 1,
         .executor = 7,
