@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /** End the program unless @p condition holds. */
 #define RACE_CHECK(condition) ((condition) ? (void)0 : race_failed(__FILE__, __LINE__, #condition))
@@ -26,10 +27,32 @@ _Noreturn static inline void race_failed(const char *file, int line, const char 
     exit(1);
 }
 
+/** @return the seed of this run: from `TROUPE_TEST_SEED`, else from the clock; said once. */
+static inline uint64_t race_seed(void)
+{
+    static uint64_t seed; // 0: not chosen yet
+    if (seed == 0) {
+        const char *text = getenv("TROUPE_TEST_SEED");
+        struct timespec now;
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        seed = text != NULL ? strtoull(text, NULL, 10)
+                            : (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+        (void)fprintf(
+            stderr,
+            "seed %" PRIu64 " (TROUPE_TEST_SEED=%" PRIu64 " to run it again)\n",
+            seed,
+            seed);
+    }
+    return seed;
+}
+
+/** Make a system of race_seed(). */
 static inline troupe_system_t *race_open(const struct troupe_system_options *options)
 {
+    struct troupe_system_options seeded = *options;
+    seeded.seed = race_seed();
     troupe_system_t *system = NULL;
-    RACE_OK(troupe_system_new(options, &system));
+    RACE_OK(troupe_system_new(&seeded, &system));
     return system;
 }
 

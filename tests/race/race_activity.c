@@ -56,10 +56,9 @@ int main(void)
         .place = place,
         .callback_timeout_ns = 4000000, // its warden looks each millisecond
     };
-    troupe_system_t *system = NULL;
+    troupe_system_t *system = race_open(&options);
     troupe_port_t *port = NULL;
     pthread_t lookers[LOOKERS];
-    RACE_OK(troupe_system_new(&options, &system));
     RACE_OK(troupe_port_new(system, &port));
     for (int i = 0; i < LOOKERS; i++) {
         RACE_CHECK(pthread_create(&lookers[i], NULL, look, system) == 0);

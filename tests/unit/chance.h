@@ -1,6 +1,6 @@
 /**
  * @file chance.h
- * @brief Random tests that can be run again: the seed is printed, and TROUPE_SEED takes it back.
+ * @brief Random tests that can be run again: the seed is printed, and TROUPE_TEST_SEED takes it back.
  */
 #ifndef TROUPE_TESTS_CHANCE_H
 #define TROUPE_TESTS_CHANCE_H
@@ -19,17 +19,17 @@ struct chance {
     uint64_t state;
 };
 
-/** Start a generator from `TROUPE_SEED`, else from the clock, and say so on standard error. */
+/** Start a generator from `TROUPE_TEST_SEED`, else from the clock, and say so on standard error. */
 static inline struct chance chance_open(const char *test)
 {
-    const char *text = getenv("TROUPE_SEED");
+    const char *text = getenv("TROUPE_TEST_SEED");
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     uint64_t seed = text != NULL ? strtoull(text, NULL, 10)
                                  : (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     (void)fprintf(
         stderr,
-        "%s: seed %" PRIu64 " (TROUPE_SEED=%" PRIu64 " to run it again)\n",
+        "%s: seed %" PRIu64 " (TROUPE_TEST_SEED=%" PRIu64 " to run it again)\n",
         test,
         seed,
         seed);
