@@ -38,7 +38,8 @@ enum {
     LARGER_BYTES = 100000,
     RING = 8,
     RUN_SECONDS = 12,
-    LEAKED = 3,
+    LEAKED = 5,
+    STATUS_LAW = 3, // as troupe_main() says that the law does not close
     STILL_WAITING = 4,
     SHORT_MS = 300,
 };
@@ -539,14 +540,14 @@ static int run_main(const char *last_word)
         .read_only = {"brief", "--launch", file.path, "--place", "never=thread", last_word, NULL}};
     int status = troupe_main(6, line.words, TROUPE_BEHAVIOURS(&brief, &guest));
     (void)unlink(file.path);
-    return status != 0 && is_rationed ? 0 : status;
+    return status != 0 && status != STATUS_LAW && is_rationed ? 0 : status;
 }
 
 static int play_main(const struct run *run)
 {
     (void)run;
     MUST_BE(setenv("TROUPE_PLACE", "x=thread;y=ecs", 1) == 0);
-    return run_main("--stats");
+    return run_main("--audit");
 }
 
 static int play_dump(const struct run *run)

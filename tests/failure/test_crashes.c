@@ -6,6 +6,7 @@
  *       ^                      |
  *       +------ NOENT ---------+  where it had a process of its own
  */
+#include "support/audit.h"
 #include "support/child.h"
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -206,7 +207,7 @@ static int run_prefixed(void *data)
     const struct troupe_spawn_options spawn = {.behaviour = &stage};
     MUST(troupe_spawn(troupe_system_context(system), &spawn, NULL));
     MUST(troupe_run(system));
-    MUST(troupe_system_destroy(&system));
+    audit_and_destroy(&system);
     return 0;
 }
 

@@ -4,6 +4,7 @@
  *
  * A second in the suite; for the real thing: TROUPE_FLOOD_SECONDS=10 failure_test_flood
  */
+#include "support/audit.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -219,7 +220,7 @@ static void expect_flat(const struct flood *flood)
         cr_expect(most < measured.first_bytes + SLACK_BYTES, "it grew");
         cr_expect(most < before + 2 * flood->bound_bytes + SLACK_BYTES, "it is over its bound");
     }
-    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+    audit_and_destroy(&system);
 }
 
 Test(flood, of_a_thread_by_one_thread_takes_no_more_memory)
@@ -313,5 +314,5 @@ Test(flood, a_mailbox_with_plenty_of_room_refuses_none_of_many_senders)
     atomic_store(&dries, true);
     troupe_system_stop(system);
     cr_expect(eq(int, troupe_run(system), TROUPE_OK));
-    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+    audit_and_destroy(&system);
 }

@@ -3,6 +3,7 @@
  * A system that has nothing to do takes no processor: less than 1 % of a core, with 100 entities and 20
  * threads, before and after a burst.
  */
+#include "support/audit.h"
 #include "support/cast.h"
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -132,7 +133,7 @@ static void expect_an_idle_run(bool has_burst)
     cr_expect(eq(int, troupe_run(system), TROUPE_OK));
 
     expect_below_1_percent();
-    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+    audit_and_destroy(&system);
 }
 
 Test(idle, a_run_takes_no_processor)
@@ -158,7 +159,7 @@ static void expect_an_idle_loop(bool has_burst)
     }
 
     expect_below_1_percent();
-    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+    audit_and_destroy(&system);
 }
 
 Test(idle, a_loop_of_ones_own_takes_no_processor)

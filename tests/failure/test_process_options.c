@@ -4,6 +4,7 @@
  *
  * Each scenario is a program of its own, in a child of the test; its actors are the child's children.
  */
+#include "support/audit.h"
 #include "support/cast.h"
 #include "support/child.h"
 #include "support/fixture.h"
@@ -56,7 +57,7 @@ static int run_watched(
         exit.text,
         stats.dead_by_reason[TROUPE_DEAD_REFUSED],
         stats.unknown);
-    MUST(troupe_system_destroy(&system));
+    audit_and_destroy(&system);
     return 0;
 }
 
@@ -174,7 +175,7 @@ static int print_by_many(void *data)
     }
     troupe_system_stop(system); // what is on its way is met first
     MUST(troupe_run(system));
-    MUST(troupe_system_destroy(&system));
+    audit_and_destroy(&system);
     return 0;
 }
 

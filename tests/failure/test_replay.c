@@ -2,6 +2,7 @@
  * Time and chance come from the context, so a world can be replayed: the same seed and the same clock
  * give the same course of events, letter by letter.
  */
+#include "support/audit.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -122,7 +123,7 @@ static char *run_course(uint64_t seed)
         self.now_ns += (uint64_t)timeout_ns;
         MUST(troupe_progress(system, NULL));
     } while ((timeout_ns = troupe_system_timeout_ns(system)) >= 0);
-    MUST(troupe_system_destroy(&system));
+    audit_and_destroy(&system);
     (void)fclose(self.file);
     return self.text;
 }

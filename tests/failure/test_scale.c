@@ -4,6 +4,7 @@
  * Many actors at once: a million entities in a world, a thousand threads. Each starts, answers and
  * stops, and an entity costs at most 128 bytes beside its state.
  */
+#include "support/audit.h"
 #include "support/cast.h"
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -123,7 +124,7 @@ static void expect_a_million(const struct troupe_behaviour *behaviour)
     troupe_system_stats(system, &stats);
     cr_expect(eq(u64, stats.actors_ended, CITIZENS));
     cr_expect(eq(u64, stats.dead, 0));
-    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+    audit_and_destroy(&system);
     free(citizens);
 }
 
@@ -197,5 +198,5 @@ Test(scale, a_system_of_a_thousand_threads_ends_in_time)
         "%d threads ended in %llu ms\n",
         THREADS,
         (unsigned long long)((measure_now_ns() - start_ns) / MEASURE_MS_NS));
-    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+    audit_and_destroy(&system);
 }

@@ -2,6 +2,7 @@
  * Signals as messages: who asks for one gets each; who does not ask is left alone; and what cannot be had
  * is refused in words.
  */
+#include "support/audit.h"
 #include "support/child.h"
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -86,7 +87,7 @@ static int run_listener(void *data)
     };
     MUST(troupe_spawn(troupe_system_context(system), &spawn, NULL));
     MUST(troupe_run(system));
-    MUST(troupe_system_destroy(&system));
+    audit_and_destroy(&system);
     return 0;
 }
 
@@ -234,7 +235,7 @@ Test(signal_messages, outside_of_an_actor_nobody_can_ask)
         eq(int, troupe_signals_subscribe(troupe_system_context(system), SIGHUP), TROUPE_ERR_INVAL));
     troupe_signals_unsubscribe(troupe_system_context(system));
 
-    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+    audit_and_destroy(&system);
 }
 
 SUBJECTS(&listener, &owner);

@@ -2,6 +2,7 @@
  * What is printed of the counters: each line closes the law, the lines of the executors sum up to the
  * system's, and each executor goes by its name.
  */
+#include "support/audit.h"
 #include "support/cast.h"
 #include "support/fixture.h"
 
@@ -103,7 +104,7 @@ Test(stats, print_a_law_that_closes_on_every_line)
     cr_expect(sum.handled == whole.handled, "%s", text);
     cr_expect(sum.dead == whole.dead, "%s", text);
     cr_expect(strstr(text, "NOT CLOSE") == NULL, "%s", text);
-    MUST(troupe_system_destroy(&system));
+    audit_and_destroy(&system);
     free(copy);
     free(text);
 }
@@ -118,7 +119,7 @@ Test(stats, name_each_executor_and_each_reason)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         cr_expect(strstr(text, words[i]) != NULL, "no '%s' in: %s", words[i], text);
     }
-    MUST(troupe_system_destroy(&system));
+    audit_and_destroy(&system);
     free(text);
 }
 

@@ -6,6 +6,7 @@
  *     tellers --numbered messages--> counter <--+-- raw sockets: before, in and after a handshake
  *                                    tellers <--+-- PUSH sockets: noise, forgeries, parts, giants
  */
+#include "support/audit.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -519,7 +520,7 @@ static void besiege(const char *test, const char *place)
     cr_expect(eq(u64, stats.unknown, 0));
     cr_expect(eq(u64, stats.ledger_gaps, 0));
     cr_expect(ge(u64, stats.frames_undecodable, siege.frames));
-    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
+    audit_and_destroy(&system);
     audit_journal(&journal);
 }
 

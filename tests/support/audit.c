@@ -1,5 +1,7 @@
 #include "audit.h"
 
+#include "fixture.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,4 +20,10 @@ bool audit_closes(troupe_system_t *system)
     }
     free(text);
     return closes;
+}
+
+void audit_and_destroy(troupe_system_t **system_p)
+{
+    MUST_BE(audit_closes(*system_p));
+    MUST(troupe_system_destroy(system_p));
 }

@@ -12,4 +12,7 @@
 /** @return what troupe_audit() says; if it does not close, where is on standard error. Owner's thread. */
 bool audit_closes(troupe_system_t *system);
 
+/** See that the law closes, and free the system; else the process stops and says where. Owner's thread. */
+void audit_and_destroy(troupe_system_t **system_p);
+
 #endif

@@ -62,8 +62,7 @@ void cast_end(troupe_system_t **system_p, troupe_port_t **port_p)
     MUST(troupe_port_destroy(port_p));
     troupe_system_stop(*system_p);
     MUST(troupe_run(*system_p));
-    MUST_BE(audit_closes(*system_p));
-    MUST(troupe_system_destroy(system_p));
+    audit_and_destroy(system_p);
 }
 
 enum troupe_err cast_spawn(troupe_context_t *ctx, const char *place, troupe_ref_t *out_ref)

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { POLL_MS = 1 };
+enum { POLL_MS = 1, STATUS_LAW = 3 };
 
 /** What comes out of one of the child's outputs. */
 struct child_output {
@@ -31,6 +31,7 @@ struct child {
     uint64_t since_ns;
     struct child_output out;
     struct child_output err;
+    char audit[CHILD_OUTPUT_BYTES]; // lines that were taken out of err
 };
 
 /* The parent. ---------------------------------------------------------------------------------- */
@@ -179,6 +180,48 @@ void child_wait_until_met(struct child *child, int number)
     }
 }
 
+/** @return whether a line is one that troupe_audit() prints. */
+static bool child_is_audit_line(const char *line)
+{
+    static const char *const beginnings[] = {
+        "dead letters for ",
+        "dead letters, ",
+        "link ",
+        "other links ",
+        "executor ",
+        "other executors ",
+        "system ",
+        "refused sends ",
+        "frames sent ",
+        "actors started ",
+        "NOT CLOSED: ",
+        "the law ",
+    };
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+        if (strncmp(line, beginnings[i], strlen(beginnings[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Part the audits from all else that it said. */
+static void child_part_audit(struct child *child)
+{
+    char *err = child->err.text;
+    char *audit = child->audit;
+    for (const char *line = child->err.text; *line != '\0';) {
+        size_t bytes = strcspn(line, "\n");
+        bytes += line[bytes] == '\n' ? 1 : 0;
+        char **to = child_is_audit_line(line) ? &audit : &err;
+        memmove(*to, line, bytes);
+        *to += bytes;
+        line += bytes;
+    }
+    *err = '\0';
+    *audit = '\0';
+}
+
 struct child_end child_end(struct child **child_p)
 {
     static struct child ended; // whose texts are handed out
@@ -193,16 +236,22 @@ struct child_end child_end(struct child **child_p)
     int status = 0;
     cr_assert(waitpid(child->pid, &status, 0) == child->pid, "waitpid: %s", strerror(errno));
     (void)close(child->pid_fd);
+    if (strstr(child->err.text, "the law ") != NULL) {
+        child_part_audit(child);
+    }
     ended = *child;
     free(child);
     *child_p = NULL;
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    bool is_said = WIFEXITED(status) && WEXITSTATUS(status) == STATUS_LAW;
+    cr_expect(is_said || strstr(ended.audit, "DOES NOT CLOSE") == NULL, "%s", ended.audit);
     return (struct child_end){
         .status = number != 0 ? 128 + number : WEXITSTATUS(status),
         .signal = number,
         .ns = ns,
         .out = ended.out.text,
         .err = ended.err.text,
+        .audit = ended.audit,
     };
 }
 
@@ -226,7 +275,7 @@ void child_say(const char *text)
     MUST_BE(write(STDOUT_FILENO, text, bytes) == (ssize_t)bytes);
 }
 
-int child_troupe_main(const char *line, const struct troupe_behaviour *const *behaviours)
+int child_troupe_main_unaudited(const char *line, const struct troupe_behaviour *const *behaviours)
 {
     enum { WORDS_MAX = 15 };
     char *copy = strdup(line);
@@ -241,6 +290,14 @@ int child_troupe_main(const char *line, const struct troupe_behaviour *const *be
     int status = troupe_main(count, words, behaviours);
     free(copy);
     return status;
+}
+
+int child_troupe_main(const char *line, const struct troupe_behaviour *const *behaviours)
+{
+    char audited[256];
+    int bytes = snprintf(audited, sizeof(audited), "%s --audit", line);
+    MUST_BE(bytes > 0 && (size_t)bytes < sizeof(audited));
+    return child_troupe_main_unaudited(audited, behaviours);
 }
 
 void child_limit(__rlimit_resource_t resource, rlim_t count)

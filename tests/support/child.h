@@ -28,7 +28,7 @@
 #define CHILD_DEADLINE_NS UINT64_C(20000000000)
 
 /** What is kept of each of its outputs, with a NUL. */
-#define CHILD_OUTPUT_BYTES 65536
+#define CHILD_OUTPUT_BYTES 131072
 
 /** What the child runs. @return its exit status */
 typedef int child_fn(void *data);
@@ -38,11 +38,12 @@ struct child;
 
 /** How a child ended. Good until the next child_end(). */
 struct child_end {
-    int status;      /**< Its exit status; 128 + the signal when one ended it. */
-    int signal;      /**< The signal that ended it; 0: it exited. */
-    uint64_t ns;     /**< From the latest child_signal(), or its start, until it was gone. */
-    const char *out; /**< What it printed on standard output. */
-    const char *err; /**< What it said on standard error. */
+    int status;        /**< Its exit status; 128 + the signal when one ended it. */
+    int signal;        /**< The signal that ended it; 0: it exited. */
+    uint64_t ns;       /**< From the latest child_signal(), or its start, until it was gone. */
+    const char *out;   /**< What it printed on standard output. */
+    const char *err;   /**< What it said on standard error, audits aside. */
+    const char *audit; /**< Its audits; "": it did not come to one. */
 };
 
 /** Start @p run in a child, with the default answer to SIGINT and SIGTERM. */
@@ -60,7 +61,10 @@ pid_t child_pid(const struct child *child);
 /** Wait until a handler that is reset by its signal has met that signal. */
 void child_wait_until_met(struct child *child, int number);
 
-/** Wait for its end, free it, and set *child_p to NULL. */
+/**
+ * Wait for its end, free it, and set *child_p to NULL. The test fails where the law did not close, unless
+ * the exit status says so already.
+ */
 struct child_end child_end(struct child **child_p);
 
 /** Run it and wait for its end. */
@@ -74,8 +78,14 @@ void child_succeeds(child_fn *run, void *data);
 /** Say something to the parent at once; for child_wait_for(). Any thread. */
 void child_say(const char *text);
 
-/** @return what troupe_main() returns for a command line, whose words are parted by single spaces. */
+/**
+ * @return what troupe_main() returns for a command line, whose words are parted by single spaces, and
+ *         `--audit`.
+ */
 int child_troupe_main(const char *line, const struct troupe_behaviour *const *behaviours);
+
+/** The same, without `--audit`. */
+int child_troupe_main_unaudited(const char *line, const struct troupe_behaviour *const *behaviours);
 
 /** Set the soft and hard limit of @p resource, as far as that is allowed. */
 void child_limit(__rlimit_resource_t resource, rlim_t count);

@@ -116,9 +116,20 @@ static enum troupe_err forger_init(
 static const struct troupe_behaviour forger = {
     .name = "forger", .init = forger_init, .receive = sink_receive};
 
+static enum troupe_err quitter_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)state, (void)args, (void)args_bytes;
+    troupe_fail(ctx, 7, "enough");
+    return TROUPE_OK;
+}
+
+static const struct troupe_behaviour quitter = {
+    .name = "quitter", .init = quitter_init, .receive = sink_receive};
+
 static int run_forger(void *line)
 {
-    return child_troupe_main(line, TROUPE_BEHAVIOURS(&forger));
+    return child_troupe_main_unaudited(line, TROUPE_BEHAVIOURS(&forger));
 }
 
 Test(audit, of_a_program_is_its_exit_status)
@@ -127,7 +138,22 @@ Test(audit, of_a_program_is_its_exit_status)
     char without[] = "forger --stats";
     struct child_end end = child_run(run_forger, with);
     cr_expect(eq(int, end.status, 3), "%s", end.err);
-    cr_expect(strstr(end.err, "NOT CLOSED") != NULL, "%s", end.err);
+    cr_expect(strstr(end.audit, "NOT CLOSED") != NULL, "%s", end.audit);
     end = child_run(run_forger, without);
     cr_expect(eq(int, end.status, 0), "%s", end.err);
+}
+
+static int run_failing(void *line)
+{
+    return child_troupe_main(line, TROUPE_BEHAVIOURS(&quitter));
+}
+
+Test(audit, of_a_child_is_looked_at_whatever_its_status_and_kept_apart)
+{
+    char line[] = "quitter";
+    struct child_end end = child_run(run_failing, line);
+    cr_expect(eq(int, end.status, 7), "%s", end.err);
+    cr_expect(strstr(end.err, "enough") != NULL, "%s", end.err);
+    cr_expect(strstr(end.err, "accepted") == NULL, "%s", end.err);
+    cr_expect(strstr(end.audit, "the law closes\n") != NULL, "%s", end.audit);
 }
