@@ -174,7 +174,24 @@ static void have_linked(struct fixture *fixture, troupe_ref_t who, troupe_ref_t 
     (void)fixture_hear(fixture, PING);
 }
 
-/** Hear that nobody is left to say anything: all of these have ended, or answer. */
+/** Two mortals, of whom one has linked to the other. */
+struct pair {
+    struct fixture *fixture;
+    troupe_ref_t one;
+    troupe_ref_t other;
+};
+
+/** @param how  LINK or LINK_TRAP. */
+static struct pair pair_open(const struct fixture_placement *placement, uint32_t how)
+{
+    struct pair pair = {.fixture = ends_open(placement)};
+    pair.one = fixture_spawn(pair.fixture, &mortal);
+    pair.other = fixture_spawn(pair.fixture, &mortal);
+    have_linked(pair.fixture, pair.one, pair.other, how);
+    return pair;
+}
+
+/** The actor answers, and nothing else was heard before. */
 static void expect_alive(struct fixture *fixture, troupe_ref_t actor)
 {
     fixture_ask(fixture, actor, PING, NULL, 0);
@@ -292,8 +309,10 @@ BACKEND_TEST(ends, each_of_many_who_watch_is_told_once)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t watchers[WATCHERS];
     for (int i = 0; i < WATCHERS; i++) {
-        fixture_tell(fixture, fixture_spawn(fixture, &mortal), WATCH, &actor, sizeof(actor));
+        watchers[i] = fixture_spawn(fixture, &mortal);
+        fixture_tell(fixture, watchers[i], WATCH, &actor, sizeof(actor));
     }
     for (int i = 0; i < WATCHERS; i++) {
         (void)fixture_hear(fixture, WATCHING);
@@ -303,6 +322,9 @@ BACKEND_TEST(ends, each_of_many_who_watch_is_told_once)
         const struct troupe_down *down = FIXTURE_HEAR(fixture, WENT, struct troupe_down);
         cr_expect(troupe_ref_equal(down->actor, actor));
         cr_expect(eq(int, down->exit.code, CODE));
+    }
+    for (int i = 0; i < WATCHERS; i++) {
+        expect_alive(fixture, watchers[i]);
     }
     (void)fixture_close(&fixture);
 }
@@ -327,8 +349,11 @@ BACKEND_TEST(ends, a_monitor_on_an_executor_tells_when_it_is_over)
     fixture_act(fixture, act_monitor, &order);
     if (fixture_share_executor(actor, fixture_scenario(fixture))) {
         cr_expect(eq(int, order.err, TROUPE_ERR_INVAL));
-    } else if (fixture_executor_count(placement) == 0) {
-        cr_assert(eq(int, order.err, TROUPE_OK));
+        fixture_close(&fixture);
+        return;
+    }
+    cr_assert(eq(int, order.err, TROUPE_OK));
+    if (fixture_executor_count(placement) == 0) { // a pool lasts as long as the system
         fixture_tell(fixture, actor, LEAVE, NULL, 0);
         const struct troupe_down *down =
             FIXTURE_HEAR(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
@@ -342,71 +367,56 @@ BACKEND_TEST(ends, a_monitor_on_an_executor_tells_when_it_is_over)
 
 BACKEND_TEST(ends, who_is_linked_ends_for_the_same_reason)
 {
-    struct fixture *fixture = ends_open(placement);
-    troupe_ref_t one = fixture_spawn(fixture, &mortal);
-    troupe_ref_t other = fixture_spawn(fixture, &mortal);
-    have_linked(fixture, one, other, LINK);
-    (void)scenario_monitors(fixture, one);
-    fixture_tell(fixture, other, FAIL, NULL, 0);
-    const struct troupe_down *down = hear_down(fixture, one);
+    struct pair pair = pair_open(placement, LINK);
+    (void)scenario_monitors(pair.fixture, pair.one);
+    fixture_tell(pair.fixture, pair.other, FAIL, NULL, 0);
+    const struct troupe_down *down = hear_down(pair.fixture, pair.one);
     cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_ERROR));
     cr_expect(eq(int, down->exit.code, CODE));
-    (void)fixture_close(&fixture);
+    (void)fixture_close(&pair.fixture);
 }
 
 BACKEND_TEST(ends, a_link_works_from_either_side)
 {
-    struct fixture *fixture = ends_open(placement);
-    troupe_ref_t one = fixture_spawn(fixture, &mortal);
-    troupe_ref_t other = fixture_spawn(fixture, &mortal);
-    have_linked(fixture, one, other, LINK);
-    have_linked(fixture, other, one, LINK); // twice is once
-    (void)scenario_monitors(fixture, other);
-    fixture_tell(fixture, one, FAIL, NULL, 0);
-    cr_expect(eq(int, hear_down(fixture, other)->exit.code, CODE));
-    (void)fixture_close(&fixture);
+    struct pair pair = pair_open(placement, LINK);
+    have_linked(pair.fixture, pair.other, pair.one, LINK); // twice is once
+    (void)scenario_monitors(pair.fixture, pair.other);
+    fixture_tell(pair.fixture, pair.one, FAIL, NULL, 0);
+    cr_expect(eq(int, hear_down(pair.fixture, pair.other)->exit.code, CODE));
+    (void)fixture_close(&pair.fixture);
 }
 
 BACKEND_TEST(ends, a_normal_end_does_not_spread)
 {
-    struct fixture *fixture = ends_open(placement);
-    troupe_ref_t one = fixture_spawn(fixture, &mortal);
-    troupe_ref_t other = fixture_spawn(fixture, &mortal);
-    have_linked(fixture, one, other, LINK);
-    (void)scenario_monitors(fixture, other);
-    fixture_tell(fixture, other, LEAVE, NULL, 0);
-    (void)hear_down(fixture, other);
-    expect_alive(fixture, one);
-    (void)fixture_close(&fixture);
+    struct pair pair = pair_open(placement, LINK);
+    (void)scenario_monitors(pair.fixture, pair.other);
+    fixture_tell(pair.fixture, pair.other, LEAVE, NULL, 0);
+    (void)hear_down(pair.fixture, pair.other);
+    expect_alive(pair.fixture, pair.one);
+    (void)fixture_close(&pair.fixture);
 }
 
 BACKEND_TEST(ends, who_traps_exits_is_told_and_lives)
 {
-    struct fixture *fixture = ends_open(placement);
-    troupe_ref_t one = fixture_spawn(fixture, &mortal);
-    troupe_ref_t other = fixture_spawn(fixture, &mortal);
-    have_linked(fixture, one, other, LINK_TRAP);
-    fixture_tell(fixture, other, FAIL, NULL, 0);
-    const struct troupe_down *down = FIXTURE_HEAR(fixture, WENT, struct troupe_down);
-    cr_expect(troupe_ref_equal(down->actor, other));
+    struct pair pair = pair_open(placement, LINK_TRAP);
+    fixture_tell(pair.fixture, pair.other, FAIL, NULL, 0);
+    const struct troupe_down *down = FIXTURE_HEAR(pair.fixture, WENT, struct troupe_down);
+    cr_expect(troupe_ref_equal(down->actor, pair.other));
     cr_expect(eq(u64, down->monitor, 0));
     cr_expect(eq(int, down->exit.code, CODE));
-    expect_alive(fixture, one);
-    (void)fixture_close(&fixture);
+    expect_alive(pair.fixture, pair.one);
+    (void)fixture_close(&pair.fixture);
 }
 
 BACKEND_TEST(ends, who_was_unlinked_lives_on)
 {
-    struct fixture *fixture = ends_open(placement);
-    troupe_ref_t one = fixture_spawn(fixture, &mortal);
-    troupe_ref_t other = fixture_spawn(fixture, &mortal);
-    have_linked(fixture, one, other, LINK);
-    have_linked(fixture, one, other, UNLINK);
-    (void)scenario_monitors(fixture, one);
-    fixture_tell(fixture, one, FAIL, NULL, 0);
-    (void)hear_down(fixture, one);
-    expect_alive(fixture, other);
-    (void)fixture_close(&fixture);
+    struct pair pair = pair_open(placement, LINK);
+    have_linked(pair.fixture, pair.one, pair.other, UNLINK);
+    (void)scenario_monitors(pair.fixture, pair.one);
+    fixture_tell(pair.fixture, pair.one, FAIL, NULL, 0);
+    (void)hear_down(pair.fixture, pair.one);
+    expect_alive(pair.fixture, pair.other);
+    (void)fixture_close(&pair.fixture);
 }
 
 BACKEND_TEST(ends, a_chain_of_links_ends_as_a_whole)
