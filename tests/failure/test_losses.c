@@ -22,6 +22,7 @@ enum {
     STRAY,     // uint32_t: send so many letters to nobody
     LETTER,    // what is lost
     QUESTION,  // an ask that is lost
+    HEED,      // hear of dead letters, and greet again
 };
 
 enum { LETTERS_MAX = 64 };
@@ -98,12 +99,17 @@ static const struct troupe_behaviour witness = {
 
 /* Who dies. ------------------------------------------------------------------------------------ */
 
+static enum troupe_err victim_greet(troupe_context_t *ctx, const troupe_ref_t *witness_ref)
+{
+    const pid_t pid = getpid();
+    return TROUPE_SEND(ctx, *witness_ref, HELLO, &pid);
+}
+
 static enum troupe_err victim_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
-    const pid_t pid = getpid();
     *(troupe_ref_t *)state = fixture_ref_of(args, args_bytes);
-    return TROUPE_SEND(ctx, *(troupe_ref_t *)state, HELLO, &pid);
+    return victim_greet(ctx, state);
 }
 
 static void victim_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -122,6 +128,10 @@ static void victim_receive(troupe_context_t *ctx, void *state, const troupe_mess
         for (uint32_t i = 0; i < *count; i++) {
             MUST(troupe_send(ctx, nobody, LETTER, NULL, 0));
         }
+        break;
+    case HEED:
+        MUST(troupe_dead_letters_subscribe(ctx));
+        MUST(victim_greet(ctx, state));
         break;
     case HANG:
         MUST(troupe_send(ctx, *(troupe_ref_t *)state, HANGING, NULL, 0));
@@ -278,6 +288,46 @@ Test(losses, what_a_process_had_not_begun_when_it_died_is_told_one_by_one)
         cr_expect(eq(int, heard.ask_err, TROUPE_ERR_NOENT));
         cr_expect(strstr(heard.ask_detail, "peer_down") != NULL, "%s", heard.ask_detail);
         (void)stage_close(&stage);
+    }
+}
+
+enum { STRAYS = 20 };
+
+/** Have the main program send letters to nobody. */
+static void stage_stray(struct stage *stage)
+{
+    troupe_ref_t nobody = stage->witness;
+    nobody.index += 1000;
+    for (int i = 0; i < STRAYS; i++) {
+        MUST(troupe_send(troupe_system_context(stage->system), nobody, LETTER, NULL, 0));
+    }
+}
+
+static bool has_all_strays_and_one(void)
+{
+    return heard.letter_count == 2 * STRAYS + 1;
+}
+
+Test(losses, a_subscriber_whose_process_dies_is_told_no_more_and_others_are)
+{
+    for (int i = 0; i < PLACES; i++) {
+        struct stage stage = stage_open(places[i], false);
+        heard.pid = 0;
+        MUST(troupe_send(troupe_system_context(stage.system), heard.victim, HEED, NULL, 0));
+        stage_wait_until(&stage, has_pid);
+
+        stage_stray(&stage); // some notices die with it, and are nobody's loss
+        cr_assert(kill(heard.pid, SIGKILL) == 0);
+        stage_stray(&stage);
+        MUST(troupe_send(troupe_system_context(stage.system), heard.victim, LETTER, NULL, 0));
+        stage_wait_until(&stage, has_all_strays_and_one);
+
+        struct troupe_stats stats = stage_close(&stage);
+        cr_expect(eq(u32, heard.letter_count, 2 * STRAYS + 1));
+        cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_NO_SUCH_ACTOR], 2 * STRAYS));
+        cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_PEER_DOWN], 1));
+        cr_expect(eq(u64, stats.dead, 2 * STRAYS + 1));
+        cr_expect(eq(u64, stats.unknown, 0));
     }
 }
 

@@ -200,13 +200,19 @@ static const struct troupe_behaviour owner = {
     .receive = owner_receive,
 };
 
-static int run_owner(void *data)
+/** As a program that leaves interrupts to its actors. */
+static void block_interrupts(void)
 {
-    (void)data;
     sigset_t interrupt;
     (void)sigemptyset(&interrupt);
     (void)sigaddset(&interrupt, SIGINT);
     (void)sigprocmask(SIG_BLOCK, &interrupt, NULL);
+}
+
+static int run_owner(void *data)
+{
+    (void)data;
+    block_interrupts();
     return child_troupe_main("program", TROUPE_BEHAVIOURS(&owner));
 }
 
@@ -224,6 +230,108 @@ Test(signal_messages, an_interrupt_that_the_program_blocks_is_up_to_its_actor)
     cr_expect(strstr(end.out, "twice\n") != NULL, "%s", end.out);
 }
 
+/* Subscribers that die. ------------------------------------------------------------------------- */
+
+enum { HERE = 1 };
+
+/** Tells the guard its process, and hears of interrupts there. */
+static enum troupe_err scout_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)state;
+    const pid_t pid = getpid();
+    MUST(troupe_signals_subscribe(ctx, SIGINT));
+    return TROUPE_SEND(ctx, fixture_ref_of(args, args_bytes), HERE, &pid);
+}
+
+static void scout_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)ctx, (void)state;
+    MUST_BE(troupe_message_type(message) == TROUPE_MESSAGE_SIGNAL);
+    child_say("the scout heard it\n");
+}
+
+static const struct troupe_behaviour scout = {
+    .name = "scout", .init = scout_init, .receive = scout_receive};
+
+/** Hears of interrupts, and of the end of a scout in a process of its own. */
+static enum troupe_err guard_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)state, (void)args, (void)args_bytes;
+    const troupe_ref_t self = troupe_self(ctx);
+    const struct troupe_spawn_options options = {
+        .behaviour = &scout, .args = &self, .args_bytes = sizeof(self), .place = "process"};
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    MUST(troupe_spawn(ctx, &options, &ref));
+    MUST(troupe_monitor(ctx, ref, NULL));
+    return troupe_signals_subscribe(ctx, SIGINT);
+}
+
+static void guard_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    uint32_t *count = state;
+    char line[64];
+    switch (troupe_message_type(message)) {
+    case HERE:
+        (void)snprintf(line, sizeof(line), "scout %d.\n", (int)*TROUPE_BODY(message, pid_t));
+        child_say(line);
+        break;
+    case TROUPE_MESSAGE_DOWN:
+        child_say("the scout is gone\n");
+        break;
+    default:
+        (void)snprintf(line, sizeof(line), "the guard heard %u\n", (unsigned)++*count);
+        child_say(line);
+        if (*count == 3) {
+            troupe_stop(ctx);
+        }
+    }
+}
+
+static const struct troupe_behaviour guard = {
+    .name = "guard",
+    .state_bytes = sizeof(uint32_t),
+    .init = guard_init,
+    .receive = guard_receive,
+};
+
+static int run_guard(void *data)
+{
+    (void)data;
+    block_interrupts();
+    return child_troupe_main("program", TROUPE_BEHAVIOURS(&guard, &scout));
+}
+
+/** @return the number in the scout's word. */
+static pid_t scout_pid(const struct child *child)
+{
+    int pid = 0;
+    cr_assert(sscanf(child_printed(child), "scout %d.", &pid) == 1 && pid > 0);
+    return pid;
+}
+
+Test(signal_messages, a_subscriber_whose_process_dies_is_told_no_more_and_others_are)
+{
+    struct child *child = child_start(run_guard, NULL);
+    child_wait_for(child, ".\n");
+    child_signal(child, SIGINT);
+    child_wait_for(child, "the scout heard it");
+    child_wait_for(child, "the guard heard 1");
+
+    cr_assert(kill(scout_pid(child), SIGKILL) == 0);
+    child_signal(child, SIGINT); // its end may not be known yet
+    child_wait_for(child, "the guard heard 2");
+    child_wait_for(child, "the scout is gone");
+    child_signal(child, SIGINT);
+
+    struct child_end end = child_end(&child);
+    cr_expect(eq(int, end.status, 0), "%s", end.err);
+    cr_expect(strstr(end.out, "the guard heard 3") != NULL, "%s", end.out);
+    cr_expect(strcmp(end.err, "") == 0, "%s", end.err);
+    cr_expect(strstr(end.audit, "dead letters") == NULL, "%s", end.audit);
+}
+
 Test(signal_messages, outside_of_an_actor_nobody_can_ask)
 {
     const struct troupe_system_options options = {
@@ -238,4 +346,4 @@ Test(signal_messages, outside_of_an_actor_nobody_can_ask)
     audit_and_destroy(&system);
 }
 
-SUBJECTS(&listener, &owner);
+SUBJECTS(&listener, &owner, &guard, &scout);

@@ -141,6 +141,11 @@ void child_wait_for(struct child *child, const char *text)
     }
 }
 
+const char *child_printed(const struct child *child)
+{
+    return child->out.text;
+}
+
 void child_signal(struct child *child, int number)
 {
     child->since_ns = measure_now_ns();

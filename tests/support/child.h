@@ -52,6 +52,9 @@ struct child *child_start(child_fn *run, void *data);
 /** Wait until it has printed @p text on standard output. */
 void child_wait_for(struct child *child, const char *text);
 
+/** @return what it has printed on standard output by now. */
+const char *child_printed(const struct child *child);
+
 /** Send it a signal. */
 void child_signal(struct child *child, int number);
 
