@@ -71,7 +71,7 @@ struct chaos_watch {
     uint32_t reason;
     int32_t code;
     uint8_t is_passive; // a link that the other asked for, maybe in vain
-    uint8_t is_firm;    // it was there at a pause
+    uint8_t is_firm;    // a word of the other was heard, before which its link came
     uint8_t is_reported;
 };
 

@@ -225,11 +225,14 @@ static void talker_hear(
     talker_need(troupe_message_body_bytes(message) >= sizeof(word), "a word");
     memcpy(&word, troupe_message_body(message), sizeof(word));
     enum chaos_sound sound = chaos_ear_hear(&talker->ear, from, &word);
-    const struct chaos_watch *watch = talker_find_watch(talker, from);
+    struct chaos_watch *watch = talker_find_watch(talker, from);
     report->heard++;
     report->twice += sound == CHAOS_TWICE;
     report->missing += sound == CHAOS_MISSING;
-    report->after_end += watch != NULL && watch->told > 0;
+    if (watch != NULL) {
+        report->after_end += watch->told > 0;
+        watch->is_firm = 1;
+    }
     if (troupe_message_type(message) == CHAOS_QUESTION) {
         (void)talker_sent(troupe_reply(ctx, message, CHAOS_ANSWER, NULL, 0));
     }
@@ -266,7 +269,6 @@ static void talker_account(
     for (uint32_t i = 0; i < CHAOS_WATCHES; i++) {
         struct chaos_watch *watch = &report->watches[i];
         watch->is_reported = watch->told > 0 || !talker_is_present(talker, watch->actor);
-        watch->is_firm = 1;
     }
 }
 
