@@ -7,7 +7,8 @@
  *       +-- looks into --> keeper  <----+   |
  *                          on ecs  ---------+  spawns, watches and counts them
  *
- * Each talker has a slot; who dies has a successor in the same slot, another incarnation. What is said is
+ * Some talkers have a process to themselves; others share those of pools, and die together. Each has a
+ * slot; who dies has a successor in the same slot, another incarnation. What is said is
  * numbered for each pair, so that whoever hears it knows what is missing, comes twice or too late.
  */
 #ifndef TROUPE_TESTS_CHAOS_H
@@ -21,7 +22,8 @@
 #include <sys/types.h>
 
 enum {
-    CHAOS_PROCESSES = 8, // slots of talkers that are in processes of their own: victims
+    CHAOS_PROCESSES = 8, // slots of talkers that are in processes: victims
+    CHAOS_ALONE = 4,     // of these, in processes of their own; others share those of pools
     CHAOS_TALKERS = 9,   // and one on a thread, which lives on
     CHAOS_KEEPER = 9,    // the keeper's own slot
     CHAOS_SLOTS = 10,
@@ -169,6 +171,13 @@ extern const struct troupe_behaviour chaos_keeper;
 
 /** @return the present life in a slot. */
 struct chaos_life *chaos_life_of(struct chaos_keeper *keeper, uint32_t slot);
+
+/** @return who was struck in the process of @p life, itself maybe; NULL: nobody yet. */
+const struct chaos_life *chaos_struck_with(
+    const struct chaos_keeper *keeper, const struct chaos_life *life);
+
+/** @return whether a life is in a process that may be struck. */
+bool chaos_is_target(const struct chaos_keeper *keeper, const struct chaos_life *life);
 
 /** @return whether the keeper has something to send: then it needs a CHAOS_TEND. */
 bool chaos_keeper_is_due(struct chaos_keeper *keeper);

@@ -47,6 +47,23 @@ static struct chaos_life *keeper_find(struct chaos_keeper *keeper, troupe_ref_t 
     return NULL;
 }
 
+const struct chaos_life *chaos_struck_with(
+    const struct chaos_keeper *keeper, const struct chaos_life *life)
+{
+    for (uint32_t i = keeper->life_count; i > 0; i--) {
+        const struct chaos_life *other = &keeper->lives[i - 1];
+        if (other->ref.executor == life->ref.executor && other->way != CHAOS_ALIVE) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+bool chaos_is_target(const struct chaos_keeper *keeper, const struct chaos_life *life)
+{
+    return life->pid != 0 && life->told == 0 && chaos_struck_with(keeper, life) == NULL;
+}
+
 static bool keeper_is_ready(struct chaos_keeper *keeper, uint32_t slot)
 {
     const struct chaos_life *life = chaos_life_of(keeper, slot);
@@ -56,11 +73,12 @@ static bool keeper_is_ready(struct chaos_keeper *keeper, uint32_t slot)
 /** Begin a life in a slot, and watch it. */
 static void keeper_spawn(troupe_context_t *ctx, struct chaos_keeper *keeper, uint32_t slot)
 {
-    static const char *const places[] = {"process", "process+ipc", "process+tcp"};
+    static const char *const alone[] = {"process", "process+ipc", "process+tcp"};
+    static const char *const pooled[] = {"process:2", "process:2+ipc", "process:2"};
     struct chance chance = {.state = keeper->random};
     const struct chaos_talker_args args = {
         .keeper = keeper->ref, .slot = slot, .is_eager = chance_one_in(&chance, 4)};
-    const char *place = places[chance_below(&chance, 3)];
+    const char *place = (slot < CHAOS_ALONE ? alone : pooled)[chance_below(&chance, 3)];
     keeper->random = chance.state;
     const struct troupe_spawn_options options = {
         .behaviour = &chaos_talker,
@@ -231,6 +249,9 @@ static void keeper_meet_down(
         chaos_flaw(keeper, "an end that was told already, or of nobody");
         return;
     }
+    const struct chaos_life *struck = chaos_struck_with(keeper, life);
+    life->way = struck != NULL ? struck->way : CHAOS_ALIVE;
+    life->ended_ns = struck != NULL ? struck->ended_ns : 0;
     life->told++;
     life->told_ns = chaos_now_ns();
     life->exit = down->exit;
@@ -322,15 +343,21 @@ static bool is_untold(struct chaos_keeper *keeper, const struct chaos_watch *wat
     return watch->told == 0 && is_sure && life != NULL && life->told_ns > keeper->checked_ns;
 }
 
-bool chaos_keeper_is_untold(struct chaos_keeper *keeper, uint32_t slot)
+/** @return the first end that a talker still has to be told of; NULL: none. */
+static const struct chaos_watch *keeper_find_untold(struct chaos_keeper *keeper, uint32_t slot)
 {
     const struct chaos_watch *watches = keeper->seats[slot].report.watches;
     for (uint32_t i = 0; i < CHAOS_WATCHES; i++) {
         if (troupe_ref_is_some(watches[i].actor) && is_untold(keeper, &watches[i])) {
-            return true;
+            return &watches[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+bool chaos_keeper_is_untold(struct chaos_keeper *keeper, uint32_t slot)
+{
+    return keeper_find_untold(keeper, slot) != NULL;
 }
 
 /** Compare what a talker was told of an end with what is so. */
@@ -383,6 +410,25 @@ void chaos_keeper_check(struct chaos_keeper *keeper)
     keeper->checked_ns = chaos_now_ns();
 }
 
+/** Say what the last report of a slot lacks. */
+static void keeper_print_report(struct chaos_keeper *keeper, uint32_t slot)
+{
+    const struct chaos_report *report = &keeper->seats[slot].report;
+    const struct chaos_watch *untold = keeper_find_untold(keeper, slot);
+    char ref[TROUPE_REF_TEXT_BYTES];
+    (void)fprintf(
+        keeper->say,
+        "; %llu of %llu asks over%s%s%s\n",
+        (unsigned long long)report->asks_over,
+        (unsigned long long)report->asks,
+        untold != NULL ? ", not told of " : "",
+        untold != NULL ? troupe_ref_print(untold->actor, ref) : "",
+        untold == NULL                                                    ? ""
+        : untold->is_passive                                              ? " by its link"
+        : chaos_is_linked(slot, keeper_find(keeper, untold->actor)->slot) ? " by a link to it"
+                                                                          : " by a monitor");
+}
+
 void chaos_keeper_print(struct chaos_keeper *keeper)
 {
     for (uint32_t slot = 0; keeper->life_count > 0 && slot < CHAOS_TALKERS; slot++) {
@@ -394,7 +440,7 @@ void chaos_keeper_print(struct chaos_keeper *keeper)
         }
         (void)fprintf(
             keeper->say,
-            "slot %u: executor %u, process %d, way %d, told %u, state %u of %d%s, knows not %u\n",
+            "slot %u: executor %u, process %d, way %d, told %u, state %u of %d%s, knows not %u",
             (unsigned)slot,
             (unsigned)life->ref.executor,
             (int)life->pid,
@@ -404,5 +450,6 @@ void chaos_keeper_print(struct chaos_keeper *keeper)
             (int)keeper->want,
             seat->asked ? ", asked" : "",
             (unsigned)unknown);
+        keeper_print_report(keeper, slot);
     }
 }

@@ -209,8 +209,7 @@ static bool is_answered(struct chaos *chaos)
 static bool has_victim(struct chaos *chaos)
 {
     for (uint32_t slot = 0; slot < CHAOS_PROCESSES; slot++) {
-        const struct chaos_life *life = chaos_life_of(&chaos->keeper, slot);
-        if (life->pid != 0 && life->way == CHAOS_ALIVE && life->told == 0) {
+        if (chaos_is_target(&chaos->keeper, chaos_life_of(&chaos->keeper, slot))) {
             return true;
         }
     }
@@ -226,7 +225,7 @@ static void chaos_strike(struct chaos *chaos)
     struct chaos_life *life = NULL;
     do {
         life = chaos_life_of(&chaos->keeper, chance_below(&chaos->chance, CHAOS_PROCESSES));
-    } while (life->pid == 0 || life->way != CHAOS_ALIVE || life->told > 0);
+    } while (!chaos_is_target(&chaos->keeper, life));
     life->way = 1 + (enum chaos_way)chance_below(&chaos->chance, CHAOS_WAYS - 1);
     static const int signals[] = {
         [CHAOS_KILL] = SIGKILL, [CHAOS_SEGV] = SIGSEGV, [CHAOS_STOP_KILL] = SIGSTOP};
@@ -339,7 +338,7 @@ static void chaos_open(struct chaos *chaos)
     struct chaos_keeper *keeper = &chaos->keeper;
     chaos_open_log(chaos);
     keeper->random = chance_bits(&chaos->chance);
-    keeper->life_max = chaos->kills + CHAOS_TALKERS;
+    keeper->life_max = chaos->kills * CHAOS_PROCESSES + CHAOS_TALKERS;
     keeper->lives = calloc(keeper->life_max, sizeof(*keeper->lives));
     chaos_need(chaos, keeper->lives != NULL, "memory");
     const struct troupe_system_options options = {
@@ -416,11 +415,14 @@ static void chaos_print_times(const struct chaos *chaos)
 static void chaos_print(const struct chaos *chaos, const struct troupe_stats *stats)
 {
     (void)printf(
-        "%u killed: %u SIGKILL, %u SIGSEGV, %u SIGSTOP and SIGKILL; %u audits, all closed\n",
+        "%u killed: %u SIGKILL, %u SIGSEGV, %u SIGSTOP and SIGKILL; %u actors with them; %u "
+        "audits, "
+        "all closed\n",
         (unsigned)chaos->killed,
         (unsigned)chaos->by_way[CHAOS_KILL],
         (unsigned)chaos->by_way[CHAOS_SEGV],
         (unsigned)chaos->by_way[CHAOS_STOP_KILL],
+        (unsigned)(chaos->keeper.life_count - CHAOS_TALKERS),
         (unsigned)chaos->audits);
     chaos_print_times(chaos);
     (void)printf(
@@ -462,9 +464,11 @@ static bool read_number(const char *flag, const char *text, uint64_t *out_number
 static const char help[] = "usage: troupe-chaos [--seed N] [--kills N]\n"
                            "Ends random process actors under load by SIGKILL, SIGSEGV, and SIGSTOP "
                            "and SIGKILL, and audits\n"
-                           "what is left after each to three of them. The seed is printed first; "
-                           "it picks the same victims\n"
-                           "and ways again, though not the same moments.\n"
+                           "what is left after each to three of them. Some have a process to "
+                           "themselves, others share those\n"
+                           "of a pool. The seed is printed first; it picks the same victims and "
+                           "ways again, though not the\n"
+                           "same moments.\n"
                            "  --seed N    the seed; else from the clock\n"
                            "  --kills N   how many are ended; 2000 unless it says\n";
 

@@ -31,6 +31,7 @@ struct talker {
     bool going;
     bool spinning; // a SPIN is in its mail
     bool stalled;  // it had no room
+    bool greeted;  // it told the keeper that it is there
     troupe_timer_t timer;
 };
 
@@ -50,6 +51,13 @@ static bool talker_sent(enum troupe_err err)
     return err == TROUPE_OK;
 }
 
+/** Who shares a process may find no room for it, and does it at the ROOM. */
+static void talker_greet(troupe_context_t *ctx, struct talker *talker)
+{
+    pid_t pid = getpid();
+    talker->greeted = talker_sent(TROUPE_SEND(ctx, talker->args.keeper, CHAOS_READY, &pid));
+}
+
 static enum troupe_err talker_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
@@ -63,8 +71,8 @@ static enum troupe_err talker_init(
         (void)signal(SIGSEGV, SIG_DFL); // a sanitizer would make an exit of it
     }
 #endif
-    pid_t pid = getpid();
-    return TROUPE_SEND(ctx, talker->args.keeper, CHAOS_READY, &pid);
+    talker_greet(ctx, talker);
+    return TROUPE_OK;
 }
 
 /* Speaking. ------------------------------------------------------------------------------------ */
@@ -284,6 +292,9 @@ static void talker_receive(troupe_context_t *ctx, void *state, const troupe_mess
         talker_on_spin(ctx, talker);
         return;
     case TROUPE_MESSAGE_ROOM:
+        if (!talker->greeted) {
+            talker_greet(ctx, talker);
+        }
         if (talker->stalled && talker->going) {
             talker_spin(ctx, talker);
         }
