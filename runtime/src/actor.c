@@ -232,8 +232,7 @@ bool trp_actor_meet_plain(
     struct trp_actor *actor =
         trp_world_find(&executor->world, envelope->to_index, envelope->to_generation);
     if (TRP_UNLIKELY(
-            actor == NULL || actor->life != TRP_LIFE_RUNNING || envelope->from_generation == 0 ||
-            link->is_hungry || link->room_sent)) {
+            actor == NULL || actor->life != TRP_LIFE_RUNNING || envelope->from_generation == 0)) {
         return false;
     }
     uint32_t size = envelope->tag;
@@ -252,12 +251,7 @@ bool trp_actor_meet_plain(
     actor->behaviour->receive(&executor->context, actor->state, &message);
     (void)actor_leave(executor, actor, place);
     actor_count_handled(executor, link);
-    if (TRP_LIKELY(!link->is_hungry && !link->room_sent)) {
-        link->credit_messages++; // straight back to where it will be spent again
-        link->credit_bytes += size;
-    } else {
-        trp_link_owe(executor, link, 1, size);
-    }
+    trp_link_owe(executor, link, 1, size);
     return true;
 }
 

@@ -117,15 +117,13 @@ static struct trp_letter context_letter(troupe_context_t *ctx, const struct trou
     return letter;
 }
 
-enum troupe_err troupe_send(
+/** Send as troupe_send() does where that is not as simple as most are. */
+__attribute__((noinline)) static enum troupe_err context_send(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
     enum troupe_err err = context_check(ctx, to, type, body, body_bytes);
-    if (TRP_UNLIKELY(err != TROUPE_OK)) {
+    if (err != TROUPE_OK) {
         return err;
-    }
-    if (TRP_LIKELY(trp_post_plain(trp_executor_of(ctx), to, type, body, body_bytes))) {
-        return TROUPE_OK;
     }
     struct trp_letter letter = {
         .to = to,
@@ -136,6 +134,18 @@ enum troupe_err troupe_send(
     };
     context_sign(ctx, &letter);
     return trp_post_letter(trp_executor_of(ctx), &letter);
+}
+
+enum troupe_err troupe_send(
+    troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
+{
+    // What is wrong with a message is looked for where it is no plain one to a peer that is known.
+    bool is_fit = type < TROUPE_MESSAGE_RESERVED && (body != NULL || body_bytes == 0) &&
+                  trp_check_thread(ctx) == TROUPE_OK;
+    if (TRP_LIKELY(is_fit && trp_post_plain(trp_executor_of(ctx), to, type, body, body_bytes))) {
+        return TROUPE_OK;
+    }
+    return context_send(ctx, to, type, body, body_bytes);
 }
 
 enum troupe_err troupe_send_letter(troupe_context_t *ctx, const struct troupe_letter *wanted)

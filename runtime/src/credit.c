@@ -428,13 +428,9 @@ void trp_link_forget_want(struct troupe_executor *executor, struct trp_link *lin
 void trp_link_owe(
     struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes)
 {
-    if (link->is_loop) {
-        // Straight back to where it will be spent again; while some wait, to be granted in turn.
-        link->credit_messages += messages;
+    if (link->is_loop && !link->is_hungry && !link->room_sent) {
+        link->credit_messages += messages; // straight back to where it will be spent again
         link->credit_bytes += bytes;
-        if (link->is_hungry || link->room_sent) {
-            credit_give_back(link, messages, bytes);
-        }
         return;
     }
     link->owed_messages += messages;

@@ -450,7 +450,7 @@ void trp_actor_drop_held(struct troupe_executor *executor);
 /**
  * Meet a plain message of its own: kind USER, no flags; @p link is the loop.
  *
- * @return false: its actor does not run here, or its credit goes a longer way; nothing was done.
+ * @return false: its actor does not run here; nothing was done.
  */
 bool trp_actor_meet_plain(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_envelope *envelope);

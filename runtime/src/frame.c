@@ -147,18 +147,32 @@ enum trp_fault trp_frame_next_flagged(struct trp_cursor *cursor, struct trp_item
     return TRP_FAULT_NONE;
 }
 
+void trp_outframe_copy_odd(uint8_t *at, const void *body, uint32_t size)
+{
+    memset(at + trp_pad8(size) - 8, 0, 8);
+    memcpy(at, body, size);
+}
+
+void trp_outframe_begin_run(struct trp_outframe *frame)
+{
+    struct trp_envelope *last = (void *)(frame->bytes + frame->last);
+    uint64_t *count = (void *)(last + 1);
+    memmove(count + 1, count, trp_pad8(trp_tag_size(last->tag)));
+    *count = 1;
+    last->tag |= (uint32_t)TRP_FLAG_RUN << 20;
+    frame->used += 8;
+}
+
 bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
 {
     if (post->tag <= TRP_RUN_BODY_BYTES_MAX) {
-        const struct trp_envelope like = {
-            post->to_index,
-            post->to_generation,
-            post->from_index,
-            post->from_generation,
+        return trp_outframe_put_plain(
+            frame,
+            trp_place(post->to_index, post->to_generation),
+            trp_place(post->from_index, post->from_generation),
             post->type,
-            post->tag,
-        };
-        return trp_outframe_put_plain(frame, &like, post->body);
+            post->body,
+            post->tag);
     }
     uint32_t flags = trp_tag_flags(post->tag);
     uint32_t size = trp_tag_size(post->tag);
@@ -204,6 +218,5 @@ bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
     frame->used = at + (uint32_t)need;
     frame->messages++;
     frame->uncounted += trp_kind_is_counted(trp_tag_kind(post->tag)) ? 0 : 1;
-    frame->run_from = 0;
     return true;
 }

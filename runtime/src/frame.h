@@ -292,22 +292,12 @@ struct trp_outframe {
     uint32_t last;      // where the last envelope starts, if it can become a run
     uint32_t messages;  // all envelopes' messages in it
     uint32_t uncounted; // of them, those that the law does not count
-    uint32_t run_at;    // where the count of the open run is
-    uint64_t run_to;    // that run's, as trp_place(): whom it is for
-    uint64_t run_from;  // likewise; 0: there is no open run
-    uint64_t run_shape; // as trp_shape()
 };
 
-/** @return an actor's row and generation as one number, as an envelope has them side by side. */
+/** @return an actor's row and generation as one number, as they lie in an envelope. */
 static inline uint64_t trp_place(uint32_t index, uint32_t generation)
 {
     return (uint64_t)generation << 32 | index;
-}
-
-/** @return what kind of plain message that is, as one number. */
-static inline uint64_t trp_shape(uint32_t type, uint32_t body_bytes)
-{
-    return (uint64_t)body_bytes << 32 | type;
 }
 
 /** @return how many messages of a frame the law counts. */
@@ -320,51 +310,57 @@ static inline uint32_t trp_outframe_counted(const struct trp_outframe *frame)
 bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post);
 
 /** Copy a small body to where the frame is, and pad it. */
+void trp_outframe_copy_odd(uint8_t *at, const void *body, uint32_t size);
+
+/** As above, quickly where it has 8 bytes. */
 static inline void trp_outframe_copy(uint8_t *at, const void *body, uint32_t size)
 {
     if (TRP_LIKELY(size == 8)) {
         memcpy(at, body, 8);
     } else if (size != 0) {
-        memset(at + trp_pad8(size) - 8, 0, 8);
-        memcpy(at, body, size);
+        trp_outframe_copy_odd(at, body, size);
     }
 }
 
-/** Write a body behind those of the envelope @p last, which is or becomes a run. @return false: it cannot. */
-static inline bool trp_outframe_join_run(
-    struct trp_outframe *frame, struct trp_envelope *last, const void *body, uint32_t size)
+/** Make a run of the last envelope: a count goes in front of its body. */
+void trp_outframe_begin_run(struct trp_outframe *frame);
+
+/** Write a body behind those of the last envelope, which is or becomes a run. @return false: it cannot. */
+TRP_INLINE bool trp_outframe_join_run(struct trp_outframe *frame, const void *body, uint32_t size)
 {
+    const struct trp_envelope *last = (const void *)(frame->bytes + frame->last);
+    uint64_t *count = (void *)(frame->bytes + frame->last + sizeof(*last));
     uint32_t stride = (uint32_t)trp_pad8(size);
-    uint64_t *count = (void *)(last + 1);
     bool is_run = (trp_tag_flags(last->tag) & TRP_FLAG_RUN) != 0;
     if (frame->used + stride + 8 > frame->capacity || (is_run && *count == TRP_RUN_COUNT_MAX)) {
         return false;
     }
-    if (!is_run) {
-        memmove(count + 1, count, stride);
-        *count = 1;
-        last->tag |= (uint32_t)TRP_FLAG_RUN << 20;
-        frame->used += 8;
+    if (TRP_UNLIKELY(!is_run)) {
+        trp_outframe_begin_run(frame);
     }
     ++*count;
     trp_outframe_copy(frame->bytes + frame->used, body, size);
     frame->used += stride;
     frame->messages++;
-    frame->run_at = frame->last + (uint32_t)sizeof(*last);
-    frame->run_to = trp_place(last->to_index, last->to_generation);
-    frame->run_from = trp_place(last->from_index, last->from_generation);
-    frame->run_shape = trp_shape(last->type, size);
     return true;
 }
 
+/** @return the @p which-th 8 bytes of an envelope. */
+static inline uint64_t trp_envelope_word(const uint8_t *envelope, uint32_t which)
+{
+    uint64_t word;
+    memcpy(&word, envelope + which * sizeof(word), sizeof(word));
+    return word;
+}
+
 /**
- * Join the open run with a plain message: where most messages go that are one of many.
+ * Write a plain message: kind USER, no flags, a small body.
  *
  * @param to    Whom it is for, as trp_place().
- * @param from  Who sends it, likewise; not 0.
- * @return      false: it is not of that run, or there is no room; nothing was done.
+ * @param from  Who sends it, likewise.
+ * @return      false: no room; flush or grow, and try again.
  */
-static inline bool trp_outframe_join(
+TRP_INLINE bool trp_outframe_put_plain(
     struct trp_outframe *frame,
     uint64_t to,
     uint64_t from,
@@ -372,54 +368,30 @@ static inline bool trp_outframe_join(
     const void *body,
     uint32_t size)
 {
-    if (to != frame->run_to || from != frame->run_from ||
-        trp_shape(type, size) != frame->run_shape) {
-        return false;
-    }
-    uint32_t stride = (uint32_t)trp_pad8(size);
-    uint64_t *count = (void *)(frame->bytes + frame->run_at);
-    if (TRP_UNLIKELY(frame->used + stride > frame->capacity || *count == TRP_RUN_COUNT_MAX)) {
-        return false;
-    }
-    ++*count;
-    trp_outframe_copy(frame->bytes + frame->used, body, size);
-    frame->used += stride;
-    frame->messages++;
-    return true;
-}
-
-/**
- * Write a plain message: kind USER, no flags, a small body; @p like says to whom from whom.
- *
- * @return false: no room; flush or grow, and try again.
- */
-static inline bool trp_outframe_put_plain(
-    struct trp_outframe *frame, const struct trp_envelope *like, const void *body)
-{
-    uint32_t size = like->tag;
+    // An envelope is three of these: held against another, and written, in three steps.
+    const uint64_t run = (uint64_t)TRP_FLAG_RUN << 52;
+    const uint64_t shape = (uint64_t)size << 32 | type;
     if (frame->last != TRP_LAST_NONE) {
-        struct trp_envelope *last = (void *)(frame->bytes + frame->last);
-        uint32_t run = (uint32_t)TRP_FLAG_RUN << 20;
-        bool alike = last->to_index == like->to_index &&
-                     last->to_generation == like->to_generation &&
-                     last->from_index == like->from_index &&
-                     last->from_generation == like->from_generation && last->type == like->type &&
-                     (last->tag & ~run) == size;
-        if (alike && trp_outframe_join_run(frame, last, body, size)) {
+        const uint8_t *last = frame->bytes + frame->last;
+        if (trp_envelope_word(last, 0) == to && trp_envelope_word(last, 1) == from &&
+            (trp_envelope_word(last, 2) & ~run) == shape &&
+            trp_outframe_join_run(frame, body, size)) {
             return true;
         }
     }
     uint32_t at = frame->used == 0 ? frame->base : frame->used;
-    uint32_t need = (uint32_t)(sizeof(*like) + trp_pad8(size));
+    uint32_t need = (uint32_t)(sizeof(struct trp_envelope) + trp_pad8(size));
     if (at + need > frame->capacity) {
         return false;
     }
-    memcpy(frame->bytes + at, like, sizeof(*like));
-    trp_outframe_copy(frame->bytes + at + sizeof(*like), body, size);
+    uint8_t *envelope = frame->bytes + at;
+    memcpy(envelope, &to, sizeof(to));
+    memcpy(envelope + 8, &from, sizeof(from));
+    memcpy(envelope + 16, &shape, sizeof(shape));
+    trp_outframe_copy(envelope + sizeof(struct trp_envelope), body, size);
     frame->last = at;
     frame->used = at + need;
     frame->messages++;
-    frame->run_from = 0;
     return true;
 }
 

@@ -252,7 +252,6 @@ void trp_link_clear_frame(struct trp_outframe *frame)
     frame->messages = 0;
     frame->uncounted = 0;
     frame->last = TRP_LAST_NONE;
-    frame->run_from = 0;
 }
 
 /** Send the bytes of an open frame: a copy, or for a large one themselves. @return false: no memory. */

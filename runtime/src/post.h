@@ -18,37 +18,13 @@ static inline void trp_post_account(struct trp_link *link)
     link->was_used = true;
 }
 
-/** Put a plain message of the running actor into an open frame. @return false: no room. */
-static inline bool trp_post_put(
-    struct trp_outframe *frame,
-    const struct troupe_context *ctx,
-    troupe_ref_t to,
-    uint32_t type,
-    const void *body,
-    uint32_t size)
-{
-    if (trp_outframe_join(
-            frame, trp_place(to.index, to.generation), ctx->place, type, body, size)) {
-        return true;
-    }
-    const struct trp_envelope like = {
-        to.index,
-        to.generation,
-        (uint32_t)ctx->place,
-        (uint32_t)(ctx->place >> 32),
-        type,
-        size,
-    };
-    return trp_outframe_put_plain(frame, &like, body);
-}
-
 /**
  * Post a small message of the running actor to where the last one went, which has credit for it: what
  * most sends are.
  *
  * @return false: it is not that simple; nothing was done.
  */
-static inline bool trp_post_plain(
+TRP_INLINE bool trp_post_plain(
     struct troupe_executor *executor,
     troupe_ref_t to,
     uint32_t type,
@@ -63,7 +39,13 @@ static inline bool trp_post_plain(
     if (link == NULL || link->peer_id != to.executor || link->peer_node != to.node ||
         body_bytes > TRP_RUN_BODY_BYTES_MAX || link->credit_messages <= 0 ||
         link->credit_bytes < (int64_t)body_bytes ||
-        TRP_UNLIKELY(!trp_post_put(&link->frame, ctx, to, type, body, (uint32_t)body_bytes))) {
+        TRP_UNLIKELY(!trp_outframe_put_plain(
+            &link->frame,
+            trp_place(to.index, to.generation),
+            ctx->place,
+            type,
+            body,
+            (uint32_t)body_bytes))) {
         return false;
     }
     link->credit_messages--;

@@ -410,23 +410,34 @@ void chaos_keeper_check(struct chaos_keeper *keeper)
     keeper->checked_ns = chaos_now_ns();
 }
 
+/** @return by which way a slot is to be told of an end. */
+static const char *keeper_way(
+    struct chaos_keeper *keeper, uint32_t slot, const struct chaos_watch *watch)
+{
+    const struct chaos_life *life = keeper_find(keeper, watch->actor);
+    if (watch->is_passive) {
+        return "its link";
+    }
+    return life != NULL && chaos_is_linked(slot, life->slot) ? "a link to it" : "a monitor";
+}
+
 /** Say what the last report of a slot lacks. */
 static void keeper_print_report(struct chaos_keeper *keeper, uint32_t slot)
 {
     const struct chaos_report *report = &keeper->seats[slot].report;
     const struct chaos_watch *untold = keeper_find_untold(keeper, slot);
-    char ref[TROUPE_REF_TEXT_BYTES];
     (void)fprintf(
         keeper->say,
-        "; %llu of %llu asks over%s%s%s\n",
+        "; %llu of %llu asks over",
         (unsigned long long)report->asks_over,
-        (unsigned long long)report->asks,
-        untold != NULL ? ", not told of " : "",
-        untold != NULL ? troupe_ref_print(untold->actor, ref) : "",
-        untold == NULL                                                    ? ""
-        : untold->is_passive                                              ? " by its link"
-        : chaos_is_linked(slot, keeper_find(keeper, untold->actor)->slot) ? " by a link to it"
-                                                                          : " by a monitor");
+        (unsigned long long)report->asks);
+    if (untold != NULL) {
+        char ref[TROUPE_REF_TEXT_BYTES];
+        const char *way = keeper_way(keeper, slot, untold);
+        (void)fprintf(
+            keeper->say, ", not told of %s by %s", troupe_ref_print(untold->actor, ref), way);
+    }
+    (void)fprintf(keeper->say, "\n");
 }
 
 void chaos_keeper_print(struct chaos_keeper *keeper)

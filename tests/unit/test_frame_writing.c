@@ -126,14 +126,22 @@ Test(frame_writing, joins_equal_neighbours_in_one_run)
     cr_expect(eq(u32, trp_outframe_counted(&frame), 10));
 }
 
+/** Put a plain message with that envelope, whose tag is its size. */
+static bool put_plain(struct trp_outframe *frame, const struct trp_envelope *like, const void *body)
+{
+    uint64_t to = trp_place(like->to_index, like->to_generation);
+    uint64_t from = trp_place(like->from_index, like->from_generation);
+    return trp_outframe_put_plain(frame, to, from, like->type, body, like->tag);
+}
+
 /** @return how many items two messages make of which the second is @p other. */
 static uint32_t items_with(const struct trp_envelope *other)
 {
     const struct trp_envelope one = {1, 2, 3, 4, 5, 8};
     const uint64_t body[2] = {0, 0};
     struct trp_outframe frame = begin();
-    cr_assert(trp_outframe_put_plain(&frame, &one, body));
-    cr_assert(trp_outframe_put_plain(&frame, other, body));
+    cr_assert(put_plain(&frame, &one, body));
+    cr_assert(put_plain(&frame, other, body));
     struct trp_cursor cursor = cursor_of(&frame);
     return frames_read_items(&cursor).items;
 }
@@ -210,7 +218,7 @@ Test(frame_writing, never_writes_a_run_that_cannot_be_read)
     uint64_t put = 0;
 
     // Bodies of no bytes need no room: something else has to end the frame, or the run.
-    while (put < 4 * TRP_FRAME_BYTES_MAX && trp_outframe_put_plain(&frame, &like, no_body)) {
+    while (put < 4 * TRP_FRAME_BYTES_MAX && put_plain(&frame, &like, no_body)) {
         put++;
     }
 
