@@ -12,9 +12,11 @@ _Static_assert(sizeof(struct trp_parcel) == sizeof(zmq_msg_t), "a parcel is a zm
 
 enum {
     BACKLOG = 4096, // 2,000 peers that connect at once wait for 8 s behind a backlog of 100
-    HANDSHAKE_MS = 1000,
+    // A process that was stopped for a while is no dead one. In a handshake neither: the sender takes it as
+    // done when the listener has yet to read the last of it, and has frames under way that would be lost.
+    HANDSHAKE_MS = 60000,
     HEARTBEAT_MS = 10000,
-    HEARTBEAT_TIMEOUT_MS = 60000, // a process that was stopped for a while is no dead one
+    HEARTBEAT_TIMEOUT_MS = 60000,
     RECONNECT_MS_MAX = 5000,
     LINGER_MS = 50,
 };

@@ -1,4 +1,3 @@
-// ctest: serial
 // ctest: timeout 90
 /*
  * Processes that stand still for 2 s, and go on: nothing is lost, nothing out of order, nobody's end is told.
@@ -6,17 +5,22 @@
  *     captain, on ecs --spawns, watches--> teller --numbers, questions--> hearer    each in a process
  *
  * Four pairs: by ipc and by tcp, and in each either the teller or the hearer is stopped. Then all of it
- * again in a program that is stopped itself, alone or with all its processes.
+ * again in a program that is stopped itself, alone or with all its processes; and so, at a moment that
+ * chance chooses, while its links are made: TROUPE_PAUSES times, or 2.
  */
 #include "support/child.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
+#include "unit/chance.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -39,6 +43,8 @@ enum {
     RUNNING_NUMBERS = 100,
     ASK_TICKS = 50,
     PAUSE_MS = 2000,
+    PAUSES = 2,        // of links that are new
+    NEW_NS = 40000000, // how long they are
 };
 
 #define PAUSE_NS (PAUSE_MS * MEASURE_MS_NS)
@@ -205,6 +211,7 @@ enum captain_state { GETTING_READY, PAUSED, GOING_ON, FINISHING };
 
 struct captain_args {
     bool stops_itself; // it is stopped from outside, and stops nobody
+    bool is_early;     // and was before all were ready
 };
 
 struct captain {
@@ -244,6 +251,9 @@ static enum troupe_err captain_init(
         MUST(troupe_monitor(ctx, captain->crew[i], NULL));
     }
     const struct troupe_letter tick = {.to = troupe_self(ctx), .type = TICK};
+    if (captain->args.is_early) {
+        child_say("spawned");
+    }
     return troupe_send_every(ctx, TICK_NS, &tick, NULL);
 }
 
@@ -263,8 +273,8 @@ static void captain_tick(troupe_context_t *ctx, struct captain *captain)
     captain->ticked_ns = now_ns;
     if (captain->state == GETTING_READY && captain->running_count == PAIRS &&
         captain->pid_count == CREW) {
-        captain->state = PAUSED;
-        captain->until_ns = now_ns + PAUSE_NS;
+        captain->state = captain->args.is_early ? GOING_ON : PAUSED;
+        captain->until_ns = now_ns + (captain->args.is_early ? AFTER_NS : PAUSE_NS);
         captain_signal(captain, SIGSTOP);
         if (captain->args.stops_itself) {
             child_say("ready");
@@ -407,6 +417,27 @@ Test(pauses, a_program_that_is_stopped_for_2_s_loses_nothing, .timeout = 50)
     cr_expect(eq(int, ended.status, 0), "stopped alone: %s", ended.err);
     ended = child_end(&all);
     cr_expect(eq(int, ended.status, 0), "stopped with all its processes: %s", ended.err);
+}
+
+Test(pauses, a_program_that_is_stopped_while_its_links_are_new_loses_nothing, .timeout = 600)
+{
+    struct captain_args args = {.stops_itself = true, .is_early = true};
+    struct chance chance = chance_open("pauses");
+    const char *text = getenv("TROUPE_PAUSES");
+    long count = text != NULL ? strtol(text, NULL, 10) : PAUSES;
+    for (long i = 0; i < count; i++) {
+        struct child *all = child_start(voyage_run_in_group, &args);
+        child_wait_for(all, "spawned");
+        // It is no event that is waited for: whatever state they are in, nothing is lost.
+        const struct timespec until_new = {.tv_nsec = chance_below(&chance, NEW_NS)};
+        (void)nanosleep(&until_new, NULL);
+        cr_assert(kill(-child_pid(all), SIGSTOP) == 0);
+        (void)poll(NULL, 0, PAUSE_MS);
+        cr_assert(kill(-child_pid(all), SIGCONT) == 0);
+        struct child_end ended = child_end(&all);
+        cr_expect(
+            eq(int, ended.status, 0), "stopped after %ld ns: %s", until_new.tv_nsec, ended.err);
+    }
 }
 
 SUBJECTS(&teller, &hearer, &captain);

@@ -1,0 +1,90 @@
+/*
+ * What ZeroMQ is told to do for us, where its own way would lose something.
+ */
+#include "support/fixture.h"
+#include "support/measure.h"
+
+#include "wire.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PAUSE_MS = 2000, PART_BYTES_MAX = 1024 };
+
+/** As a peer says it: ZMTP 3.0, mechanism NULL, and a PUSH socket; then a frame. */
+static const uint8_t greeting[64] = {0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'N', 'U', 'L', 'L'};
+static const uint8_t ready_and_frame[] =
+    "\x04\x1A\x05READY\x0BSocket-Type\0\0\0\x04PUSH\x00\x05hello";
+
+/** What a PULL answers to a greeting: its own, and its READY. */
+enum { ANSWER_BYTES = sizeof(greeting) + 28 };
+
+/** @return a socket that listens. */
+static int listener_new(struct sockaddr_in *out_address)
+{
+    socklen_t size = sizeof(*out_address);
+    *out_address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    MUST_BE(bind(fd, (const struct sockaddr *)out_address, size) == 0 && listen(fd, 8) == 0);
+    MUST_BE(getsockname(fd, (struct sockaddr *)out_address, &size) == 0);
+    return fd;
+}
+
+/** Connect, and shake hands but for the last of it. */
+static int peer_new(const struct sockaddr_in *address)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    MUST_BE(connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0);
+    MUST_BE(send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) == sizeof(greeting));
+    uint8_t answer[ANSWER_BYTES];
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    for (size_t got = 0; got < sizeof(answer);) {
+        MUST_BE(poll(&readable, 1, (int)(FIXTURE_DEADLINE_NS / MEASURE_MS_NS)) == 1);
+        ssize_t size = read(fd, answer + got, sizeof(answer) - got);
+        MUST_BE(size > 0);
+        got += (size_t)size;
+    }
+    return fd;
+}
+
+Test(wire, a_peer_that_is_stopped_in_a_handshake_loses_nothing)
+{
+    void *context = NULL;
+    void *pull = NULL;
+    struct sockaddr_in address;
+    char endpoint[TRP_ENDPOINT_BYTES];
+    int listener_fd = listener_new(&address);
+    (void)snprintf(
+        endpoint, sizeof(endpoint), "tcp://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
+    MUST(trp_wire_context_new(8, &context));
+    MUST(trp_wire_pull_new(context, 1, &pull));
+    MUST(trp_wire_listen(pull, endpoint, listener_fd, PART_BYTES_MAX));
+    int peer = peer_new(&address);
+
+    struct pollfd hung_up = {.fd = peer, .events = POLLIN};
+    cr_expect(poll(&hung_up, 1, PAUSE_MS) == 0, "nobody hangs up on it");
+    MUST_BE(send(peer, ready_and_frame, sizeof(ready_and_frame) - 1, MSG_NOSIGNAL) > 0);
+
+    struct trp_parcel parcel;
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    trp_parcel_init(&parcel);
+    uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
+    while (!trp_wire_receive(pull, &parcel, &bytes, &size)) {
+        struct pollfd mail = {.fd = trp_wire_fd(pull), .events = POLLIN};
+        (void)poll(&mail, 1, 10);
+        cr_assert(measure_now_ns() < deadline_ns, "its frame is lost");
+    }
+    cr_expect(size == 5 && memcmp(bytes, "hello", 5) == 0);
+
+    trp_parcel_clear(&parcel);
+    (void)close(peer);
+    trp_wire_close(&pull);
+    trp_wire_context_free(context);
+}
