@@ -22,8 +22,8 @@ enum {
     FRAMES_MAX = 64,
     FRAMES_OURS = 2, // of the handler itself
     OVERDUE_STEP_NS = 20000000,
-    OTHER_NS = 50000000,   // how long another executor may take to tell its stack,
-    OTHERS_NS = 200000000, // and all of them
+    OTHER_NS = 20000000,  // how long another executor may take to tell its stack,
+    OTHERS_NS = 50000000, // and all of them
 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -178,10 +178,14 @@ static void crash_name_others(const struct trp_board *board)
 {
     uint64_t deadline_ns = trp_clock_monotonic(NULL) + OTHERS_NS;
     uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
-    for (uint32_t i = 0; i < high && trp_clock_monotonic(NULL) < deadline_ns; i++) {
+    for (uint32_t i = 0; i < high; i++) {
         const struct trp_seat *seat = &board->seats[i];
         if (!trp_seat_is_there(seat) || seat == crash_owner->seat ||
-            trp_counted(&seat->doing) == 0 || trp_crash_trace(seat, OTHER_NS) == TRP_TRACE_TOLD) {
+            trp_counted(&seat->doing) == 0) {
+            continue;
+        }
+        if (trp_clock_monotonic(NULL) < deadline_ns &&
+            trp_crash_trace(seat, OTHER_NS) == TRP_TRACE_TOLD) {
             continue;
         }
         struct trp_scribble scribble = {.used = 0};

@@ -20,9 +20,9 @@
 enum {
     PEERS = 4,
     BETWEEN_LOOKS_NS = 20000000,
-    TRACE_NS = 50000000,   // how long one executor may take to tell its stack,
-    TRACES_NS = 200000000, // and all of them
-    TRACES = 16,           // stacks told at one end
+    TRACE_NS =
+        50000000, // how long one executor may take to tell its stack, where there is the time
+    TRACES = 16,  // stacks told at one end
 };
 
 /** What is known of an executor. */
@@ -304,18 +304,20 @@ void troupe_why_alive(troupe_system_t *system, FILE *file)
 /* In the way of the end. ------------------------------------------------------------------------ */
 
 /** Ask an executor for its stack. */
-static enum trp_crash_trace report_trace(troupe_system_t *system, const struct report_line *line)
+static enum trp_crash_trace report_trace(
+    troupe_system_t *system, const struct report_line *line, uint64_t timeout_ns)
 {
     trp_board_lock(system->board);
     const struct trp_seat *seat = trp_board_find_seat(system->board, line->id);
     trp_board_unlock(system->board); // its seat stays where it is, whoever has it
-    return seat == NULL ? TRP_TRACE_IMPOSSIBLE : trp_crash_trace(seat, TRACE_NS);
+    return seat == NULL ? TRP_TRACE_IMPOSSIBLE : trp_crash_trace(seat, timeout_ns);
 }
 
 /** Print the stacks of who is in a callback, where they can be had. */
-static void report_print_traces(troupe_system_t *system, const struct report *report)
+static void report_print_traces(
+    troupe_system_t *system, const struct report *report, uint64_t timeout_ns)
 {
-    uint64_t deadline_ns = trp_clock_monotonic(NULL) + TRACES_NS;
+    uint64_t until_ns = trp_clock_monotonic(NULL) + timeout_ns;
     uint32_t told = 0;
     uint32_t untold = 0;
     for (uint32_t i = 0; i < report->count; i++) {
@@ -323,8 +325,11 @@ static void report_print_traces(troupe_system_t *system, const struct report *re
         if (line->glimpse.doing == 0 || line->is_port || line->id == system->executor->id) {
             continue;
         }
-        bool in_time = told < TRACES && trp_clock_monotonic(NULL) < deadline_ns;
-        enum trp_crash_trace trace = in_time ? report_trace(system, line) : TRP_TRACE_IMPOSSIBLE;
+        uint64_t now_ns = trp_clock_monotonic(NULL);
+        uint64_t left_ns = now_ns < until_ns && told < TRACES ? until_ns - now_ns : 0;
+        left_ns = left_ns < TRACE_NS ? left_ns : TRACE_NS;
+        enum trp_crash_trace trace =
+            left_ns > 0 ? report_trace(system, line, left_ns) : TRP_TRACE_IMPOSSIBLE;
         told += trace == TRP_TRACE_TOLD ? 1 : 0;
         untold += trace == TRP_TRACE_IMPOSSIBLE ? 1 : 0;
         if (trace == TRP_TRACE_SILENT) {
@@ -341,21 +346,23 @@ static void report_print_traces(troupe_system_t *system, const struct report *re
     }
 }
 
-void trp_report_in_the_way(troupe_system_t *system)
+void trp_report_in_the_way(troupe_system_t *system, uint64_t passed_ns, uint64_t timeout_ns)
 {
     struct report report;
     if (!report_take(system, &report)) {
         return; // the detail of the error says the most of it
     }
+    char passed[32];
     char time[32];
+    trp_report_time(passed_ns, passed, sizeof(passed));
     trp_report_time(system->stop_timeout_ns, time, sizeof(time));
-    (void)fprintf(stderr, "troupe: not stopped within %s; in the way:\n", time);
+    (void)fprintf(stderr, "troupe: not stopped within %s of %s; in the way:\n", passed, time);
     for (uint32_t i = 0; i < report.count; i++) {
         // Executor 0 is who says this: it waits for the others.
         if (report.count == 1 || report.lines[i].id != system->executor->id) {
             report_print_line(system, &report, stderr, &report.lines[i]);
         }
     }
-    report_print_traces(system, &report);
+    report_print_traces(system, &report, timeout_ns);
     free(report.lines);
 }

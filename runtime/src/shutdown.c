@@ -5,6 +5,11 @@
  *     drain     until accepted = handled + dead, or half of the time is over
  *     stop      all executors, latest first; then the actors of executor 0
  *     close     each executor finishes its links, and so leaves nothing unaccounted for
+ *
+ * All of it has one deadline. The last of its time is a reserve for the end by force:
+ *
+ *     |---- drain ----|---- stop, close ----|-- say who is in the way --|-- kill, close --|
+ *     0              1/2                   3/4                         7/8             the end
  */
 #include "clock.h"
 #include "executor.h"
@@ -19,9 +24,38 @@
 enum {
     STEP_NS = 1000000,
     GLANCE_NS = 20000000, // how often it is looked what others are at
-    KILLED_NS =
-        2000000000, // how long the end of a process that was killed may take, on a busy machine
+    RESERVE_SHARE = 4,    // of the time that an end may take,
+    RESERVE_NS_MAX = 500000000,
+    SETTLE_NS =
+        50000000, // how much later what was killed may be gone: on a busy machine it is not at once
 };
+
+/** When an end is to be over. */
+struct shutdown_times {
+    uint64_t start_ns;
+    uint64_t force_ns;    // from here on it is an end by force
+    uint64_t tell_ns;     // how long it may take to say who is in the way
+    uint64_t deadline_ns; // of all of it
+};
+
+static struct shutdown_times shutdown_times_new(uint64_t now_ns, uint64_t timeout_ns)
+{
+    uint64_t reserve_ns = timeout_ns / RESERVE_SHARE;
+    reserve_ns = reserve_ns < RESERVE_NS_MAX ? reserve_ns : RESERVE_NS_MAX;
+    uint64_t deadline_ns = now_ns + timeout_ns;
+    return (struct shutdown_times){
+        .start_ns = now_ns,
+        .force_ns = deadline_ns - reserve_ns,
+        .tell_ns = reserve_ns / 2,
+        .deadline_ns = deadline_ns,
+    };
+}
+
+/** @return when nothing is waited for any more. */
+static uint64_t shutdown_limit_ns(const troupe_system_t *system, const struct shutdown_times *times)
+{
+    return times->deadline_ns + (trp_warden_runs(system) ? SETTLE_NS : 0);
+}
 
 /** See now and then what others are at, to be able to say how long. */
 static void shutdown_look(troupe_system_t *system, uint64_t now_ns)
@@ -129,11 +163,11 @@ static void shutdown_explain(troupe_system_t *system)
 }
 
 /** Say on standard error who is in the way, once an end. */
-static void shutdown_tell(troupe_system_t *system)
+static void shutdown_tell(troupe_system_t *system, const struct shutdown_times *times)
 {
     if (!system->told) {
         system->told = true;
-        trp_report_in_the_way(system);
+        trp_report_in_the_way(system, times->force_ns - times->start_ns, times->tell_ns);
     }
 }
 
@@ -153,24 +187,22 @@ static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
     return gone;
 }
 
-/** The time is over: say once who is in the way, and end by force what can be. @return false: there is no such. */
-static bool shutdown_kill(troupe_system_t *system)
+/** Run executor 0 until another is gone; in the reserve, by force. @return false: the time was over first. */
+static bool shutdown_await(troupe_system_t *system, uint32_t id, const struct shutdown_times *times)
 {
-    shutdown_tell(system);
-    return trp_warden_kill_all(system);
-}
-
-/** Run executor 0 until another is gone. @return false: the deadline came first. */
-static bool shutdown_await(troupe_system_t *system, uint32_t id, uint64_t deadline_ns)
-{
+    uint64_t limit_ns = shutdown_limit_ns(system, times);
     while (!shutdown_is_gone(system, id)) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
-        if (now_ns >= deadline_ns + KILLED_NS ||
-            (now_ns >= deadline_ns && !shutdown_kill(system))) {
+        if (now_ns >= limit_ns) {
             shutdown_explain(system);
             return false;
         }
-        shutdown_step(system, now_ns < deadline_ns ? deadline_ns : deadline_ns + KILLED_NS);
+        bool by_force = now_ns >= times->force_ns;
+        if (by_force) {
+            shutdown_tell(system, times);
+            trp_warden_kill_all(system);
+        }
+        shutdown_step(system, by_force ? limit_ns : times->force_ns);
     }
     trp_system_reap(system);
     return true;
@@ -216,11 +248,11 @@ bool trp_system_shut_down(troupe_system_t *system)
     if (system->stopped) {
         return true;
     }
-    uint64_t now_ns = trp_clock_monotonic(NULL);
-    uint64_t deadline_ns = now_ns + system->stop_timeout_ns;
+    const struct shutdown_times times =
+        shutdown_times_new(trp_clock_monotonic(NULL), system->stop_timeout_ns);
     atomic_store_explicit(&system->stop_asked, true, memory_order_release);
     system->told = false;
-    shutdown_drain(system, now_ns + system->stop_timeout_ns / 2);
+    shutdown_drain(system, times.start_ns + system->stop_timeout_ns / 2);
     atomic_store_explicit(&system->drained, true, memory_order_release);
     // All are asked before any is waited for: one that ends needs its peers to turn around, and who
     // floods it would go on.
@@ -229,20 +261,20 @@ bool trp_system_shut_down(troupe_system_t *system)
         shutdown_ask(system, latest);
     }
     while ((latest = shutdown_latest(system, UINT32_MAX)) != 0) {
-        if (!shutdown_await(system, latest, deadline_ns)) {
+        if (!shutdown_await(system, latest, &times)) {
             return false;
         }
     }
     // Nobody finds them any more, but some may still be about to return to their backend.
-    if (!shutdown_await(system, 0, deadline_ns)) {
+    if (!shutdown_await(system, 0, &times)) {
         return false;
     }
     trp_executor_stop_actors(system->executor);
-    // Where others were ended by force the time is over, and what they leave behind is to be settled.
-    now_ns = trp_clock_monotonic(NULL);
-    uint64_t close_ns = now_ns < deadline_ns ? deadline_ns : now_ns + KILLED_NS;
-    if (!trp_executor_close(system->executor, close_ns)) {
-        shutdown_tell(system);
+    // Nobody else runs. What they leave behind is to be settled, however late it is by now.
+    uint64_t limit_ns = shutdown_limit_ns(system, &times);
+    uint64_t settled_ns = trp_clock_monotonic(NULL) + SETTLE_NS;
+    if (!trp_executor_close(system->executor, settled_ns > limit_ns ? settled_ns : limit_ns)) {
+        shutdown_tell(system, &times);
         shutdown_explain(system);
         return false;
     }

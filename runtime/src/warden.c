@@ -819,21 +819,19 @@ void trp_warden_tell_first(troupe_system_t *system)
     warden_send(system->warden->leash_fd, &note, -1);
 }
 
-bool trp_warden_kill_all(troupe_system_t *system)
+void trp_warden_kill_all(troupe_system_t *system)
 {
     struct trp_warden *warden = system->warden;
     if (warden == NULL) {
-        return false;
+        return;
     }
     (void)pthread_mutex_lock(&warden->lock);
-    bool are_any = warden->children != NULL;
     for (struct warden_child *child = warden->children; child != NULL; child = child->next) {
         if (child->carrier != NULL && child->ops->kill != NULL) {
             child->ops->kill(child->self, child->carrier);
         }
     }
     (void)pthread_mutex_unlock(&warden->lock);
-    return are_any;
 }
 
 void trp_warden_stop(troupe_system_t *system)

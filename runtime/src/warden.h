@@ -48,8 +48,8 @@ void trp_warden_kill(struct troupe_system *system, uint32_t node, uint32_t execu
 /** Have the first process look at the board. Safe in a signal handler. @threads any, of a child */
 void trp_warden_tell_first(struct troupe_system *system);
 
-/** End by force the children that still run. @return whether there are any. @threads any, of the first process */
-bool trp_warden_kill_all(struct troupe_system *system);
+/** End by force the children that still run. @threads any, of the first process */
+void trp_warden_kill_all(struct troupe_system *system);
 
 /** End the warden. @threads the owner's; no child runs any more */
 void trp_warden_stop(struct troupe_system *system);

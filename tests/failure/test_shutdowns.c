@@ -27,8 +27,15 @@ enum { CREW_MAX = 6, SHUTDOWNS = 50 };
 /** What an actor is ordered to do; the types of the orders. */
 enum order { IDLE = 1, BUSY, STICK, STICK_AT_END, FAIL, DIE, ORDER_COUNT, READY, SPIN };
 
-/** How long an end may take beyond its deadline: the killed are waited for. */
-#define SLACK_NS (UINT64_C(1500) * MEASURE_MS_NS)
+/** How long an end may take; as in the launch file. */
+#define STOP_NS (UINT64_C(400) * MEASURE_MS_NS)
+
+/**
+ * How long an end may take beyond its deadline: 50 ms to settle what the killed left, 50 to tell stacks or to
+ * let ZeroMQ linger, and what it takes to be gone. A busy machine lets it wait for the processor besides.
+ */
+#define SLACK_NS      (UINT64_C(150) * MEASURE_MS_NS)
+#define SLACK_BUSY_NS (UINT64_C(1000) * MEASURE_MS_NS)
 
 /** What the program of a test does; set before its child is started. */
 static struct {
@@ -190,9 +197,10 @@ static void expect_in_time(const struct child_end *end)
 {
     cr_expect(eq(int, end->signal, 0), "it exited by itself: %s", end->err);
     cr_expect(
-        end->ns < 400 * MEASURE_MS_NS + SLACK_NS,
-        "it took %llu ms",
-        (unsigned long long)(end->ns / MEASURE_MS_NS));
+        end->ns < STOP_NS + SLACK_BUSY_NS,
+        "it took %llu ms: %s",
+        (unsigned long long)(end->ns / MEASURE_MS_NS),
+        end->err);
 }
 
 static void expect_says(const struct child_end *end, const char *words)
@@ -206,7 +214,7 @@ Test(shutdowns, a_stuck_thread_is_named_with_what_it_is_at_and_its_stack)
 
     expect_in_time(&end);
     cr_expect(eq(int, end.status, 1), "%s", end.err);
-    expect_says(&end, "troupe: not stopped within 400 ms; in the way:\n");
+    expect_says(&end, "troupe: not stopped within 300 ms of 400 ms; in the way:\n");
     expect_says(&end, "'sailor-0' (thread), open: actors 1, waiting mail 1");
     expect_says(&end, "; actor 'sailor-0' (behaviour 'sailor') has been at a message of type 3");
     expect_says(&end, "troupe: the stack of actor 'sailor-0' (row 0, behaviour 'sailor') at a ");
@@ -303,6 +311,7 @@ Test(shutdowns, ends_by_chance_are_in_time_and_name_who_is_stuck, .timeout = 360
     struct chance chance = chance_open("shutdowns");
     const char *text = getenv("TROUPE_SHUTDOWNS");
     long count = text != NULL ? strtol(text, NULL, 10) : SHUTDOWNS;
+    long late_count = 0;
     uint64_t worst_ns = 0;
     for (long i = 0; i < count; i++) {
         choose_plot(&chance);
@@ -311,13 +320,16 @@ Test(shutdowns, ends_by_chance_are_in_time_and_name_who_is_stuck, .timeout = 360
         expect_all_named(&end);
         cr_expect(
             end.status == 1 || end.status == 128 + SIGINT, "status %d: %s", end.status, end.err);
+        late_count += end.ns > STOP_NS + SLACK_NS ? 1 : 0;
         worst_ns = end.ns > worst_ns ? end.ns : worst_ns;
     }
     (void)fprintf(
         stderr,
-        "shutdowns: %ld ends, the longest took %llu ms\n",
+        "shutdowns: %ld ends, %ld late, the longest took %llu ms\n",
         count,
+        late_count,
         (unsigned long long)(worst_ns / MEASURE_MS_NS));
+    cr_expect(late_count <= 1 + count / 10, "what a machine lets wait, it does not let wait often");
 }
 
 /* At any time. ---------------------------------------------------------------------------------- */

@@ -38,7 +38,7 @@
  *         seed = 7                       # as --seed
  *         mailbox = 10000                # as --mailbox
  *         mailbox-bytes = 64M            # most bytes of bodies that may wait in a mailbox
- *         stop-timeout = 1500ms          # how long the end may take
+ *         stop-timeout = 1500ms          # how long the end may take in all
  *         watchdog = 2s,kill             # as --watchdog
  *         args = --top 10 README.md      # the first actor's, if the command line has no words
  *     place

@@ -87,7 +87,12 @@ struct troupe_system_options {
     /** Handed to @ref clock as it is. */
     void *clock_data;
 
-    /** How long the end may take, in nanoseconds; 0: ::TROUPE_STOP_TIMEOUT_DEFAULT_NS. */
+    /**
+     * How long the end may take in all, in nanoseconds; 0: ::TROUPE_STOP_TIMEOUT_DEFAULT_NS. It begins when the
+     * owner's thread turns to it, between two callbacks. Up to the half of it, mail is met. In the last
+     * quarter, half a second at most, it is said who is in the way, and processes are killed. Where processes
+     * have to be killed it may take 50 ms more.
+     */
     uint64_t stop_timeout_ns;
 
     /**
