@@ -114,8 +114,7 @@ static void shutdown_drain(troupe_system_t *system, uint64_t deadline_ns)
 /** @return whether an executor other than a port is there, in whichever process. */
 static bool shutdown_is_running(const struct trp_seat *seat)
 {
-    enum trp_seat_state state = trp_seat_state(seat);
-    return (state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING) && !seat->is_port;
+    return trp_seat_is_there(seat) && !seat->is_port;
 }
 
 /** @return the latest executor below @p below that runs a loop, or 0. */
@@ -145,9 +144,7 @@ static void shutdown_explain(troupe_system_t *system)
     uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        bool there = state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING;
-        if (there && seat->id != 0 && at < sizeof(names) - 64) {
+        if (trp_seat_is_there(seat) && seat->id != 0 && at < sizeof(names) - 64) {
             at += (size_t)snprintf(
                 names + at,
                 sizeof(names) - at,

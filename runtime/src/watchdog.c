@@ -73,8 +73,7 @@ static uint32_t watchdog_find(
     uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
     for (uint32_t i = 0; i < high && count < ACCUSED_MAX; i++) {
         struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        if (seat->node != system->node || (state != TRP_SEAT_OPEN && state != TRP_SEAT_CLOSING)) {
+        if (seat->node != system->node || !trp_seat_is_there(seat)) {
             continue;
         }
         if (was_away) {
@@ -100,18 +99,14 @@ static void watchdog_kill(const troupe_system_t *system, const char *type)
     char limit[32];
     trp_report_time(system->callback_timeout_ns, limit, sizeof(limit));
     trp_board_lock(board);
-    for (uint32_t i = 0; i < TRP_BOARD_NODES; i++) {
-        struct trp_node *node = &board->nodes[(system->node + i) % TRP_BOARD_NODES];
-        if (node->id == system->node &&
-            atomic_load_explicit(&node->state, memory_order_relaxed) != TRP_NODE_FREE) {
-            (void)snprintf(
-                node->verdict,
-                sizeof(node->verdict),
-                "its callback ran longer than %.16s (%.31s)",
-                limit,
-                type);
-            break;
-        }
+    struct trp_node *node = trp_board_find_node(board, system->node);
+    if (node != NULL) {
+        (void)snprintf(
+            node->verdict,
+            sizeof(node->verdict),
+            "its callback ran longer than %.16s (%.31s)",
+            limit,
+            type);
     }
     trp_board_unlock(board);
     (void)fflush(stderr);

@@ -1,3 +1,4 @@
+// ctest: serial
 // ctest: timeout 300
 /*
  * Ends that cannot be in order: a program ends within its deadline whatever its actors are at, and says who
