@@ -106,27 +106,21 @@ static enum troupe_err worker_give(
     return troupe_give(ctx, to, type, &self->to_give);
 }
 
-bool bench_worker_send(
+bool bench_worker_stumble(
     troupe_context_t *ctx,
     struct bench_worker *self,
     troupe_ref_t to,
     uint32_t type,
-    uint64_t number)
+    uint64_t number,
+    enum troupe_err err)
 {
-    enum troupe_err err = TROUPE_OK;
-    if (self->setup.plan.is_giving != 0) {
-        err = worker_give(ctx, self, to, type, number);
-    } else {
-        memcpy(self->bytes, &number, sizeof(number));
-        err = troupe_send(ctx, to, type, self->bytes, (size_t)self->setup.plan.size_bytes);
-    }
     if (err == TROUPE_OK) {
-        return true;
+        err = worker_give(ctx, self, to, type, number);
     }
-    if (err != TROUPE_ERR_FULL) {
+    if (err != TROUPE_OK && err != TROUPE_ERR_FULL) {
         bench_give_up(ctx, "send", err);
     }
-    return false;
+    return err == TROUPE_OK;
 }
 
 void bench_worker_post(

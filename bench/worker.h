@@ -96,13 +96,33 @@ void bench_worker_fini(struct bench_worker *self);
 void bench_worker_control(
     troupe_context_t *ctx, struct bench_worker *self, const troupe_message_t *message);
 
-/** Send a number. @return whether it was accepted; if not, carry on at the ROOM notice. */
-bool bench_worker_send(
+/** Give a number away, or, after a send that failed, see why. @return as bench_worker_send() */
+bool bench_worker_stumble(
     troupe_context_t *ctx,
     struct bench_worker *self,
     troupe_ref_t to,
     uint32_t type,
-    uint64_t number);
+    uint64_t number,
+    enum troupe_err err);
+
+/** Send a number. @return whether it was accepted; if not, carry on at the ROOM notice. */
+static inline bool bench_worker_send(
+    troupe_context_t *ctx,
+    struct bench_worker *self,
+    troupe_ref_t to,
+    uint32_t type,
+    uint64_t number)
+{
+    enum troupe_err err = TROUPE_OK;
+    if (self->setup.plan.is_giving == 0) {
+        memcpy(self->bytes, &number, sizeof(number));
+        err = troupe_send(ctx, to, type, self->bytes, (size_t)self->setup.plan.size_bytes);
+        if (err == TROUPE_OK) {
+            return true;
+        }
+    }
+    return bench_worker_stumble(ctx, self, to, type, number, err);
+}
 
 /** Send a number, now or as soon as there is room for it. */
 void bench_worker_post(

@@ -10,25 +10,29 @@
 
 struct flow {
     struct bench_worker worker;
+    uint32_t peer; // whose turn it is
 };
 
 /** Send what is left, round the peers, until one has no room. */
-static void source_pump(troupe_context_t *ctx, struct bench_worker *worker)
+static void source_pump(troupe_context_t *ctx, struct flow *self)
 {
+    struct bench_worker *worker = &self->worker;
     while (worker->sent < worker->setup.send_count) {
         uint64_t number = worker->setup.number_first + worker->sent;
-        troupe_ref_t to = worker->peers[worker->sent % worker->setup.peer_count];
+        troupe_ref_t to = worker->peers[self->peer];
         if (!bench_worker_send(ctx, worker, to, BENCH_NUMBER, number)) {
-            return; // `sent` says where we were
+            return; // `sent` and `peer` say where we were
         }
         worker->sent++;
+        self->peer = self->peer + 1 == worker->setup.peer_count ? 0 : self->peer + 1;
     }
     bench_worker_finish_if_done(ctx, worker);
 }
 
 static void source_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct bench_worker *worker = &((struct flow *)state)->worker;
+    struct flow *self = state;
+    struct bench_worker *worker = &self->worker;
     uint32_t type = troupe_message_type(message);
     bench_worker_control(ctx, worker, message);
     if (worker->sent == worker->setup.send_count) {
@@ -36,9 +40,9 @@ static void source_receive(troupe_context_t *ctx, void *state, const troupe_mess
     }
     if (type == BENCH_RUN) {
         bench_worker_start(ctx, worker);
-        source_pump(ctx, worker);
+        source_pump(ctx, self);
     } else if (type == TROUPE_MESSAGE_ROOM) {
-        source_pump(ctx, worker);
+        source_pump(ctx, self);
     }
 }
 

@@ -190,7 +190,7 @@ static uint32_t actor_receive(
     const struct trp_item *item)
 {
     uint64_t place = trp_place(item->envelope->to_index, item->envelope->to_generation);
-    struct troupe_body body;
+    struct troupe_body body = trp_item_body(item, 0);
     struct troupe_message message = {
         .type = item->envelope->type,
         .given = item->given != NULL,
@@ -201,24 +201,28 @@ static uint32_t actor_receive(
     };
     uint32_t met = 0;
     bool runs = true;
-    while (runs && met < item->count) {
-        body = trp_item_body(item, met++);
+    do {
         if (link != NULL) {
             trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
         }
         actor_enter(executor, actor, place, message.type);
-        if (TRP_UNLIKELY(item->ask != 0)) {
-            executor->context.behalf = (struct troupe_asker){message.sender, item->ask};
+        if (TRP_UNLIKELY(message.ask != 0)) {
+            executor->context.behalf = (struct troupe_asker){message.sender, message.ask};
         }
         actor->behaviour->receive(&executor->context, actor->state, &message);
-        if (TRP_UNLIKELY(item->ask != 0)) {
+        if (TRP_UNLIKELY(message.ask != 0)) {
             executor->context.behalf.ask = 0;
         }
         runs = actor_leave(executor, actor, place);
         if (link != NULL) {
-            actor_count_handled(executor, link);
+            trp_count(&link->in_ledger->handled, 1);
         }
-    }
+        if (++met == item->count) {
+            break;
+        }
+        body = trp_item_body(item, met); // of a run: none of those is given
+    } while (runs);
+    executor->handled_count += link != NULL ? met : 0;
     if (TRP_UNLIKELY(message.given)) {
         troupe_body_free(&body);
     }
@@ -241,11 +245,10 @@ bool trp_actor_meet_plain(
         void *data;
     } at = {.read_only = size != 0 ? envelope + 1 : NULL};
     struct troupe_body body = {.data = at.data, .bytes = size};
-    const struct troupe_message message = {
-        .type = envelope->type,
-        .sender = {executor->node, executor->id, envelope->from_index, envelope->from_generation},
-        .body = &body,
-    };
+    struct troupe_message message = {.type = envelope->type, .body = &body};
+    // Written in the two steps in which it is read: the processor waits for a read of two writes.
+    memcpy(&message.sender.node, &executor->node, 2 * sizeof(uint32_t));
+    memcpy(&message.sender.index, &envelope->from_index, 2 * sizeof(uint32_t));
     trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
     actor_enter(executor, actor, place, message.type);
     actor->behaviour->receive(&executor->context, actor->state, &message);

@@ -117,13 +117,16 @@ static struct trp_letter context_letter(troupe_context_t *ctx, const struct trou
     return letter;
 }
 
-/** Send as troupe_send() does where that is not as simple as most are. */
+/** Send as troupe_send() does where that is not as simple as in a world it mostly is. */
 __attribute__((noinline)) static enum troupe_err context_send(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
     enum troupe_err err = context_check(ctx, to, type, body, body_bytes);
     if (err != TROUPE_OK) {
         return err;
+    }
+    if (TRP_LIKELY(trp_post_plain(trp_executor_of(ctx), to, type, body, body_bytes))) {
+        return TROUPE_OK;
     }
     struct trp_letter letter = {
         .to = to,
@@ -140,9 +143,9 @@ enum troupe_err troupe_send(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
     // What is wrong with a message is looked for where it is no plain one to a peer that is known.
-    bool is_fit = type < TROUPE_MESSAGE_RESERVED && (body != NULL || body_bytes == 0) &&
-                  trp_check_thread(ctx) == TROUPE_OK;
-    if (TRP_LIKELY(is_fit && trp_post_plain(trp_executor_of(ctx), to, type, body, body_bytes))) {
+    bool is_word = type < TROUPE_MESSAGE_RESERVED && body != NULL && body_bytes == 8 &&
+                   trp_check_thread(ctx) == TROUPE_OK;
+    if (TRP_LIKELY(is_word && trp_post_word(trp_executor_of(ctx), to, type, body))) {
         return TROUPE_OK;
     }
     return context_send(ctx, to, type, body, body_bytes);

@@ -425,14 +425,9 @@ void trp_link_forget_want(struct troupe_executor *executor, struct trp_link *lin
     atomic_fetch_sub_explicit(&executor->gate->hungry_count, 1, memory_order_relaxed);
 }
 
-void trp_link_owe(
+void trp_link_owe_later(
     struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes)
 {
-    if (link->is_loop && !link->is_hungry && !link->room_sent) {
-        link->credit_messages += messages; // straight back to where it will be spent again
-        link->credit_bytes += bytes;
-        return;
-    }
     link->owed_messages += messages;
     link->owed_bytes += bytes;
     executor->owed_messages += messages;

@@ -58,8 +58,8 @@ enum trp_executor_manner {
 struct troupe_executor {
     struct troupe_context context; // first: a context is its executor
     troupe_system_t *system;
+    uint32_t node; // this and the next as in a reference
     uint32_t id;
-    uint32_t node;
     enum trp_executor_manner manner;
     char *name;
     pthread_t owner; // whose thread it is, from the start of its loop

@@ -326,7 +326,8 @@ static inline void trp_outframe_copy(uint8_t *at, const void *body, uint32_t siz
 void trp_outframe_begin_run(struct trp_outframe *frame);
 
 /** Write a body behind those of the last envelope, which is or becomes a run. @return false: it cannot. */
-TRP_INLINE bool trp_outframe_join_run(struct trp_outframe *frame, const void *body, uint32_t size)
+static inline bool trp_outframe_join_run(
+    struct trp_outframe *frame, const void *body, uint32_t size)
 {
     const struct trp_envelope *last = (const void *)(frame->bytes + frame->last);
     uint64_t *count = (void *)(frame->bytes + frame->last + sizeof(*last));
@@ -360,7 +361,7 @@ static inline uint64_t trp_envelope_word(const uint8_t *envelope, uint32_t which
  * @param from  Who sends it, likewise.
  * @return      false: no room; flush or grow, and try again.
  */
-TRP_INLINE bool trp_outframe_put_plain(
+static inline bool trp_outframe_put_plain(
     struct trp_outframe *frame,
     uint64_t to,
     uint64_t from,
@@ -391,6 +392,39 @@ TRP_INLINE bool trp_outframe_put_plain(
     trp_outframe_copy(envelope + sizeof(struct trp_envelope), body, size);
     frame->last = at;
     frame->used = at + need;
+    frame->messages++;
+    return true;
+}
+
+/** As trp_outframe_put_plain() with a body of 8 bytes, where that takes no call. @return false: it does. */
+TRP_INLINE bool trp_outframe_put_word(
+    struct trp_outframe *frame, uint64_t to, uint64_t from, uint32_t type, const void *body)
+{
+    const uint64_t shape = UINT64_C(8) << 32 | type;
+    const uint64_t run_shape = shape | (uint64_t)TRP_FLAG_RUN << 52;
+    uint32_t at = frame->used == 0 ? frame->base : frame->used;
+    uint8_t *end = frame->bytes + at;
+    if (at + sizeof(struct trp_envelope) + 8 > frame->capacity) {
+        return false;
+    }
+    const uint8_t *last = frame->bytes + frame->last;
+    if (frame->last != TRP_LAST_NONE && trp_envelope_word(last, 0) == to &&
+        trp_envelope_word(last, 1) == from) {
+        uint64_t *count = (void *)(frame->bytes + frame->last + sizeof(struct trp_envelope));
+        if (trp_envelope_word(last, 2) != run_shape || *count == TRP_RUN_COUNT_MAX) {
+            return false;
+        }
+        ++*count;
+        memcpy(end, body, 8);
+        frame->used = at + 8;
+    } else {
+        memcpy(end, &to, sizeof(to));
+        memcpy(end + 8, &from, sizeof(from));
+        memcpy(end + 16, &shape, sizeof(shape));
+        memcpy(end + 24, body, 8);
+        frame->last = at;
+        frame->used = at + 32;
+    }
     frame->messages++;
     return true;
 }

@@ -277,9 +277,21 @@ void trp_link_meet_want(
 /** Take a peer that is going off the queue of the hungry. */
 void trp_link_forget_want(struct troupe_executor *executor, struct trp_link *link);
 
-/** A message of this link is done with: its credit is owed back. */
-void trp_link_owe(
+/** The credit of messages of this link is owed back, and goes back when it is worth it. */
+void trp_link_owe_later(
     struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes);
+
+/** Messages of this link are done with: their credit is owed back. */
+static inline void trp_link_owe(
+    struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes)
+{
+    if (TRP_LIKELY(link->is_loop && !link->is_hungry && !link->room_sent)) {
+        link->credit_messages += messages; // straight back to where it will be spent again
+        link->credit_bytes += bytes;
+    } else {
+        trp_link_owe_later(executor, link, messages, bytes);
+    }
+}
 
 /** The last @p count messages of an item are done with: give back what they took, credit or reserve. */
 void trp_link_return_credit(

@@ -185,6 +185,39 @@ static bool post_append(
     return true;
 }
 
+bool trp_post_plain(
+    struct troupe_executor *executor,
+    troupe_ref_t to,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes)
+{
+    const struct troupe_context *ctx = &executor->context;
+    if (ctx->place == 0) {
+        return false; // and a port's links are looked at under its lock only
+    }
+    struct trp_link *link = executor->last_out;
+    if (link == NULL || link->peer_id != to.executor || link->peer_node != to.node ||
+        body_bytes > TRP_RUN_BODY_BYTES_MAX || link->credit_messages <= 0 ||
+        link->credit_bytes < (int64_t)body_bytes ||
+        TRP_UNLIKELY(!trp_outframe_put_plain(
+            &link->frame,
+            trp_place(to.index, to.generation),
+            ctx->place,
+            type,
+            body,
+            (uint32_t)body_bytes))) {
+        return false;
+    }
+    link->credit_messages--;
+    link->credit_bytes -= (int64_t)body_bytes;
+    trp_post_account(link);
+    if (!link->is_loop) {
+        trp_post_mark(executor, link);
+    }
+    return true;
+}
+
 /** Get the body that travels without a copy; copy first one that is only large. */
 static bool post_take_body(const struct trp_letter *letter, struct troupe_body *out_body)
 {

@@ -24,36 +24,31 @@ static inline void trp_post_account(struct trp_link *link)
  *
  * @return false: it is not that simple; nothing was done.
  */
-TRP_INLINE bool trp_post_plain(
+bool trp_post_plain(
     struct troupe_executor *executor,
     troupe_ref_t to,
     uint32_t type,
     const void *body,
-    size_t body_bytes)
+    size_t body_bytes);
+
+/**
+ * As trp_post_plain(), of 8 bytes, where there is room for it in the loop's frame: without a call, so that
+ * it takes few registers.
+ */
+TRP_INLINE bool trp_post_word(
+    struct troupe_executor *executor, troupe_ref_t to, uint32_t type, const void *body)
 {
-    const struct troupe_context *ctx = &executor->context;
-    if (TRP_UNLIKELY(ctx->place == 0)) {
-        return false; // and a port's links are looked at under its lock only
-    }
+    uint64_t from = executor->context.place;
     struct trp_link *link = executor->last_out;
-    if (link == NULL || link->peer_id != to.executor || link->peer_node != to.node ||
-        body_bytes > TRP_RUN_BODY_BYTES_MAX || link->credit_messages <= 0 ||
-        link->credit_bytes < (int64_t)body_bytes ||
-        TRP_UNLIKELY(!trp_outframe_put_plain(
-            &link->frame,
-            trp_place(to.index, to.generation),
-            ctx->place,
-            type,
-            body,
-            (uint32_t)body_bytes))) {
+    if (from == 0 || link == NULL || !link->is_loop || link->peer_id != to.executor ||
+        link->peer_node != to.node || link->credit_messages <= 0 || link->credit_bytes < 8 ||
+        !trp_outframe_put_word(
+            &link->frame, trp_place(to.index, to.generation), from, type, body)) {
         return false;
     }
     link->credit_messages--;
-    link->credit_bytes -= (int64_t)body_bytes;
+    link->credit_bytes -= 8;
     trp_post_account(link);
-    if (!link->is_loop) {
-        trp_post_mark(executor, link);
-    }
     return true;
 }
 
