@@ -487,6 +487,14 @@ static bool actor_equip(
         &executor->world, actor, (uint16_t)behaviour_index, actor->behaviour->state_bytes);
 }
 
+/** Let the backend forget what it keeps for an actor. */
+static void actor_tell_backend(struct troupe_executor *executor, uint32_t index)
+{
+    if (executor->ops != NULL && executor->ops->actor_ended != NULL) {
+        executor->ops->actor_ended(executor->backend_self, executor, index);
+    }
+}
+
 /** Have nobody find an actor any more, tell its end, and free its row. */
 static void actor_free(
     struct troupe_executor *executor,
@@ -505,6 +513,7 @@ static void actor_free(
         trp_signals_forget(executor->system, ref);
     }
     trp_ends_tell(executor, actor, index, exit);
+    actor_tell_backend(executor, index);
     trp_world_remove(&executor->world, actor, index);
     trp_world_note_exit(actor, exit);
 }

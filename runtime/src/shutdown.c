@@ -267,6 +267,9 @@ bool trp_system_shut_down(troupe_system_t *system)
         return false;
     }
     trp_executor_stop_actors(system->executor);
+    if (system->executor->ops->ended != NULL) {
+        system->executor->ops->ended(system->executor->backend_self, system->executor);
+    }
     // Nobody else runs. What they leave behind is to be settled, however late it is by now.
     uint64_t limit_ns = shutdown_limit_ns(system, &times);
     uint64_t settled_ns = trp_clock_monotonic(NULL) + SETTLE_NS;

@@ -121,6 +121,17 @@ static void host_explain(const char *text)
     (void)TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "%s", text);
 }
 
+static troupe_context_t *host_context(troupe_executor_t *executor)
+{
+    return &executor->context;
+}
+
+static bool host_has_actor(troupe_executor_t *executor, troupe_ref_t actor)
+{
+    return actor.node == executor->node && actor.executor == executor->id &&
+           trp_world_find(&executor->world, actor.index, actor.generation) != NULL;
+}
+
 static const struct troupe_host system_host = {
     .version = TROUPE_BACKEND_VERSION,
     .run = trp_executor_run,
@@ -128,6 +139,8 @@ static const struct troupe_host system_host = {
     .turn = host_turn,
     .now = host_now,
     .explain = host_explain,
+    .context = host_context,
+    .has_actor = host_has_actor,
 };
 
 enum troupe_err trp_system_backend(
@@ -952,11 +965,12 @@ static bool system_stop_asked(const troupe_system_t *system)
     return atomic_load_explicit(&system->stop_asked, memory_order_acquire);
 }
 
-/** How long executor 0 may sleep: by a clock that is not real, in small steps. */
-static uint64_t system_wait_ns(const troupe_system_t *system)
+/** How long executor 0 may sleep, at most @p tick_ns: by a clock that is not real, in small steps. */
+static uint64_t system_wait_ns(const troupe_system_t *system, uint64_t tick_ns)
 {
     const uint64_t step_ns = 1000000;
     uint64_t timeout_ns = trp_executor_timeout_ns(system->executor);
+    timeout_ns = tick_ns < timeout_ns ? tick_ns : timeout_ns;
     if (timeout_ns == UINT64_MAX || system->clock_is_real) {
         return timeout_ns;
     }
@@ -969,6 +983,22 @@ static void system_run_once(troupe_system_t *system)
     executor->ops->run_once(executor->backend_self, executor);
 }
 
+/** Have the backend do what it does besides turns. @return how soon it is due again. */
+static uint64_t system_tick(troupe_system_t *system, bool now)
+{
+    struct troupe_executor *executor = system->executor;
+    if (executor->ops->tick == NULL || system_stop_asked(system)) {
+        return UINT64_MAX;
+    }
+    executor->in_turn = true; // what is sent leaves with the turn that follows
+    uint64_t again_ns = executor->ops->tick(executor->backend_self, executor, now);
+    executor->in_turn = false;
+    if (executor->stop_count > 0) {
+        trp_actor_run_stops(executor);
+    }
+    return again_ns;
+}
+
 enum troupe_err troupe_run(troupe_system_t *system)
 {
     struct troupe_executor *executor = system->executor;
@@ -978,8 +1008,9 @@ enum troupe_err troupe_run(troupe_system_t *system)
     }
     while (!system_stop_asked(system)) {
         system_run_once(system);
-        if (!trp_executor_has_work(executor) && !system_stop_asked(system)) {
-            trp_executor_wait(executor, system_wait_ns(system));
+        uint64_t tick_ns = system_tick(system, false);
+        if (tick_ns != 0 && !trp_executor_has_work(executor) && !system_stop_asked(system)) {
+            trp_executor_wait(executor, system_wait_ns(system, tick_ns));
         }
     }
     if (!trp_system_shut_down(system)) {
@@ -1004,7 +1035,7 @@ static void system_arm(troupe_system_t *system)
     if (trp_executor_has_work(executor) || system_stop_asked(system)) {
         trp_system_wake(system);
     }
-    uint64_t timeout_ns = system_wait_ns(system);
+    uint64_t timeout_ns = system_wait_ns(system, UINT64_MAX);
     timeout_ns = timeout_ns < rest_ns ? timeout_ns : rest_ns;
     struct itimerspec when = {0};
     if (timeout_ns != UINT64_MAX) {
@@ -1028,6 +1059,23 @@ static bool system_budget_left(
     return budget->ns == 0 || trp_clock_monotonic(NULL) - start_ns < budget->ns;
 }
 
+/** Have the backend do what is its own. @return the budget that is left for mail: some always is. */
+static struct troupe_budget system_tick_within(
+    troupe_system_t *system, const struct troupe_budget *budget)
+{
+    const uint64_t mail_share = 8;
+    struct troupe_budget left = {0};
+    uint64_t start_ns = trp_clock_monotonic(NULL);
+    (void)system_tick(system, true);
+    if (budget != NULL) {
+        uint64_t spent_ns = trp_clock_monotonic(NULL) - start_ns;
+        uint64_t least_ns = budget->ns == 0 ? 0 : budget->ns / mail_share + 1;
+        left = *budget;
+        left.ns = budget->ns > spent_ns + least_ns ? budget->ns - spent_ns : least_ns;
+    }
+    return left;
+}
+
 enum troupe_err troupe_progress(troupe_system_t *system, const struct troupe_budget *budget)
 {
     struct troupe_executor *executor = system->executor;
@@ -1040,15 +1088,15 @@ enum troupe_err troupe_progress(troupe_system_t *system, const struct troupe_bud
     if (!trp_executor_has_work(executor)) {
         (void)trp_mailbox_look(&executor->mailbox);
     }
+    const struct troupe_budget left = system_tick_within(system, budget);
     uint64_t start_ns = trp_clock_monotonic(NULL);
     uint64_t start_count = executor->handled_count;
-    executor->handled_limit =
-        budget != NULL && budget->messages != 0 ? start_count + budget->messages : UINT64_MAX;
-    executor->turn_deadline_ns = budget != NULL && budget->ns != 0 ? start_ns + budget->ns : 0;
+    executor->handled_limit = left.messages != 0 ? start_count + left.messages : UINT64_MAX;
+    executor->turn_deadline_ns = left.ns != 0 ? start_ns + left.ns : 0;
     do {
         system_run_once(system);
     } while (budget != NULL && trp_executor_has_work(executor) && !system_stop_asked(system) &&
-             system_budget_left(system, budget, start_ns, start_count));
+             system_budget_left(system, &left, start_ns, start_count));
     executor->handled_limit = UINT64_MAX;
     executor->turn_deadline_ns = 0;
     if (executor->hungry_first != NULL && !trp_executor_has_work(executor)) {

@@ -17,7 +17,9 @@
 #include "troupe/behaviour.h"
 #include "troupe/error.h"
 #include "troupe/export.h"
+#include "troupe/ref.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** The version of both tables that this header describes. */
@@ -90,6 +92,16 @@ struct troupe_host {
      * @blocks  never
      */
     void (*explain)(const char *text);
+
+    /**
+     * @return the context of executor 0 for code that is no actor: what it sends is nobody's.
+     *
+     * @threads the owner's; blocks never
+     */
+    troupe_context_t *(*context)(troupe_executor_t *executor);
+
+    /** @return whether @p actor lives on that executor, or is about to start. The owner's; never blocks. */
+    bool (*has_actor)(troupe_executor_t *executor, troupe_ref_t actor);
 };
 
 /** What the runtime asks of a backend. */
@@ -179,6 +191,24 @@ struct troupe_backend_ops {
      * @return ::TROUPE_OK; an error when the parent is gone already.
      */
     enum troupe_err (*enter)(const char *name, int32_t parent_pid);
+
+    // The rest is for a backend that has TROUPE_TRAIT_CALLERS_THREAD. All of it is optional, and called on
+    // the owner's thread, for executor 0 only.
+
+    /**
+     * Do what the backend does besides turns, if it is due: once for each troupe_progress(), and between
+     * turns in troupe_run(). What is sent meanwhile leaves with the next turn, which follows.
+     *
+     * @param now  It is due, whatever the clock says: troupe_progress().
+     * @return     nanoseconds until it is due again; UINT64_MAX: when something else happens.
+     */
+    uint64_t (*tick)(void *self, troupe_executor_t *executor, bool now);
+
+    /** The actor in row @p index has ended, or could not start; its `fini` has run. */
+    void (*actor_ended)(void *self, troupe_executor_t *executor, uint32_t index);
+
+    /** All actors of executor 0 have ended, and nothing runs there any more; `fini` follows. */
+    void (*ended)(void *self, troupe_executor_t *executor);
 };
 
 /**
@@ -208,5 +238,26 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_backend_register(
  * @blocks  never
  */
 TROUPE_API const struct troupe_backend_ops *troupe_backend_get(uint32_t index);
+
+/**
+ * Find what a backend keeps for the executor that runs a context: for what it offers its actors beyond
+ * this table.
+ *
+ * @param ops           The backend.
+ * @param out_executor  Receives the executor.
+ * @param out_self      Receives what its `init` gave.
+ *
+ * @retval TROUPE_OK               Both are set.
+ * @retval TROUPE_ERR_UNSUPPORTED  @p ops does not carry that executor.
+ * @retval TROUPE_ERR_THREAD       called from another thread than the context's.
+ *
+ * @threads the one that owns @p ctx
+ * @blocks  never
+ */
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_backend_self(
+    troupe_context_t *ctx,
+    const struct troupe_backend_ops *ops,
+    troupe_executor_t **out_executor,
+    void **out_self);
 
 #endif

@@ -190,11 +190,17 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_run(troupe_system_t *system);
 /** How much one troupe_progress() may do. Zero-initialise; 0 is no bound. */
 struct troupe_budget {
     uint64_t messages; /**< About how many messages to handle at most; checked between frames. */
-    uint64_t ns;       /**< About how long to go on, in nanoseconds; checked between frames. */
+
+    /**
+     * About how long to go on, in nanoseconds; checked between frames. Systems (troupe/ecs.h) come first,
+     * and are not cut short; messages have what they leave, and an eighth at least.
+     */
+    uint64_t ns;
 };
 
 /**
- * Do what is at hand for the owner's thread and return: receive, timers, callbacks, flush.
+ * Do what is at hand for the owner's thread and return: the world's systems (troupe/ecs.h), each once if
+ * it is due; then receive, timers, callbacks, flush.
  *
  * @param budget  How much; NULL: one turn, which is all the mail at hand.
  *
