@@ -107,7 +107,7 @@ endfunction()
 function(troupe_add_header_tests header)
   cmake_path(GET header STEM name)
   set(flags -fsyntax-only -Wall -Wextra -Wpedantic -Werror
-    "-I${PROJECT_SOURCE_DIR}/runtime/include"
+    "-I${PROJECT_SOURCE_DIR}/runtime/include" "-I${PROJECT_SOURCE_DIR}/backends/ecs/include"
   )
   set(alone "${CMAKE_CURRENT_BINARY_DIR}/headers/${name}")
   set(twice "#include <troupe/${name}.h>\n#include <troupe/${name}.h>\n")

@@ -37,7 +37,7 @@ complain 'include <czmq.h> in launch.c only' < <(
         grep -v -E '^runtime/src/launch\.c:'
 )
 
-complain 'public headers speak of troupe_ names only' < <(places '\<trp_|\<TRP_' runtime/include)
+complain 'public headers speak of troupe_ names only' < <(places '\<trp_|\<TRP_' runtime/include backends/ecs/include)
 
 # The runtime asks for traits; which backends there are is said in backends/.
 complain 'the runtime names no backend: ask for a trait, or say it in backends/builtin.c' < <(
@@ -61,7 +61,7 @@ complain 'leftover XXX: do it, or write down why not' < <(
 while IFS= read -r -d '' header; do
     grep -q '@file troupe/' "$header" || complain 'a public header opens with @file' <<<"$header:1"
     grep -q '^#ifndef TROUPE_.*_H$' "$header" || complain 'a header has its guard' <<<"$header:1"
-done < <(sources runtime/include)
+done < <(sources runtime/include backends/ecs/include)
 
 # The README shows the first example as it is, and its map has a line for each folder at the top.
 if [ -f README.md ] && [ -f actors/examples/hello.c ]; then

@@ -1,0 +1,439 @@
+/*
+ * Systems: when they run, on what, how long they took, and that they and actors talk by messages.
+ */
+#include "support/measure.h"
+
+#include "entities.h"
+
+static struct stage stage;
+
+/** A clock that stands still until it is told. */
+static uint64_t clock_ns;
+
+static uint64_t read_clock(void *data)
+{
+    (void)data;
+    return clock_ns;
+}
+
+static void open_stage(void)
+{
+    clock_ns = 1000;
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&entities_idle),
+        .clock = read_clock,
+    };
+    stage_open_with(&stage, &options);
+}
+
+static void close_stage(void)
+{
+    stage_close(&stage);
+}
+
+TestSuite(ecs_systems, .timeout = 20, .init = open_stage, .fini = close_stage);
+
+/** What systems wrote down: their names, a letter each. */
+static char journal[64];
+
+static void note(struct troupe_ecs_iter *it)
+{
+    struct troupe_ecs_system_stats stats;
+    EXPECT_OK(troupe_ecs_system_stats(it->ecs, it->system, &stats));
+    strncat(journal, stats.name, sizeof(journal) - strlen(journal) - 1);
+}
+
+static troupe_ecs_system_t system_of(const struct troupe_ecs_system_options *options)
+{
+    troupe_ecs_system_t system = 0;
+    EXPECT_OK(troupe_ecs_system_new(stage.ecs, options, &system));
+    return system;
+}
+
+static void note_in(const char *name, enum troupe_ecs_phase phase)
+{
+    const struct troupe_ecs_system_options options = {
+        .name = name, .phase = phase, .callback = note};
+    (void)system_of(&options);
+}
+
+static void tick(void)
+{
+    EXPECT_OK(troupe_progress(stage.system, NULL));
+}
+
+Test(ecs_systems, run_phase_by_phase_and_in_each_as_they_were_made)
+{
+    note_in("h", TROUPE_ECS_ON_STORE);
+    note_in("d", TROUPE_ECS_PHASE_DEFAULT);
+    note_in("c", TROUPE_ECS_PRE_UPDATE);
+    note_in("a", TROUPE_ECS_ON_LOAD);
+    note_in("e", TROUPE_ECS_ON_UPDATE);
+    note_in("g", TROUPE_ECS_PRE_STORE);
+    note_in("b", TROUPE_ECS_POST_LOAD);
+    note_in("f", TROUPE_ECS_POST_UPDATE);
+    note_in("v", TROUPE_ECS_ON_VALIDATE);
+    tick();
+    cr_expect(strcmp(journal, "abcdevfgh") == 0, "%s", journal);
+}
+
+static void move(struct troupe_ecs_iter *it)
+{
+    struct position *p = TROUPE_ECS_FIELD(it, struct position, 0);
+    const struct velocity *v = TROUPE_ECS_FIELD(it, struct velocity, 1);
+    for (uint32_t i = 0; i < it->count; i++) {
+        p[i].x += v[i].x * it->delta_time;
+        p[i].y += v[i].y * it->delta_time;
+    }
+}
+
+Test(ecs_systems, meet_what_their_terms_ask_for_and_the_time_that_has_passed)
+{
+    const struct troupe_ecs_system_options options = {
+        .name = "move",
+        .terms = {{.component = stage.position}, {.component = stage.velocity}},
+        .callback = move,
+    };
+    (void)system_of(&options);
+    troupe_entity_t moving = entities_at(&stage, 0);
+    troupe_entity_t still = entities_at(&stage, 7);
+    EXPECT_OK(
+        TROUPE_ECS_SET(stage.ecs, moving, stage.velocity, (&(const struct velocity){100, 0})));
+    tick(); // the first is one period long
+    clock_ns += MEASURE_SECOND_NS;
+    tick();
+
+    float x = entities_x(&stage, moving);
+    cr_expect(x > 101.6F && x < 101.7F, "%f", (double)x);
+    cr_expect(entities_x(&stage, still) == 7.0F);
+
+    EXPECT_OK(troupe_ecs_set_delta(stage.ecs, MEASURE_SECOND_NS / 2));
+    tick(); // the clock stands still
+    x = entities_x(&stage, moving);
+    cr_expect(x > 151.6F && x < 151.7F, "%f", (double)x);
+}
+
+static void tag_all(struct troupe_ecs_iter *it)
+{
+    for (uint32_t i = 0; i < it->count; i++) {
+        EXPECT_OK(troupe_ecs_add(it->ecs, it->entities[i], stage.tag));
+        EXPECT_OK(troupe_ecs_remove(it->ecs, it->entities[i], stage.position));
+    }
+}
+
+static void expect_tagged(struct troupe_ecs_iter *it)
+{
+    uint32_t *count = it->data;
+    *count += it->count;
+}
+
+Test(ecs_systems, see_what_the_one_before_has_changed)
+{
+    uint32_t seen = 0;
+    const struct troupe_ecs_system_options tagging = {
+        .name = "tagging", .terms = {{.component = stage.position}}, .callback = tag_all};
+    const struct troupe_ecs_system_options counting = {
+        .name = "counting",
+        .terms = {{.component = stage.tag}, {.component = stage.position, .oper = TROUPE_ECS_NOT}},
+        .callback = expect_tagged,
+        .data = &seen,
+    };
+    (void)system_of(&tagging);
+    (void)system_of(&counting);
+    for (int i = 0; i < 50; i++) {
+        (void)entities_at(&stage, 1);
+    }
+    tick();
+    cr_expect(eq(u32, seen, 50));
+}
+
+Test(ecs_systems, run_at_their_own_intervals)
+{
+    const struct troupe_ecs_system_options options = {
+        .name = "s",
+        .callback = note,
+        .interval_ns = 10,
+    };
+    (void)system_of(&options);
+    EXPECT_OK(troupe_ecs_set_delta(stage.ecs, 4));
+    for (int i = 0; i < 9; i++) {
+        tick(); // at 4, 8, 12, ..., 36
+    }
+    cr_expect(strcmp(journal, "sss") == 0, "%s", journal); // 12, 24, 36
+}
+
+Test(ecs_systems, can_rest_and_be_removed)
+{
+    const struct troupe_ecs_system_options options = {
+        .name = "o",
+        .callback = note,
+    };
+    troupe_ecs_system_t system = system_of(&options);
+    tick();
+    EXPECT_OK(troupe_ecs_system_enable(stage.ecs, system, false));
+    tick();
+    EXPECT_OK(troupe_ecs_system_enable(stage.ecs, system, true));
+    tick();
+    EXPECT_OK(troupe_ecs_system_remove(stage.ecs, system));
+    tick();
+    cr_expect(strcmp(journal, "oo") == 0, "%s", journal);
+    EXPECT_REFUSED(troupe_ecs_system_remove(stage.ecs, system), TROUPE_ERR_NOENT, "no system");
+    cr_expect(ne(u32, system_of(&options), system), "its name is free, its number is not");
+}
+
+static void remove_itself(struct troupe_ecs_iter *it)
+{
+    note(it);
+    EXPECT_OK(troupe_ecs_system_remove(it->ecs, it->system));
+}
+
+Test(ecs_systems, may_remove_themselves_between_two_tables)
+{
+    EXPECT_OK(troupe_ecs_add(stage.ecs, entities_at(&stage, 1), stage.tag));
+    (void)entities_at(&stage, 1);
+    const struct troupe_ecs_system_options options = {
+        .name = "i",
+        .terms = {{.component = stage.position}},
+        .callback = remove_itself,
+    };
+    (void)system_of(&options);
+    tick();
+    tick();
+    cr_expect(strcmp(journal, "i") == 0, "%s", journal);
+}
+
+static void take_a_millisecond(struct troupe_ecs_iter *it)
+{
+    (void)it;
+    uint64_t until_ns = measure_now_ns() + MEASURE_MS_NS;
+    while (measure_now_ns() < until_ns) {
+    }
+}
+
+Test(ecs_systems, have_their_times_told)
+{
+    const struct troupe_ecs_system_options slow = {
+        .name = "slow", .phase = TROUPE_ECS_PRE_UPDATE, .callback = take_a_millisecond};
+    const struct troupe_ecs_system_options moving = {
+        .name = "move",
+        .terms = {{.component = stage.position}, {.component = stage.velocity}},
+        .callback = move};
+    troupe_ecs_system_t system = system_of(&slow);
+    (void)system_of(&moving);
+    EXPECT_OK(troupe_ecs_add(stage.ecs, entities_at(&stage, 1), stage.velocity));
+    tick();
+    tick();
+
+    struct troupe_ecs_system_stats stats;
+    cr_expect(eq(u32, troupe_ecs_system_next(stage.ecs, 0), system));
+    EXPECT_OK(troupe_ecs_system_stats(stage.ecs, system, &stats));
+    cr_expect(strcmp(stats.name, "slow") == 0 && stats.phase == TROUPE_ECS_PRE_UPDATE);
+    cr_expect(eq(u64, stats.run_count, 2));
+    cr_expect(ge(u64, stats.ns_last, MEASURE_MS_NS));
+    cr_expect(ge(u64, stats.ns_sum, 2 * MEASURE_MS_NS));
+    cr_expect(ge(u64, stats.ns_max, stats.ns_last));
+    system = troupe_ecs_system_next(stage.ecs, system);
+    EXPECT_OK(troupe_ecs_system_stats(stage.ecs, system, &stats));
+    cr_expect(strcmp(stats.name, "move") == 0 && stats.entity_count == 1);
+    cr_expect(eq(u32, troupe_ecs_system_next(stage.ecs, system), 0));
+    EXPECT_REFUSED(
+        troupe_ecs_system_stats(stage.ecs, system + 1, &stats), TROUPE_ERR_NOENT, "no system");
+}
+
+/* With actors. ---------------------------------------------------------------------------------- */
+
+enum { STEP = 1 };
+
+/** An actor that counts what it is told, and takes its time for it. */
+struct walker {
+    uint32_t *steps;
+    uint64_t each_ns;
+};
+
+static enum troupe_err walker_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    memcpy(state, args, args_bytes);
+    troupe_entity_t self = troupe_ecs_self(ctx);
+    cr_assert(self != 0, "%s", troupe_error_detail());
+    return troupe_ecs_add(
+        troupe_ecs_of(ctx), self, troupe_ecs_lookup(troupe_ecs_of(ctx), "position"));
+}
+
+static void walker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)message;
+    const struct walker *self = state;
+    troupe_ecs_t *ecs = troupe_ecs_of(ctx);
+    struct position *position = TROUPE_ECS_GET(
+        ecs, troupe_ecs_self(ctx), troupe_ecs_lookup(ecs, "position"), struct position);
+    cr_assert(position != NULL, "%s", troupe_error_detail());
+    position->x += 1;
+    ++*self->steps;
+    uint64_t until_ns = measure_now_ns() + self->each_ns;
+    while (measure_now_ns() < until_ns) {
+    }
+}
+
+static const struct troupe_behaviour walker = {
+    .name = "walker",
+    .state_bytes = sizeof(struct walker),
+    .init = walker_init,
+    .receive = walker_receive,
+};
+
+static troupe_ref_t spawn_walker(const struct walker *args)
+{
+    const struct troupe_spawn_options options = {
+        .behaviour = &walker, .args = args, .args_bytes = sizeof(*args)};
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    EXPECT_OK(troupe_spawn(troupe_system_context(stage.system), &options, &ref));
+    return ref;
+}
+
+/** Of all walkers. They may go on after the test, until the end of the system. */
+static uint32_t steps;
+
+static void open_walk(void)
+{
+    steps = 0;
+    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&walker)};
+    stage_open_with(&stage, &options);
+}
+
+TestSuite(ecs_walk, .timeout = 20, .init = open_walk, .fini = close_stage);
+
+/** Tell each actor with a position to take a step. */
+static void urge(struct troupe_ecs_iter *it)
+{
+    const troupe_ref_t *actors = TROUPE_ECS_FIELD(it, troupe_ref_t, 0);
+    for (uint32_t i = 0; i < it->count; i++) {
+        EXPECT_OK(troupe_send(it->ctx, actors[i], STEP, NULL, 0));
+    }
+}
+
+static void urge_all(void)
+{
+    const struct troupe_ecs_system_options options = {
+        .name = "urge",
+        .terms = {{.component = TROUPE_ECS_ACTOR}, {.component = stage.position}},
+        .callback = urge};
+    (void)system_of(&options);
+}
+
+Test(ecs_walk, systems_and_actors_talk_by_messages)
+{
+    troupe_ref_t ref = spawn_walker(&(const struct walker){.steps = &steps});
+    tick(); // it starts
+    urge_all();
+    tick();
+    tick();
+    cr_expect(eq(u32, steps, 2), "what is sent in a tick is met in that tick");
+
+    troupe_entity_t entity = 0;
+    EXPECT_OK(troupe_ecs_entity_of(stage.ecs, ref, &entity));
+    cr_expect(troupe_ref_equal(troupe_ecs_actor_of(stage.ecs, entity), ref));
+    cr_expect(entities_x(&stage, entity) == 2.0F);
+}
+
+Test(ecs_walk, an_actor_takes_its_components_with_it)
+{
+    troupe_ref_t ref = spawn_walker(&(const struct walker){.steps = &steps});
+    tick();
+    troupe_entity_t entity = 0;
+    EXPECT_OK(troupe_ecs_entity_of(stage.ecs, ref, &entity));
+    cr_expect(eq(u32, entities_count(stage.ecs, TROUPE_ECS_ACTOR), 1));
+
+    EXPECT_OK(troupe_stop_actor(troupe_system_context(stage.system), ref));
+    tick();
+
+    cr_expect(not(troupe_ecs_is_alive(stage.ecs, entity)));
+    cr_expect(eq(u32, entities_count(stage.ecs, stage.position), 0));
+    cr_expect(not(troupe_ref_is_some(troupe_ecs_actor_of(stage.ecs, entity))));
+    EXPECT_REFUSED(troupe_ecs_entity_of(stage.ecs, ref, &entity), TROUPE_ERR_NOENT, "has ended");
+}
+
+Test(ecs_walk, an_actor_may_be_killed_by_who_meets_it_in_a_query)
+{
+    for (int i = 0; i < 5; i++) {
+        (void)spawn_walker(&(const struct walker){.steps = &steps});
+    }
+    tick();
+    troupe_ecs_query_t *query = NULL;
+    EXPECT_OK(troupe_ecs_query_new(
+        stage.ecs, (const struct troupe_ecs_term[]){{.component = TROUPE_ECS_ACTOR}, {0}}, &query));
+    struct troupe_ecs_iter it = troupe_ecs_query_iter(query);
+    uint32_t met = 0;
+    while (troupe_ecs_query_next(&it)) {
+        const troupe_ref_t *actors = TROUPE_ECS_FIELD(&it, troupe_ref_t, 0);
+        for (uint32_t i = 0; i < it.count; i++) {
+            EXPECT_OK(troupe_kill(it.ctx, actors[i]));
+            cr_expect(troupe_ecs_is_alive(stage.ecs, it.entities[i]));
+            met++;
+        }
+    }
+    cr_expect(eq(u32, met, 5));
+    cr_expect(eq(u32, entities_count(stage.ecs, TROUPE_ECS_ACTOR), 0));
+}
+
+Test(ecs_walk, mail_has_what_systems_leave_of_a_budget_and_always_some)
+{
+    troupe_ref_t ref =
+        spawn_walker(&(const struct walker){.steps = &steps, .each_ns = MEASURE_MS_NS / 100});
+    tick();
+    const struct troupe_ecs_system_options slow = {.name = "slow", .callback = take_a_millisecond};
+    (void)system_of(&slow);
+    troupe_context_t *ctx = troupe_system_context(stage.system);
+    const uint8_t bytes[256] = {0}; // so that it takes many frames
+    uint32_t sent = 0;
+    while (troupe_send(ctx, ref, STEP, bytes, sizeof(bytes)) == TROUPE_OK) {
+        sent++;
+    }
+    // Each step is 10 us long, so in no budget of these are all of them taken.
+    struct troupe_budget budget = {.ns = MEASURE_MS_NS / 2};
+    EXPECT_OK(troupe_progress(stage.system, &budget));
+    cr_expect(gt(u32, steps, 0), "systems took all of it, and mail had its share");
+    cr_expect(lt(u32, steps, sent));
+
+    uint32_t before = steps;
+    budget = (struct troupe_budget){.messages = 10};
+    EXPECT_OK(troupe_progress(stage.system, &budget));
+    cr_expect(gt(u32, steps, before));
+    cr_expect(lt(u32, steps, sent));
+}
+
+/* In troupe_run(). ------------------------------------------------------------------------------ */
+
+/** When ticks came, and when it is enough. */
+struct beat {
+    uint32_t count;
+    uint64_t first_ns;
+    uint64_t last_ns;
+};
+
+static void beat(struct troupe_ecs_iter *it)
+{
+    struct beat *self = it->data;
+    uint64_t now_ns = measure_now_ns();
+    self->first_ns = self->count == 0 ? now_ns : self->first_ns;
+    self->last_ns = now_ns;
+    if (++self->count == 20) {
+        troupe_stop_system(it->ctx);
+    }
+}
+
+Test(ecs_walk, a_system_that_runs_ticks_once_a_period)
+{
+    struct beat counted = {0};
+    const struct troupe_ecs_system_options options = {
+        .name = "beat", .callback = beat, .data = &counted};
+    (void)system_of(&options);
+    EXPECT_OK(troupe_ecs_set_period(stage.ecs, 5 * MEASURE_MS_NS));
+    uint64_t cpu_ns = measure_cpu_ns();
+
+    EXPECT_OK(troupe_run(stage.system));
+
+    cr_expect(eq(u32, counted.count, 20), "and none after it was asked to stop");
+    cr_expect(ge(u64, counted.last_ns - counted.first_ns, 90 * MEASURE_MS_NS));
+    cr_expect(lt(u64, measure_cpu_ns() - cpu_ns, 60 * MEASURE_MS_NS), "it sleeps in between");
+}
