@@ -179,6 +179,21 @@ static uint64_t case_cpus(const struct bench_case *self, const struct bench_opti
     return is_pair || options->pins_all ? cpu_mask : 0;
 }
 
+/** @return whether its actors live where they can do what they do. */
+static bool case_is_possible(const struct bench_case *self)
+{
+    if (!self->workload->is_world || strcmp(self->backend, "ecs") == 0) {
+        return true;
+    }
+    (void)fprintf(
+        stderr,
+        "troupe-bench: %s is about the entities of the world: place '%s' on ecs, not on %s\n",
+        self->workload->name,
+        self->workload->behaviours[0]->name,
+        self->backend);
+    return false;
+}
+
 /** Fill in how many of what. @return whether the workload can do that many. */
 static bool case_count(struct bench_case *self, const struct bench_options *options)
 {
@@ -266,7 +281,8 @@ bool bench_case_init(
         .runs = options->runs,
         .has_floor = options->has_floor,
     };
-    if (!case_place_all(out_case, options) || !case_count(out_case, options)) {
+    if (!case_place_all(out_case, options) || !case_is_possible(out_case) ||
+        !case_count(out_case, options)) {
         bench_case_free(out_case);
         return false;
     }

@@ -242,8 +242,11 @@ static bool command_read(struct command *command, int argc, char **argv)
         (void)fputs("troupe-bench: --pin and --no-pin: leave one of them out\n", stderr);
         return false;
     }
-    for (uint32_t i = 0; command->workload_count == i && bench_workload_get(i) != NULL; i++) {
-        command->workloads[command->workload_count++] = i;
+    bool names_none = command->workload_count == 0;
+    for (uint32_t i = 0; names_none && bench_workload_get(i) != NULL; i++) {
+        if (!bench_workload_get(i)->is_world || command->place_count == 0) {
+            command->workloads[command->workload_count++] = i;
+        }
     }
     return true;
 }

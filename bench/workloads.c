@@ -18,6 +18,8 @@ const struct bench_workload *bench_workload_get(uint32_t index)
         &bench_big,
         &bench_spawn,
         &bench_start,
+        &bench_query,
+        &bench_component,
     };
     return index < sizeof(workloads) / sizeof(workloads[0]) ? workloads[index] : NULL;
 }

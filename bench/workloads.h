@@ -15,6 +15,8 @@ extern const struct bench_workload bench_fan_out;
 extern const struct bench_workload bench_big;
 extern const struct bench_workload bench_spawn;
 extern const struct bench_workload bench_start;
+extern const struct bench_workload bench_query;
+extern const struct bench_workload bench_component;
 
 /** @return how many of @p count things the @p index -th of @p sharers gets, dealt out in turn. */
 static inline uint64_t bench_dealt(uint64_t count, uint32_t index, uint32_t sharers)
