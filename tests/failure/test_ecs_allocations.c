@@ -1,0 +1,204 @@
+/*
+ * The entity-component world without memory: each of its allocations fails once, and each together with
+ * all that follow for a while. What is asked for says TROUPE_ERR_NOMEM then and has changed nothing; what
+ * was deferred is kept; asked again when there is memory, all comes out as if nothing had been.
+ */
+// ctest: timeout 120
+#include "../unit/entities.h"
+#include "failure/ration.h"
+
+TestSuite(ecs_allocations, .timeout = 300);
+
+enum { ENTITIES = 40, COMPONENTS = 12, IN_A_ROW = 3, TRIES = 200 };
+
+static uint32_t added;
+static uint32_t removed;
+
+static void count_change(struct troupe_ecs_iter *it)
+{
+    added += it->is_added;
+    removed += 1 - it->is_added;
+}
+
+/** Ask until there is memory for it. */
+#define UNTIL_OK(call)                                                                             \
+    do {                                                                                           \
+        enum troupe_err until_err = TROUPE_ERR_NOMEM;                                              \
+        for (int until_try = 0; until_err == TROUPE_ERR_NOMEM && until_try < TRIES; until_try++) { \
+            until_err = (call);                                                                    \
+        }                                                                                          \
+        cr_assert(until_err == TROUPE_OK, "%s: %s", #call, troupe_error_detail());                 \
+    } while (0)
+
+/** What one run works with. */
+struct play {
+    troupe_system_t *system;
+    troupe_ecs_t *ecs;
+    troupe_component_t components[COMPONENTS];
+    troupe_entity_t entities[ENTITIES];
+    troupe_ecs_query_t *query;
+    uint32_t met; // by the system
+};
+
+static void meet(struct troupe_ecs_iter *it)
+{
+    struct play *play = it->data;
+    play->met += it->count;
+    for (uint32_t i = 0; i < it->count; i++) {
+        UNTIL_OK(troupe_ecs_add(it->ecs, it->entities[i], play->components[2]));
+    }
+}
+
+static void play_open(struct play *play)
+{
+    troupe_context_t *ctx = troupe_system_context(play->system);
+    for (int try = 0; play->ecs == NULL && try < TRIES; try++) {
+        play->ecs = troupe_ecs_of(ctx);
+    }
+    cr_assert(play->ecs != NULL);
+    for (uint32_t c = 0; c < COMPONENTS; c++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "%u", c);
+        const struct troupe_ecs_component_options options = {
+            .name = name, .bytes = c * sizeof(uint32_t)};
+        UNTIL_OK(troupe_ecs_component(play->ecs, &options, &play->components[c]));
+    }
+    const struct troupe_ecs_term terms[] = {{.component = play->components[0]}, {0}};
+    UNTIL_OK(troupe_ecs_query_new(play->ecs, terms, &play->query));
+    const struct troupe_ecs_observer_options observer = {
+        .component = play->components[1],
+        .events = TROUPE_ECS_ON_ADD | TROUPE_ECS_ON_REMOVE,
+        .callback = count_change,
+    };
+    UNTIL_OK(troupe_ecs_observer_new(play->ecs, &observer, NULL));
+    struct troupe_ecs_system_options system = {.name = "meet", .callback = meet, .data = play};
+    system.terms[0].component = play->components[1];
+    UNTIL_OK(troupe_ecs_system_new(play->ecs, &system, NULL));
+}
+
+/** Give each entity components 0 to 3, by twos and threes more, and take some away again. */
+static void play_change(struct play *play)
+{
+    const uint32_t values[COMPONENTS] = {1, 2, 3};
+    for (uint32_t i = 0; i < ENTITIES; i++) {
+        UNTIL_OK(troupe_ecs_new(play->ecs, &play->entities[i]));
+        UNTIL_OK(troupe_ecs_add(play->ecs, play->entities[i], play->components[0]));
+        UNTIL_OK(troupe_ecs_set(
+            play->ecs, play->entities[i], play->components[1], values, sizeof(uint32_t)));
+        uint32_t other = 3 + i % (COMPONENTS - 3);
+        UNTIL_OK(troupe_ecs_set(
+            play->ecs,
+            play->entities[i],
+            play->components[other],
+            values,
+            other * sizeof(uint32_t)));
+        if (i % 4 == 0) {
+            UNTIL_OK(troupe_ecs_remove(play->ecs, play->entities[i], play->components[1]));
+        }
+    }
+}
+
+/** Delete some while others are met. */
+static void play_iterate(struct play *play)
+{
+    uint32_t met = 0;
+    struct troupe_ecs_iter it = troupe_ecs_query_iter(play->query);
+    while (troupe_ecs_query_next(&it)) {
+        for (uint32_t i = 0; i < it.count; i++, met++) {
+            if ((uint32_t)it.entities[i] % 5 == 0) {
+                UNTIL_OK(troupe_ecs_delete(play->ecs, it.entities[i]));
+            } else {
+                UNTIL_OK(troupe_ecs_remove(play->ecs, it.entities[i], play->components[3]));
+            }
+        }
+    }
+    cr_assert(eq(u32, met, ENTITIES));
+    // What there was no memory for was kept, and the next change would do it first.
+    UNTIL_OK(troupe_ecs_defer_begin(play->ecs));
+    enum troupe_err err = troupe_ecs_defer_end(play->ecs);
+    for (int try = 0; err == TROUPE_ERR_NOMEM && try < TRIES; try++) {
+        UNTIL_OK(troupe_ecs_defer_begin(play->ecs));
+        err = troupe_ecs_defer_end(play->ecs);
+    }
+    cr_assert(eq(int, err, TROUPE_OK));
+}
+
+/** Check what came of it all, which memory has no part in. */
+static void play_check(struct play *play)
+{
+    uint32_t with_1 = 0;
+    for (uint32_t i = 0; i < ENTITIES; i++) {
+        bool gone = (uint32_t)play->entities[i] % 5 == 0;
+        cr_expect(ne(int, troupe_ecs_is_alive(play->ecs, play->entities[i]), gone));
+        bool has_1 = troupe_ecs_has(play->ecs, play->entities[i], play->components[1]);
+        cr_expect(eq(int, has_1, !gone && i % 4 != 0));
+        cr_expect(
+            eq(int, troupe_ecs_has(play->ecs, play->entities[i], play->components[2]), has_1));
+        cr_expect(not(troupe_ecs_has(play->ecs, play->entities[i], play->components[3])));
+        with_1 += has_1 ? 1 : 0;
+    }
+    cr_expect(eq(u32, added, ENTITIES));
+    cr_expect(eq(u32, removed, ENTITIES - with_1));
+    cr_expect(eq(u32, play->met, with_1));
+}
+
+/** Run it all with some allocations failing. @return how many did. */
+static uint64_t play_once(uint64_t first, uint64_t last)
+{
+    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&entities_idle)};
+    struct play play = {0};
+    added = 0;
+    removed = 0;
+    atomic_store(&ration.count, 0);
+    atomic_store(&ration.failed, 0);
+    EXPECT_OK(troupe_system_new(&options, &play.system));
+    ration_open(first, last);
+    play_open(&play);
+    play_change(&play);
+    play_iterate(&play);
+    EXPECT_OK(troupe_progress(play.system, NULL));
+    UNTIL_OK(troupe_ecs_add(play.ecs, play.entities[1], play.components[0])); // catches up
+    play_check(&play);
+    EXPECT_OK(troupe_system_destroy(&play.system));
+    cr_assert(eq(u32, ration_close(), 0), "allocation %llu", (unsigned long long)first);
+    return atomic_load(&ration.failed);
+}
+
+Test(ecs_allocations, each_that_fails_is_an_error_and_nothing_else)
+{
+    uint64_t number = 1;
+    while (play_once(number, number) != 0) {
+        number++;
+    }
+    cr_expect(gt(u64, number, 100), "only %llu allocations", (unsigned long long)number);
+}
+
+Test(ecs_allocations, some_in_a_row_are_errors_and_nothing_else)
+{
+    uint64_t number = 1;
+    while (play_once(number, number + IN_A_ROW) != 0) {
+        number++;
+    }
+}
+
+Test(ecs_allocations, what_cannot_be_applied_is_kept_until_there_is_memory)
+{
+    struct stage stage;
+    stage_open(&stage);
+    troupe_entity_t entity = entities_at(&stage, 1);
+    EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
+    EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.velocity)); // a table that is not there yet
+    EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));
+
+    ration_open(1, UINT64_MAX);
+    cr_expect(eq(int, troupe_ecs_defer_end(stage.ecs), TROUPE_ERR_NOMEM));
+    cr_expect(eq(int, troupe_ecs_remove(stage.ecs, entity, stage.position), TROUPE_ERR_NOMEM));
+    (void)ration_close();
+    cr_expect(not(troupe_ecs_has(stage.ecs, entity, stage.velocity)));
+    EXPECT_OK(troupe_progress(stage.system, NULL));
+
+    cr_expect(troupe_ecs_has(stage.ecs, entity, stage.velocity));
+    cr_expect(troupe_ecs_has(stage.ecs, entity, stage.tag));
+    cr_expect(troupe_ecs_has(stage.ecs, entity, stage.position));
+    stage_close(&stage);
+}
