@@ -110,6 +110,7 @@ static struct trp_kept *kept_pack_all(struct troupe_executor *executor, struct t
     }
     if (kept->part_count == count && kept_pack(executor, frame, &kept->frame)) {
         link->given_count = 0;
+        link->given_bytes = 0;
         return kept;
     }
     // What was packed already stays a body, of the same bytes, until there is memory.

@@ -74,6 +74,7 @@ struct trp_link {
     struct trp_kept *kept_last;
     struct troupe_body *given; // of the open frame: bodies that follow it by ipc or tcp
     uint32_t given_count;
+    uint64_t given_bytes; // of them; above those of a frame it leaves, for it arrives as a whole
     void *push;
     void *command_push; // NULL until the first command
     struct trp_outframe frame;

@@ -153,7 +153,8 @@ void trp_post_mark(struct troupe_executor *executor, struct trp_link *link)
         executor->dirty = link;
         link->frame_cycles = trp_cycles();
     }
-    if (link->frame.messages >= link->frame_messages_max) {
+    if (link->frame.messages >= link->frame_messages_max ||
+        link->given_bytes >= TRP_FRAME_BYTES_MAX) {
         trp_link_flush(executor, link);
     }
     if (TRP_UNLIKELY(!executor->in_turn)) {
@@ -259,6 +260,7 @@ static bool post_add_part(
     } part = {.number = link->given_count};
     *given = (struct trp_given){.data = part.data, .bytes = body->bytes};
     link->given[link->given_count++] = *body;
+    link->given_bytes += body->bytes;
     return true;
 }
 
@@ -284,7 +286,10 @@ static bool post_append_given(
         }
         return true;
     }
-    link->given_count -= link->is_remote && added ? 1 : 0;
+    if (link->is_remote && added) {
+        link->given_count--;
+        link->given_bytes -= body.bytes;
+    }
     if (letter->given == NULL) {
         troupe_body_free(&body);
     }
