@@ -25,8 +25,9 @@ static void big_ping(troupe_context_t *ctx, struct bench_worker *worker)
     }
     // Anybody but itself: one of the others, counted on from its own place.
     uint32_t others = worker->setup.peer_count - 1;
-    uint64_t step = 1 + troupe_random(ctx) % others;
-    uint64_t index = (worker->setup.index + step) % worker->setup.peer_count;
+    uint32_t step = 1 + (uint32_t)((troupe_random(ctx) >> 32) * others >> 32);
+    uint32_t index = worker->setup.index + step;
+    index -= index < worker->setup.peer_count ? 0 : worker->setup.peer_count;
     uint64_t number = worker->setup.number_first + worker->sent;
     worker->sent++;
     bench_worker_post(ctx, worker, worker->peers[index], BENCH_NUMBER, number);
