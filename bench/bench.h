@@ -127,8 +127,9 @@ struct bench_tally {
     uint64_t elapsed_ns; /**< From the first message sent to the last one met. */
     uint64_t messages;   /**< Counted by those who met them. */
     uint64_t checksum;   /**< The sum of their numbers. */
-    uint64_t answer_ns;  /**< From a spawn to its first answer, the median; 0: not measured. */
-    uint64_t alive;      /**< How many actors answered when all had been started; likewise. */
+    /** From a spawn to its first answer, the median; or a round, the 99th of 100; 0: not measured. */
+    uint64_t answer_ns;
+    uint64_t alive; /**< How many actors answered when all had been started; likewise. */
 };
 
 /** @return whether @p text, the exit text of ::bench_root, is a tally. */
@@ -178,7 +179,7 @@ void bench_case_free(struct bench_case *self);
 struct bench_result {
     double *ours_ns_per_message;
     double *floor_ns_per_message; /**< NULL without a floor. */
-    double *answer_ns;            /**< From a spawn to its first answer; zeros: not measured. */
+    double *answer_ns;            /**< As in struct bench_tally, of each run. */
     uint64_t alive;               /**< How many actors were alive at once; 0: not measured. */
     uint64_t checksum;
 };

@@ -52,7 +52,7 @@ struct bench_share {
     uint64_t last_ns;  /**< When it met its last. */
     uint64_t received;
     uint64_t checksum;
-    uint64_t answer_ns; /**< From a spawn to its first answer, the median; 0: not measured. */
+    uint64_t answer_ns; /**< See struct bench_tally; 0: not measured. */
     uint64_t alive;     /**< How many actors answered when all had been started; likewise. */
 };
 

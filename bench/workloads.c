@@ -16,6 +16,7 @@ const struct bench_workload *bench_workload_get(uint32_t index)
         &bench_fan_in,
         &bench_fan_out,
         &bench_big,
+        &bench_lone,
         &bench_spawn,
         &bench_start,
         &bench_query,

@@ -13,6 +13,7 @@ extern const struct bench_workload bench_counting;
 extern const struct bench_workload bench_fan_in;
 extern const struct bench_workload bench_fan_out;
 extern const struct bench_workload bench_big;
+extern const struct bench_workload bench_lone;
 extern const struct bench_workload bench_spawn;
 extern const struct bench_workload bench_start;
 extern const struct bench_workload bench_query;

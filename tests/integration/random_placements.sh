@@ -174,6 +174,7 @@ if [ -x "$bin/troupe-bench" ]; then
     bench 'source sink' fan_in --actors 5 --messages 30000
     bench 'source sink' fan_out --actors 5 --messages 30000
     bench 'big' big --actors 8 --messages 2000
+    bench 'probe hall_echo flood hall_drain' lone --messages 300
     bench 'spawner spawned' spawn --actors 8
     bench 'starter spawned' start --actors 8
 fi
