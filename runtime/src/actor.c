@@ -143,14 +143,14 @@ static inline void actor_exit(struct troupe_executor *executor)
 static bool actor_end_some(
     struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
 {
-    bool runs = actor->life == TRP_LIFE_RUNNING;
+    bool runs = trp_actor_runs(actor);
     if (!runs && actor->life != TRP_LIFE_WAITING) {
         struct troupe_exit exit = executor->context.exit;
         trp_actor_end(executor, actor, (uint32_t)place, &exit);
     }
     if (executor->stop_count > 0) {
         trp_actor_run_stops(executor);
-        runs = runs && actor->generation == place >> 32 && actor->life == TRP_LIFE_RUNNING;
+        runs = runs && actor->generation == place >> 32 && trp_actor_runs(actor);
     }
     return runs;
 }
@@ -315,7 +315,7 @@ static void actor_replay(struct troupe_executor *executor, uint32_t index, uint3
 {
     struct trp_actor *actor = NULL;
     while ((actor = trp_world_find(&executor->world, index, generation)) != NULL &&
-           actor->held != NULL && actor->life == TRP_LIFE_RUNNING) {
+           actor->held != NULL && trp_actor_runs(actor)) {
         struct trp_held *held = actor->held;
         actor->held = held->next;
         executor->replayed = held;
@@ -663,7 +663,9 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
         return;
     }
     // What it asked for in its init: to stop, or to wait for an answer.
-    actor->life = actor->life == TRP_LIFE_STARTING ? TRP_LIFE_RUNNING : actor->life;
+    if (actor->life == TRP_LIFE_STARTING) {
+        trp_world_set_running(&executor->world, actor);
+    }
     trp_world_enlist(&executor->world, actor, index);
     trp_count(&executor->counters->actors_started, 1);
     struct trp_held *held = actor->held;

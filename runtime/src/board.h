@@ -335,6 +335,11 @@ static inline bool trp_seat_is_there(const struct trp_seat *seat)
     return state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING;
 }
 
+/** A hand is, from above: its ledger, how many messages beyond one, and what the ledger counted before. */
+#define TRP_HAND_BEFORE_BITS 34
+#define TRP_HAND_BEFORE_MASK ((UINT64_C(1) << TRP_HAND_BEFORE_BITS) - 1)
+_Static_assert(TROUPE_BATCH_MAX <= 1 << (40 - TRP_HAND_BEFORE_BITS), "a batch fits into a hand");
+
 /**
  * Note that the executor takes a message of @p ledger in its hand. It is done with once the ledger
  * counts one more; until then, should its process die, what became of it is unknown.
@@ -344,18 +349,28 @@ static inline void trp_seat_begin(
 {
     // One store says both which ledger and what it counted before: there is no moment between.
     uint64_t before = atomic_load_explicit(&ledger->handled, memory_order_relaxed);
-    uint64_t hand = (uint64_t)(ledger_index + 1) << 40 | (before & ((UINT64_C(1) << 40) - 1));
+    uint64_t hand = (uint64_t)(ledger_index + 1) << 40 | (before & TRP_HAND_BEFORE_MASK);
     atomic_store_explicit(&seat->hand, hand, memory_order_release);
 }
 
-/** @return whether a message of that ledger was in hand when the process of @p seat died. */
-static inline bool trp_seat_holds(
+/** Likewise a batch of @p count messages, 1 to ::TROUPE_BATCH_MAX; the ledger counts them all at once. */
+static inline void trp_seat_begin_batch(
+    struct trp_seat *seat, uint32_t ledger_index, const struct trp_ledger *ledger, uint32_t count)
+{
+    uint64_t before = atomic_load_explicit(&ledger->handled, memory_order_relaxed);
+    uint64_t hand = (uint64_t)(ledger_index + 1) << 40 |
+                    (uint64_t)(count - 1) << TRP_HAND_BEFORE_BITS | (before & TRP_HAND_BEFORE_MASK);
+    atomic_store_explicit(&seat->hand, hand, memory_order_release);
+}
+
+/** @return how many messages of that ledger were in hand when the process of @p seat died. */
+static inline uint32_t trp_seat_held(
     const struct trp_seat *seat, uint32_t ledger_index, const struct trp_ledger *ledger)
 {
     uint64_t hand = trp_counted(&seat->hand);
-    uint64_t mask = (UINT64_C(1) << 40) - 1;
-    return hand >> 40 == ledger_index + 1 &&
-           (hand & mask) == (trp_counted(&ledger->handled) & mask);
+    bool is_held = hand >> 40 == ledger_index + 1 &&
+                   ((hand ^ trp_counted(&ledger->handled)) & TRP_HAND_BEFORE_MASK) == 0;
+    return is_held ? (uint32_t)(hand >> TRP_HAND_BEFORE_BITS & (TROUPE_BATCH_MAX - 1)) + 1 : 0;
 }
 
 /* Processes. ------------------------------------------------------------------------------------ */

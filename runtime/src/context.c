@@ -551,6 +551,9 @@ enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behavio
             have_bytes);
     }
     ctx->actor->behaviour = behaviour;
+    if (trp_actor_runs(ctx->actor)) {
+        trp_world_set_running(&trp_executor_of(ctx)->world, ctx->actor);
+    }
     return TROUPE_OK;
 }
 

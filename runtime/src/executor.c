@@ -1,6 +1,7 @@
 #include "executor.h"
 
 #include "alarms.h"
+#include "batch.h"
 #include "clock.h"
 #include "crash.h"
 #include "ends.h"
@@ -266,7 +267,9 @@ static uint64_t executor_meet_items(
             }
             if (TRP_UNLIKELY(executor->manner == TRP_MANNER_PORT)) {
                 trp_port_meet(executor, link, &item);
-            } else {
+            } else if (
+                TRP_LIKELY(!executor->world.has_batched) ||
+                !trp_batch_meet(executor, link, cursor, &item, &counted)) {
                 trp_actor_meet(executor, link, &item);
             }
         } else {

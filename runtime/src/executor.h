@@ -118,6 +118,7 @@ struct troupe_executor {
     uint32_t stop_capacity;
 
     struct troupe_port *port; // of a port; see port.c
+    struct trp_batch *batch;  // that a callback meets; NULL: none. See batch.c
 
     const struct troupe_backend_ops *ops; // NULL: neither loop nor backend
     void *backend_self;

@@ -213,8 +213,8 @@ static struct trp_dead link_dead_of(const struct trp_link *link, const struct tr
 
 /** How far a receiver came that died. */
 struct link_progress {
-    uint64_t done; // messages of the link
-    bool in_hand;  // the last of them was begun, and what became of it is unknown
+    uint64_t done;    // messages of the link
+    uint32_t in_hand; // the last so many of them were begun, and what became of them is unknown
 };
 
 /**
@@ -245,7 +245,7 @@ static void link_bury_frame(
         for (uint32_t i = 0; i < item.count; i++, sequence++) {
             if (sequence >= progress->done) {
                 trp_dead_letter(executor, &dead);
-            } else if (progress->in_hand && sequence + 1 == progress->done && dead.ask != 0) {
+            } else if (sequence + progress->in_hand >= progress->done && dead.ask != 0) {
                 trp_dead_letter_fail_ask(executor, &dead);
             }
         }
@@ -257,8 +257,8 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
 {
     struct trp_ledger *ledger = link->ledger;
     uint32_t index = trp_board_ledger_index(executor->system->board, ledger);
-    struct link_progress progress = {.in_hand = trp_seat_holds(link->seat, index, ledger)};
-    trp_count(&ledger->unknown, progress.in_hand ? 1 : 0);
+    struct link_progress progress = {.in_hand = trp_seat_held(link->seat, index, ledger)};
+    trp_count(&ledger->unknown, progress.in_hand);
     progress.done = trp_ledger_done(ledger);
     link->out_open = false; // dead letters that are posted meanwhile find it gone
     link_remove_dirty(executor, link);

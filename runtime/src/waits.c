@@ -81,7 +81,7 @@ enum troupe_err troupe_ask_and_wait(
     if (err != TROUPE_OK) {
         return err;
     }
-    if (actor != NULL && actor->life != TRP_LIFE_RUNNING && actor->life != TRP_LIFE_STARTING) {
+    if (actor != NULL && !trp_actor_runs(actor) && actor->life != TRP_LIFE_STARTING) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             actor->life == TRP_LIFE_WAITING ? "it waits for an answer already"
@@ -114,7 +114,7 @@ void trp_waits_end(
     }
     actor->wait = 0;
     if (actor->life == TRP_LIFE_WAITING) {
-        actor->life = TRP_LIFE_RUNNING;
+        trp_world_set_running(&executor->world, actor);
     }
     executor->context.behalf = ask->behalf;
 }

@@ -25,7 +25,7 @@
  *
  *                           WAITING
  *                              ^ v
- *     FREE --> STARTING --> RUNNING --> STOPPING --> FREE
+ *     FREE --> STARTING --> RUNNING --> STOPPING --> FREE     or BATCHED in the place of RUNNING
  *                  |                                   ^
  *                  +-----------------------------------+     init failed
  */
@@ -35,6 +35,7 @@ enum trp_life {
     TRP_LIFE_RUNNING = 2,
     TRP_LIFE_STOPPING = 3, // asked to stop; its callback has not returned yet, or its fini runs
     TRP_LIFE_WAITING = 4,  // for an answer; other mail is deferred
+    TRP_LIFE_BATCHED = 5,  // as RUNNING, and takes batches: who looks for RUNNING passes it over
 };
 
 enum trp_actor_flag {
@@ -88,6 +89,7 @@ struct trp_world {
     uint32_t first_row;  // in the order of start, index + 1
     uint32_t last_row;   // as above
     uint32_t live_count; // STARTING, RUNNING or STOPPING
+    bool has_batched;    // somebody who takes batches runs here, or ran here once
 
     _Atomic uint32_t *row_count;    // rows ever given out, by whomever; maybe by other processes
     _Atomic uint32_t own_row_count; // where that is kept, if nowhere else
@@ -100,10 +102,24 @@ struct trp_world {
     uint32_t spare_capacity;    // guarded by `lock`
 };
 
+/** @return whether an actor has started, is not about to end, and waits for no answer. */
+static inline bool trp_actor_runs(const struct trp_actor *actor)
+{
+    return actor->life == TRP_LIFE_RUNNING || actor->life == TRP_LIFE_BATCHED;
+}
+
 /** @return whether an actor has started, and is not about to end. */
 static inline bool trp_actor_is_up(const struct trp_actor *actor)
 {
-    return actor->life == TRP_LIFE_RUNNING || actor->life == TRP_LIFE_WAITING;
+    return trp_actor_runs(actor) || actor->life == TRP_LIFE_WAITING;
+}
+
+/** Have an actor run, in the way its behaviour takes its mail. */
+static inline void trp_world_set_running(struct trp_world *world, struct trp_actor *actor)
+{
+    bool is_batched = actor->behaviour->receive_batch != NULL;
+    actor->life = is_batched ? TRP_LIFE_BATCHED : TRP_LIFE_RUNNING;
+    world->has_batched |= is_batched;
 }
 
 /** Make a world for @p behaviour_count behaviours. @return false: no memory. */

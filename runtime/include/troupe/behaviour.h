@@ -50,6 +50,9 @@ struct troupe_down {
     struct troupe_exit exit;  /**< How. */
 };
 
+/** Most messages that are handed over in one call of a `receive_batch`. */
+#define TROUPE_BATCH_MAX 64
+
 /**
  * A behaviour: code that any number of actors run, each on a state of its own.
  *
@@ -96,6 +99,37 @@ struct troupe_behaviour {
      * returned ::TROUPE_OK, unless the actor was killed or crashed.
      */
     void (*fini)(troupe_context_t *ctx, void *state, const struct troupe_exit *exit);
+
+    /**
+     * Meet several messages in one call. Optional, for behaviours that are cheaper so; the results are to
+     * be those of `receive`, which still meets what comes alone, asks, notices, bodies that were given
+     * away and messages with a time to live.
+     *
+     *     for (size_t i = 0; i < count; i++) {
+     *         if (troupe_batch_select(ctx, i)) {
+     *             meet(ctx, states[i], messages[i]);
+     *         }
+     *     }
+     *
+     * The messages came one behind the other, for actors of this behaviour on one executor: for one
+     * actor or for many, in the order in which they came. No more are waited for. The context is that of
+     * the first message's actor, which sends, stops, fails and becomes, until troupe_batch_select()
+     * turns to another's. A behaviour that only changes states need not select; it must where a message
+     * of the batch may end its actor, have it wait or become another. What the call was handed counts
+     * as handled when it returns, but what troupe_batch_select() said is not to be met. Should the
+     * process die meanwhile, all of the batch is unknown, where it is one message otherwise.
+     *
+     * @param states    Of the receiver of each message; an actor with several is there several times.
+     * @param messages  As `receive` meets them; good during this call only.
+     * @param count     2 to ::TROUPE_BATCH_MAX.
+     *
+     * @owns  The runtime keeps the messages, and frees them after the call.
+     */
+    void (*receive_batch)(
+        troupe_context_t *ctx,
+        void *const states[],
+        const troupe_message_t *const messages[],
+        size_t count);
 };
 
 /** A list of behaviours for troupe_main() and struct troupe_system_options. */

@@ -420,6 +420,22 @@ TROUPE_API void troupe_trap_exit(troupe_context_t *ctx, bool on);
  */
 TROUPE_API enum troupe_err troupe_kill(troupe_context_t *ctx, troupe_ref_t actor);
 
+/* Batches. ------------------------------------------------------------------------------------- */
+
+/**
+ * In a `receive_batch`, turn to the message @p index: the context is its actor's from here on, who sends,
+ * asks, stops, fails and becomes.
+ *
+ * A stop takes effect as it does with `receive`: the actor ends when the callback returns, and meets none
+ * of its later messages, which become dead letters then. In the same way those of an actor that waits
+ * for an answer are deferred, and what is for an actor that became another is met by its new behaviour.
+ *
+ * @return whether the message is to be met. If not, its actor stopped, was stopped by another of the
+ *         batch, waits, or became another; the context is as before, and the message is not for this
+ *         callback. false outside of a batch, and from its `count` on.
+ */
+TROUPE_API TROUPE_MUST_USE bool troupe_batch_select(troupe_context_t *ctx, size_t index);
+
 /* Names. --------------------------------------------------------------------------------------- */
 
 /**
