@@ -41,6 +41,7 @@ struct bench_plan {
     uint64_t size_bytes;     /**< Of each body, from ::BENCH_SIZE_BYTES_MIN. */
     uint64_t cpu_mask;       /**< CPUs dealt out one by one to the actors; 0: not pinned. */
     uint64_t is_giving;      /**< 1: bodies are given away, not copied. */
+    uint64_t is_batching;    /**< 1: who only receives takes batches. */
 };
 
 /** What one actor of a plan does, and what one thread of its floor does. */
@@ -94,6 +95,9 @@ struct bench_workload {
     /** Its behaviours, ended by NULL. */
     const struct troupe_behaviour *const *behaviours;
 
+    /** What those who only receive become with --batch; NULL: nobody does. */
+    const struct troupe_behaviour *batched;
+
     /** Say what part @p index of @p plan does. */
     void (*cast)(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part);
 };
@@ -146,6 +150,7 @@ struct bench_options {
     bool has_floor;      /**< --floor */
     bool is_json;        /**< --json */
     bool is_giving;      /**< --give */
+    bool is_batching;    /**< --batch */
     bool pins_all;       /**< --pin */
     bool pins_none;      /**< --no-pin */
 };

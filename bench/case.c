@@ -182,6 +182,13 @@ static uint64_t case_cpus(const struct bench_case *self, const struct bench_opti
 /** @return whether its actors live where they can do what they do. */
 static bool case_is_possible(const struct bench_case *self)
 {
+    if (self->plan.is_batching != 0 && self->workload->batched == NULL) {
+        (void)fprintf(
+            stderr,
+            "troupe-bench: --batch: nobody in %s takes batches; name counting, fan_in or fan_out\n",
+            self->workload->name);
+        return false;
+    }
     if (!self->workload->is_world || strcmp(self->backend, "ecs") == 0) {
         return true;
     }
@@ -277,6 +284,7 @@ bool bench_case_init(
                 .workload_index = workload_index,
                 .size_bytes = options->size_bytes,
                 .is_giving = options->is_giving ? 1 : 0,
+                .is_batching = options->is_batching ? 1 : 0,
             },
         .runs = options->runs,
         .has_floor = options->has_floor,

@@ -42,6 +42,7 @@ static const char help_tail[] =
     "  --actors N     actors of ring, big, spawn and start; the many side of fan_in and fan_out\n"
     "  --size BYTES   size of each body, from 8; default 8\n"
     "  --give         give bodies away instead of copying them\n"
+    "  --batch        counting and the fans: who only receives takes messages in batches\n"
     "  --runs N       runs that are counted, after one to warm up; default 5\n"
     "  --floor        run the same on raw libzmq too, in turn; ratio = floor / ours\n"
     "  --json         a line of JSON a case on standard output, instead of a table\n"
@@ -130,6 +131,7 @@ static bool take_switch(struct command *command, const char *flag)
         {"--floor", &options->has_floor},
         {"--json", &options->is_json},
         {"--give", &options->is_giving},
+        {"--batch", &options->is_batching},
         {"--pin", &options->pins_all},
         {"--no-pin", &options->pins_none},
         {"--help", &command->wants_help},
@@ -244,7 +246,9 @@ static bool command_read(struct command *command, int argc, char **argv)
     }
     bool names_none = command->workload_count == 0;
     for (uint32_t i = 0; names_none && bench_workload_get(i) != NULL; i++) {
-        if (!bench_workload_get(i)->is_world || command->place_count == 0) {
+        const struct bench_workload *workload = bench_workload_get(i);
+        bool is_placed = !workload->is_world || command->place_count == 0;
+        if (is_placed && (!options->is_batching || workload->batched != NULL)) {
             command->workloads[command->workload_count++] = i;
         }
     }

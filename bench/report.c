@@ -79,7 +79,7 @@ static json_t *report_ours(const struct bench_case *self, const struct bench_res
     uint64_t actors = self->workload->counts_actors ? plan->messages : plan->actors;
     // clang-format off
     return json_pack(
-        "{ss ss ss sI sI sI si sb sb sf sf sf sf sI}",
+        "{ss ss ss sI sI sI si sb sb sb sf sf sf sf sI}",
         "workload", self->workload->name,
         "backend", self->backend,
         "transport", self->transport,
@@ -88,6 +88,7 @@ static json_t *report_ours(const struct bench_case *self, const struct bench_res
         "size_bytes", (json_int_t)plan->size_bytes,
         "runs", (int)self->runs,
         "given", plan->is_giving != 0,
+        "batched", plan->is_batching != 0,
         "pinned", plan->cpu_mask != 0,
         "ns_per_message_min", ours[0],
         "ns_per_message_median", ours_ns,

@@ -46,6 +46,8 @@ static void source_receive(troupe_context_t *ctx, void *state, const troupe_mess
     }
 }
 
+static void sink_become_batched(troupe_context_t *ctx);
+
 static void sink_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct bench_worker *worker = &((struct flow *)state)->worker;
@@ -54,6 +56,29 @@ static void sink_receive(troupe_context_t *ctx, void *state, const troupe_messag
         return;
     }
     bench_worker_control(ctx, worker, message);
+    if (troupe_message_type(message) == BENCH_SETUP && worker->setup.plan.is_batching != 0) {
+        sink_become_batched(ctx);
+    }
+}
+
+/** Count the numbers of a run for one sink at once. */
+static void sinks_receive_batch(
+    troupe_context_t *ctx,
+    void *const states[],
+    const troupe_message_t *const messages[],
+    size_t count)
+{
+    for (size_t i = 0, next = 0; i < count; i = next) {
+        if (!troupe_batch_select(ctx, i)) { // it may report, and does so in its own name
+            next = i + 1;
+            continue;
+        }
+        uint64_t sum = 0;
+        for (next = i; next < count && states[next] == states[i]; next++) {
+            sum += bench_number(messages[next]);
+        }
+        bench_worker_count(ctx, &((struct flow *)states[i])->worker, next - i, sum);
+    }
 }
 
 static void flow_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *exit)
@@ -73,6 +98,21 @@ static const struct troupe_behaviour producer = FLOW("producer", source_receive)
 static const struct troupe_behaviour counter = FLOW("counter", sink_receive);
 static const struct troupe_behaviour source = FLOW("source", source_receive);
 static const struct troupe_behaviour sink = FLOW("sink", sink_receive);
+static const struct troupe_behaviour batched_sink = {
+    .name = "batched_sink",
+    .state_bytes = sizeof(struct flow),
+    .receive = sink_receive,
+    .receive_batch = sinks_receive_batch,
+    .fini = flow_fini,
+};
+
+static void sink_become_batched(troupe_context_t *ctx)
+{
+    enum troupe_err err = troupe_become(ctx, &batched_sink);
+    if (err != TROUPE_OK) {
+        bench_give_up(ctx, "take batches", err);
+    }
+}
 
 static void counting_cast(
     const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
@@ -135,6 +175,7 @@ const struct bench_workload bench_counting = {
     .messages_process = 5000000,
     .floor = BENCH_FLOOR_FLOW,
     .behaviours = (const struct troupe_behaviour *const[]){&producer, &counter, NULL},
+    .batched = &batched_sink,
     .cast = counting_cast,
 };
 
@@ -150,6 +191,7 @@ const struct bench_workload bench_fan_in = {
     .messages_process = 1200000,
     .floor = BENCH_FLOOR_FLOW,
     .behaviours = (const struct troupe_behaviour *const[]){&source, &sink, NULL},
+    .batched = &batched_sink,
     .cast = fan_in_cast,
 };
 
@@ -165,5 +207,6 @@ const struct bench_workload bench_fan_out = {
     .messages_process = 1200000,
     .floor = BENCH_FLOOR_FLOW,
     .behaviours = (const struct troupe_behaviour *const[]){&source, &sink, NULL},
+    .batched = &batched_sink,
     .cast = fan_out_cast,
 };

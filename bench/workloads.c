@@ -47,6 +47,9 @@ const struct troupe_behaviour *const *bench_behaviours(void)
         for (size_t k = 0; workload->behaviours[k] != NULL; k++) {
             list_add(list, workload->behaviours[k]);
         }
+        if (workload->batched != NULL) {
+            list_add(list, workload->batched);
+        }
     }
     return list;
 }
