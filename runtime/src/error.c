@@ -6,6 +6,7 @@
 enum { DETAIL_BYTES = 1024 };
 
 static _Thread_local char error_detail[DETAIL_BYTES];
+static _Thread_local uint32_t error_full; // whose mailbox is full, to be printed when read, + 1
 
 const char *troupe_err_text(enum troupe_err err)
 {
@@ -44,6 +45,10 @@ const char *troupe_err_text(enum troupe_err err)
 
 const char *troupe_error_detail(void)
 {
+    if (error_full != 0) {
+        trp_error_set_detail(
+            "the mailbox of executor %u is full; wait for the ROOM notice", error_full - 1);
+    }
     return error_detail;
 }
 
@@ -53,4 +58,11 @@ void trp_error_set_detail(const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(error_detail, sizeof(error_detail), format, arguments);
     va_end(arguments);
+    error_full = 0;
+}
+
+enum troupe_err trp_error_full(uint32_t executor_id)
+{
+    error_full = executor_id + 1;
+    return TROUPE_ERR_FULL;
 }

@@ -122,10 +122,7 @@ static enum troupe_err post_take_credit(
     if (!trp_link_refuse(executor, link, to, bytes)) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory to wait for room in a full mailbox");
     }
-    return TRP_EXPLAIN(
-        TROUPE_ERR_FULL,
-        "the mailbox of executor %u is full; wait for the ROOM notice",
-        to.executor);
+    return trp_error_full(to.executor);
 }
 
 static void post_give_credit_back(struct trp_link *link, size_t bytes, uint32_t flags)

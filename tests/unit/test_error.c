@@ -73,6 +73,14 @@ Test(error, keeps_the_latest_detail_and_hands_the_code_through)
     cr_expect(strcmp(troupe_error_detail(), "") == 0);
 }
 
+Test(error, says_of_a_full_mailbox_whose_it_is)
+{
+    cr_expect(eq(int, trp_error_full(7), TROUPE_ERR_FULL));
+    cr_expect(strstr(troupe_error_detail(), "executor 7 is full; wait for the ROOM") != NULL);
+    (void)TRP_EXPLAIN(TROUPE_ERR_INVAL, "later");
+    cr_expect(strcmp(troupe_error_detail(), "later") == 0);
+}
+
 Test(error, cuts_a_detail_that_is_too_long)
 {
     static char text[8192];
