@@ -255,6 +255,7 @@ struct trp_board {
     _Atomic uint32_t deaths; // processes that died
     _Atomic bool stop_asked;
     _Atomic uint64_t watched_executor; // of the watched actor, + 1; 0: none
+    _Atomic uint64_t watched_place;    // of it, as trp_place(): good while watched_executor is
     _Atomic uint32_t subscriber_count; // written under the lock
 
     troupe_ref_t watched;

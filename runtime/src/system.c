@@ -467,7 +467,9 @@ void trp_system_actor_ended(
     // Most actors are not the watched one: look without the lock first.
     struct trp_board *board = system->board;
     if (atomic_load_explicit(&board->watched_executor, memory_order_acquire) !=
-        (uint64_t)actor.executor + 1) {
+            (uint64_t)actor.executor + 1 ||
+        atomic_load_explicit(&board->watched_place, memory_order_relaxed) !=
+            trp_place(actor.index, actor.generation)) {
         return;
     }
     trp_board_lock(board);
@@ -492,6 +494,8 @@ void trp_system_watch(troupe_system_t *system, troupe_ref_t actor)
     bool died = seat != NULL && trp_seat_state(seat) == TRP_SEAT_DEAD;
     bool failed = died && seat->failed;
     trp_board_unlock(board);
+    atomic_store_explicit(
+        &board->watched_place, trp_place(actor.index, actor.generation), memory_order_relaxed);
     atomic_store_explicit(
         &board->watched_executor, (uint64_t)actor.executor + 1, memory_order_release);
     if (died) { // its death was settled before it was watched, and is settled once
