@@ -21,6 +21,7 @@ enum {
     RESUME_SHARE = 8, // and are fed when they may have this share, so that it is worth a wake-up
     GRANT_SHARE_REMOTE = 2, // likewise by ipc and tcp, where asking costs more
     RESUME_SHARE_REMOTE = 4,
+    ROOMS_BITS_MAX = 10, // so many are called at once: two to the power of this
 };
 
 static int64_t credit_share(int64_t bound, int64_t share)
@@ -142,7 +143,7 @@ static bool credit_refill_bytes(
 bool trp_link_refill(struct troupe_executor *executor, struct trp_link *link, size_t body_bytes)
 {
     // Nobody passes those who wait.
-    if (link->is_hungry || link->room_sent ||
+    if (link->is_hungry || trp_refusals_called(&link->refusals) > 0 ||
         atomic_load_explicit(&link->gate->hungry_count, memory_order_relaxed) > 0) {
         return false;
     }
@@ -168,31 +169,9 @@ bool trp_link_take_provisional(struct trp_link *link, size_t body_bytes)
     return true;
 }
 
-static bool credit_is_same(const struct trp_refused *a, const struct trp_refused *b)
-{
-    return a->index == b->index && a->generation == b->generation && troupe_ref_equal(a->to, b->to);
-}
-
-/**
- * @return whether it stands on the list of those who wait for a ROOM, or one is on its way to it: who
- *         asked again meanwhile would else get another, and if it goes on after that one only, for ever.
- */
-static bool credit_is_noted(const struct trp_link *link, const struct trp_refused *refused)
-{
-    if (link->room_sent && credit_is_same(&link->room_for, refused)) {
-        return true;
-    }
-    for (uint32_t i = link->refused_first; i < link->refused_count; i++) {
-        if (credit_is_same(&link->refused[i], refused)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /** Note that somebody waits for a ROOM, once for each receiver. @return false: no memory. */
 static bool credit_note_refused(
-    struct troupe_executor *executor, struct trp_link *link, troupe_ref_t to)
+    struct troupe_executor *executor, struct trp_link *link, troupe_ref_t to, size_t body_bytes)
 {
     struct trp_actor *actor = executor->context.actor;
     bool is_port = executor->manner == TRP_MANNER_PORT;
@@ -203,33 +182,18 @@ static bool credit_note_refused(
         .index = actor != NULL ? trp_context_index(&executor->context) : 0,
         .generation = actor != NULL ? actor->generation : 1,
         .to = to,
+        .bytes = (int64_t)body_bytes,
     };
+    // Who asked again while its ROOM is on its way would else get another, and if it goes on after that
+    // one only, for ever.
     bool maybe_noted = is_port || (actor->flags & TRP_ACTOR_REFUSED) != 0;
-    if (maybe_noted && credit_is_noted(link, &refused)) {
+    if (maybe_noted && trp_refusals_have(&link->refusals, &refused)) {
         return true;
     }
     if (actor != NULL) {
         actor->flags |= TRP_ACTOR_REFUSED;
     }
-    if (link->refused_count == link->refused_capacity && link->refused_first > 0) {
-        link->refused_count -= link->refused_first;
-        memmove(
-            link->refused,
-            link->refused + link->refused_first,
-            link->refused_count * sizeof(*link->refused));
-        link->refused_first = 0;
-    }
-    if (link->refused_count == link->refused_capacity) {
-        uint32_t capacity = link->refused_capacity * 2 + 4;
-        struct trp_refused *grown = realloc(link->refused, capacity * sizeof(*grown));
-        if (grown == NULL) {
-            return false;
-        }
-        link->refused = grown;
-        link->refused_capacity = capacity;
-    }
-    link->refused[link->refused_count++] = refused;
-    return true;
+    return trp_refusals_add(&link->refusals, &refused);
 }
 
 /** Ask the receiver for credit. @return false: no memory. */
@@ -263,42 +227,87 @@ static bool credit_want(struct troupe_executor *executor, struct trp_link *link,
 bool trp_link_refuse(
     struct troupe_executor *executor, struct trp_link *link, troupe_ref_t to, size_t body_bytes)
 {
-    if (!credit_note_refused(executor, link, to)) {
+    if (!credit_note_refused(executor, link, to, body_bytes)) {
         return false;
     }
+    if (link->in_room) { // it takes all it gets: one at a time, or the others would get too little
+        link->in_room = false;
+        link->rooms_bits = 0;
+    }
     // While others before it get their ROOMs, its turn comes without asking.
-    return link->room_sent || credit_want(executor, link, (int64_t)body_bytes);
+    return trp_refusals_called(&link->refusals) > 0 ||
+           credit_want(executor, link, (int64_t)body_bytes);
 }
 
-/** Send the first of the refused its ROOM. @return false: there is none to send to. */
+/** Send who is next of the refused its ROOM. @return false: there is none to send to. */
 static bool credit_send_room(struct troupe_executor *executor, struct trp_link *link)
 {
-    while (link->refused_first < link->refused_count) {
-        struct trp_refused refused = link->refused[link->refused_first++];
-        struct trp_actor *actor =
-            trp_world_find(&executor->world, refused.index, refused.generation);
-        if (actor == NULL && executor->manner != TRP_MANNER_PORT) {
-            continue; // ended meanwhile
+    const struct trp_refused *next = NULL;
+    while ((next = trp_refusals_next(&link->refusals)) != NULL) {
+        if (executor->manner != TRP_MANNER_PORT &&
+            trp_world_find(&executor->world, next->index, next->generation) == NULL) {
+            trp_refusals_drop(&link->refusals); // ended meanwhile
+            continue;
         }
-        const struct troupe_room room = {.to = refused.to};
-        troupe_ref_t to = trp_actor_ref(executor, refused.index, refused.generation);
+        const struct troupe_room room = {.to = next->to};
+        troupe_ref_t to = trp_actor_ref(executor, next->index, next->generation);
         if (!trp_post_notice(executor, to, TROUPE_MESSAGE_ROOM, &room, sizeof(room))) {
-            link->refused_first--;
             executor->rooms_late = true; // no memory for it, or no descriptor
             return false;
         }
         trp_count(&executor->counters->rooms, 1);
-        link->room_for = refused;
         return true;
     }
-    link->refused_first = 0;
-    link->refused_count = 0;
     return false;
+}
+
+/**
+ * Call so many of the refused that there is credit for what each of them was refused; the first may have
+ * all the rest. One of them, unless those before did not spend all they got.
+ *
+ * @return false: there is none to call.
+ */
+static bool credit_call_some(struct troupe_executor *executor, struct trp_link *link)
+{
+    struct trp_refusals *refusals = &link->refusals;
+    uint32_t most = 1u << link->rooms_bits;
+    while (trp_refusals_called(refusals) < most && credit_send_room(executor, link)) {
+        trp_refusals_call(refusals);
+        const struct trp_refused *next = trp_refusals_next(refusals);
+        if (next == NULL || trp_refusals_called(refusals) >= link->parked_messages ||
+            refusals->called_bytes + next->bytes > link->parked_bytes) {
+            break;
+        }
+    }
+    return trp_refusals_called(refusals) > 0;
+}
+
+/** Let what is parked be spent, but for what those need who are called, or did not use it yet. */
+static void credit_unpark(struct trp_link *link)
+{
+    int64_t messages = (int64_t)trp_refusals_called(&link->refusals) + link->rooms_unspent;
+    int64_t bytes = link->refusals.called_bytes;
+    messages = messages < link->parked_messages ? messages : link->parked_messages;
+    bytes = bytes < link->parked_bytes ? bytes : link->parked_bytes;
+    link->credit_messages += link->parked_messages - messages;
+    link->credit_bytes += link->parked_bytes - bytes;
+    link->parked_messages = messages;
+    link->parked_bytes = bytes;
+}
+
+/** Keep what is left for those who wait. */
+static void credit_park(struct trp_link *link)
+{
+    link->parked_messages += link->credit_messages;
+    link->parked_bytes += link->credit_bytes;
+    link->credit_messages = 0;
+    link->credit_bytes = 0;
 }
 
 void trp_link_send_rooms(struct troupe_executor *executor, struct trp_link *link)
 {
     while (credit_send_room(executor, link)) {
+        trp_refusals_drop(&link->refusals);
     }
 }
 
@@ -306,7 +315,7 @@ void trp_link_send_last_rooms(struct troupe_executor *executor, struct trp_link 
 {
     trp_link_send_rooms(executor, link);
     uint64_t since_ns = 0;
-    while (link->refused_first < link->refused_count && trp_system_has_descriptors(0)) {
+    while (trp_refusals_wait(&link->refusals) && trp_system_has_descriptors(0)) {
         trp_memory_wait(&since_ns);
         trp_link_send_rooms(executor, link);
     }
@@ -315,26 +324,22 @@ void trp_link_send_last_rooms(struct troupe_executor *executor, struct trp_link 
 /** Go on with what is parked: the next ROOM, or a WANT for more, or anybody's. */
 static void credit_serve_refused(struct troupe_executor *executor, struct trp_link *link)
 {
-    bool waiting = link->refused_first < link->refused_count;
+    bool waiting = trp_refusals_wait(&link->refusals);
     if (waiting && link->parked_messages <= 0) {
         executor->rooms_late |= !credit_want(executor, link, 0);
         return;
     }
-    if (executor->manner != TRP_MANNER_PORT && waiting && credit_send_room(executor, link)) {
-        link->room_sent = true;
+    if (executor->manner != TRP_MANNER_PORT && waiting && credit_call_some(executor, link)) {
         return;
     }
     trp_link_send_rooms(executor, link); // a port's; it runs no callbacks
-    link->credit_messages += link->parked_messages;
-    link->credit_bytes += link->parked_bytes;
-    link->parked_messages = 0;
-    link->parked_bytes = 0;
+    credit_unpark(link);
 }
 
 /** Serve those who wait for room on a link from where it had to be left. */
 static void credit_serve_again(struct troupe_executor *executor, struct trp_link *link)
 {
-    if (!link->room_sent && !link->is_hungry) {
+    if (trp_refusals_called(&link->refusals) == 0 && !link->is_hungry) {
         credit_serve_refused(executor, link);
     }
 }
@@ -342,14 +347,13 @@ static void credit_serve_again(struct troupe_executor *executor, struct trp_link
 void trp_link_meet_credit(
     struct troupe_executor *executor, struct trp_link *link, const struct trp_credit *credit)
 {
-    link->parked_messages += credit->messages + link->credit_messages;
-    link->parked_bytes += credit->bytes + link->credit_bytes;
-    link->credit_messages = 0;
-    link->credit_bytes = 0;
+    credit_park(link);
+    link->parked_messages += credit->messages;
+    link->parked_bytes += credit->bytes;
     link->is_hungry = false;
     link->was_granted = true;
     link->was_used = true; // who gets the ROOM has its 10 ms
-    if (!link->room_sent) {
+    if (trp_refusals_called(&link->refusals) == 0) {
         credit_serve_refused(executor, link);
     }
 }
@@ -357,36 +361,51 @@ void trp_link_meet_credit(
 void trp_link_begin_room(struct troupe_executor *executor, uint32_t peer_id)
 {
     struct trp_link *link = trp_link_to(executor, peer_id);
-    if (link != NULL && link->room_sent) {
-        link->room_sent = false;
-        link->credit_messages += link->parked_messages;
-        link->credit_bytes += link->parked_bytes;
-        link->parked_messages = 0;
-        link->parked_bytes = 0;
+    if (link != NULL && trp_refusals_called(&link->refusals) > 0) {
+        trp_refusals_meet(&link->refusals);
+        credit_unpark(link);
         link->room_credit = link->credit_messages;
+        link->in_room = true;
+    }
+}
+
+/** All who were called have met their ROOMs: go on with the next ones. */
+static void credit_end_rooms(struct troupe_executor *executor, struct trp_link *link, bool unspent)
+{
+    credit_unpark(link);
+    if (!trp_refusals_wait(&link->refusals)) {
+        return;
+    }
+    if (link->is_hungry) {
+        credit_give_all_back(executor, link); // its WANT will be answered with more
+    } else if (unspent) {
+        // Who sends later than in its notice would else find it parked for the next, round and round.
+        trp_link_send_rooms(executor, link);
+    } else {
+        credit_park(link);
+        credit_serve_refused(executor, link);
     }
 }
 
 void trp_link_end_room(struct troupe_executor *executor, uint32_t peer_id)
 {
     struct trp_link *link = trp_link_to(executor, peer_id);
-    if (link != NULL && link->out_open && !link->room_sent &&
-        link->refused_first < link->refused_count) {
-        if (link->is_hungry) {
-            credit_give_all_back(executor, link); // its WANT will be answered with more
-            return;
-        }
-        if (link->credit_messages == link->room_credit) {
-            // Who sends later than in its notice would else find it parked for the next, round and round.
-            trp_link_send_rooms(executor, link);
-            return;
-        }
-        link->parked_messages += link->credit_messages;
-        link->parked_bytes += link->credit_bytes;
-        link->credit_messages = 0;
-        link->credit_bytes = 0;
-        credit_serve_refused(executor, link);
+    if (link == NULL || !link->out_open) {
+        return;
     }
+    bool modest = link->in_room;
+    link->in_room = false;
+    link->rooms_unspent += link->credit_messages == link->room_credit;
+    if (trp_refusals_called(&link->refusals) > 0) {
+        credit_park(link); // for those who were called as well
+        return;
+    }
+    if (modest && link->rooms_bits < ROOMS_BITS_MAX) {
+        link->rooms_bits++;
+    }
+    bool unspent = link->rooms_unspent > 0;
+    link->rooms_unspent = 0;
+    credit_end_rooms(executor, link, unspent);
 }
 
 void trp_link_meet_want(
@@ -527,12 +546,12 @@ static bool credit_feed(struct troupe_executor *executor, struct trp_link *link,
 static void credit_serve_late(struct troupe_executor *executor)
 {
     executor->rooms_late = false;
-    if (executor->loop->refused_first < executor->loop->refused_count) {
+    if (trp_refusals_wait(&executor->loop->refusals)) {
         credit_serve_again(executor, executor->loop);
     }
     for (uint32_t i = 0; i < executor->links.slot_count; i++) {
         struct trp_link *link = executor->links.slots[i].value;
-        if (link != NULL && link->out_open && link->refused_first < link->refused_count) {
+        if (link != NULL && link->out_open && trp_refusals_wait(&link->refusals)) {
             credit_serve_again(executor, link);
         }
     }

@@ -62,7 +62,7 @@ void trp_link_release(struct troupe_executor *executor, struct trp_link *link)
     executor->last_out = executor->last_out == link ? NULL : executor->last_out;
     executor->last_in = executor->last_in == link ? NULL : executor->last_in;
     trp_link_drop_frame(executor, &link->frame);
-    free(link->refused);
+    trp_refusals_fini(&link->refusals);
     free(link->given);
     free(link);
 }

@@ -18,6 +18,7 @@
 #include "board.h"
 #include "frame.h"
 #include "gate.h"
+#include "refusals.h"
 #include "troupe/context.h"
 #include "wire.h"
 
@@ -28,13 +29,6 @@ struct troupe_executor;
 
 /** Larger frames are given to ZeroMQ rather than copied. */
 #define TRP_COPIED_BYTES_MAX 8192
-
-/** An actor that was refused, and by whom: it gets one ROOM. */
-struct trp_refused {
-    uint32_t index; // of the actor that was refused
-    uint32_t generation;
-    troupe_ref_t to;
-};
 
 /** What a WANT says. */
 struct trp_want {
@@ -89,15 +83,13 @@ struct trp_link {
     bool was_granted;           // it is no new link any more
     bool is_hungry;             // waits for a CREDIT
     bool was_used;              // since the last sweep for unspent credit
-    struct trp_refused *refused;
-    uint32_t refused_first; // of them, who gets the next ROOM
-    uint32_t refused_count;
-    uint32_t refused_capacity;
+    struct trp_refusals refusals;
     int64_t parked_messages; // credit kept for those, while there are any
     int64_t parked_bytes;
-    bool room_sent;              // a ROOM is on its way to one of them
-    struct trp_refused room_for; // to this one
-    int64_t room_credit;         // what it may spend while it meets that
+    int64_t room_credit;    // what may be spent by who meets a ROOM
+    uint32_t rooms_unspent; // of those who were called: who sent nothing when it met its ROOM
+    uint8_t rooms_bits;     // so many are called at once: this power of two
+    bool in_room;           // one of them meets its ROOM, and was not refused again
 
     // In.
     struct trp_seat *in_seat;     // the peer's
@@ -286,7 +278,8 @@ void trp_link_owe_later(
 static inline void trp_link_owe(
     struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes)
 {
-    if (TRP_LIKELY(link->is_loop && !link->is_hungry && !link->room_sent)) {
+    if (TRP_LIKELY(
+            link->is_loop && !link->is_hungry && trp_refusals_called(&link->refusals) == 0)) {
         link->credit_messages += messages; // straight back to where it will be spent again
         link->credit_bytes += bytes;
     } else {

@@ -363,14 +363,14 @@ void trp_links_fini(struct troupe_executor *executor)
             TRP_CHECK(!link->out_open && !link->in_open);
             link_close_out(executor, link);
             trp_link_drop_frame(executor, &link->frame);
-            free(link->refused);
+            trp_refusals_fini(&link->refusals);
             free(link->given);
             free(link);
         }
     }
     if (executor->loop != NULL) {
         trp_link_drop_frame(executor, &executor->loop->frame);
-        free(executor->loop->refused);
+        trp_refusals_fini(&executor->loop->refusals);
         free(executor->loop);
     }
     trp_idmap_fini(&executor->links);
