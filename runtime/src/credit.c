@@ -196,6 +196,19 @@ static bool credit_note_refused(
     return trp_refusals_add(&link->refusals, &refused);
 }
 
+/**
+ * Say how many messages of a loop may take the place of those that were met, in the same turn: while somebody
+ * waits for room, as many as the bound. More, and a token that goes round would starve them; none, and
+ * whoever answers would be refused because of one who sent too much.
+ */
+static void credit_let_pass(struct trp_link *link)
+{
+    if (link->is_loop) {
+        bool waits = link->is_hungry || trp_refusals_called(&link->refusals) > 0;
+        link->pass_messages = waits ? link->gate->bound_messages : INT64_MAX;
+    }
+}
+
 /** Ask the receiver for credit. @return false: no memory. */
 static bool credit_want(struct troupe_executor *executor, struct trp_link *link, int64_t body_bytes)
 {
@@ -213,6 +226,7 @@ static bool credit_want(struct troupe_executor *executor, struct trp_link *link,
     atomic_store_explicit(&link->ledger->is_hungry, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&link->gate->hungry_count, 1, memory_order_relaxed);
     link->is_hungry = true;
+    credit_let_pass(link);
     if (link->is_loop) {
         trp_link_meet_want(executor, link, &want);
     } else if (trp_link_command(executor, link, TRP_KIND_WANT, &want, sizeof(want)) != TROUPE_OK) {
@@ -356,6 +370,7 @@ void trp_link_meet_credit(
     if (trp_refusals_called(&link->refusals) == 0) {
         credit_serve_refused(executor, link);
     }
+    credit_let_pass(link);
 }
 
 void trp_link_begin_room(struct troupe_executor *executor, uint32_t peer_id)
@@ -406,6 +421,7 @@ void trp_link_end_room(struct troupe_executor *executor, uint32_t peer_id)
     bool unspent = link->rooms_unspent > 0;
     link->rooms_unspent = 0;
     credit_end_rooms(executor, link, unspent);
+    credit_let_pass(link);
 }
 
 void trp_link_meet_want(

@@ -86,6 +86,7 @@ bool trp_link_open_loop(struct troupe_executor *executor)
     link->peer_id = executor->id;
     link->peer_node = executor->node;
     link->is_loop = true;
+    link->pass_messages = INT64_MAX;
     link->out_open = true;
     link->in_open = true;
     link->was_granted = true;

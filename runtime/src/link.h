@@ -83,6 +83,7 @@ struct trp_link {
     bool was_granted;           // it is no new link any more
     bool is_hungry;             // waits for a CREDIT
     bool was_used;              // since the last sweep for unspent credit
+    int64_t pass_messages; // of a loop: so many that were met may be followed by others at once
     struct trp_refusals refusals;
     int64_t parked_messages; // credit kept for those, while there are any
     int64_t parked_bytes;
@@ -278,8 +279,8 @@ void trp_link_owe_later(
 static inline void trp_link_owe(
     struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes)
 {
-    if (TRP_LIKELY(
-            link->is_loop && !link->is_hungry && trp_refusals_called(&link->refusals) == 0)) {
+    if (TRP_LIKELY(link->pass_messages > 0)) {
+        link->pass_messages -= messages;
         link->credit_messages += messages; // straight back to where it will be spent again
         link->credit_bytes += bytes;
     } else {

@@ -1,0 +1,115 @@
+/*
+ * Promise 6, bounded, in a crowd: however many were refused, each of them gets its room, and who waits for it
+ * is not passed for ever by those who talk meanwhile.
+ */
+#include "support/fixture.h"
+
+enum {
+    BEG = 1, // to a beggar: troupe_ref_t, whom it is to beg
+    PLEA,    // from a beggar
+    SPIN,    // to a spinner: troupe_ref_t, with whom
+    TOKEN,   // between spinners
+};
+
+enum { BOUND = 32, CROWD = 12, PLEAS = 5, TOKENS = 2 * BOUND, FLOODS = 5 };
+
+static struct fixture *open_bounded(
+    const struct fixture_placement *placement, const struct troupe_behaviour *const *behaviours)
+{
+    struct fixture_options options = {.behaviours = behaviours, .mailbox_messages = BOUND};
+    return fixture_open(placement, &options);
+}
+
+/** Send until one is refused; the rest is owed. */
+static void send_owed(troupe_context_t *ctx, troupe_ref_t to, uint32_t type, uint32_t *owed)
+{
+    enum troupe_err err = TROUPE_OK;
+    while (*owed > 0 && err == TROUPE_OK) {
+        err = troupe_send(ctx, to, type, NULL, 0);
+        MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
+        *owed -= err == TROUPE_OK;
+    }
+}
+
+/* A crowd. ------------------------------------------------------------------------------------- */
+
+struct beggar {
+    troupe_ref_t slow;
+    uint32_t owed;
+};
+
+static void beggar_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct beggar *beggar = state;
+    if (troupe_message_type(message) == BEG) {
+        beggar->slow = *TROUPE_BODY(message, troupe_ref_t);
+        beggar->owed = PLEAS;
+    }
+    send_owed(ctx, beggar->slow, PLEA, &beggar->owed);
+}
+
+static const struct troupe_behaviour beggar = {
+    .name = "beggar", .state_bytes = sizeof(struct beggar), .receive = beggar_receive};
+
+BACKEND_TEST(rooms, in_a_crowd_of_refused_everybody_gets_through_in_the_end)
+{
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow, &beggar));
+    troupe_ref_t slow = fixture_spawn(fixture, &fixture_slow);
+    troupe_ref_t crowd[CROWD];
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = fixture_spawn(fixture, &beggar);
+    }
+
+    for (int i = 0; i < CROWD; i++) {
+        fixture_tell(fixture, crowd[i], BEG, &slow, sizeof(slow));
+    }
+
+    while (fixture_count(fixture, slow) < CROWD * PLEAS) { // the last are on their way
+    }
+    cr_expect(eq(u64, fixture_count(fixture, slow), CROWD * PLEAS));
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 0));
+}
+
+/* Two who never pause. ------------------------------------------------------------------------- */
+
+struct spinner {
+    troupe_ref_t other;
+    uint32_t owed;
+};
+
+static void spinner_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    struct spinner *spinner = state;
+    if (troupe_message_type(message) == SPIN) {
+        spinner->other = *TROUPE_BODY(message, troupe_ref_t);
+        spinner->owed = TOKENS;
+    } else if (troupe_message_type(message) == TOKEN) {
+        spinner->other = troupe_message_sender(message);
+        spinner->owed++;
+    }
+    if (troupe_ref_is_some(spinner->other)) {
+        send_owed(ctx, spinner->other, TOKEN, &spinner->owed);
+    }
+}
+
+static const struct troupe_behaviour spinner = {
+    .name = "spinner", .state_bytes = sizeof(struct spinner), .receive = spinner_receive};
+
+BACKEND_TEST(rooms, who_waits_is_not_passed_for_ever_by_those_who_talk_meanwhile)
+{
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&spinner));
+    troupe_ref_t one = fixture_spawn(fixture, &spinner);
+    troupe_ref_t other = fixture_spawn(fixture, &spinner);
+    fixture_tell(fixture, one, SPIN, &other, sizeof(other));
+
+    for (int i = 0; i < FLOODS; i++) {
+        struct fixture_flood flood = {.to = one};
+        fixture_act(fixture, fixture_flood, &flood);
+        (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    }
+
+    fixture_close(&fixture);
+}
+
+SUBJECTS(&fixture_slow, &beggar, &spinner);
