@@ -36,7 +36,7 @@ enum troupe_err trp_mailbox_init(
         .gate = gate,
         .spinners = spinners,
         .wake_fd = wake_fd,
-        .spin_score = 1,
+        .spin_score = 0,
     };
     trp_parcel_init(&mailbox->parcel);
     enum troupe_err err = trp_wire_pull_new(context, id, &mailbox->pull);
