@@ -89,7 +89,7 @@ struct bench_workload {
     uint64_t messages_process; /**< Default where they are in several processes. */
     bool counts_actors;        /**< A message stands for an actor started; no number of actors. */
     bool rounds_up;            /**< Messages come in pairs. */
-    bool is_world;             /**< It is about entities: its actor lives in the world. */
+    bool is_world;             /**< It is about entities, `actors` of them, and one actor beside. */
     enum bench_floor_kind floor;
 
     /** Its behaviours, ended by NULL. */

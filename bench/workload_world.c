@@ -1,8 +1,8 @@
 // The world as an entity-component world: what a query costs for each entity it walks, and what it
 // costs to add a component to an entity or to remove one.
 //
-// 1,000,000 entities, or as many as there are messages, have a position and a velocity, two floats
-// each. A message stands for an entity that is moved on, or for one component added or removed.
+// 1,000,000 entities, but no more than there are messages, have a position and a velocity, two
+// floats each. A message stands for an entity that is moved on, or for one component added or removed.
 //
 // Not measured: making the entities; observers; deferred changes.
 #include "worker.h"
@@ -11,8 +11,11 @@
 
 #include <stdlib.h>
 
-/** Most entities. */
+/** How many entities, unless the command line says. */
 #define WORLD_ENTITIES 1000000
+
+/** Most entities. */
+#define WORLD_ENTITIES_MAX 10000000
 
 /** Two floats. */
 struct world_pair {
@@ -55,8 +58,9 @@ static enum troupe_err entities_add_one(struct entities *self, uint32_t index)
 /** Make the entities, before the clock starts. */
 static enum troupe_err entities_make(troupe_context_t *ctx, struct entities *self, uint64_t count)
 {
+    uint32_t most = self->worker.setup.plan.actors;
     self->ecs = troupe_ecs_of(ctx);
-    self->count = count < WORLD_ENTITIES ? (uint32_t)count : WORLD_ENTITIES;
+    self->count = count < most ? (uint32_t)count : most;
     self->all = calloc((size_t)self->count + 1, sizeof(*self->all));
     enum troupe_err err = self->all == NULL ? TROUPE_ERR_NOMEM : TROUPE_OK;
     err = err == TROUPE_OK ? entities_register(self, "position", &self->position) : err;
@@ -164,9 +168,10 @@ static void query_cast(const struct bench_plan *plan, uint32_t index, struct ben
 const struct bench_workload bench_query = {
     .name = "query",
     .question = "entities walked by a query over two components",
-    .actors = 1,
+    .actors = WORLD_ENTITIES,
     .actors_min = 1,
-    .actors_max = 1,
+    .actors_max = WORLD_ENTITIES_MAX,
+    .parts_more = 1,
     .messages_world = 100000000,
     .is_world = true,
     .floor = BENCH_FLOOR_NONE,
@@ -243,9 +248,10 @@ static void component_cast(
 const struct bench_workload bench_component = {
     .name = "component",
     .question = "components added to entities, and removed",
-    .actors = 1,
+    .actors = WORLD_ENTITIES,
     .actors_min = 1,
-    .actors_max = 1,
+    .actors_max = WORLD_ENTITIES_MAX,
+    .parts_more = 1,
     .messages_world = 10000000,
     .rounds_up = true,
     .is_world = true,

@@ -60,7 +60,8 @@ uint32_t bench_part_count(const struct bench_plan *plan)
     if (workload == NULL) {
         return 0;
     }
-    return (workload->counts_actors ? 0 : plan->actors) + workload->parts_more;
+    bool has_many = !workload->counts_actors && !workload->is_world;
+    return (has_many ? plan->actors : 0) + workload->parts_more;
 }
 
 uint64_t bench_checksum(const struct bench_plan *plan)
