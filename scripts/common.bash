@@ -61,6 +61,7 @@ missing_packages() {
 
     has_library criterion || echo libcriterion-dev
     command -v g++ >/dev/null || echo g++
+    command -v valgrind >/dev/null || echo valgrind
     [ "$purpose" != check ] || return 0
 
     command -v clang >/dev/null || echo clang
