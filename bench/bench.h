@@ -133,7 +133,9 @@ struct bench_tally {
     uint64_t checksum;   /**< The sum of their numbers. */
     /** From a spawn to its first answer, the median; or a round, the 99th of 100; 0: not measured. */
     uint64_t answer_ns;
-    uint64_t alive; /**< How many actors answered when all had been started; likewise. */
+    uint64_t alive;    /**< How many actors answered when all had been started; likewise. */
+    uint64_t ended_ns; /**< When all was done, by troupe_now(); all actors live then. */
+    uint64_t stop_ns;  /**< From there until the system had ended. */
 };
 
 /** @return whether @p text, the exit text of ::bench_root, is a tally. */
@@ -185,6 +187,7 @@ struct bench_result {
     double *ours_ns_per_message;
     double *floor_ns_per_message; /**< NULL without a floor. */
     double *answer_ns;            /**< As in struct bench_tally, of each run. */
+    double *stop_ns;              /**< An actor, of the system's end. */
     uint64_t alive;               /**< How many actors were alive at once; 0: not measured. */
     uint64_t checksum;
 };

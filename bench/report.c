@@ -56,6 +56,9 @@ void bench_report_row(FILE *file, const struct bench_case *self, const struct be
     } else if (self->has_floor) {
         (void)fprintf(file, " %10s %7s", "-", "-");
     }
+    if (self->workload->counts_actors) {
+        (void)fprintf(file, "  stop %.1f ns an actor", median(result->stop_ns, self->runs));
+    }
     if (result->alive > 0) {
         (void)fprintf(
             file,
@@ -130,6 +133,10 @@ bool bench_report_json(FILE *file, const struct bench_case *self, const struct b
     bool is_whole = line != NULL;
     if (is_whole && self->has_floor) {
         is_whole = report_add_floor(line, self, result);
+    }
+    if (is_whole && self->workload->counts_actors) {
+        json_t *stop_ns = json_real(median(result->stop_ns, self->runs));
+        is_whole = json_object_set_new(line, "stop_ns_per_actor_median", stop_ns) == 0;
     }
     if (is_whole && result->alive > 0) {
         is_whole = report_add_start(line, self, result);

@@ -35,7 +35,7 @@ struct root {
 
 bool bench_tally_parse(const char *text, struct bench_tally *out_tally)
 {
-    uint64_t numbers[5] = {0};
+    uint64_t numbers[6] = {0};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         char *end = NULL;
         numbers[i] = strtoull(text, &end, 10);
@@ -44,7 +44,14 @@ bool bench_tally_parse(const char *text, struct bench_tally *out_tally)
         }
         text = end;
     }
-    *out_tally = (struct bench_tally){numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]};
+    *out_tally = (struct bench_tally){
+        .elapsed_ns = numbers[0],
+        .messages = numbers[1],
+        .checksum = numbers[2],
+        .answer_ns = numbers[3],
+        .alive = numbers[4],
+        .ended_ns = numbers[5],
+    };
     return true;
 }
 
@@ -55,12 +62,13 @@ static void root_end(troupe_context_t *ctx, const struct root *self)
     (void)snprintf(
         text,
         sizeof(text),
-        "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64,
+        "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64,
         elapsed_ns,
         self->sum.received,
         self->sum.checksum,
         self->sum.answer_ns,
-        self->sum.alive);
+        self->sum.alive,
+        troupe_now(ctx));
     troupe_fail(ctx, BENCH_EXIT_RESULT, text);
 }
 

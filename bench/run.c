@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /** Starts the generators of chance: every run makes the same choices. */
@@ -49,6 +50,8 @@ static bool run_system(
         run_complain(self, "the run did not end in order", err);
         return false;
     }
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); // troupe_now() is that clock
     struct troupe_exit exit = {0};
     err = troupe_system_watched_exit(system, &exit);
     if (err != TROUPE_OK || exit.code != BENCH_EXIT_RESULT ||
@@ -61,6 +64,8 @@ static bool run_system(
             exit.text);
         return false;
     }
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    out_tally->stop_ns = now_ns - out_tally->ended_ns;
     return true;
 }
 
@@ -134,6 +139,7 @@ static enum bench_outcome run_once(
             result->floor_ns_per_message[index] = (double)floor.elapsed_ns / messages;
         }
         result->answer_ns[index] = (double)ours.answer_ns;
+        result->stop_ns[index] = (double)ours.stop_ns / messages;
         result->alive = ours.alive;
         result->checksum = ours.checksum;
     }
@@ -172,8 +178,10 @@ enum bench_outcome bench_case_run(const struct bench_case *self, struct bench_re
     struct bench_result result = {
         .ours_ns_per_message = calloc(self->runs, sizeof(double)),
         .answer_ns = calloc(self->runs, sizeof(double)),
+        .stop_ns = calloc(self->runs, sizeof(double)),
     };
-    bool has_memory = result.ours_ns_per_message != NULL && result.answer_ns != NULL;
+    bool has_memory =
+        result.ours_ns_per_message != NULL && result.answer_ns != NULL && result.stop_ns != NULL;
     if (self->floor.kind != BENCH_FLOOR_NONE) {
         result.floor_ns_per_message = calloc(self->runs, sizeof(double));
         has_memory = has_memory && result.floor_ns_per_message != NULL;
@@ -190,6 +198,7 @@ enum bench_outcome bench_case_run(const struct bench_case *self, struct bench_re
     }
     qsort(result.ours_ns_per_message, self->runs, sizeof(double), compare_doubles);
     qsort(result.answer_ns, self->runs, sizeof(double), compare_doubles);
+    qsort(result.stop_ns, self->runs, sizeof(double), compare_doubles);
     if (result.floor_ns_per_message != NULL) {
         qsort(result.floor_ns_per_message, self->runs, sizeof(double), compare_doubles);
     }
@@ -202,5 +211,6 @@ void bench_result_free(struct bench_result *result)
     free(result->ours_ns_per_message);
     free(result->floor_ns_per_message);
     free(result->answer_ns);
+    free(result->stop_ns);
     *result = (struct bench_result){0};
 }

@@ -4,8 +4,8 @@
 // "Fork join (actor creation)" in the Savina suite (S. Imam, V. Sarkar, "Savina: An Actor Benchmark
 // Suite", AGERE! 2014), where each actor meets one message; here it answers too, so that we know.
 //
-// Not measured: the end of the actors, which comes with the end of the system, after the last
-// answer.
+// The end of all of them comes with the end of the system, and is a figure of its own: from when the root
+// has the last report until the system has ended, an actor.
 #include "worker.h"
 #include "workloads.h"
 
