@@ -19,6 +19,7 @@ const struct bench_workload *bench_workload_get(uint32_t index)
         &bench_lone,
         &bench_spawn,
         &bench_start,
+        &bench_tick,
         &bench_query,
         &bench_component,
     };

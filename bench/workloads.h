@@ -16,6 +16,7 @@ extern const struct bench_workload bench_big;
 extern const struct bench_workload bench_lone;
 extern const struct bench_workload bench_spawn;
 extern const struct bench_workload bench_start;
+extern const struct bench_workload bench_tick;
 extern const struct bench_workload bench_query;
 extern const struct bench_workload bench_component;
 
