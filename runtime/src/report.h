@@ -33,6 +33,6 @@ void trp_report_time(uint64_t ns, char *text, size_t bytes);
  * Say on standard error who is in the way of the end after @p passed_ns, with the stacks that can be had
  * within @p timeout_ns. @threads the owner's
  */
-void trp_report_in_the_way(troupe_system_t *system, uint64_t passed_ns, uint64_t until_ns);
+void trp_report_in_the_way(troupe_system_t *system, uint64_t passed_ns, uint64_t timeout_ns);
 
 #endif
