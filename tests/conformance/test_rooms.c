@@ -15,7 +15,14 @@ enum {
     DONE,    // from a patient, once it had its rooms
 };
 
-enum { BOUND = 32, CROWD = 12, PLEAS = 5, TOKENS = 2 * BOUND, FLOODS = 5 };
+enum {
+    BOUND = 32,
+    CROWD = 12,
+    PLEAS = 5,
+    ALL_PLEAS = CROWD * PLEAS,
+    TOKENS = 2 * BOUND,
+    FLOODS = 5
+};
 
 static struct fixture *open_bounded(
     const struct fixture_placement *placement, const struct troupe_behaviour *const *behaviours)
@@ -68,9 +75,9 @@ BACKEND_TEST(rooms, in_a_crowd_of_refused_everybody_gets_through_in_the_end)
         fixture_tell(fixture, crowd[i], BEG, &slow, sizeof(slow));
     }
 
-    while (fixture_count(fixture, slow) < CROWD * PLEAS) { // the last are on their way
+    while (fixture_count(fixture, slow) < ALL_PLEAS) { // the last are on their way
     }
-    cr_expect(eq(u64, fixture_count(fixture, slow), CROWD * PLEAS));
+    cr_expect(eq(u64, fixture_count(fixture, slow), ALL_PLEAS));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
 }
