@@ -1,18 +1,7 @@
 #!/bin/sh
 # ctest: serial
 # Ctrl-C and a plain kill end the examples in order, within 2 s.
-set -eu
-export LC_ALL=C
-bin=${TROUPE_BIN_DIR:?is to name the directory of the examples}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failed=0
-
-# fails TEXT: says what does not hold.
-fails() {
-    echo "FAILED: $*" >&2
-    failed=1
-}
+. "$(dirname "$0")/../support/program.sh"
 
 # ends SIGNAL STATUS PROGRAM ARGUMENT...: half a second into its work, by that signal, with that status.
 ends() {

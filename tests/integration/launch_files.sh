@@ -1,37 +1,8 @@
 #!/bin/sh
 # Launch files as a program takes them: what is wrong is said with its line and column, exit status 2; and
 # --dump-launch prints a file that says the same.
-set -eu
-export LC_ALL=C
-unset TROUPE_PLACE TROUPE_LIMIT TROUPE_LAUNCH
-bin=${TROUPE_BIN_DIR:?is to name the directory of the examples}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "$(dirname "$0")/../support/program.sh"
 cd "$scratch"
-failed=0
-
-# fails TEXT: says what does not hold.
-fails() {
-    echo "FAILED: $*" >&2
-    failed=1
-}
-
-# runs STATUS PROGRAM ARGUMENT...: it ends with that status; what it said is in out and err.
-runs() {
-    expected=$1
-    program=$2
-    shift 2
-    said="$program $*"
-    status=0
-    timeout -k 5 20 "$bin/$program" "$@" >out 2>err || status=$?
-    [ "$status" -eq "$expected" ] ||
-        fails "$said: exit status $status, not $expected: $(head -c 500 err)"
-}
-
-# says TEXT: it did, on standard error.
-says() {
-    grep -q -F -e "$1" err || fails "$said: no '$1' in: $(head -c 500 err)"
-}
 
 # refuses LINE COLUMN TEXT: what is in app.zpl is refused there, with a caret under that column, and
 # nothing is printed on standard output.

@@ -1,39 +1,11 @@
 #!/bin/sh
 # The examples of the entity-component world, and what the benchmark program measures of it.
-set -eu
-export LC_ALL=C
-bin=${TROUPE_BIN_DIR:?is to name the directory of the examples}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failed=0
-
-# fails TEXT: says what does not hold.
-fails() {
-    echo "FAILED: $*" >&2
-    failed=1
-}
-
-# runs STATUS PROGRAM ARGUMENT...: it ends with that status; what it says is kept.
-runs() {
-    expected=$1
-    program=$2
-    shift 2
-    said="$program $*"
-    status=0
-    timeout -k 5 40 "$bin/$program" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
-    [ "$status" -eq "$expected" ] ||
-        fails "$said: exit status $status, not $expected: $(head -c 500 "$scratch/err")"
-}
+. "$(dirname "$0")/../support/program.sh"
 
 # prints TEXT: it did, and nothing else, and nothing on standard error.
 prints() {
     [ "$(cat "$scratch/out")" = "$1" ] || fails "$said: printed '$(head -c 500 "$scratch/out")'"
     [ ! -s "$scratch/err" ] || fails "$said: said on standard error: $(head -c 500 "$scratch/err")"
-}
-
-# says TEXT: it did, on standard error.
-says() {
-    grep -q -F -e "$1" "$scratch/err" || fails "$said: no '$1' in: $(head -c 500 "$scratch/err")"
 }
 
 # Boids: as many frames as were asked for, each a whole picture with each boid in it.
