@@ -42,15 +42,27 @@ void trp_world_fini(struct trp_world *world)
     (void)pthread_mutex_destroy(&world->lock);
 }
 
+/** Have memory for rows up to the end of the next segment. @return false: none, or no more segments. */
+static bool world_add_segment(struct trp_world *world)
+{
+    uint32_t count = world->made_count + (1u << TRP_SEGMENT_FIRST_BITS); // twice the last one's
+    uint32_t which = (31 ^ (uint32_t)__builtin_clz(count)) - TRP_SEGMENT_FIRST_BITS;
+    if (which == TRP_SEGMENT_COUNT) {
+        return false;
+    }
+    world->segments[which] = calloc(count, sizeof(*world->segments[which]));
+    world->made_count += world->segments[which] != NULL ? count : 0;
+    return world->segments[which] != NULL;
+}
+
 struct trp_actor *trp_world_make_row(struct trp_world *world, uint32_t index)
 {
-    uint32_t place = index + (1u << TRP_SEGMENT_FIRST_BITS);
-    uint32_t bits = 31 - (uint32_t)__builtin_clz(place);
-    struct trp_actor **segment = &world->segments[bits - TRP_SEGMENT_FIRST_BITS];
-    if (*segment == NULL) {
-        *segment = calloc((size_t)1 << bits, sizeof(**segment));
+    while (index >= world->made_count) {
+        if (!world_add_segment(world)) {
+            return NULL;
+        }
     }
-    return *segment == NULL ? NULL : trp_world_row(world, index);
+    return trp_world_row(world, index);
 }
 
 struct trp_actor *trp_world_add(struct trp_world *world, uint32_t *out_index)

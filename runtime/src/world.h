@@ -83,6 +83,7 @@ enum { TRP_SEGMENT_FIRST_BITS = 4, TRP_SEGMENT_COUNT = 28 };
 
 struct trp_world {
     struct trp_actor *segments[TRP_SEGMENT_COUNT];
+    uint32_t made_count; // rows that have memory: those below
     struct trp_column *columns;
     uint32_t column_count;
     uint32_t free_row;   // index + 1
@@ -128,34 +129,29 @@ bool trp_world_init(struct trp_world *world, uint32_t behaviour_count);
 /** Free it. No actor lives there any more. */
 void trp_world_fini(struct trp_world *world);
 
-/** @return the row, or NULL when it was never made; @p index is below UINT32_MAX / 2. */
-static inline struct trp_actor *trp_world_try_row(const struct trp_world *world, uint32_t index)
-{
-    uint32_t place = index + (1u << TRP_SEGMENT_FIRST_BITS);
-    uint32_t bits = 31 - (uint32_t)__builtin_clz(place);
-    struct trp_actor *segment = world->segments[bits - TRP_SEGMENT_FIRST_BITS];
-    return segment == NULL ? NULL : &segment[place - (1u << bits)];
-}
-
 /** @return the row, which was made before. */
 static inline struct trp_actor *trp_world_row(const struct trp_world *world, uint32_t index)
 {
     uint32_t place = index + (1u << TRP_SEGMENT_FIRST_BITS);
-    uint32_t bits = 31 - (uint32_t)__builtin_clz(place);
-    return &world->segments[bits - TRP_SEGMENT_FIRST_BITS][place - (1u << bits)];
+    uint32_t bits = 31 ^ (uint32_t)__builtin_clz(place); // 31 minus it, in one step with it
+    return &world->segments[bits - TRP_SEGMENT_FIRST_BITS][place ^ 1u << bits];
+}
+
+/** @return the row, or NULL when it was never made. */
+static inline struct trp_actor *trp_world_try_row(const struct trp_world *world, uint32_t index)
+{
+    return index < world->made_count ? trp_world_row(world, index) : NULL;
 }
 
 /** @return the row of that very tenant, or NULL when it is gone, or not there yet. */
 static inline struct trp_actor *trp_world_find(
     const struct trp_world *world, uint32_t index, uint32_t generation)
 {
-    // No row has an index that large: the highest segment would not hold it.
-    if (TRP_UNLIKELY(index >= UINT32_MAX / 2)) {
+    if (TRP_UNLIKELY(index >= world->made_count)) {
         return NULL;
     }
-    struct trp_actor *actor = trp_world_try_row(world, index);
-    return actor != NULL && actor->generation == generation && actor->life != TRP_LIFE_FREE ? actor
-                                                                                            : NULL;
+    struct trp_actor *actor = trp_world_row(world, index);
+    return actor->generation == generation && actor->life != TRP_LIFE_FREE ? actor : NULL;
 }
 
 /** Make sure that a row has memory. @return it, or NULL without. */
