@@ -39,10 +39,10 @@ struct trp_glimpse {
 static inline void trp_activity_begin(
     struct trp_seat *seat, uint32_t *count, uint32_t index, uint32_t type)
 {
+    uint64_t doing = (uint64_t)++ * count << 32 | (index + 1);
     atomic_store_explicit(&seat->doing_type, type, memory_order_relaxed);
     // Release: who sees the number sees its row, too, and the name that goes with it.
-    atomic_store_explicit(
-        &seat->doing, (uint64_t)++ * count << 32 | (index + 1), memory_order_release);
+    atomic_store_explicit(&seat->doing, doing, memory_order_release);
 }
 
 /** Note that it is in none any more. */

@@ -155,18 +155,28 @@ static bool actor_end_some(
     return runs;
 }
 
+/** Now and then send on what has waited for long. */
+static inline void actor_flush_old(struct troupe_executor *executor)
+{
+    if (executor->dirty != NULL && (++executor->callback_count & 15) == 0) {
+        trp_links_flush_old(executor);
+    }
+}
+
+/** @return whether a callback left to do what actor_end_some() does. */
+static inline bool actor_left_some(
+    const struct troupe_executor *executor, const struct trp_actor *actor)
+{
+    return TRP_UNLIKELY(actor->life != TRP_LIFE_RUNNING) || TRP_UNLIKELY(executor->stop_count > 0);
+}
+
 /** Look after what a callback left to do. @return whether the actor still runs. */
 static inline bool actor_leave(
     struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
 {
-    bool runs = true;
     actor_exit(executor);
-    if (TRP_UNLIKELY(actor->life != TRP_LIFE_RUNNING || executor->stop_count > 0)) {
-        runs = actor_end_some(executor, actor, place);
-    }
-    if (executor->dirty != NULL && (++executor->callback_count & 15) == 0) {
-        trp_links_flush_old(executor);
-    }
+    bool runs = !actor_left_some(executor, actor) || actor_end_some(executor, actor, place);
+    actor_flush_old(executor);
     return runs;
 }
 
@@ -177,13 +187,8 @@ static inline void actor_count_handled(struct troupe_executor *executor, struct 
     executor->handled_count++;
 }
 
-/**
- * Have the actor meet the messages of an item, until it stops.
- *
- * @param link  That counts them; NULL: they are not counted.
- * @return      how many it met.
- */
-static uint32_t actor_receive(
+/** Have the actor meet the one message of an item. @param link  That counts it; NULL: it is not counted. */
+static void actor_receive(
     struct troupe_executor *executor,
     struct trp_link *link,
     struct trp_actor *actor,
@@ -199,63 +204,125 @@ static uint32_t actor_receive(
         .sender = trp_item_sender(item),
         .body = &body,
     };
-    uint32_t met = 0;
-    bool runs = true;
-    do {
-        if (link != NULL) {
-            trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
-        }
-        actor_enter(executor, actor, place, message.type);
-        if (TRP_UNLIKELY(message.ask != 0)) {
-            executor->context.behalf = (struct troupe_asker){message.sender, message.ask};
-        }
-        actor->behaviour->receive(&executor->context, actor->state, &message);
-        if (TRP_UNLIKELY(message.ask != 0)) {
-            executor->context.behalf.ask = 0;
-        }
-        runs = actor_leave(executor, actor, place);
-        if (link != NULL) {
-            trp_count(&link->in_ledger->handled, 1);
-        }
-        if (++met == item->count) {
-            break;
-        }
-        body = trp_item_body(item, met); // of a run: none of those is given
-    } while (runs);
-    executor->handled_count += link != NULL ? met : 0;
+    if (link != NULL) {
+        trp_ledger_begin(link->in_ledger, 1);
+    }
+    actor_enter(executor, actor, place, message.type);
+    executor->context.behalf = (struct troupe_asker){message.sender, message.ask};
+    actor->behaviour->receive(&executor->context, actor->state, &message);
+    executor->context.behalf.ask = 0;
+    (void)actor_leave(executor, actor, place);
+    if (link != NULL) {
+        actor_count_handled(executor, link);
+    }
     if (TRP_UNLIKELY(message.given)) {
         troupe_body_free(&body);
     }
-    return met;
 }
 
-bool trp_actor_meet_plain(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_envelope *envelope)
+/** Have an actor meet a message that has a body and nothing else. @return whether it still runs. */
+TRP_INLINE bool actor_receive_plain(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    uint64_t place,
+    uint32_t type,
+    const troupe_message_t *message)
 {
-    uint64_t place = trp_place(envelope->to_index, envelope->to_generation);
-    struct trp_actor *actor =
-        trp_world_find(&executor->world, envelope->to_index, envelope->to_generation);
-    if (TRP_UNLIKELY(
-            actor == NULL || actor->life != TRP_LIFE_RUNNING || envelope->from_generation == 0)) {
-        return false;
+    bool runs = true;
+    trp_ledger_begin(link->in_ledger, 1);
+    actor_enter(executor, actor, place, type);
+    actor->behaviour->receive(&executor->context, actor->state, message);
+    // Where nothing is left to do, another of these may follow at once, and begins where this one ended.
+    if (actor_left_some(executor, actor)) {
+        place = executor->context.place; // not held over the call
+        actor_exit(executor);
+        runs = actor_end_some(executor, actor, place);
     }
-    uint32_t size = envelope->tag;
-    union {
-        const void *read_only;
-        void *data;
-    } at = {.read_only = size != 0 ? envelope + 1 : NULL};
-    struct troupe_body body = {.data = at.data, .bytes = size};
-    struct troupe_message message = {.type = envelope->type, .body = &body};
-    // Written in the two steps in which it is read: the processor waits for a read of two writes.
-    memcpy(&message.sender.node, &executor->node, 2 * sizeof(uint32_t));
-    memcpy(&message.sender.index, &envelope->from_index, 2 * sizeof(uint32_t));
-    trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
-    actor_enter(executor, actor, place, message.type);
-    actor->behaviour->receive(&executor->context, actor->state, &message);
-    (void)actor_leave(executor, actor, place);
+    actor_flush_old(executor);
     actor_count_handled(executor, link);
-    trp_link_owe(executor, link, 1, size);
-    return true;
+    return runs;
+}
+
+/** Have the actor meet the messages of a run, until it stops. @return how many it met. */
+static uint32_t actor_receive_run(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    const struct trp_item *run)
+{
+    uint64_t place = trp_place(run->envelope->to_index, run->envelope->to_generation);
+    size_t stride = trp_pad8(run->body_bytes);
+    struct troupe_body body = trp_item_body(run, 0);
+    struct troupe_message message = {
+        .type = run->envelope->type,
+        .sender = trp_item_sender(run),
+        .body = &body,
+    };
+    uint8_t *at = body.data;
+    uint32_t left = run->count;
+    bool runs = true;
+    do {
+        if (stride != 0) {
+            body.data = at; // the size again, too: a body may have been taken out
+            body.bytes = run->body_bytes;
+            at += stride;
+        }
+        runs = actor_receive_plain(executor, link, actor, place, message.type, &message);
+    } while (--left != 0 && runs);
+    actor_exit(executor);
+    return run->count - left;
+}
+
+/** Let an item's messages but the first @p met be: its actor has ended, or waits. */
+static void actor_pass_over(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct trp_item *item,
+    uint32_t met)
+{
+    struct trp_actor *actor =
+        trp_world_find(&executor->world, item->envelope->to_index, item->envelope->to_generation);
+    if (actor != NULL && actor->life == TRP_LIFE_WAITING) {
+        actor_defer(executor, link, actor, item, item->count - met);
+    } else {
+        actor_bury(executor, link, item, item->count - met, TROUPE_DEAD_STOPPED);
+    }
+}
+
+void trp_actor_meet_plain(
+    struct troupe_executor *executor, struct trp_link *link, struct trp_cursor *cursor)
+{
+    struct troupe_body body = {0};
+    struct troupe_message message = {.body = &body};
+    memcpy(&message.sender.node, &cursor->node, 2 * sizeof(uint32_t));
+    size_t bytes = 0;
+    while ((bytes = trp_frame_peek_plain(cursor)) != 0) {
+        const struct trp_envelope *envelope = (const void *)cursor->at;
+        struct trp_actor *actor =
+            trp_world_find(&executor->world, envelope->to_index, envelope->to_generation);
+        if (TRP_UNLIKELY(
+                actor == NULL || actor->life != TRP_LIFE_RUNNING ||
+                envelope->from_generation == 0)) {
+            break;
+        }
+        uint32_t size = envelope->tag;
+        union { // a body's bytes belong to who owns the frame
+            const void *read_only;
+            void *data;
+        } at = {.read_only = size != 0 ? envelope + 1 : NULL};
+        body.data = at.data;
+        body.bytes = size;
+        message.type = envelope->type;
+        // Written in the two steps in which it is read: the processor waits for a read of two writes.
+        memcpy(&message.sender.index, &envelope->from_index, 2 * sizeof(uint32_t));
+        uint64_t place = trp_place(envelope->to_index, envelope->to_generation);
+        cursor->at += bytes;
+        (void)actor_receive_plain(executor, link, actor, place, message.type, &message);
+        trp_link_owe(executor, link, 1, size);
+        link->received_count++;
+    }
+    actor_exit(executor);
 }
 
 static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation);
@@ -287,7 +354,7 @@ static bool actor_meet_answer(
     bool counted = item->kind == TRP_KIND_REPLY;
     uint64_t place = trp_place(item->envelope->to_index, item->envelope->to_generation);
     if (counted) {
-        trp_seat_begin(executor->seat, link->in_index, link->in_ledger);
+        trp_ledger_begin(link->in_ledger, 1);
     }
     uint32_t doing = failed ? (uint32_t)TRP_DOING_FAILED_ASK : message.type | TRP_DOING_ANSWER;
     actor_enter(executor, actor, place, doing);
@@ -337,7 +404,7 @@ static void actor_meet_notice(
         trp_link_begin_room(executor, room->to.executor);
     }
     if (actor != NULL) {
-        (void)actor_receive(executor, NULL, actor, item);
+        actor_receive(executor, NULL, actor, item);
         actor_replay(executor, item->envelope->to_index, item->envelope->to_generation);
     }
     if (is_room) {
@@ -388,17 +455,16 @@ void trp_actor_meet(
         actor_bury(executor, link, item, item->count, TROUPE_DEAD_EXPIRED);
         return;
     }
-    uint32_t index = item->envelope->to_index;
-    bool waits = actor->life == TRP_LIFE_WAITING;
-    uint32_t met = waits ? 0 : actor_receive(executor, link, actor, item);
+    uint32_t met = 0;
+    if (item->count > 1 && trp_actor_runs(actor)) {
+        met = actor_receive_run(executor, link, actor, item);
+    } else if (trp_actor_runs(actor)) {
+        actor_receive(executor, link, actor, item);
+        met = 1;
+    }
     trp_link_return_credit(executor, link, item, met);
     if (TRP_UNLIKELY(met < item->count)) {
-        actor = trp_world_find(&executor->world, index, item->envelope->to_generation);
-        if (actor != NULL && actor->life == TRP_LIFE_WAITING) {
-            actor_defer(executor, link, actor, item, item->count - met);
-        } else {
-            actor_bury(executor, link, item, item->count - met, TROUPE_DEAD_STOPPED);
-        }
+        actor_pass_over(executor, link, item, met);
     }
 }
 
@@ -425,7 +491,7 @@ void trp_actor_tell(
     if (actor->life == TRP_LIFE_WAITING) {
         actor_defer(executor, executor->loop, actor, &item, 1); // behind the messages before it
     } else {
-        (void)actor_receive(executor, NULL, actor, &item);
+        actor_receive(executor, NULL, actor, &item);
     }
 }
 

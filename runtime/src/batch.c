@@ -133,8 +133,9 @@ static struct trp_item batch_item(const struct trp_batch *batch, const struct ba
 static bool batch_take_plain(
     struct troupe_executor *executor, struct trp_batch *batch, struct trp_cursor *cursor)
 {
-    const struct trp_envelope *plain = trp_frame_peek_plain(cursor);
-    struct trp_actor *actor = plain != NULL ? batch_find_actor(executor, plain) : NULL;
+    size_t bytes = trp_frame_peek_plain(cursor);
+    const struct trp_envelope *plain = (const void *)cursor->at;
+    struct trp_actor *actor = bytes != 0 ? batch_find_actor(executor, plain) : NULL;
     if (actor == NULL || actor->behaviour != batch->behaviour || plain->from_generation == 0) {
         return false;
     }
@@ -149,7 +150,7 @@ static bool batch_take_plain(
         .count = 1,
     };
     batch_add(batch, actor, plain, sender, trp_item_body(&item, 0));
-    cursor->at += sizeof(*plain) + trp_pad8(plain->tag);
+    cursor->at += bytes;
     return true;
 }
 
@@ -333,11 +334,11 @@ static void batch_meet_passed(
 static void batch_run(
     struct troupe_executor *executor, struct trp_link *link, struct trp_batch *batch)
 {
-    trp_seat_begin_batch(executor->seat, link->in_index, link->in_ledger, batch->count);
+    trp_ledger_begin(link->in_ledger, batch->count);
     batch_call(executor, batch);
     batch_end_some(executor, batch);
-    // The first is always met: so the ledger counts more than before, and nothing is in hand.
     uint32_t met = batch->count - (uint32_t)__builtin_popcountll(batch->passed);
+    trp_ledger_begin(link->in_ledger, met); // the others are to be begun anew
     trp_count(&link->in_ledger->handled, met);
     executor->handled_count += met;
     executor->callback_count += batch->count;

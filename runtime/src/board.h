@@ -2,7 +2,7 @@
  * @file board.h
  * @brief What all processes of a system share: counts, credit, names and who is where; never a message.
  *
- *     seats     one for each executor: its gate, its counters, the message in its hand
+ *     seats     one for each executor: its gate, its counters, the callback it is in
  *     ledgers   one for each link: what was accepted, what became of it, what credit it holds
  *     names     who goes by a registered name, and who waits for one
  *     nodes     one for each process: how it was started, how it ended
@@ -89,6 +89,7 @@ struct trp_ledger {
 
     // The receiver's.
     alignas(TRP_CACHE_LINE) trp_counter_t handled;
+    trp_counter_t begun; // beyond `handled`: in the receiver's hand
     trp_counter_t moved; // came before its actor: accepted anew, by the receiver's link to itself
     _Atomic int64_t returned_messages; // credit that came back
     _Atomic int64_t returned_bytes;
@@ -115,11 +116,10 @@ enum { TRP_SEAT_NAME_BYTES = 32, TRP_SEAT_BACKEND_BYTES = 16 };
 /** What all processes know of an executor. */
 struct trp_seat {
     struct trp_gate gate;
-    alignas(TRP_CACHE_LINE) trp_counter_t hand; // its own: see trp_seat_begin()
-    trp_counter_t doing;                        // its own: see activity.h
-    _Atomic uint32_t doing_type;                // its own, likewise
-    _Atomic uint32_t timer_count;               // its own, as of when it last had nothing to do
-    struct trp_counters counters;               // its own
+    alignas(TRP_CACHE_LINE) trp_counter_t doing; // its own: see activity.h
+    _Atomic uint32_t doing_type;                 // its own, likewise
+    _Atomic uint32_t timer_count;                // its own, as of when it last had nothing to do
+    struct trp_counters counters;                // its own
     _Atomic int32_t thread;       // its own: by its number, where it can be asked for its stack
     _Atomic int32_t process;      // whose that is
     _Atomic uint32_t trace_count; // its own: how often it told its stack
@@ -336,44 +336,6 @@ static inline bool trp_seat_is_there(const struct trp_seat *seat)
     return state == TRP_SEAT_OPEN || state == TRP_SEAT_CLOSING;
 }
 
-/** A hand is, from above: its ledger, how many messages beyond one, and what the ledger counted before. */
-#define TRP_HAND_BEFORE_BITS 34
-#define TRP_HAND_BEFORE_MASK ((UINT64_C(1) << TRP_HAND_BEFORE_BITS) - 1)
-_Static_assert(TROUPE_BATCH_MAX <= 1 << (40 - TRP_HAND_BEFORE_BITS), "a batch fits into a hand");
-
-/**
- * Note that the executor takes a message of @p ledger in its hand. It is done with once the ledger
- * counts one more; until then, should its process die, what became of it is unknown.
- */
-static inline void trp_seat_begin(
-    struct trp_seat *seat, uint32_t ledger_index, const struct trp_ledger *ledger)
-{
-    // One store says both which ledger and what it counted before: there is no moment between.
-    uint64_t before = atomic_load_explicit(&ledger->handled, memory_order_relaxed);
-    uint64_t hand = (uint64_t)(ledger_index + 1) << 40 | (before & TRP_HAND_BEFORE_MASK);
-    atomic_store_explicit(&seat->hand, hand, memory_order_release);
-}
-
-/** Likewise a batch of @p count messages, 1 to ::TROUPE_BATCH_MAX; the ledger counts them all at once. */
-static inline void trp_seat_begin_batch(
-    struct trp_seat *seat, uint32_t ledger_index, const struct trp_ledger *ledger, uint32_t count)
-{
-    uint64_t before = atomic_load_explicit(&ledger->handled, memory_order_relaxed);
-    uint64_t hand = (uint64_t)(ledger_index + 1) << 40 |
-                    (uint64_t)(count - 1) << TRP_HAND_BEFORE_BITS | (before & TRP_HAND_BEFORE_MASK);
-    atomic_store_explicit(&seat->hand, hand, memory_order_release);
-}
-
-/** @return how many messages of that ledger were in hand when the process of @p seat died. */
-static inline uint32_t trp_seat_held(
-    const struct trp_seat *seat, uint32_t ledger_index, const struct trp_ledger *ledger)
-{
-    uint64_t hand = trp_counted(&seat->hand);
-    bool is_held = hand >> 40 == ledger_index + 1 &&
-                   ((hand ^ trp_counted(&ledger->handled)) & TRP_HAND_BEFORE_MASK) == 0;
-    return is_held ? (uint32_t)(hand >> TRP_HAND_BEFORE_BITS & (TROUPE_BATCH_MAX - 1)) + 1 : 0;
-}
-
 /* Processes. ------------------------------------------------------------------------------------ */
 
 /** @return the process of that number, or NULL. @threads holding the board's lock */
@@ -425,6 +387,24 @@ static inline uint32_t trp_board_ledger_index(
     const struct trp_board *board, const struct trp_ledger *ledger)
 {
     return (uint32_t)(ledger - board->ledgers);
+}
+
+/**
+ * Note that the receiver takes @p count messages in its hand: one, or a batch. They are done with once as many
+ * more are counted as handled; until then, should its process die, what became of them is unknown.
+ */
+static inline void trp_ledger_begin(struct trp_ledger *ledger, uint64_t count)
+{
+    uint64_t handled = atomic_load_explicit(&ledger->handled, memory_order_relaxed);
+    atomic_store_explicit(&ledger->begun, handled + count, memory_order_release);
+}
+
+/** @return how many messages were in the receiver's hand when its process died. */
+static inline uint64_t trp_ledger_in_hand(const struct trp_ledger *ledger)
+{
+    uint64_t begun = trp_counted(&ledger->begun);
+    uint64_t handled = trp_counted(&ledger->handled);
+    return begun > handled ? begun - handled : 0; // some are counted without being begun
 }
 
 /** @return what of a ledger's messages is done with. */

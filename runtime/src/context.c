@@ -143,9 +143,9 @@ enum troupe_err troupe_send(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
     // What is wrong with a message is looked for where it is no plain one to a peer that is known.
-    bool is_word = type < TROUPE_MESSAGE_RESERVED && body != NULL && body_bytes == 8 &&
-                   trp_check_thread(ctx) == TROUPE_OK;
-    if (TRP_LIKELY(is_word && trp_post_word(trp_executor_of(ctx), to, type, body))) {
+    if (TRP_LIKELY(type < TROUPE_MESSAGE_RESERVED) && TRP_LIKELY(body != NULL) &&
+        TRP_LIKELY(body_bytes == 8) && TRP_LIKELY(trp_check_thread(ctx) == TROUPE_OK) &&
+        TRP_LIKELY(trp_post_word(trp_executor_of(ctx), to, type, body))) {
         return TROUPE_OK;
     }
     return context_send(ctx, to, type, body, body_bytes);

@@ -116,8 +116,7 @@ static void deaths_settle_ledger(
     struct trp_board *board, struct trp_ledger *ledger, struct trp_seat *from, struct trp_seat *to)
 {
     if (to != NULL) {
-        uint32_t index = trp_board_ledger_index(board, ledger);
-        trp_count(&ledger->unknown, trp_seat_held(to, index, ledger));
+        trp_count(&ledger->unknown, trp_ledger_in_hand(ledger));
     }
     uint64_t rest = trp_counted(&ledger->accepted) - trp_ledger_done(ledger);
     bool failed = to != NULL && to->failed;

@@ -241,13 +241,14 @@ static uint64_t executor_meet_items(
     uint64_t counted = 0;
     struct trp_item item;
     *out_fault = TRP_FAULT_NONE;
-    while (!trp_frame_at_end(cursor)) {
-        const struct trp_envelope *plain = link->is_loop ? trp_frame_peek_plain(cursor) : NULL;
-        if (TRP_LIKELY(plain != NULL) && trp_actor_meet_plain(executor, link, plain)) {
-            link->received_count++;
-            counted++;
-            cursor->at += sizeof(*plain) + trp_pad8(plain->tag);
-            continue;
+    while (true) {
+        if (TRP_LIKELY(executor->manner != TRP_MANNER_PORT)) {
+            uint64_t before = link->received_count;
+            trp_actor_meet_plain(executor, link, cursor);
+            counted += link->received_count - before;
+        }
+        if (trp_frame_at_end(cursor)) {
+            break;
         }
         *out_fault = trp_frame_next(cursor, &item);
         if (TRP_UNLIKELY(*out_fault != TRP_FAULT_NONE)) {
@@ -289,14 +290,6 @@ static void executor_meet_own(struct troupe_executor *executor)
     size_t size = 0;
     trp_mailbox_loop_receive(&executor->mailbox, &bytes, &size);
     trp_count(&executor->counters->frames_received, 1);
-    if (size <= TRP_PARCEL_INSIDE_BYTES) {
-        const struct trp_envelope *plain = (const void *)bytes;
-        if (sizeof(*plain) + trp_pad8(plain->tag) == size &&
-            trp_actor_meet_plain(executor, executor->loop, plain)) {
-            executor->loop->received_count++;
-            return; // a lone message, and nothing to let go
-        }
-    }
     struct trp_cursor cursor = {
         .at = bytes,
         .end = bytes + size,
@@ -304,10 +297,15 @@ static void executor_meet_own(struct troupe_executor *executor)
         .executor = executor->id,
         .local = true,
     };
-    enum trp_fault fault;
-    (void)executor_meet_items(executor, executor->loop, &cursor, &fault);
-    TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
-    trp_mailbox_let_go(&executor->mailbox, size);
+    trp_actor_meet_plain(executor, executor->loop, &cursor);
+    if (TRP_UNLIKELY(!trp_frame_at_end(&cursor))) {
+        enum trp_fault fault;
+        (void)executor_meet_items(executor, executor->loop, &cursor, &fault);
+        TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
+    }
+    if (size > TRP_PARCEL_INSIDE_BYTES) {
+        trp_mailbox_let_go(&executor->mailbox, size);
+    }
 }
 
 /** Meet a frame that a peer sent, or somebody who claims to be one. */
@@ -740,6 +738,7 @@ void trp_executor_finish(struct troupe_executor *executor)
         (void)trp_executor_turn(executor);
     }
     executor->closed_out = true;
+    executor->home = 0;
     executor_finish_links(executor);
 }
 

@@ -78,6 +78,7 @@ struct troupe_executor {
 
     struct trp_idmap links; // by peer
     struct trp_link *loop;  // to itself
+    uint64_t home;          // as trp_home(), where what is sent there takes the loop; else 0
     struct trp_link *last_out;
     struct trp_link *last_in;
     struct trp_link *dirty;        // links with an open frame, but the loop
@@ -125,6 +126,12 @@ struct troupe_executor {
     void *carrier;
     struct troupe_executor *next_finished; // guarded by the system's lock
 };
+
+/** @return node and executor as one number, as they lie in a reference. */
+static inline uint64_t trp_home(uint32_t node, uint32_t executor)
+{
+    return (uint64_t)executor << 32 | node;
+}
 
 /** @return the row of the running actor. */
 static inline uint32_t trp_context_index(const troupe_context_t *ctx)
@@ -449,12 +456,11 @@ void trp_actor_meet_look(struct troupe_executor *executor, const struct trp_item
 void trp_actor_drop_held(struct troupe_executor *executor);
 
 /**
- * Meet a plain message of its own: kind USER, no flags; @p link is the loop.
- *
- * @return false: its actor does not run here; nothing was done.
+ * Meet the plain messages that come next in a frame of @p link, as long as their actors run here and take no
+ * batches: what most messages are. The link counts them as received.
  */
-bool trp_actor_meet_plain(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_envelope *envelope);
+void trp_actor_meet_plain(
+    struct troupe_executor *executor, struct trp_link *link, struct trp_cursor *cursor);
 
 /** End an actor: fini, and nobody finds it any more. */
 void trp_actor_end(

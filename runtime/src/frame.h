@@ -44,6 +44,9 @@ _Static_assert(
 /** No envelope's body is larger, not even that of a START. */
 #define TRP_BODY_BYTES_MAX 49152u
 
+/** Longest run. Without a body, a message in one needs no room. */
+#define TRP_RUN_COUNT_MAX 65536u
+
 #define TRP_FRAME_VERSION 1u
 
 /** What an envelope is. Numbers are part of the wire format. */
@@ -217,14 +220,16 @@ static inline bool trp_frame_at_end(const struct trp_cursor *cursor)
     return cursor->at == cursor->end;
 }
 
-/** @return the next envelope if it is a plain message and all there, else NULL; reads nothing. */
-static inline const struct trp_envelope *trp_frame_peek_plain(const struct trp_cursor *cursor)
+/** @return how many bytes the next envelope takes, if it is a plain message and all there, else 0. */
+static inline size_t trp_frame_peek_plain(const struct trp_cursor *cursor)
 {
     size_t left = (size_t)(cursor->end - cursor->at);
     const struct trp_envelope *envelope = (const void *)cursor->at;
-    bool plain = left >= sizeof(*envelope) && envelope->tag <= TRP_BODY_BYTES_MAX &&
-                 left >= sizeof(*envelope) + trp_pad8(envelope->tag);
-    return plain ? envelope : NULL;
+    if (left < sizeof(*envelope) || TRP_UNLIKELY(envelope->tag > TRP_BODY_BYTES_MAX)) {
+        return 0;
+    }
+    size_t bytes = sizeof(*envelope) + trp_pad8(envelope->tag);
+    return left >= bytes ? bytes : 0;
 }
 
 /** Read the next envelope. @return a fault, or NONE with *out_item set. */
@@ -276,9 +281,6 @@ struct trp_post {
 
 /** No envelope starts a run behind it. */
 #define TRP_LAST_NONE UINT32_MAX
-
-/** Longest run. Without a body, a message in one needs no room. */
-#define TRP_RUN_COUNT_MAX 65536u
 
 /** Bodies up to this size are written inline, and join in runs. */
 #define TRP_RUN_BODY_BYTES_MAX 256u
@@ -396,37 +398,48 @@ static inline bool trp_outframe_put_plain(
     return true;
 }
 
-/** As trp_outframe_put_plain() with a body of 8 bytes, where that takes no call. @return false: it does. */
-TRP_INLINE bool trp_outframe_put_word(
+/** What trp_outframe_put_word() may need. */
+#define TRP_WORD_BYTES (sizeof(struct trp_envelope) + 8)
+
+_Static_assert(
+    TRP_FRAME_BYTES_MAX / 8 < TRP_RUN_COUNT_MAX, "a frame is full before a run of words is");
+
+/** As trp_outframe_put_plain() with a body of 8 bytes, into a frame without a header that has room for it. */
+TRP_INLINE void trp_outframe_put_word(
     struct trp_outframe *frame, uint64_t to, uint64_t from, uint32_t type, const void *body)
 {
     const uint64_t shape = UINT64_C(8) << 32 | type;
     const uint64_t run_shape = shape | (uint64_t)TRP_FLAG_RUN << 52;
-    uint32_t at = frame->used == 0 ? frame->base : frame->used;
-    uint8_t *end = frame->bytes + at;
-    if (at + sizeof(struct trp_envelope) + 8 > frame->capacity) {
-        return false;
-    }
-    const uint8_t *last = frame->bytes + frame->last;
-    if (frame->last != TRP_LAST_NONE && trp_envelope_word(last, 0) == to &&
-        trp_envelope_word(last, 1) == from) {
-        uint64_t *count = (void *)(frame->bytes + frame->last + sizeof(struct trp_envelope));
-        if (trp_envelope_word(last, 2) != run_shape || *count == TRP_RUN_COUNT_MAX) {
-            return false;
-        }
-        ++*count;
-        memcpy(end, body, 8);
-        frame->used = at + 8;
-    } else {
-        memcpy(end, &to, sizeof(to));
-        memcpy(end + 8, &from, sizeof(from));
-        memcpy(end + 16, &shape, sizeof(shape));
-        memcpy(end + 24, body, 8);
-        frame->last = at;
-        frame->used = at + 32;
-    }
+    uint64_t word;
+    memcpy(&word, body, sizeof(word));
+    TRP_DCHECK(frame->base == 0 && frame->used + TRP_WORD_BYTES <= frame->capacity);
+    uint8_t *end = frame->bytes + frame->used;
     frame->messages++;
-    return true;
+    if (frame->last != TRP_LAST_NONE) {
+        uint8_t *last = frame->bytes + frame->last;
+        uint64_t *tail = (void *)(last + sizeof(struct trp_envelope));
+        bool joins = trp_envelope_word(last, 0) == to && trp_envelope_word(last, 1) == from;
+        if (joins && trp_envelope_word(last, 2) == run_shape) {
+            ++*tail;
+            memcpy(end, &word, sizeof(word));
+            frame->used += 8;
+            return;
+        }
+        if (joins && trp_envelope_word(last, 2) == shape) {
+            memcpy(last + 16, &run_shape, sizeof(run_shape));
+            tail[1] = tail[0]; // a count goes in front of it
+            tail[0] = 2;
+            tail[2] = word;
+            frame->used += 16;
+            return;
+        }
+    }
+    memcpy(end, &to, sizeof(to));
+    memcpy(end + 8, &from, sizeof(from));
+    memcpy(end + 16, &shape, sizeof(shape));
+    memcpy(end + 24, &word, sizeof(word));
+    frame->last = frame->used;
+    frame->used += (uint32_t)TRP_WORD_BYTES;
 }
 
 #endif

@@ -92,7 +92,6 @@ bool trp_link_open_loop(struct troupe_executor *executor)
     link->was_granted = true;
     link->ledger = ledger;
     link->in_ledger = ledger;
-    link->in_index = trp_board_ledger_index(board, ledger);
     link->gate = executor->gate;
     link->seat = executor->seat;
     link->in_seat = executor->seat;
@@ -214,7 +213,6 @@ struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer
         }
         link->in_ledger = ledger;
         link->in_seat = seat;
-        link->in_index = trp_board_ledger_index(board, ledger);
         link->in_open = true;
         link->in_fins = 0;
         link->command_count = 0;

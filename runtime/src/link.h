@@ -95,7 +95,6 @@ struct trp_link {
     // In.
     struct trp_seat *in_seat;     // the peer's
     struct trp_ledger *in_ledger; // the peer's
-    uint32_t in_index;            // where that lies
     uint64_t received_count;
     uint64_t command_count; // of those that are counted
     int64_t owed_messages;  // handled, its credit not given back yet
@@ -279,8 +278,8 @@ void trp_link_owe_later(
 static inline void trp_link_owe(
     struct troupe_executor *executor, struct trp_link *link, int64_t messages, int64_t bytes)
 {
-    if (TRP_LIKELY(link->pass_messages > 0)) {
-        link->pass_messages -= messages;
+    link->pass_messages -= messages;
+    if (TRP_LIKELY(link->pass_messages >= 0)) {
         link->credit_messages += messages; // straight back to where it will be spent again
         link->credit_bytes += bytes;
     } else {

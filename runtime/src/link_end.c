@@ -214,7 +214,7 @@ static struct trp_dead link_dead_of(const struct trp_link *link, const struct tr
 /** How far a receiver came that died. */
 struct link_progress {
     uint64_t done;    // messages of the link
-    uint32_t in_hand; // the last so many of them were begun, and what became of them is unknown
+    uint64_t in_hand; // the last so many of them were begun, and what became of them is unknown
 };
 
 /**
@@ -256,8 +256,7 @@ static void link_bury_frame(
 static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp_link *link)
 {
     struct trp_ledger *ledger = link->ledger;
-    uint32_t index = trp_board_ledger_index(executor->system->board, ledger);
-    struct link_progress progress = {.in_hand = trp_seat_held(link->seat, index, ledger)};
+    struct link_progress progress = {.in_hand = trp_ledger_in_hand(ledger)};
     trp_count(&ledger->unknown, progress.in_hand);
     progress.done = trp_ledger_done(ledger);
     link->out_open = false; // dead letters that are posted meanwhile find it gone

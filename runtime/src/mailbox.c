@@ -313,16 +313,8 @@ void trp_mailbox_fini(struct trp_mailbox *mailbox)
 
 enum troupe_err trp_mailbox_make_loop(struct trp_mailbox *mailbox)
 {
+    mailbox->parcel_inside = trp_parcel_inside();
     return trp_wire_pair_new(mailbox->context, mailbox->id, &mailbox->loop_in, &mailbox->loop_out);
-}
-
-void trp_mailbox_loop_receive(
-    struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)
-{
-    TRP_DCHECK(mailbox->loop_count > 0 && !mailbox->has_early);
-    bool received = trp_wire_receive(mailbox->loop_out, &mailbox->parcel, out_bytes, out_size);
-    TRP_CHECK(received);
-    mailbox->loop_count--;
 }
 
 bool trp_mailbox_look(struct trp_mailbox *mailbox)

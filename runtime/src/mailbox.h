@@ -54,7 +54,8 @@ struct trp_mailbox {
     uint32_t passed_capacity;
     void *loop_in; // NULL until the first frame to itself
     void *loop_out;
-    uint32_t loop_count; // frames on their way to itself
+    uint32_t loop_count;  // frames on their way to itself
+    size_t parcel_inside; // where in the parcel the bytes of a small one are
 
     bool listens;         // by ipc or tcp, too
     uint64_t look_cycles; // when those were last looked at
@@ -158,8 +159,17 @@ static inline void trp_mailbox_loop_sent(struct trp_mailbox *mailbox)
 }
 
 /** Receive the next frame sent to itself; `loop_count` is not 0. It is good until let go. */
-void trp_mailbox_loop_receive(
-    struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size);
+TRP_INLINE void trp_mailbox_loop_receive(
+    struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)
+{
+    TRP_DCHECK(mailbox->loop_count > 0 && !mailbox->has_early);
+    bool received = trp_wire_take(mailbox->loop_out, &mailbox->parcel, out_size);
+    TRP_CHECK(received);
+    mailbox->loop_count--;
+    *out_bytes = *out_size <= TRP_PARCEL_INSIDE_BYTES
+                     ? mailbox->parcel.opaque + mailbox->parcel_inside
+                     : trp_parcel_bytes(&mailbox->parcel, out_size);
+}
 
 /** Look whether a frame came without a ring, and put the pipes to sleep. @return whether one did. */
 bool trp_mailbox_look(struct trp_mailbox *mailbox);

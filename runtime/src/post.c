@@ -73,7 +73,11 @@ static enum troupe_err post_find_loop(struct troupe_executor *executor, struct t
         return TROUPE_ERR_NOENT;
     }
     *out_link = executor->loop;
-    return trp_post_open_loop(executor);
+    enum troupe_err err = trp_post_open_loop(executor);
+    if (err == TROUPE_OK) {
+        executor->home = trp_home(executor->node, executor->id);
+    }
+    return err;
 }
 
 /** Find the link to the receiver's executor, or open it. */

@@ -279,18 +279,33 @@ void trp_wire_notice(void *socket)
     (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size); // processes ZeroMQ's own commands
 }
 
+size_t trp_parcel_inside(void)
+{
+    struct trp_parcel parcel;
+    (void)zmq_msg_init_size(wire_msg(&parcel), TRP_PARCEL_INSIDE_BYTES); // takes no memory
+    const unsigned char *bytes = zmq_msg_data(wire_msg(&parcel));
+    size_t inside = (size_t)(bytes - parcel.opaque);
+    (void)zmq_msg_close(wire_msg(&parcel));
+    TRP_CHECK(inside + TRP_PARCEL_INSIDE_BYTES <= sizeof(parcel) && inside % 8 == 0);
+    return inside;
+}
+
+bool trp_wire_take(void *socket, struct trp_parcel *parcel, size_t *out_size)
+{
+    int received = -1;
+    do {
+        received = zmq_msg_recv(wire_msg(parcel), socket, ZMQ_DONTWAIT);
+    } while (TRP_UNLIKELY(received < 0) && errno == EINTR);
+    *out_size = (size_t)received;
+    return TRP_LIKELY(received >= 0);
+}
+
 bool trp_wire_receive(
     void *socket, struct trp_parcel *parcel, const uint8_t **out_bytes, size_t *out_size)
 {
-    zmq_msg_t *msg = wire_msg(parcel);
-    int received = -1;
-    do {
-        received = zmq_msg_recv(msg, socket, ZMQ_DONTWAIT);
-    } while (TRP_UNLIKELY(received < 0) && errno == EINTR);
-    if (TRP_UNLIKELY(received < 0)) {
+    if (!trp_wire_take(socket, parcel, out_size)) {
         return false;
     }
-    *out_bytes = zmq_msg_data(msg);
-    *out_size = (size_t)received;
+    *out_bytes = zmq_msg_data(wire_msg(parcel));
     return true;
 }

@@ -100,6 +100,12 @@ void trp_parcel_clear(struct trp_parcel *parcel);
 /** Have the socket notice pipes that are new, or were asleep. Costs 600 ns. */
 void trp_wire_notice(void *socket);
 
+/** @return where in a parcel those bytes are, if trp_wire_send() sent them by inproc. */
+size_t trp_parcel_inside(void);
+
+/** As trp_wire_receive(), without a look at where the bytes are. */
+bool trp_wire_take(void *socket, struct trp_parcel *parcel, size_t *out_size);
+
 /**
  * Receive into a parcel, if something is there; what it held is let go. One that is not looked for in vain costs 80 ns; a look in vain
  * costs 600 and puts the pipes to sleep, so that the next frame makes trp_wire_fd() readable.

@@ -132,9 +132,9 @@ void trp_world_fini(struct trp_world *world);
 /** @return the row, which was made before. */
 static inline struct trp_actor *trp_world_row(const struct trp_world *world, uint32_t index)
 {
-    uint32_t place = index + (1u << TRP_SEGMENT_FIRST_BITS);
-    uint32_t bits = 31 ^ (uint32_t)__builtin_clz(place); // 31 minus it, in one step with it
-    return &world->segments[bits - TRP_SEGMENT_FIRST_BITS][place ^ 1u << bits];
+    uint64_t place = (uint64_t)index + (1u << TRP_SEGMENT_FIRST_BITS);
+    uint64_t bits = 63 ^ (uint64_t)__builtin_clzll(place); // 63 minus it, in one step with it
+    return &world->segments[bits - TRP_SEGMENT_FIRST_BITS][place ^ UINT64_C(1) << bits];
 }
 
 /** @return the row, or NULL when it was never made. */
