@@ -284,7 +284,7 @@ static uint64_t executor_meet_items(
 }
 
 /** Receive and meet the next frame of its own. */
-static void executor_meet_own(struct troupe_executor *executor)
+TRP_INLINE void executor_meet_own(struct troupe_executor *executor)
 {
     const uint8_t *bytes = NULL;
     size_t size = 0;
@@ -521,6 +521,18 @@ static bool executor_is_lone(const struct troupe_executor *executor)
            !loop->is_hungry && !executor->ending && !trp_mailbox_has_mail(&executor->mailbox);
 }
 
+/** Send on the lone message of its own that is open. @return false: no memory; it stays open. */
+TRP_INLINE bool executor_send_lone(struct troupe_executor *executor)
+{
+    struct trp_outframe *frame = &executor->loop->frame;
+    if (!trp_mailbox_loop_send_small(&executor->mailbox, frame->bytes, frame->used)) {
+        return false;
+    }
+    trp_count(&executor->counters->frames_sent, 1);
+    trp_link_clear_frame(frame);
+    return true;
+}
+
 /** Meet the frames of its own that are there; and where each message sends but one, some of those. */
 static void executor_meet_all_own(struct troupe_executor *executor)
 {
@@ -530,11 +542,10 @@ static void executor_meet_all_own(struct troupe_executor *executor)
     }
     // What a turn does besides costs a fifth of a hop: a token that goes round need not pay it each time.
     uint32_t rounds = executor->handled_limit == UINT64_MAX ? LONE_ROUNDS : 0;
-    for (uint32_t round = 0; round < rounds && executor_is_lone(executor); round++) {
-        trp_link_flush_frame(executor, executor->loop);
-        if (executor->mailbox.loop_count == 1) {
-            executor_meet_own(executor);
-        }
+    for (uint32_t round = 0;
+         round < rounds && executor_is_lone(executor) && executor_send_lone(executor);
+         round++) {
+        executor_meet_own(executor);
     }
 }
 

@@ -245,14 +245,6 @@ void trp_link_write_header(
     memcpy(frame->bytes, &header, sizeof(header));
 }
 
-void trp_link_clear_frame(struct trp_outframe *frame)
-{
-    frame->used = 0;
-    frame->messages = 0;
-    frame->uncounted = 0;
-    frame->last = TRP_LAST_NONE;
-}
-
 /** Send the bytes of an open frame: a copy, or for a large one themselves. @return false: no memory. */
 static bool link_send_frame(
     struct troupe_executor *executor, struct trp_outframe *frame, void *socket)

@@ -216,7 +216,13 @@ void trp_link_release(struct troupe_executor *executor, struct trp_link *link);
 void trp_link_drop_frame(struct troupe_executor *executor, struct trp_outframe *frame);
 
 /** Have an open frame be empty. */
-void trp_link_clear_frame(struct trp_outframe *frame);
+static inline void trp_link_clear_frame(struct trp_outframe *frame)
+{
+    frame->used = 0;
+    frame->messages = 0;
+    frame->uncounted = 0;
+    frame->last = TRP_LAST_NONE;
+}
 
 /** Write the header of a frame; @p marks are of enum trp_mark. */
 void trp_link_write_header(

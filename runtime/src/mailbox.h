@@ -158,6 +158,15 @@ static inline void trp_mailbox_loop_sent(struct trp_mailbox *mailbox)
     mailbox->loop_count++;
 }
 
+/** Send itself a small frame, up to ::TRP_PARCEL_INSIDE_BYTES. @return false: no memory. */
+TRP_INLINE bool trp_mailbox_loop_send_small(
+    struct trp_mailbox *mailbox, const void *bytes, size_t size)
+{
+    bool sent = trp_wire_send_inside(mailbox->loop_in, mailbox->parcel_inside, bytes, size);
+    mailbox->loop_count += sent ? 1 : 0;
+    return sent;
+}
+
 /** Receive the next frame sent to itself; `loop_count` is not 0. It is good until let go. */
 TRP_INLINE void trp_mailbox_loop_receive(
     struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)

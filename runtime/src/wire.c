@@ -191,6 +191,19 @@ bool trp_wire_send(void *socket, const void *bytes, size_t size)
     return sent >= 0;
 }
 
+bool trp_wire_send_inside(void *socket, size_t inside, const void *bytes, size_t size)
+{
+    struct trp_parcel parcel;
+    (void)zmq_msg_init_size(wire_msg(&parcel), size); // takes no memory
+    memcpy(parcel.opaque + inside, bytes, size);
+    int sent = -1;
+    do {
+        sent = zmq_msg_send(wire_msg(&parcel), socket, ZMQ_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    TRP_CHECK(sent >= 0 || errno == ENOMEM);
+    return sent >= 0;
+}
+
 bool trp_wire_give(
     void *socket, void *bytes, size_t size, void (*free_fn)(void *bytes, void *data), void *data)
 {
