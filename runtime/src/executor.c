@@ -615,6 +615,14 @@ uint64_t trp_executor_rest(struct troupe_executor *executor)
     return again ? SWEEP_NS : UINT64_MAX;
 }
 
+void trp_executor_wake(struct troupe_executor *executor)
+{
+    // Where it sleeps at its doorbell, the descriptor would only end a sleep to come.
+    if (!trp_gate_call(executor->gate)) {
+        trp_wake(executor->wake_fd);
+    }
+}
+
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
 {
     if (executor->hungry_first != NULL) {
@@ -630,10 +638,13 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
     }
     // A word that was met just now may have ended it, and its wake-up is spent.
     bool ended = executor->ending && executor->is_looping;
-    if (ended || trp_executor_has_work(executor) || trp_mailbox_look(&executor->mailbox)) {
+    timeout_ns = timeout_ns < rest_ns ? timeout_ns : rest_ns;
+    if (ended || trp_executor_has_work(executor) ||
+        (executor->is_looping && trp_mailbox_doze(&executor->mailbox, timeout_ns)) ||
+        trp_mailbox_look(&executor->mailbox)) {
         return;
     }
-    trp_mailbox_sleep(&executor->mailbox, timeout_ns < rest_ns ? timeout_ns : rest_ns);
+    trp_mailbox_sleep(&executor->mailbox, timeout_ns);
 }
 
 void trp_executor_run(struct troupe_executor *executor)

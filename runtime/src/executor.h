@@ -185,6 +185,9 @@ bool trp_executor_has_work(struct troupe_executor *executor);
  */
 uint64_t trp_executor_rest(struct troupe_executor *executor);
 
+/** End the sleep of an executor, or the one it is about to begin. @threads any, holding the system's lock */
+void trp_executor_wake(struct troupe_executor *executor);
+
 /** Wait until something is at hand, at most @p timeout_ns. */
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns);
 

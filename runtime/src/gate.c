@@ -1,9 +1,15 @@
 #include "gate.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
 void trp_gate_init(struct trp_gate *gate, int64_t bound_messages, int64_t bound_bytes)
 {
     atomic_init(&gate->bell, 0);
     atomic_init(&gate->command_bell, 0);
+    atomic_init(&gate->sleeper, TRP_SLEEPER_NONE);
     atomic_init(&gate->free_messages, bound_messages);
     atomic_init(&gate->free_bytes, bound_bytes);
     atomic_init(&gate->reserve_messages, TRP_RESERVE_MESSAGES);
@@ -52,4 +58,45 @@ void trp_gate_give(struct trp_gate *gate, int64_t messages, int64_t bytes)
     if (bytes != 0) {
         atomic_fetch_add_explicit(&gate->free_bytes, bytes, memory_order_relaxed);
     }
+}
+
+bool trp_gate_sleep(struct trp_gate *gate, uint64_t heard, uint64_t timeout_ns)
+{
+    // This store, then the look at the bell; in trp_gate_ring() the bell, then the look at this. One
+    // of the two sees the other, since all four are in one order.
+    uint32_t none = TRP_SLEEPER_NONE;
+    bool woken = !atomic_compare_exchange_strong(&gate->sleeper, &none, TRP_SLEEPER_ASLEEP) ||
+                 (int64_t)(atomic_load(&gate->bell) - heard) > 0;
+    if (!woken) {
+        const struct timespec timeout = {
+            .tv_sec = (time_t)(timeout_ns / UINT64_C(1000000000)),
+            .tv_nsec = (long)(timeout_ns % UINT64_C(1000000000)),
+        };
+        (void)syscall(
+            SYS_futex, &gate->sleeper, FUTEX_WAIT_PRIVATE, TRP_SLEEPER_ASLEEP, &timeout, NULL, 0);
+    }
+    return atomic_exchange(&gate->sleeper, TRP_SLEEPER_NONE) != TRP_SLEEPER_ASLEEP || woken;
+}
+
+static void gate_wake(struct trp_gate *gate)
+{
+    (void)syscall(SYS_futex, &gate->sleeper, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void trp_gate_wake(struct trp_gate *gate)
+{
+    // Of those who ring at the same time, one makes the call.
+    uint32_t asleep = TRP_SLEEPER_ASLEEP;
+    if (atomic_compare_exchange_strong(&gate->sleeper, &asleep, TRP_SLEEPER_NONE)) {
+        gate_wake(gate);
+    }
+}
+
+bool trp_gate_call(struct trp_gate *gate)
+{
+    if (atomic_exchange(&gate->sleeper, TRP_SLEEPER_CALLED) != TRP_SLEEPER_ASLEEP) {
+        return false;
+    }
+    gate_wake(gate);
+    return true;
 }

@@ -24,12 +24,22 @@
 
 enum { TRP_CACHE_LINE = 64 };
 
+/** Who sleeps at a doorbell. */
+enum trp_sleeper {
+    TRP_SLEEPER_NONE = 0,
+    TRP_SLEEPER_ASLEEP = 1,
+    TRP_SLEEPER_CALLED = 2, // is to look around before it sleeps again
+};
+
 struct trp_gate {
     /** Frames sent to this executor. A hint: rung after the send, it carries nothing. */
     alignas(TRP_CACHE_LINE) _Atomic uint64_t bell;
 
     /** Of them, commands: they are met before any mail that is received after this was counted. */
     _Atomic uint64_t command_bell;
+
+    /** Whether the executor sleeps at its doorbell, an enum trp_sleeper; a futex of its process. */
+    _Atomic uint32_t sleeper;
 
     alignas(TRP_CACHE_LINE) _Atomic int64_t free_messages;
     _Atomic int64_t free_bytes;
@@ -58,5 +68,19 @@ bool trp_gate_take_reserve(struct trp_gate *gate);
 
 /** Give credit back. */
 void trp_gate_give(struct trp_gate *gate, int64_t messages, int64_t bytes);
+
+/**
+ * Sleep until the bell counts more than @p heard, the executor is called, or @p timeout_ns pass.
+ *
+ * @return  false: the time has passed.
+ * @threads the executor's own
+ */
+bool trp_gate_sleep(struct trp_gate *gate, uint64_t heard, uint64_t timeout_ns);
+
+/** Wake the executor if it sleeps at its doorbell. @threads any of its process */
+void trp_gate_wake(struct trp_gate *gate);
+
+/** Call the executor, which does not ring. @return false: it did not sleep here. @threads as above */
+bool trp_gate_call(struct trp_gate *gate);
 
 #endif

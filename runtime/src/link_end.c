@@ -126,7 +126,7 @@ static void link_leave_word(struct troupe_executor *executor, uint32_t peer_id, 
     struct troupe_executor *peer = trp_idmap_find(&executor->system->executors, peer_id);
     if (peer != NULL) {
         atomic_store_explicit(&peer->has_word, true, memory_order_release);
-        trp_wake(peer->wake_fd);
+        trp_executor_wake(peer);
     }
     (void)pthread_mutex_unlock(&executor->system->lock);
 }

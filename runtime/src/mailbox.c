@@ -12,6 +12,7 @@
 
 enum {
     SPIN_NS = 50000,        // longest spin
+    DOZE_NS = 10000000,     // longest sleep at the doorbell
     SHORT_SLEEP_NS = 90000, // a sleep that a spin would about have spared: wake-ups cost 30 µs
     SPIN_SCORE_MAX = 8,
     SPIN_LOST = 3,   // what a spin in vain costs in score
@@ -122,6 +123,7 @@ static bool mailbox_receive_next(
             mailbox_receive_parts(mailbox);
         }
     }
+    mailbox->may_doze = true;
     uint32_t marks = mailbox_peek(*out_bytes, *out_size, lane);
     mailbox->received_count += (marks & TRP_MARK_RUNG) != 0 ? 1 : 0;
     mailbox->command_count += (marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
@@ -360,6 +362,28 @@ bool trp_mailbox_spin(struct trp_mailbox *mailbox, uint64_t timeout_ns)
     return found;
 }
 
+/** A sleep has ended with mail that rang: one that was short would have been a spin that pays. */
+static void mailbox_score_sleep(struct trp_mailbox *mailbox, bool is_short)
+{
+    if (is_short && mailbox->spin_score < SPIN_SCORE_MAX) {
+        mailbox->spin_score = mailbox->spin_score < 0 ? 0 : mailbox->spin_score;
+        mailbox->spin_score++;
+    }
+}
+
+bool trp_mailbox_doze(struct trp_mailbox *mailbox, uint64_t timeout_ns)
+{
+    if (!mailbox->may_doze || mailbox->listens) {
+        return false;
+    }
+    uint64_t start = trp_cycles();
+    mailbox->may_doze = trp_gate_sleep(
+        mailbox->gate, mailbox->received_count, timeout_ns < DOZE_NS ? timeout_ns : DOZE_NS);
+    bool is_short = trp_cycles() - start < trp_cycles_of_ns(SHORT_SLEEP_NS);
+    mailbox_score_sleep(mailbox, is_short && trp_mailbox_has_mail(mailbox));
+    return true;
+}
+
 void trp_mailbox_sleep(struct trp_mailbox *mailbox, uint64_t timeout_ns)
 {
     struct pollfd fds[2] = {
@@ -377,10 +401,7 @@ void trp_mailbox_sleep(struct trp_mailbox *mailbox, uint64_t timeout_ns)
     // Nobody rings for what comes by ipc and tcp, so a spin would not have seen it.
     bool rung = ready > 0 && (!mailbox->listens || trp_mailbox_has_mail(mailbox));
     mailbox->look_cycles = 0; // but it is looked at next
-    if (rung && slept_ns < SHORT_SLEEP_NS && mailbox->spin_score < SPIN_SCORE_MAX) {
-        mailbox->spin_score = mailbox->spin_score < 0 ? 0 : mailbox->spin_score;
-        mailbox->spin_score++;
-    }
+    mailbox_score_sleep(mailbox, rung && slept_ns < SHORT_SLEEP_NS);
     if (fds[1].revents != 0) {
         uint64_t count = 0;
         (void)!read(mailbox->wake_fd, &count, sizeof(count));

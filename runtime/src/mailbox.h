@@ -68,6 +68,7 @@ struct trp_mailbox {
     const uint8_t *early_bytes;
     size_t early_size;
 
+    bool may_doze;      // something has come since it dozed in vain
     int32_t spin_score; // above 0: waits were short lately, so spin first
 };
 
@@ -108,7 +109,11 @@ static inline void trp_gate_ring(struct trp_gate *gate, uint32_t marks)
         atomic_fetch_add_explicit(&gate->command_bell, 1, memory_order_release);
     }
     if ((marks & TRP_MARK_RUNG) != 0) {
-        atomic_fetch_add_explicit(&gate->bell, 1, memory_order_release);
+        // In one order with the look at the sleeper: see trp_gate_sleep().
+        atomic_fetch_add(&gate->bell, 1);
+        if (atomic_load(&gate->sleeper) == TRP_SLEEPER_ASLEEP) {
+            trp_gate_wake(gate);
+        }
     }
 }
 
@@ -185,6 +190,14 @@ bool trp_mailbox_look(struct trp_mailbox *mailbox);
 
 /** Spin for mail while that has paid lately. @return whether there is some. */
 bool trp_mailbox_spin(struct trp_mailbox *mailbox, uint64_t timeout_ns);
+
+/**
+ * Sleep at the doorbell for a while, if that may be: something came lately, and nobody sends by ipc or tcp. Who
+ * rings wakes it, and the pipes stay awake; but what does not ring is only seen by the look that follows.
+ *
+ * @return whether it slept; woken or not, the executor is to look around.
+ */
+bool trp_mailbox_doze(struct trp_mailbox *mailbox, uint64_t timeout_ns);
 
 /** Sleep until mail comes, the wake_fd is written, or @p timeout_ns pass (UINT64_MAX: for ever). */
 void trp_mailbox_sleep(struct trp_mailbox *mailbox, uint64_t timeout_ns);

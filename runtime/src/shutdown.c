@@ -222,7 +222,7 @@ void trp_system_ask_to_end(troupe_system_t *system, uint32_t id)
     struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
     if (executor != NULL) {
         atomic_store_explicit(&executor->has_word, true, memory_order_release);
-        trp_wake(executor->wake_fd);
+        trp_executor_wake(executor);
         if (executor->ops->stop != NULL) {
             executor->ops->stop(executor->backend_self, executor->carrier);
         }

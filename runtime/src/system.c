@@ -215,7 +215,7 @@ static enum troupe_err system_make_listener(
     if (err == TROUPE_OK) {
         executor->listener_fd = fd;
         atomic_store_explicit(&executor->has_word, true, memory_order_relaxed);
-        trp_wake(executor->wake_fd);
+        trp_executor_wake(executor);
     }
     return err;
 }
@@ -284,7 +284,7 @@ void trp_system_wake_executor(troupe_system_t *system, uint32_t id)
     (void)pthread_mutex_lock(&system->lock);
     struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
     if (executor != NULL) {
-        trp_wake(executor->wake_fd);
+        trp_executor_wake(executor);
     }
     (void)pthread_mutex_unlock(&system->lock);
 }

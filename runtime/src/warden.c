@@ -114,7 +114,7 @@ static void warden_wake_executors(troupe_system_t *system)
         struct troupe_executor *executor = system->executors.slots[i].value;
         if (executor != NULL) {
             atomic_store_explicit(&executor->has_word, true, memory_order_release);
-            trp_wake(executor->wake_fd);
+            trp_executor_wake(executor);
         }
     }
     (void)pthread_mutex_unlock(&system->lock);

@@ -167,3 +167,26 @@ Test(gate, keeps_its_sum_whatever_is_taken_and_given)
         cr_assert(eq(i64, sum, BOUND));
     }
 }
+
+Test(gate, lets_nobody_sleep_who_has_not_heard_the_bell)
+{
+    open_gate();
+    atomic_store(&gate.bell, 3);
+    cr_expect(trp_gate_sleep(&gate, 2, UINT64_C(60000000000)));
+    cr_expect(eq(u32, atomic_load(&gate.sleeper), TRP_SLEEPER_NONE));
+}
+
+Test(gate, lets_nobody_sleep_who_was_called_before)
+{
+    open_gate();
+    cr_expect(not(trp_gate_call(&gate))); // so the caller writes to the descriptor, too
+    cr_expect(trp_gate_sleep(&gate, 0, UINT64_C(60000000000)));
+    cr_expect(eq(u32, atomic_load(&gate.sleeper), TRP_SLEEPER_NONE));
+}
+
+Test(gate, ends_a_sleep_in_time)
+{
+    open_gate();
+    cr_expect(not(trp_gate_sleep(&gate, 0, 1000000)));
+    cr_expect(eq(u32, atomic_load(&gate.sleeper), TRP_SLEEPER_NONE));
+}
