@@ -317,8 +317,7 @@ static void executor_meet_frame(struct troupe_executor *executor, const uint8_t 
     struct trp_link *link = NULL;
     if (fault == TRP_FAULT_NONE) {
         link = trp_link_accept(executor, header.executor);
-        fault = link != NULL && header.node == link->in_seat->node &&
-                        header.cookie == link->in_ledger->cookie
+        fault = link != NULL && header.node == link->in_node && header.cookie == link->in_cookie
                     ? TRP_FAULT_NONE
                     : TRP_FAULT_COOKIE;
     }
@@ -337,7 +336,7 @@ static void executor_meet_frame(struct troupe_executor *executor, const uint8_t 
         executor_meet_fault(executor, link, header.first_sequence - link->received_count);
     }
     link->command_count += (header.marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
-    cursor.local = !link->in_ledger->is_remote;
+    cursor.local = !link->in_is_remote;
     cursor.part_count = executor->mailbox.part_count;
     uint64_t counted = executor_meet_items(executor, link, &cursor, &fault);
     if (fault != TRP_FAULT_NONE || header.count != counted) {
@@ -640,8 +639,7 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
     bool ended = executor->ending && executor->is_looping;
     timeout_ns = timeout_ns < rest_ns ? timeout_ns : rest_ns;
     if (ended || trp_executor_has_work(executor) ||
-        (executor->is_looping && trp_mailbox_doze(&executor->mailbox, timeout_ns)) ||
-        trp_mailbox_look(&executor->mailbox)) {
+        trp_mailbox_doze(&executor->mailbox, timeout_ns) || trp_mailbox_look(&executor->mailbox)) {
         return;
     }
     trp_mailbox_sleep(&executor->mailbox, timeout_ns);
@@ -651,6 +649,7 @@ void trp_executor_run(struct troupe_executor *executor)
 {
     executor->owner = pthread_self();
     executor->is_looping = true;
+    executor->mailbox.has_thread = true;
     trp_crash_enter(executor);
     while (!executor->ending) {
         if (!trp_executor_turn(executor) && !executor->ending) {

@@ -213,6 +213,9 @@ struct trp_link *trp_link_accept(struct troupe_executor *executor, uint32_t peer
         }
         link->in_ledger = ledger;
         link->in_seat = seat;
+        link->in_node = seat->node;
+        link->in_cookie = ledger->cookie;
+        link->in_is_remote = ledger->is_remote;
         link->in_open = true;
         link->in_fins = 0;
         link->command_count = 0;

@@ -95,6 +95,9 @@ struct trp_link {
     // In.
     struct trp_seat *in_seat;     // the peer's
     struct trp_ledger *in_ledger; // the peer's
+    uint32_t in_node;             // as those two say: the peer writes what lies beside it there
+    uint64_t in_cookie;
+    bool in_is_remote;
     uint64_t received_count;
     uint64_t command_count; // of those that are counted
     int64_t owed_messages;  // handled, its credit not given back yet

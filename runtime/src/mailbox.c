@@ -297,8 +297,17 @@ void trp_mailbox_uncount(struct trp_mailbox *mailbox, const uint8_t *bytes, size
     mailbox->command_count -= (marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
 }
 
+static void mailbox_leave_spinners(struct trp_mailbox *mailbox)
+{
+    if (mailbox->is_spinner) {
+        mailbox->is_spinner = false;
+        atomic_fetch_sub_explicit(&mailbox->spinners->count, 1, memory_order_relaxed);
+    }
+}
+
 void trp_mailbox_fini(struct trp_mailbox *mailbox)
 {
+    mailbox_leave_spinners(mailbox);
     const uint8_t *bytes = NULL;
     size_t size = 0;
     while (mailbox_take_passed(mailbox, &bytes, &size)) {
@@ -342,15 +351,24 @@ static bool mailbox_spin_for(const struct trp_mailbox *mailbox, uint64_t cycles)
     return true;
 }
 
+/** Be one of the spinners. @return false: there are as many as there are cores. */
+static bool mailbox_join_spinners(struct trp_mailbox *mailbox)
+{
+    struct trp_spinners *spinners = mailbox->spinners;
+    if (!mailbox->is_spinner) {
+        mailbox->is_spinner = atomic_fetch_add_explicit(&spinners->count, 1, memory_order_relaxed) <
+                              spinners->count_max;
+        if (!mailbox->is_spinner) {
+            atomic_fetch_sub_explicit(&spinners->count, 1, memory_order_relaxed);
+        }
+    }
+    return mailbox->is_spinner;
+}
+
 bool trp_mailbox_spin(struct trp_mailbox *mailbox, uint64_t timeout_ns)
 {
-    if (mailbox->spin_score <= 0) {
-        return false;
-    }
-    struct trp_spinners *spinners = mailbox->spinners;
     bool found = false;
-    if (atomic_fetch_add_explicit(&spinners->count, 1, memory_order_relaxed) <
-        spinners->count_max) {
+    if (mailbox->spin_score > 0 && mailbox_join_spinners(mailbox)) {
         uint64_t spin_ns = timeout_ns < SPIN_NS ? timeout_ns : SPIN_NS;
         found = mailbox_spin_for(mailbox, trp_cycles_of_ns(spin_ns));
         mailbox->spin_score += found ? 1 : -SPIN_LOST;
@@ -358,7 +376,10 @@ bool trp_mailbox_spin(struct trp_mailbox *mailbox, uint64_t timeout_ns)
             mailbox->spin_score = SPIN_SCORE_MAX;
         }
     }
-    atomic_fetch_sub_explicit(&spinners->count, 1, memory_order_relaxed);
+    // Who has a core goes on to have it: all spinners write that count, and it travels between cores.
+    if (!found || !mailbox->has_thread) {
+        mailbox_leave_spinners(mailbox);
+    }
     return found;
 }
 
@@ -373,7 +394,7 @@ static void mailbox_score_sleep(struct trp_mailbox *mailbox, bool is_short)
 
 bool trp_mailbox_doze(struct trp_mailbox *mailbox, uint64_t timeout_ns)
 {
-    if (!mailbox->may_doze || mailbox->listens) {
+    if (!mailbox->has_thread || !mailbox->may_doze || mailbox->listens) {
         return false;
     }
     uint64_t start = trp_cycles();
@@ -394,6 +415,7 @@ void trp_mailbox_sleep(struct trp_mailbox *mailbox, uint64_t timeout_ns)
         .tv_sec = (time_t)(timeout_ns / UINT64_C(1000000000)),
         .tv_nsec = (long)(timeout_ns % UINT64_C(1000000000)),
     };
+    mailbox_leave_spinners(mailbox);
     uint64_t start_ns = trp_clock_monotonic(NULL);
     // An interrupted sleep is a short one: whoever sleeps looks around and comes back.
     int ready = ppoll(fds, 2, timeout_ns == UINT64_MAX ? NULL : &timeout, NULL);

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** How many of a node's threads spin, so that they never outnumber the cores. */
+/** How many of a node's threads spin, or did when they waited last, so that they never outnumber the cores. */
 struct trp_spinners {
     _Atomic int32_t count;
     int32_t count_max; // const
@@ -68,7 +68,9 @@ struct trp_mailbox {
     const uint8_t *early_bytes;
     size_t early_size;
 
+    bool has_thread;    // that does nothing but to look after it: it may doze, and keep its place
     bool may_doze;      // something has come since it dozed in vain
+    bool is_spinner;    // counted among the spinners, from a spin that paid to a wait without one
     int32_t spin_score; // above 0: waits were short lately, so spin first
 };
 
