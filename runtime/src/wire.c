@@ -21,6 +21,8 @@ enum {
     LINGER_MS = 50,
 };
 
+#define INPROC "inproc://"
+
 static zmq_msg_t *wire_msg(struct trp_parcel *parcel)
 {
     return (zmq_msg_t *)(void *)parcel->opaque;
@@ -49,6 +51,24 @@ void trp_wire_context_free(void *context)
     }
 }
 
+/** Say how a socket is to treat peers by ipc and tcp. Within a process nobody asks, and that costs nothing. */
+static void wire_prepare_remote(void *socket)
+{
+    static const struct {
+        int option;
+        int value;
+    } remote[] = {
+        {ZMQ_BACKLOG, BACKLOG},
+        {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+        {ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS},
+        {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
+        {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX},
+    };
+    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
+        (void)zmq_setsockopt(socket, remote[i].option, &remote[i].value, sizeof(remote[i].value));
+    }
+}
+
 static void *wire_socket(void *context, int type)
 {
     void *socket = zmq_socket(context, type);
@@ -63,19 +83,6 @@ static void *wire_socket(void *context, int type)
     (void)zmq_setsockopt(socket, ZMQ_SNDHWM, &unbounded, sizeof(unbounded));
     (void)zmq_setsockopt(socket, ZMQ_RCVHWM, &unbounded, sizeof(unbounded));
     (void)zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger));
-    static const struct {
-        int option;
-        int value;
-    } remote[] = {
-        {ZMQ_BACKLOG, BACKLOG},
-        {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
-        {ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS},
-        {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
-        {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX},
-    };
-    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
-        (void)zmq_setsockopt(socket, remote[i].option, &remote[i].value, sizeof(remote[i].value));
-    }
     return socket;
 }
 
@@ -92,6 +99,9 @@ static enum troupe_err wire_open(
             "files",
             endpoint,
             zmq_strerror(errno));
+    }
+    if (strncmp(endpoint, INPROC, sizeof(INPROC) - 1) != 0) {
+        wire_prepare_remote(socket);
     }
     if (attach(socket, endpoint) != 0) {
         enum troupe_err err =
@@ -112,13 +122,14 @@ enum troupe_err trp_wire_pull_new(void *context, uint32_t id, void **out_socket)
 
 void trp_wire_inproc(uint32_t id, char endpoint[static TRP_ENDPOINT_BYTES])
 {
-    (void)snprintf(endpoint, TRP_ENDPOINT_BYTES, "inproc://executor-%u", id);
+    (void)snprintf(endpoint, TRP_ENDPOINT_BYTES, INPROC "executor-%u", id);
 }
 
 enum troupe_err trp_wire_listen(
     void *pull, const char *endpoint, int listener_fd, int64_t part_bytes_max)
 {
     const int none = -1;
+    wire_prepare_remote(pull);
     (void)zmq_setsockopt(pull, ZMQ_MAXMSGSIZE, &part_bytes_max, sizeof(part_bytes_max));
     (void)zmq_setsockopt(pull, ZMQ_USE_FD, &listener_fd, sizeof(listener_fd));
     int bound = zmq_bind(pull, endpoint);
@@ -138,7 +149,7 @@ enum troupe_err trp_wire_push_new(void *context, const char *endpoint, void **ou
 enum troupe_err trp_wire_pair_new(void *context, uint32_t id, void **out_in, void **out_out)
 {
     char endpoint[TRP_ENDPOINT_BYTES];
-    (void)snprintf(endpoint, sizeof(endpoint), "inproc://loopback-%u", id);
+    (void)snprintf(endpoint, sizeof(endpoint), INPROC "loopback-%u", id);
     void *out = NULL;
     enum troupe_err err = wire_open(context, ZMQ_PAIR, zmq_bind, endpoint, &out);
     if (err != TROUPE_OK) {
