@@ -414,7 +414,7 @@ static void spawn_undo(struct troupe_executor *spawner, troupe_ref_t ref)
     } // a row reserved elsewhere is lost: nobody will ever claim it
 }
 
-/** Start an executor of an actor's own, with the link that its START will take; or neither. */
+/** Start an executor of an actor's own, with the links between it and us; or neither. */
 static enum troupe_err spawn_start_fresh(
     struct troupe_executor *spawner, struct troupe_executor *fresh, uint64_t cpu_mask)
 {
@@ -425,8 +425,15 @@ static enum troupe_err spawn_start_fresh(
     struct trp_link *link = NULL;
     enum troupe_err err = trp_link_open(spawner, fresh->id, &link);
     if (err == TROUPE_OK) {
+        // The way back as well, while it is still ours: a thread that is new takes three times as long for
+        // it, and would wake us for nothing. If there is none now, its first message to us looks again.
+        struct trp_link *back = NULL;
+        bool has_back = trp_link_open(fresh, spawner->id, &back) == TROUPE_OK;
         err = trp_system_start_executor(spawner->system, fresh, cpu_mask);
         if (err != TROUPE_OK) {
+            if (has_back) {
+                trp_link_abandon(fresh, back);
+            }
             trp_link_abandon(spawner, link);
         }
     }
