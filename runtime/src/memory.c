@@ -4,6 +4,9 @@
 
 #include <sched.h>
 #include <stddef.h>
+#include <sys/mman.h>
+
+enum { LARGE_PAGE_BYTES = 1 << 21 };
 
 /** Who lacks memory meets it again sooner: 0.1 s. */
 #define MEMORY_PAUSE_NS UINT64_C(100000000)
@@ -42,4 +45,15 @@ void trp_memory_on_lack(void (*end)(void *data), void *data, uint64_t patience_n
     memory_lack.end = end;
     memory_lack.data = data;
     memory_lack.patience_ns = patience_ns;
+}
+
+void trp_memory_expect(void *block, size_t bytes)
+{
+    uintptr_t first =
+        ((uintptr_t)block + LARGE_PAGE_BYTES - 1) & ~(uintptr_t)(LARGE_PAGE_BYTES - 1);
+    uintptr_t end = ((uintptr_t)block + bytes) & ~(uintptr_t)(LARGE_PAGE_BYTES - 1);
+    if (block != NULL && first < end) {
+        // Only a hint: a kernel without such pages refuses it.
+        (void)madvise((uint8_t *)block + (first - (uintptr_t)block), end - first, MADV_HUGEPAGE);
+    }
 }

@@ -8,6 +8,7 @@
 #ifndef TROUPE_SRC_MEMORY_H
 #define TROUPE_SRC_MEMORY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /**
@@ -24,6 +25,14 @@
  * @threads         any
  */
 void trp_memory_wait(uint64_t *since_ns);
+
+/**
+ * Say that all of a block will be used, if it is a large one: the kernel then gives it in pages of 2 MiB, of
+ * which each costs one fault instead of 512. Of a small block, and where there are no such pages, nothing comes.
+ *
+ * @threads  any
+ */
+void trp_memory_expect(void *block, size_t bytes);
 
 /** A lack of memory that is met between other work. Zeroed memory is one that never was. */
 struct trp_lack {

@@ -1,12 +1,14 @@
 #include "world.h"
 
+#include "memory.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     STATE_ALIGNMENT = 16,
-    CHUNK_BYTES_MAX = 65536,
+    CHUNK_BYTES_MAX = 1 << 22, // two large pages
 };
 
 bool trp_world_init(struct trp_world *world, uint32_t behaviour_count)
@@ -50,9 +52,11 @@ static bool world_add_segment(struct trp_world *world)
     if (which == TRP_SEGMENT_COUNT) {
         return false;
     }
-    world->segments[which] = calloc(count, sizeof(*world->segments[which]));
-    world->made_count += world->segments[which] != NULL ? count : 0;
-    return world->segments[which] != NULL;
+    struct trp_actor *segment = calloc(count, sizeof(*segment));
+    trp_memory_expect(segment, count * sizeof(*segment));
+    world->segments[which] = segment;
+    world->made_count += segment != NULL ? count : 0;
+    return segment != NULL;
 }
 
 struct trp_actor *trp_world_make_row(struct trp_world *world, uint32_t index)
@@ -233,6 +237,7 @@ static bool world_add_chunk(struct trp_column *column)
     if (chunk == NULL) {
         return false;
     }
+    trp_memory_expect(chunk, bytes);
     *(void **)chunk = column->chunks;
     column->chunks = chunk;
     column->fresh = (uint8_t *)chunk + STATE_ALIGNMENT;
