@@ -198,15 +198,17 @@ bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
         post->tag,
     };
     uint8_t *tail = (uint8_t *)(envelope + 1);
-    memcpy(tail, sender, sender_bytes);
-    tail += sender_bytes;
+    if (sender_bytes != 0) {
+        memcpy(tail, sender, sizeof(sender));
+        tail += sizeof(sender);
+    }
     if (ask_bytes != 0) {
-        memcpy(tail, &post->ask, ask_bytes);
-        tail += ask_bytes;
+        memcpy(tail, &post->ask, sizeof(post->ask));
+        tail += sizeof(post->ask);
     }
     if (expiry_bytes != 0) {
-        memcpy(tail, &post->expires_ns, expiry_bytes);
-        tail += expiry_bytes;
+        memcpy(tail, &post->expires_ns, sizeof(post->expires_ns));
+        tail += sizeof(post->expires_ns);
     }
     if (given) {
         memcpy(tail, post->given, sizeof(*post->given));

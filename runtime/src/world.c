@@ -79,14 +79,18 @@ struct trp_actor *trp_world_add(struct trp_world *world, uint32_t *out_index)
         world->free_row = actor->next;
     } else {
         index = atomic_load_explicit(world->row_count, memory_order_relaxed);
-        if (index >= UINT32_MAX / 2 || trp_world_make_row(world, index) == NULL) {
-            return NULL;
-        }
-        // Another executor may reserve a row at this moment: then this one got the next.
-        index = atomic_fetch_add_explicit(world->row_count, 1, memory_order_relaxed);
-        actor = trp_world_make_row(world, index);
+        actor = index < UINT32_MAX / 2 ? trp_world_make_row(world, index) : NULL;
         if (actor == NULL) {
             return NULL;
+        }
+        uint32_t got = atomic_fetch_add_explicit(world->row_count, 1, memory_order_relaxed);
+        if (TRP_UNLIKELY(got != index)) {
+            // Another executor reserved that row at this moment, and this one got a later one.
+            index = got;
+            actor = trp_world_make_row(world, index);
+            if (actor == NULL) {
+                return NULL;
+            }
         }
     }
     *actor = (struct trp_actor){
