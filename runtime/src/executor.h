@@ -64,6 +64,7 @@ struct troupe_executor {
     char *name;
     pthread_t owner; // whose thread it is, from the start of its loop
     uint64_t random_state;
+    uint32_t spawned_behaviour; // which of the system's was spawned last from here
 
     struct trp_seat *seat;         // on the board: what other executors and processes know of it
     struct trp_gate *gate;         // its seat's

@@ -31,16 +31,31 @@ struct spawn_target {
     int listener_fd;               // of that
 };
 
-static enum troupe_err spawn_check(
-    const troupe_system_t *system,
-    const struct troupe_spawn_options *options,
-    uint32_t *out_behaviour_index)
+/** @return which of the system's a behaviour is; as many as there are: none. */
+static uint32_t spawn_find_behaviour(
+    struct troupe_executor *spawner, const struct troupe_behaviour *behaviour)
 {
-    const struct troupe_behaviour *behaviour = options->behaviour;
-    uint32_t index = 0;
+    const troupe_system_t *system = spawner->system;
+    uint32_t index = spawner->spawned_behaviour; // who spawns many spawns the same again and again
+    if (index < system->behaviour_count && system->behaviours[index] == behaviour) {
+        return index;
+    }
+    index = 0;
     while (index < system->behaviour_count && system->behaviours[index] != behaviour) {
         index++;
     }
+    spawner->spawned_behaviour = index;
+    return index;
+}
+
+static enum troupe_err spawn_check(
+    struct troupe_executor *spawner,
+    const struct troupe_spawn_options *options,
+    uint32_t *out_behaviour_index)
+{
+    const troupe_system_t *system = spawner->system;
+    const struct troupe_behaviour *behaviour = options->behaviour;
+    const uint32_t index = spawn_find_behaviour(spawner, behaviour);
     if (index == system->behaviour_count) {
         return TRP_EXPLAIN(
             TROUPE_ERR_NOENT,
@@ -492,7 +507,7 @@ enum troupe_err trp_spawn(
         err = TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
     }
     if (err == TROUPE_OK) {
-        err = spawn_check(spawner->system, options, &behaviour_index);
+        err = spawn_check(spawner, options, &behaviour_index);
     }
     struct spawn_target target = {0};
     if (err == TROUPE_OK) {
