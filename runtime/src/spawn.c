@@ -106,6 +106,7 @@ static enum troupe_err spawn_new_executor(
     struct troupe_executor **out_executor)
 {
     const struct troupe_backend_ops *ops = place->ops;
+    trp_system_reap(system); // first: what those had who are gone is free with it
     if (!trp_system_has_descriptors(TRP_DESCRIPTORS_FOR_LINKS)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
@@ -115,7 +116,6 @@ static enum troupe_err spawn_new_executor(
             options->name != NULL ? options->name : options->behaviour->name,
             ops->name);
     }
-    trp_system_reap(system);
     (void)pthread_mutex_lock(&system->lock);
     void *self = NULL;
     enum troupe_err err = trp_system_backend(system, ops, &self);
