@@ -30,12 +30,13 @@ _Static_assert(
     __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are written as this machine stores numbers");
 
 /** A frame is sent on when it holds this many bytes. */
-#define TRP_FRAME_BYTES_MAX 65536u
+#define TRP_FRAME_BYTES_MAX_LOCAL 65536u
 
 /** A frame between executors is sent on when it holds this many messages. */
 #define TRP_FRAME_MESSAGES_MAX 1024u
 
-/** By ipc or tcp it takes more to make a frame worth its system calls. */
+/** By ipc or tcp it takes more to make a frame worth its system calls. No frame has more bytes. */
+#define TRP_FRAME_BYTES_MAX           131072u
 #define TRP_FRAME_MESSAGES_MAX_REMOTE 2048u
 
 /** Larger bodies travel as given bodies. */

@@ -43,7 +43,7 @@ static struct trp_link *link_new(struct troupe_executor *executor, uint32_t peer
 
 void trp_link_drop_frame(struct troupe_executor *executor, struct trp_outframe *frame)
 {
-    if (frame->capacity == TRP_FRAME_BYTES_MAX) {
+    if (frame->capacity > SMALL_FRAME_BYTES) {
         trp_frame_give_back(frame->bytes, executor->frames.pool);
     } else {
         free(frame->bytes);
@@ -86,6 +86,7 @@ bool trp_link_open_loop(struct troupe_executor *executor)
     link->peer_id = executor->id;
     link->peer_node = executor->node;
     link->is_loop = true;
+    link->frame_bytes_max = TRP_FRAME_BYTES_MAX_LOCAL;
     link->pass_messages = INT64_MAX;
     link->out_open = true;
     link->in_open = true;
@@ -128,6 +129,7 @@ static enum troupe_err link_open_out(struct troupe_executor *executor, struct tr
     }
     link->gate = &link->seat->gate;
     link->is_remote = link->ledger->is_remote;
+    link->frame_bytes_max = link->is_remote ? TRP_FRAME_BYTES_MAX : TRP_FRAME_BYTES_MAX_LOCAL;
     link->frame_messages_max =
         link->is_remote ? TRP_FRAME_MESSAGES_MAX_REMOTE : TRP_FRAME_MESSAGES_MAX;
     link->cookie = link->ledger->cookie;
@@ -255,7 +257,7 @@ static bool link_send_frame(
     if (frame->used <= TRP_COPIED_BYTES_MAX) {
         return trp_wire_send(socket, frame->bytes, frame->used);
     }
-    TRP_DCHECK(frame->capacity == TRP_FRAME_BYTES_MAX);
+    TRP_DCHECK(frame->capacity > SMALL_FRAME_BYTES);
     if (!trp_wire_give(
             socket, frame->bytes, frame->used, trp_frame_give_back, executor->frames.pool)) {
         return false;
@@ -327,7 +329,7 @@ static bool link_grow_frame(
     struct troupe_executor *executor, struct trp_outframe *frame, uint32_t capacity)
 {
     uint8_t *bytes =
-        capacity == TRP_FRAME_BYTES_MAX ? trp_frame_take(&executor->frames) : malloc(capacity);
+        capacity > SMALL_FRAME_BYTES ? trp_frame_take(&executor->frames) : malloc(capacity);
     if (bytes == NULL) {
         return false;
     }
@@ -344,7 +346,7 @@ bool trp_link_make_room(struct troupe_executor *executor, struct trp_link *link,
 {
     struct trp_outframe *frame = &link->frame;
     uint32_t used = frame->used == 0 ? frame->base : frame->used;
-    if (used + need > TRP_FRAME_BYTES_MAX) {
+    if (used + need > link->frame_bytes_max) {
         trp_link_flush(executor, link);
         if (frame->used != 0) {
             return false;
@@ -355,7 +357,7 @@ bool trp_link_make_room(struct troupe_executor *executor, struct trp_link *link,
         return true;
     }
     bool small = used + need <= SMALL_FRAME_BYTES;
-    return link_grow_frame(executor, frame, small ? SMALL_FRAME_BYTES : TRP_FRAME_BYTES_MAX);
+    return link_grow_frame(executor, frame, small ? SMALL_FRAME_BYTES : link->frame_bytes_max);
 }
 
 /** Send one envelope as a frame of its own. */

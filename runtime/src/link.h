@@ -72,7 +72,8 @@ struct trp_link {
     void *push;
     void *command_push; // NULL until the first command
     struct trp_outframe frame;
-    uint32_t frame_messages_max; // sent on when it holds so many
+    uint32_t frame_bytes_max;    // sent on when it holds so many bytes
+    uint32_t frame_messages_max; // or messages
     uint64_t frame_cycles;       // when its first envelope was written
     bool dirty;                  // stands in the executor's list of open frames
     struct trp_link *next_dirty;

@@ -155,7 +155,7 @@ void trp_post_mark(struct troupe_executor *executor, struct trp_link *link)
         link->frame_cycles = trp_cycles();
     }
     if (link->frame.messages >= link->frame_messages_max ||
-        link->given_bytes >= TRP_FRAME_BYTES_MAX) {
+        link->given_bytes >= TRP_FRAME_BYTES_MAX_LOCAL) {
         trp_link_flush(executor, link);
     }
     if (TRP_UNLIKELY(!executor->in_turn)) {

@@ -286,7 +286,7 @@ Test(frame_reading, refuses_a_run_of_none)
 
 Test(frame_reading, refuses_a_run_of_more_than_a_frame_could_hold)
 {
-    static const uint64_t counts[] = {TRP_FRAME_BYTES_MAX + 1, UINT32_MAX, UINT64_MAX, 1ull << 61};
+    static const uint64_t counts[] = {TRP_RUN_COUNT_MAX + 1, UINT32_MAX, UINT64_MAX, 1ull << 61};
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         size_t size = write_run(3, 8);
         *first_word() = counts[i];
@@ -300,7 +300,7 @@ Test(frame_reading, refuses_a_run_that_reaches_beyond_the_frame)
     size_t size = write_run(3, 8);
     *first_word() = 4;
     cr_expect(eq(int, fault_of(size), TRP_FAULT_TRUNCATED));
-    *first_word() = TRP_FRAME_BYTES_MAX;
+    *first_word() = TRP_RUN_COUNT_MAX;
     cr_expect(eq(int, fault_of(size), TRP_FAULT_TRUNCATED));
 }
 
