@@ -759,7 +759,7 @@ void trp_executor_finish(struct troupe_executor *executor)
         (void)trp_executor_turn(executor);
     }
     executor->closed_out = true;
-    executor->home = 0;
+    trp_executor_aim(executor, NULL);
     executor_finish_links(executor);
 }
 

@@ -77,10 +77,10 @@ struct troupe_executor {
     struct trp_watches watches;
     struct trp_frame_cache frames;
 
-    struct trp_idmap links; // by peer
-    struct trp_link *loop;  // to itself
-    uint64_t home;          // as trp_home(), where what is sent there takes the loop; else 0
-    struct trp_link *last_out;
+    struct trp_idmap links;    // by peer
+    struct trp_link *loop;     // to itself
+    struct trp_link *last_out; // by which something was sent last
+    uint64_t last_home;        // whose link that is, as trp_home(); 0: nobody's
     struct trp_link *last_in;
     struct trp_link *dirty;        // links with an open frame, but the loop
     struct trp_link *owed;         // links whose credit is owed back
@@ -132,6 +132,21 @@ struct troupe_executor {
 static inline uint64_t trp_home(uint32_t node, uint32_t executor)
 {
     return (uint64_t)executor << 32 | node;
+}
+
+/** Have @p link be the one that the next message is held against; NULL: none. */
+static inline void trp_executor_aim(struct troupe_executor *executor, struct trp_link *link)
+{
+    executor->last_out = link;
+    executor->last_home = link != NULL ? trp_home(link->peer_node, link->peer_id) : 0;
+}
+
+/** Forget a link that nothing is sent on any more. */
+static inline void trp_executor_unaim(struct troupe_executor *executor, const struct trp_link *link)
+{
+    if (executor->last_out == link) {
+        trp_executor_aim(executor, NULL);
+    }
 }
 
 /** @return the row of the running actor. */

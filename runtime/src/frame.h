@@ -405,7 +405,7 @@ static inline bool trp_outframe_put_plain(
 _Static_assert(
     TRP_FRAME_BYTES_MAX / 8 < TRP_RUN_COUNT_MAX, "a frame is full before a run of words is");
 
-/** As trp_outframe_put_plain() with a body of 8 bytes, into a frame without a header that has room for it. */
+/** As trp_outframe_put_plain() with a body of 8 bytes, into a frame that has room for it, and for its header. */
 TRP_INLINE void trp_outframe_put_word(
     struct trp_outframe *frame, uint64_t to, uint64_t from, uint32_t type, const void *body)
 {
@@ -413,7 +413,7 @@ TRP_INLINE void trp_outframe_put_word(
     const uint64_t run_shape = shape | (uint64_t)TRP_FLAG_RUN << 52;
     uint64_t word;
     memcpy(&word, body, sizeof(word));
-    TRP_DCHECK(frame->base == 0 && frame->used + TRP_WORD_BYTES <= frame->capacity);
+    TRP_DCHECK(frame->used >= frame->base && frame->used + TRP_WORD_BYTES <= frame->capacity);
     uint8_t *end = frame->bytes + frame->used;
     frame->messages++;
     if (frame->last != TRP_LAST_NONE) {

@@ -59,7 +59,7 @@ void trp_link_release(struct troupe_executor *executor, struct trp_link *link)
     }
     TRP_DCHECK(!link->dirty && !link->owes && !link->wants);
     trp_idmap_remove(&executor->links, link->peer_id);
-    executor->last_out = executor->last_out == link ? NULL : executor->last_out;
+    trp_executor_unaim(executor, link);
     executor->last_in = executor->last_in == link ? NULL : executor->last_in;
     trp_link_drop_frame(executor, &link->frame);
     trp_refusals_fini(&link->refusals);
@@ -87,6 +87,7 @@ bool trp_link_open_loop(struct troupe_executor *executor)
     link->peer_node = executor->node;
     link->is_loop = true;
     link->frame_bytes_max = TRP_FRAME_BYTES_MAX_LOCAL;
+    link->frame_messages_max = UINT32_MAX;
     link->pass_messages = INT64_MAX;
     link->out_open = true;
     link->in_open = true;

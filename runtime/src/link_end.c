@@ -37,7 +37,7 @@ static void link_close_out(struct troupe_executor *executor, struct trp_link *li
     link->finished = false;
     link->ledger = NULL;
     link->seat = NULL;
-    executor->last_out = executor->last_out == link ? NULL : executor->last_out;
+    trp_executor_unaim(executor, link);
 }
 
 void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
@@ -59,7 +59,7 @@ void trp_link_finish(struct troupe_executor *executor, struct trp_link *link)
     trp_link_send_fin(executor, link, TRP_LANE_USER);
     link->out_open = false;
     link->gate = NULL;
-    executor->last_out = executor->last_out == link ? NULL : executor->last_out;
+    trp_executor_unaim(executor, link);
     if (link->is_remote) {
         // ZeroMQ would lose what it has not sent: the pipes stay until the peer has met it all.
         link->finished = true;
@@ -261,7 +261,7 @@ static void link_meet_dead_receiver(struct troupe_executor *executor, struct trp
     progress.done = trp_ledger_done(ledger);
     link->out_open = false; // dead letters that are posted meanwhile find it gone
     link_remove_dirty(executor, link);
-    executor->last_out = executor->last_out == link ? NULL : executor->last_out;
+    trp_executor_unaim(executor, link);
     for (struct trp_kept *kept = link->kept_first; kept != NULL; kept = kept->next) {
         size_t size = 0;
         const uint8_t *bytes = trp_parcel_bytes(&kept->frame, &size);

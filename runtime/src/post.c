@@ -73,11 +73,7 @@ static enum troupe_err post_find_loop(struct troupe_executor *executor, struct t
         return TROUPE_ERR_NOENT;
     }
     *out_link = executor->loop;
-    enum troupe_err err = trp_post_open_loop(executor);
-    if (err == TROUPE_OK) {
-        executor->home = trp_home(executor->node, executor->id);
-    }
-    return err;
+    return trp_post_open_loop(executor);
 }
 
 /** Find the link to the receiver's executor, or open it. */
@@ -88,7 +84,7 @@ static enum troupe_err post_find_link(
     enum troupe_err err =
         own ? post_find_loop(executor, out_link) : trp_link_open(executor, to.executor, out_link);
     if (err == TROUPE_OK) {
-        executor->last_out = *out_link;
+        trp_executor_aim(executor, *out_link);
     }
     return err;
 }

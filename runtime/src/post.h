@@ -32,23 +32,26 @@ bool trp_post_plain(
     size_t body_bytes);
 
 /**
- * As trp_post_plain(), of 8 bytes, to an actor of the same executor, where there is room for it in the
- * loop's frame: without a call, so that it takes few registers.
+ * As trp_post_plain(), of 8 bytes, where there is room for it behind others: without a call, so that it takes
+ * few registers.
  */
 TRP_INLINE bool trp_post_word(
     struct troupe_executor *executor, troupe_ref_t to, uint32_t type, const void *body)
 {
     uint64_t from = executor->context.place;
-    struct trp_link *loop = executor->loop;
-    if (from == 0 || trp_home(to.node, to.executor) != executor->home ||
-        loop->credit_messages <= 0 || loop->credit_bytes < 8 ||
-        loop->frame.capacity - loop->frame.used < TRP_WORD_BYTES) {
+    struct trp_link *link = executor->last_out;
+    if (from == 0 || trp_home(to.node, to.executor) != executor->last_home ||
+        link->credit_messages <= 0 || link->credit_bytes < 8 ||
+        link->frame.capacity - link->frame.used < TRP_WORD_BYTES ||
+        link->frame.used <
+            link->frame.base || // the first of a frame has more to do, and so has the last
+        link->frame.messages + 1 >= link->frame_messages_max) {
         return false;
     }
-    trp_outframe_put_word(&loop->frame, trp_place(to.index, to.generation), from, type, body);
-    loop->credit_messages--;
-    loop->credit_bytes -= 8;
-    trp_count(&loop->ledger->accepted, 1);
+    trp_outframe_put_word(&link->frame, trp_place(to.index, to.generation), from, type, body);
+    link->credit_messages--;
+    link->credit_bytes -= 8;
+    trp_post_account(link);
     return true;
 }
 

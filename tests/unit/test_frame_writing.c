@@ -363,3 +363,37 @@ Test(frame_writing, reads_back_what_was_written)
 
     cr_expect(gt(u64, runs, 100));
 }
+
+Test(frame_writing, words_come_to_the_same_bytes_by_the_short_way)
+{
+    struct chance chance = chance_open("words");
+    static struct frame_room other_room;
+    uint32_t words = 0;
+
+    for (uint32_t round = 0; round < 500; round++) {
+        struct trp_outframe frame = begin();
+        memset(&other_room, DIRT, sizeof(other_room));
+        struct trp_outframe other = frames_begin(&other_room);
+        for (uint32_t i = 0; i < 200; i++) {
+            // Few of each, so that many follow their like; now and then one of another size.
+            uint64_t to = trp_place(chance_below(&chance, 2), 1);
+            uint64_t from = trp_place(chance_below(&chance, 2), 1);
+            uint32_t type = chance_below(&chance, 2);
+            uint64_t body[2] = {chance_bits(&chance), chance_bits(&chance)};
+            uint32_t size = chance_one_in(&chance, 8) ? sizeof(body) : sizeof(body[0]);
+            cr_assert(trp_outframe_put_plain(&frame, to, from, type, body, size));
+            if (size == sizeof(body[0]) && other.used >= other.base) {
+                trp_outframe_put_word(&other, to, from, type, body);
+                words++;
+            } else {
+                cr_assert(trp_outframe_put_plain(&other, to, from, type, body, size));
+            }
+            cr_assert(eq(u32, other.used, frame.used));
+            cr_assert(eq(u32, other.last, frame.last));
+            cr_assert(eq(u32, other.messages, frame.messages));
+        }
+        cr_assert(memcmp(other_room.bytes, room.bytes, sizeof(room.bytes)) == 0, "round %u", round);
+    }
+
+    cr_expect(gt(u32, words, 10000));
+}
