@@ -40,11 +40,11 @@ TRP_INLINE bool trp_post_word(
 {
     uint64_t from = executor->context.place;
     struct trp_link *link = executor->last_out;
+    // The first of a frame has more to do, and so has the last.
     if (from == 0 || trp_home(to.node, to.executor) != executor->last_home ||
         link->credit_messages <= 0 || link->credit_bytes < 8 ||
         link->frame.capacity - link->frame.used < TRP_WORD_BYTES ||
-        link->frame.used <
-            link->frame.base || // the first of a frame has more to do, and so has the last
+        link->frame.used < link->frame.base ||
         link->frame.messages + 1 >= link->frame_messages_max) {
         return false;
     }
