@@ -84,7 +84,7 @@ struct trp_link {
     bool was_granted;           // it is no new link any more
     bool is_hungry;             // waits for a CREDIT
     bool was_used;              // since the last sweep for unspent credit
-    int64_t pass_messages; // of a loop: so many that were met may be followed by others at once
+    int64_t pass_messages;      // of a loop: so many met may be followed at once; below 0: none
     struct trp_refusals refusals;
     int64_t parked_messages; // credit kept for those, while there are any
     int64_t parked_bytes;
