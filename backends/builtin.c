@@ -1,4 +1,4 @@
-#include "builtin.h"
+#include "config/builtin.h"
 
 #include "ecs/ecs.h"
 #include "process/process.h"

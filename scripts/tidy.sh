@@ -25,16 +25,16 @@ places() { # places PATTERN FOLDER...: file:line of each match
 
 # libzmq is met in few files, so that there are few to suspect and few to replace. Tests may show what
 # libzmq itself does.
-allowed='^(runtime/src/(mailbox|frame_pool)\.c|runtime/src/wire[^/]*|bench/floor[^/]*):'
-complain 'include <zmq.h> in mailbox.c, frame_pool.c, wire.* or bench/floor* only' < <(
+allowed='^(runtime/src/wire/zmq\.c|bench/floor[^/]*):'
+complain 'include <zmq.h> in wire/zmq.c or bench/floor* only' < <(
     places '#[[:space:]]*include[[:space:]]*[<"]zmq\.h' runtime backends actors bench |
         grep -v -E "$allowed"
 )
 
 # Of czmq we use what reads launch files; the rest installs signal handlers, or aborts.
-complain 'include <czmq.h> in launch.c only' < <(
+complain 'include <czmq.h> in config/launch_file.c only' < <(
     places '#[[:space:]]*include[[:space:]]*[<"]czmq\.h' runtime backends actors bench |
-        grep -v -E '^runtime/src/launch\.c:'
+        grep -v -E '^runtime/src/config/launch_file\.c:'
 )
 
 complain 'public headers speak of troupe_ names only' < <(places '\<trp_|\<TRP_' runtime/include backends/ecs/include)

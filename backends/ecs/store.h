@@ -15,8 +15,8 @@
 #ifndef TRP_ECS_STORE_H
 #define TRP_ECS_STORE_H
 
-#include "check.h"
-#include "error.h"
+#include "base/check.h"
+#include "base/error.h"
 #include "troupe/backend.h"
 #include "troupe/ecs.h"
 

@@ -10,7 +10,7 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
-#include "system.h"
+#include "node/system.h"
 
 #include <dirent.h>
 #include <fcntl.h>

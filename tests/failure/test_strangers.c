@@ -10,10 +10,10 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
-#include "frame.h"
-#include "listener.h"
-#include "system.h"
+#include "node/system.h"
 #include "unit/chance.h"
+#include "wire/endpoint.h"
+#include "wire/frame.h"
 
 #include <zmq.h>
 

@@ -7,7 +7,7 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
-#include "system.h"
+#include "node/system.h"
 
 #include <fcntl.h>
 #include <poll.h>

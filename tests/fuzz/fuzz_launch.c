@@ -1,10 +1,10 @@
 // Launch files: any bytes are one, or are refused with words that name line and column; and what was
 // taken is sound, so that nobody behind need look again.
-#include "error.h"
+#include "base/error.h"
+#include "config/launch_file.h"
+#include "config/limits.h"
+#include "config/placement.h"
 #include "fuzz.h"
-#include "launch.h"
-#include "limit.h"
-#include "placement.h"
 
 static void launch_check_refusal(enum troupe_err err)
 {

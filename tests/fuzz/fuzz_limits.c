@@ -2,9 +2,9 @@
 // read again from what is printed of it.
 //
 // The input is read as limits, and as a rule; then the rule is asked for some names.
-#include "error.h"
+#include "base/error.h"
+#include "config/limits.h"
 #include "fuzz.h"
-#include "limit.h"
 
 static void limits_check_sound(const struct troupe_limits *limits)
 {

@@ -2,9 +2,9 @@
 //
 // The input is read as the right side of a rule, as rules parted by ';' as TROUPE_PLACE has them, and as
 // the place that a spawn asks for; then the rules are asked for some names.
-#include "error.h"
+#include "base/error.h"
+#include "config/placement.h"
 #include "fuzz.h"
-#include "placement.h"
 
 #include <stdbool.h>
 

@@ -2,7 +2,7 @@
  * The doorbell, rung and slept at: whoever rings or calls wakes the sleeper, whatever it is about to do. A
  * sleep that ends by its timeout while something was rung would be a wake-up lost.
  */
-#include "mailbox.h"
+#include "channel/mailbox.h"
 #include "race.h"
 
 #include <sched.h>

@@ -2,8 +2,8 @@
  * The pool of frames, hammered: each thread takes frames, writes to them, and hands them to whoever
  * comes by, who gives them back. No frame is ever in two hands.
  */
-#include "frame_pool.h"
 #include "race.h"
+#include "wire/frame_pool.h"
 
 enum { THREADS = 4, ROUNDS = 20000, SLOTS = 16, MARK_STRIDE = 4096 };
 

@@ -2,8 +2,8 @@
  * The gate, hammered: whatever many threads take and give back at once, never more is out than the
  * bound, and in the end all of it is there again.
  */
-#include "gate.h"
 #include "race.h"
+#include "shared/credit_pool.h"
 
 enum { THREADS = 4, ROUNDS = 50000, BOUND = 1000 };
 

@@ -5,7 +5,7 @@
 #ifndef TROUPE_TESTS_FRAMES_H
 #define TROUPE_TESTS_FRAMES_H
 
-#include "frame.h"
+#include "wire/frame.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

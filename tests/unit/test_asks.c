@@ -1,7 +1,7 @@
 /*
  * Asks that wait: found by their numbers, taken once, and no number comes twice.
  */
-#include "asks.h"
+#include "actor/asks.h"
 #include "chance.h"
 
 #include <criterion/criterion.h>

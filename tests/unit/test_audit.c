@@ -4,8 +4,8 @@
  */
 #include "support/child.h"
 
-#include "link.h"
-#include "system.h"
+#include "channel/channel.h"
+#include "node/system.h"
 #include "troupe/troupe.h"
 
 #include <criterion/criterion.h>

@@ -2,7 +2,7 @@
  * The list of backends: what a table must have to be on it. Each test is a process of its own, so each
  * begins with the built-in ones.
  */
-#include "system.h"
+#include "node/system.h"
 #include "troupe/backend.h"
 
 #include <criterion/criterion.h>

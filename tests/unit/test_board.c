@@ -1,7 +1,7 @@
 /*
  * The board's lock, when who holds it dies.
  */
-#include "board.h"
+#include "shared/shared.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

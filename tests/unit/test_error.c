@@ -1,7 +1,7 @@
 /*
  * Errors in words: every number has a text of its own, and the detail is each thread's.
  */
-#include "error.h"
+#include "base/error.h"
 #include "troupe/behaviour.h"
 #include "troupe/message.h"
 

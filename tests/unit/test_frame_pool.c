@@ -1,7 +1,7 @@
 /*
  * The pool of large frames: what was given back is taken again, and no more is kept than its cap.
  */
-#include "frame_pool.h"
+#include "wire/frame_pool.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

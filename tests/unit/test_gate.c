@@ -3,7 +3,7 @@
  * about 2/(2n+1) each, and never more in sum than there is.
  */
 #include "chance.h"
-#include "gate.h"
+#include "shared/credit_pool.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,7 +1,7 @@
 /*
  * What a ledger says of the messages in its receiver's hand, as those read it who outlive that.
  */
-#include "board.h"
+#include "shared/shared.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,8 +1,8 @@
 /*
  * The map from executor numbers to pointers, against a simple one.
  */
+#include "base/idmap.h"
 #include "chance.h"
-#include "idmap.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

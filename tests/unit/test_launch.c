@@ -2,8 +2,8 @@
  * Launch files: what they say, and where exactly one does not.
  */
 #include "chance.h"
-#include "launch.h"
-#include "launch_scan.h"
+#include "config/launch_file.h"
+#include "config/launch_scan.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -3,7 +3,7 @@
  * rules an actor's are.
  */
 #include "chance.h"
-#include "limit.h"
+#include "config/limits.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

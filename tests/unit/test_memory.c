@@ -3,7 +3,7 @@
  */
 #include "support/fixture.h"
 
-#include "memory.h"
+#include "base/memory.h"
 
 enum { MANY = 1000 };
 

@@ -2,7 +2,7 @@
  * Placement rules: what parses, where exactly the others do not, and which of several rules is asked
  * first.
  */
-#include "placement.h"
+#include "config/placement.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -3,8 +3,8 @@
  * printed and read again is the same.
  */
 #include "chance.h"
-#include "limit.h"
-#include "plan.h"
+#include "config/config.h"
+#include "config/limits.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

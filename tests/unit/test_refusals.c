@@ -1,7 +1,7 @@
 /*
  * The list of those who wait for room: first come, first called, and nobody twice.
  */
-#include "refusals.h"
+#include "channel/blocked.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -7,7 +7,7 @@
 #include "support/child.h"
 #include "support/fixture.h"
 
-#include "rundir.h"
+#include "wire/run_dir.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,8 +1,8 @@
 /*
  * Text put together in signal handlers, and what is said with it of a callback.
  */
-#include "activity.h"
-#include "scribble.h"
+#include "base/sigsafe.h"
+#include "shared/activity.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -2,8 +2,8 @@
  * What is due when: in order of time, then of coming; any entry can be cancelled; numbers name one
  * entry only.
  */
+#include "base/timer_heap.h"
 #include "chance.h"
-#include "timers.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

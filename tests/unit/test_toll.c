@@ -2,7 +2,7 @@
  * The toll: each receiver's dead letters are counted apart while there is room, and none is forgotten.
  */
 #include "chance.h"
-#include "toll.h"
+#include "shared/dead_counts.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

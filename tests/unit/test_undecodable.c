@@ -8,10 +8,10 @@
 #include "support/audit.h"
 
 #include "chance.h"
-#include "frame.h"
-#include "link.h"
-#include "system.h"
+#include "channel/channel.h"
+#include "node/system.h"
 #include "troupe/troupe.h"
+#include "wire/frame.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -4,7 +4,7 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
-#include "wire.h"
+#include "wire/zmq.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -2,8 +2,8 @@
  * Words of a launch file: how a line is split, where exactly it cannot be, and that what is printed comes
  * back.
  */
+#include "base/shell_words.h"
 #include "chance.h"
-#include "words.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -2,8 +2,8 @@
  * The world of an executor: rows that have one tenant after the other, and never two under one name;
  * states that are zeroed, aligned, and never move.
  */
+#include "actor/actor_table.h"
 #include "chance.h"
-#include "world.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,0 +1,230 @@
+#include "actor/executor.h"
+#include "node/system.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *troupe_dead_reason_text(enum troupe_dead_reason reason)
+{
+    static const char *const texts[TROUPE_DEAD_REASON_COUNT] = {
+        [TROUPE_DEAD_NO_SUCH_ACTOR] = "no_such_actor",
+        [TROUPE_DEAD_STOPPED] = "stopped",
+        [TROUPE_DEAD_OVERFLOW] = "overflow",
+        [TROUPE_DEAD_EXPIRED] = "expired",
+        [TROUPE_DEAD_UNDECODABLE] = "undecodable",
+        [TROUPE_DEAD_PEER_DOWN] = "peer_down",
+        [TROUPE_DEAD_SENDER_DOWN] = "sender_down",
+        [TROUPE_DEAD_LATE_REPLY] = "late_reply",
+        [TROUPE_DEAD_REFUSED] = "refused",
+        [TROUPE_DEAD_POISON] = "poison",
+    };
+    return (unsigned)reason < TROUPE_DEAD_REASON_COUNT ? texts[reason] : "unknown";
+}
+
+/** @return in words what the end of an ask is because of that reason. */
+static const char *dead_letter_verb(uint32_t reason)
+{
+    switch (reason) {
+    case TROUPE_DEAD_EXPIRED:
+        return "was not met in its time to live";
+    case TROUPE_DEAD_PEER_DOWN:
+        return "died with its receiver's process";
+    default:
+        return "found nobody";
+    }
+}
+
+enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failure *failure)
+{
+    return TRP_EXPLAIN(
+        err,
+        "the ask of type %u %s: %s",
+        failure->type,
+        dead_letter_verb(failure->reason),
+        troupe_dead_reason_text((enum troupe_dead_reason)failure->reason));
+}
+
+void trp_dead_letter_fail_ask(struct troupe_executor *executor, const struct trp_dead *dead)
+{
+    const struct trp_ask_failure failure = {.reason = dead->reason, .type = dead->type};
+    const struct trp_letter letter = {
+        .to = dead->from,
+        .type = dead->reason == TROUPE_DEAD_EXPIRED ? TROUPE_ERR_TIMEDOUT : TROUPE_ERR_NOENT,
+        .kind = TRP_KIND_NOTICE,
+        .flags = TRP_FLAG_UNMETERED | TRP_FLAG_ASK | TRP_FLAG_FAILED,
+        .body = &failure,
+        .body_bytes = sizeof(failure),
+        .ask = dead->ask,
+    };
+    (void)trp_post_letter(executor, &letter); // without memory the ask ends at its deadline
+}
+
+/** Copy the subscribers, for notices are posted without the lock. @return how many there are. */
+static uint32_t dead_letter_subscribers(
+    struct trp_board *board, troupe_ref_t copy[static TRP_BOARD_SUBSCRIBERS])
+{
+    trp_board_lock(board);
+    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
+    memcpy(copy, board->subscribers, count * sizeof(*copy));
+    trp_board_unlock(board);
+    return count;
+}
+
+static void dead_letter_tell(struct troupe_executor *executor, const struct trp_dead *dead)
+{
+    const struct troupe_dead_letter notice = {
+        .to = dead->to,
+        .from = dead->from.generation == 0 && dead->lost == 0 ? TROUPE_REF_NONE : dead->from,
+        .type = dead->type,
+        .reason = dead->reason,
+        .body_bytes = dead->body_bytes,
+        .count = trp_dead_count(dead),
+    };
+    troupe_ref_t subscribers[TRP_BOARD_SUBSCRIBERS];
+    uint32_t count = dead_letter_subscribers(executor->system->board, subscribers);
+    for (uint32_t i = 0; i < count; i++) {
+        (void)trp_post_notice(
+            executor, subscribers[i], TROUPE_MESSAGE_DEAD_LETTER, &notice, sizeof(notice));
+    }
+}
+
+/** Print the name of an actor of this very executor. @return false: it is not known. */
+static bool dead_letter_own_name(
+    const struct troupe_executor *executor, troupe_ref_t ref, char name[TRP_TOLL_NAME_BYTES])
+{
+    bool may_be_here = ref.executor == executor->id && ref.generation != 0 &&
+                       executor->manner != TRP_MANNER_PORT && ref.index < UINT32_MAX / 2;
+    const struct trp_actor *row =
+        may_be_here ? trp_world_try_row(&executor->world, ref.index) : NULL;
+    // A row keeps the behaviour of its last tenant.
+    if (row == NULL || row->generation != ref.generation || row->behaviour == NULL) {
+        return false;
+    }
+    const char *known = row->name != NULL ? row->name : row->behaviour->name;
+    (void)snprintf(name, TRP_TOLL_NAME_BYTES, " '%.48s'", known);
+    return true;
+}
+
+void trp_dead_letter_name(
+    struct troupe_executor *executor, troupe_ref_t ref, char name[static TRP_TOLL_NAME_BYTES])
+{
+    name[0] = '\0';
+    if (dead_letter_own_name(executor, ref, name)) {
+        return;
+    }
+    struct trp_board *board = executor->system->board;
+    trp_board_lock(board);
+    const struct trp_seat *seat = trp_board_find_seat(board, ref.executor);
+    if (seat != NULL && seat->node == ref.node) {
+        (void)snprintf(name, TRP_TOLL_NAME_BYTES, " on '%s'", seat->name);
+        for (uint32_t at = ref.generation == 0 ? 0 : seat->first_name; at != 0;) {
+            const struct trp_board_name *entry = &board->names[at - 1];
+            at = entry->next_owned;
+            if (troupe_ref_equal(entry->owner, ref)) {
+                (void)snprintf(name, TRP_TOLL_NAME_BYTES, " '%.48s'", entry->text);
+            }
+        }
+    }
+    trp_board_unlock(board);
+}
+
+/** Add to the receiver's toll. @return the name it has there, or "". */
+static const char *dead_letter_toll(struct troupe_executor *executor, const struct trp_dead *dead)
+{
+    bool is_new = false;
+    struct trp_toll *toll = &executor->system->board->toll;
+    struct trp_toll_entry *entry = trp_toll_seek(toll, dead->to, &is_new);
+    if (is_new) {
+        trp_dead_letter_name(executor, dead->to, entry->name);
+        trp_toll_publish(entry);
+    }
+    trp_toll_count(toll, entry, dead->reason, trp_dead_count(dead));
+    return entry == NULL ? "" : entry->name;
+}
+
+void trp_dead_letters_lost(
+    struct troupe_executor *executor,
+    struct trp_ledger *ledger,
+    enum troupe_dead_reason reason,
+    uint64_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    struct trp_board *board = executor->system->board;
+    trp_board_lock(board);
+    const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+    const struct trp_seat *to = trp_board_find_seat(board, ledger->to);
+    const struct trp_dead dead = {
+        .ledger = ledger,
+        .to = {.node = to == NULL ? 0 : to->node, .executor = ledger->to},
+        .from = {.node = from == NULL ? 0 : from->node, .executor = ledger->from},
+        .reason = reason,
+        .lost = count,
+    };
+    trp_board_unlock(board);
+    trp_dead_letter(executor, &dead);
+}
+
+void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead)
+{
+    trp_count(&dead->ledger->dead[dead->reason], trp_dead_count(dead));
+    trp_dead_log_write(executor, dead, dead_letter_toll(executor, dead));
+    if (dead->ask != 0) {
+        trp_dead_letter_fail_ask(executor, dead);
+    }
+    if (atomic_load_explicit(&executor->system->board->subscriber_count, memory_order_relaxed) >
+        0) {
+        dead_letter_tell(executor, dead);
+    }
+}
+
+enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    struct trp_actor *actor = ctx->actor;
+    if (actor == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "only an actor can subscribe to dead letters");
+    }
+    if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
+        return TROUPE_OK;
+    }
+    struct trp_board *board = executor->system->board;
+    enum troupe_err err = TROUPE_OK;
+    trp_board_lock(board);
+    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
+    if (count == TRP_BOARD_SUBSCRIBERS) {
+        err = TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT,
+            "%d actors hear of dead letters already; have one of them pass them on",
+            TRP_BOARD_SUBSCRIBERS);
+    } else {
+        board->subscribers[count] = troupe_self(ctx);
+        atomic_store_explicit(&board->subscriber_count, count + 1, memory_order_relaxed);
+        actor->flags |= TRP_ACTOR_SUBSCRIBED;
+    }
+    trp_board_unlock(board);
+    return err;
+}
+
+void trp_subscribers_remove(struct trp_board *board, troupe_ref_t subscriber)
+{
+    trp_board_lock(board);
+    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count; i++) {
+        if (troupe_ref_equal(board->subscribers[i], subscriber)) {
+            board->subscribers[i] = board->subscribers[--count];
+        }
+    }
+    atomic_store_explicit(&board->subscriber_count, count, memory_order_relaxed);
+    trp_board_unlock(board);
+}
+
+void troupe_dead_letters_unsubscribe(troupe_context_t *ctx)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
+        ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SUBSCRIBED;
+        trp_subscribers_remove(executor->system->board, troupe_self(ctx));
+    }
+}

@@ -1,0 +1,849 @@
+/*
+ * The life of an actor on its executor: START, messages, end.
+ *
+ *     START --> init --> mail that came before --> messages ... --> fini --> the row is free
+ *                  \                                            ^
+ *                   +-- failed: its mail is refused             +-- stop, fail, STOP, system's end
+ */
+#include "actor/deadlock.h"
+#include "actor/executor.h"
+#include "actor/monitor.h"
+#include "actor/stash.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "channel/channel.h"
+#include "node/signals.h"
+#include "node/system.h"
+#include "shared/activity.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *troupe_exit_reason_text(enum troupe_exit_reason reason)
+{
+    switch (reason) {
+    case TROUPE_EXIT_NORMAL:
+        return "normal";
+    case TROUPE_EXIT_SHUTDOWN:
+        return "shutdown";
+    case TROUPE_EXIT_ERROR:
+        return "error";
+    case TROUPE_EXIT_KILLED:
+        return "killed";
+    case TROUPE_EXIT_CRASHED:
+        return "crashed";
+    case TROUPE_EXIT_OUT_OF_MEMORY:
+        return "out_of_memory";
+    case TROUPE_EXIT_INIT_FAILED:
+        return "init_failed";
+    case TROUPE_EXIT_NODE_LOST:
+        return "node_lost";
+    case TROUPE_EXIT_UNKNOWN:
+        return "unknown";
+    }
+    return "unknown";
+}
+
+/* Messages for nobody. -------------------------------------------------------------------------- */
+
+/** Make dead letters of the last @p count messages of an item. */
+static void actor_bury(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct trp_item *item,
+    uint32_t count,
+    enum troupe_dead_reason reason)
+{
+    if (!trp_kind_is_counted(item->kind)) {
+        return;
+    }
+    const struct trp_dead dead = {
+        .ledger = link->in_ledger,
+        .to = trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation),
+        .from = trp_item_sender(item),
+        .type = item->envelope->type,
+        .reason = reason,
+        .body_bytes = trp_item_bytes(item),
+        .ask = item->kind == TRP_KIND_USER ? item->ask : 0,
+    };
+    for (uint32_t i = 0; i < count; i++) {
+        trp_dead_letter(executor, &dead);
+    }
+    if (item->given != NULL && item->given->free != NULL) {
+        item->given->free(item->given->data, item->given->free_data);
+    }
+    trp_link_return_credit(executor, link, item, count);
+}
+
+static void actor_meet_notice(
+    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item);
+
+/** Meet a message whose actor is not running here. */
+static void actor_miss(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    uint32_t generation = item->envelope->to_generation;
+    const struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    bool awaited = actor != NULL ? actor->life == TRP_LIFE_STARTING
+                                 : trp_world_awaits(&executor->world, index, generation);
+    if (awaited && trp_held_keep(executor, link, item)) {
+        return;
+    }
+    if (item->kind == TRP_KIND_NOTICE && item->ask == 0) {
+        actor_meet_notice(executor, NULL, item);
+        return;
+    }
+    enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
+    if (awaited) {
+        reason = TROUPE_DEAD_REFUSED; // no memory to hold it
+    } else if (trp_world_knew(&executor->world, index, generation)) {
+        bool failed = trp_world_refused(&executor->world, index, generation);
+        reason = failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_STOPPED;
+    }
+    actor_bury(executor, link, item, item->count, reason);
+}
+
+/** Defer the last @p count messages of an item until its actor has the answer it waits for. */
+static void actor_defer(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    const struct trp_item *item,
+    uint32_t count)
+{
+    struct trp_item rest = *item;
+    rest.count = count;
+    rest.body += (size_t)(item->count - count) * trp_pad8(item->body_bytes);
+    if (!trp_held_defer(executor, link, actor, &rest)) {
+        actor_bury(executor, link, &rest, count, TROUPE_DEAD_REFUSED);
+    }
+}
+
+/* Callbacks. ------------------------------------------------------------------------------------ */
+
+static inline void actor_enter(
+    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place, uint32_t type)
+{
+    trp_activity_begin(executor->seat, &executor->activity_count, (uint32_t)place, type);
+    executor->context.actor = actor;
+    executor->context.place = place;
+}
+
+/** The callback returned. */
+static inline void actor_exit(struct troupe_executor *executor)
+{
+    executor->context.actor = NULL;
+    executor->context.place = 0;
+    trp_activity_end(executor->seat);
+}
+
+/** End whom a callback asked to end. @return whether its own actor still runs. */
+static bool actor_end_some(
+    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
+{
+    bool runs = trp_actor_runs(actor);
+    if (!runs && actor->life != TRP_LIFE_WAITING) {
+        struct troupe_exit exit = executor->context.exit;
+        trp_actor_end(executor, actor, (uint32_t)place, &exit);
+    }
+    if (executor->stop_count > 0) {
+        trp_actor_run_stops(executor);
+        runs = runs && actor->generation == place >> 32 && trp_actor_runs(actor);
+    }
+    return runs;
+}
+
+/** Now and then send on what has waited for long. */
+static inline void actor_flush_old(struct troupe_executor *executor)
+{
+    if (executor->dirty != NULL && (++executor->callback_count & 15) == 0) {
+        trp_links_flush_old(executor);
+    }
+}
+
+/** @return whether a callback left to do what actor_end_some() does. */
+static inline bool actor_left_some(
+    const struct troupe_executor *executor, const struct trp_actor *actor)
+{
+    return TRP_UNLIKELY(actor->life != TRP_LIFE_RUNNING) || TRP_UNLIKELY(executor->stop_count > 0);
+}
+
+/** Look after what a callback left to do. @return whether the actor still runs. */
+static inline bool actor_leave(
+    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
+{
+    actor_exit(executor);
+    bool runs = !actor_left_some(executor, actor) || actor_end_some(executor, actor, place);
+    actor_flush_old(executor);
+    return runs;
+}
+
+/** One message more of a link was handled. */
+static inline void actor_count_handled(struct troupe_executor *executor, struct trp_link *link)
+{
+    trp_count(&link->in_ledger->handled, 1);
+    executor->handled_count++;
+}
+
+/** Have the actor meet the one message of an item. @param link  That counts it; NULL: it is not counted. */
+static void actor_receive(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    const struct trp_item *item)
+{
+    uint64_t place = trp_place(item->envelope->to_index, item->envelope->to_generation);
+    struct troupe_body body = trp_item_body(item, 0);
+    struct troupe_message message = {
+        .type = item->envelope->type,
+        .given = item->given != NULL,
+        .ask = item->ask,
+        .expires_ns = item->expires_ns,
+        .sender = trp_item_sender(item),
+        .body = &body,
+    };
+    if (link != NULL) {
+        trp_ledger_begin(link->in_ledger, 1);
+    }
+    actor_enter(executor, actor, place, message.type);
+    executor->context.behalf = (struct troupe_asker){message.sender, message.ask};
+    actor->behaviour->receive(&executor->context, actor->state, &message);
+    executor->context.behalf.ask = 0;
+    (void)actor_leave(executor, actor, place);
+    if (link != NULL) {
+        actor_count_handled(executor, link);
+    }
+    if (TRP_UNLIKELY(message.given)) {
+        troupe_body_free(&body);
+    }
+}
+
+/** Have an actor meet a message that has a body and nothing else. @return whether it still runs. */
+TRP_INLINE bool actor_receive_plain(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    uint64_t place,
+    uint32_t type,
+    const troupe_message_t *message)
+{
+    bool runs = true;
+    trp_ledger_begin(link->in_ledger, 1);
+    actor_enter(executor, actor, place, type);
+    actor->behaviour->receive(&executor->context, actor->state, message);
+    // Where nothing is left to do, another of these may follow at once, and begins where this one ended.
+    if (actor_left_some(executor, actor)) {
+        place = executor->context.place; // not held over the call
+        actor_exit(executor);
+        runs = actor_end_some(executor, actor, place);
+    }
+    actor_flush_old(executor);
+    actor_count_handled(executor, link);
+    return runs;
+}
+
+/** Have the actor meet the messages of a run, until it stops. @return how many it met. */
+static uint32_t actor_receive_run(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    const struct trp_item *run)
+{
+    uint64_t place = trp_place(run->envelope->to_index, run->envelope->to_generation);
+    size_t stride = trp_pad8(run->body_bytes);
+    struct troupe_body body = trp_item_body(run, 0);
+    struct troupe_message message = {
+        .type = run->envelope->type,
+        .sender = trp_item_sender(run),
+        .body = &body,
+    };
+    uint8_t *at = body.data;
+    uint32_t left = run->count;
+    bool runs = true;
+    do {
+        if (stride != 0) {
+            body.data = at; // the size again, too: a body may have been taken out
+            body.bytes = run->body_bytes;
+            at += stride;
+        }
+        runs = actor_receive_plain(executor, link, actor, place, message.type, &message);
+    } while (--left != 0 && runs);
+    actor_exit(executor);
+    return run->count - left;
+}
+
+/** Let an item's messages but the first @p met be: its actor has ended, or waits. */
+static void actor_pass_over(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    const struct trp_item *item,
+    uint32_t met)
+{
+    struct trp_actor *actor =
+        trp_world_find(&executor->world, item->envelope->to_index, item->envelope->to_generation);
+    if (actor != NULL && actor->life == TRP_LIFE_WAITING) {
+        actor_defer(executor, link, actor, item, item->count - met);
+    } else {
+        actor_bury(executor, link, item, item->count - met, TROUPE_DEAD_STOPPED);
+    }
+}
+
+void trp_actor_meet_plain(
+    struct troupe_executor *executor, struct trp_link *link, struct trp_cursor *cursor)
+{
+    struct troupe_body body = {0};
+    struct troupe_message message = {.body = &body};
+    memcpy(&message.sender.node, &cursor->node, 2 * sizeof(uint32_t));
+    size_t bytes = 0;
+    while ((bytes = trp_frame_peek_plain(cursor)) != 0) {
+        const struct trp_envelope *envelope = (const void *)cursor->at;
+        struct trp_actor *actor =
+            trp_world_find(&executor->world, envelope->to_index, envelope->to_generation);
+        if (TRP_UNLIKELY(
+                actor == NULL || actor->life != TRP_LIFE_RUNNING ||
+                envelope->from_generation == 0)) {
+            break;
+        }
+        uint32_t size = envelope->tag;
+        union { // a body's bytes belong to who owns the frame
+            const void *read_only;
+            void *data;
+        } at = {.read_only = size != 0 ? envelope + 1 : NULL};
+        body.data = at.data;
+        body.bytes = size;
+        message.type = envelope->type;
+        // Written in the two steps in which it is read: the processor waits for a read of two writes.
+        memcpy(&message.sender.index, &envelope->from_index, 2 * sizeof(uint32_t));
+        uint64_t place = trp_place(envelope->to_index, envelope->to_generation);
+        cursor->at += bytes;
+        (void)actor_receive_plain(executor, link, actor, place, message.type, &message);
+        trp_link_owe(executor, link, 1, size);
+        link->received_count++;
+    }
+    actor_exit(executor);
+}
+
+static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation);
+
+/** Hand the answer of an ask to who asked. @return false: nobody waits for it. */
+static bool actor_meet_answer(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_actor *actor,
+    const struct trp_item *item)
+{
+    struct trp_ask ask;
+    if (!trp_asks_take(&executor->asks, item->ask, &ask)) {
+        return false;
+    }
+    free(trp_timers_cancel(&executor->timers, ask.timer));
+    struct troupe_body body = trp_item_body(item, 0);
+    struct troupe_message message = {
+        .type = item->envelope->type,
+        .given = item->given != NULL,
+        .sender = trp_item_sender(item),
+        .body = &body,
+    };
+    bool failed = (item->flags & TRP_FLAG_FAILED) != 0;
+    if (failed) {
+        const struct trp_ask_failure failure = trp_item_failure(item);
+        (void)trp_ask_explain((enum troupe_err)item->envelope->type, &failure);
+    }
+    bool counted = item->kind == TRP_KIND_REPLY;
+    uint64_t place = trp_place(item->envelope->to_index, item->envelope->to_generation);
+    if (counted) {
+        trp_ledger_begin(link->in_ledger, 1);
+    }
+    uint32_t doing = failed ? (uint32_t)TRP_DOING_FAILED_ASK : message.type | TRP_DOING_ANSWER;
+    actor_enter(executor, actor, place, doing);
+    trp_waits_end(executor, actor, &ask);
+    ask.on_answer(
+        &executor->context,
+        actor->state,
+        ask.tag,
+        failed ? (enum troupe_err)item->envelope->type : TROUPE_OK,
+        failed ? NULL : &message);
+    executor->context.behalf.ask = 0;
+    (void)actor_leave(executor, actor, place);
+    if (counted) {
+        actor_count_handled(executor, link);
+    }
+    if (message.given) {
+        troupe_body_free(&body);
+    }
+    actor_replay(executor, item->envelope->to_index, item->envelope->to_generation);
+    return true;
+}
+
+/** Have an actor that waits no more meet what was deferred, until it waits again. */
+static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation)
+{
+    struct trp_actor *actor = NULL;
+    while ((actor = trp_world_find(&executor->world, index, generation)) != NULL &&
+           actor->held != NULL && trp_actor_runs(actor)) {
+        struct trp_held *held = actor->held;
+        actor->held = held->next;
+        executor->replayed = held;
+        trp_actor_meet(executor, executor->loop, &held->item);
+        executor->replayed = NULL;
+        trp_held_release(executor, held);
+        free(held);
+    }
+}
+
+/** Have the actor meet a notice; @p actor NULL: it is gone. With a ROOM goes the credit to use it. */
+static void actor_meet_notice(
+    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
+{
+    bool is_room = item->envelope->type == TROUPE_MESSAGE_ROOM &&
+                   item->body_bytes == sizeof(struct troupe_room);
+    const struct troupe_room *room = (const void *)item->body;
+    if (is_room) {
+        trp_link_begin_room(executor, room->to.executor);
+    }
+    if (actor != NULL) {
+        actor_receive(executor, NULL, actor, item);
+        actor_replay(executor, item->envelope->to_index, item->envelope->to_generation);
+    }
+    if (is_room) {
+        trp_link_end_room(executor, room->to.executor);
+    }
+}
+
+void trp_actor_fail_ask(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct trp_ask *ask,
+    enum troupe_err err)
+{
+    uint32_t generation = actor->generation;
+    uint64_t place = trp_place(index, generation);
+    actor_enter(executor, actor, place, TRP_DOING_FAILED_ASK);
+    trp_waits_end(executor, actor, ask);
+    ask->on_answer(&executor->context, actor->state, ask->tag, err, NULL);
+    executor->context.behalf.ask = 0;
+    (void)actor_leave(executor, actor, place);
+    actor_replay(executor, index, generation);
+}
+
+void trp_actor_meet(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+{
+    struct trp_actor *actor =
+        trp_world_find(&executor->world, item->envelope->to_index, item->envelope->to_generation);
+    if (TRP_UNLIKELY(actor == NULL || !trp_actor_is_up(actor))) {
+        actor_miss(executor, link, item);
+        return;
+    }
+    bool is_answer =
+        item->kind == TRP_KIND_REPLY || (item->kind == TRP_KIND_NOTICE && item->ask != 0);
+    if (TRP_UNLIKELY(is_answer)) {
+        if (!actor_meet_answer(executor, link, actor, item)) {
+            actor_bury(executor, link, item, item->count, TROUPE_DEAD_LATE_REPLY);
+        }
+        return;
+    }
+    if (TRP_UNLIKELY(item->kind == TRP_KIND_NOTICE)) {
+        actor_meet_notice(executor, actor, item);
+        return;
+    }
+    if (TRP_UNLIKELY(item->expires_ns != 0) &&
+        trp_executor_now(executor) >= trp_item_expiry(executor, item)) {
+        actor_bury(executor, link, item, item->count, TROUPE_DEAD_EXPIRED);
+        return;
+    }
+    uint32_t met = 0;
+    if (item->count > 1 && trp_actor_runs(actor)) {
+        met = actor_receive_run(executor, link, actor, item);
+    } else if (trp_actor_runs(actor)) {
+        actor_receive(executor, link, actor, item);
+        met = 1;
+    }
+    trp_link_return_credit(executor, link, item, met);
+    if (TRP_UNLIKELY(met < item->count)) {
+        actor_pass_over(executor, link, item, met);
+    }
+}
+
+void trp_actor_tell(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    uint32_t type,
+    const void *body,
+    uint32_t body_bytes)
+{
+    const struct trp_envelope envelope = {
+        .to_index = index,
+        .to_generation = actor->generation,
+        .type = type,
+    };
+    const struct trp_item item = {
+        .envelope = &envelope,
+        .body = body,
+        .body_bytes = body_bytes,
+        .count = 1,
+        .kind = TRP_KIND_NOTICE,
+    };
+    if (actor->life == TRP_LIFE_WAITING) {
+        actor_defer(executor, executor->loop, actor, &item, 1); // behind the messages before it
+    } else {
+        actor_receive(executor, NULL, actor, &item);
+    }
+}
+
+void trp_actor_meet_signal(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    uint32_t generation = item->envelope->to_generation;
+    const struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    bool awaited = actor != NULL ? actor->life == TRP_LIFE_STARTING
+                                 : trp_world_awaits(&executor->world, index, generation);
+    if (!awaited || !trp_held_keep(executor, executor->loop, item)) {
+        trp_ends_meet(executor, item);
+    }
+}
+
+/* Start. ---------------------------------------------------------------------------------------- */
+
+/** Meet what came before the actor, or bury it if @p refusal says why it did not start. */
+static void actor_meet_held(
+    struct troupe_executor *executor, struct trp_held *held, const struct troupe_exit *refusal)
+{
+    while (held != NULL) {
+        struct trp_held *next = held->next;
+        trp_held_release(executor, held);
+        if (held->item.kind == TRP_KIND_SIGNAL && refusal != NULL) {
+            trp_ends_refuse(executor, &held->item, refusal);
+        } else if (held->item.kind == TRP_KIND_SIGNAL) {
+            trp_ends_meet(executor, &held->item);
+        } else if (refusal != NULL) {
+            actor_bury(
+                executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
+        } else if (held->item.kind == TRP_KIND_STOP) {
+            trp_actor_meet_stop(executor, &held->item);
+        } else {
+            trp_actor_meet(executor, executor->loop, &held->item);
+        }
+        free(held);
+        held = next;
+    }
+}
+
+/** Give a starting actor what its START says. @return false: no memory. */
+static bool actor_equip(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    const struct trp_start *start,
+    const char *name,
+    uint32_t behaviour_index)
+{
+    actor->behaviour = executor->system->behaviours[behaviour_index];
+    if (start->name_bytes != 0) {
+        actor->name = calloc(1, (size_t)start->name_bytes + 1);
+        if (actor->name == NULL) {
+            return false;
+        }
+        memcpy(actor->name, name, start->name_bytes);
+    }
+    return trp_world_add_state(
+        &executor->world, actor, (uint16_t)behaviour_index, actor->behaviour->state_bytes);
+}
+
+/** Let the backend forget what it keeps for an actor. */
+static void actor_tell_backend(struct troupe_executor *executor, uint32_t index)
+{
+    if (executor->ops != NULL && executor->ops->actor_ended != NULL) {
+        executor->ops->actor_ended(executor->backend_self, executor, index);
+    }
+}
+
+/** Have nobody find an actor any more, tell its end, and free its row. */
+static void actor_free(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct troupe_exit *exit)
+{
+    troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
+    if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
+        (void)trp_names_remove(executor->system->board, NULL, ref);
+    }
+    if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
+        trp_subscribers_remove(executor->system->board, ref);
+    }
+    if ((actor->flags & TRP_ACTOR_SIGNALS) != 0) {
+        trp_signals_forget(executor->system, ref);
+    }
+    trp_ends_tell(executor, actor, index, exit);
+    actor_tell_backend(executor, index);
+    trp_world_remove(&executor->world, actor, index);
+    trp_world_note_exit(actor, exit);
+}
+
+/** The actor could not start: tell why, refuse its mail, free its row. */
+static void actor_fail_start(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct troupe_exit *exit)
+{
+    troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
+    struct trp_held *held = actor->held;
+    actor->held = NULL;
+    trp_count(&executor->counters->actors_failed, 1);
+    actor_free(executor, actor, index, exit);
+    actor->flags |= TRP_ACTOR_FAILED;
+    actor_meet_held(executor, held, exit);
+    trp_system_actor_ended(executor->system, ref, exit);
+    if (executor->dedicated) {
+        trp_system_note_exit(executor, exit);
+        trp_system_note_failed(executor);
+        trp_executor_end_if_done(executor);
+    }
+}
+
+static enum troupe_err actor_init(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const void *args,
+    size_t args_bytes)
+{
+    if (actor->behaviour->init == NULL) {
+        return TROUPE_OK;
+    }
+    actor_enter(executor, actor, trp_place(index, actor->generation), TRP_DOING_INIT);
+    executor->context.exit = (struct troupe_exit){.reason = TROUPE_EXIT_NORMAL};
+    enum troupe_err err =
+        actor->behaviour->init(&executor->context, actor->state, args, args_bytes);
+    actor_exit(executor);
+    return err;
+}
+
+/** @return whether a START is all there, and about something this system knows. */
+static bool actor_start_is_valid(
+    const struct troupe_executor *executor, const struct trp_item *item)
+{
+    const struct trp_start *start = (const void *)item->body;
+    return item->given == NULL && item->body_bytes >= sizeof(*start) &&
+           (start->behaviour_bytes != 0 ||
+            start->behaviour_index < executor->system->behaviour_count) &&
+           start->name_bytes <= item->body_bytes && start->args_bytes <= item->body_bytes &&
+           start->behaviour_bytes <= item->body_bytes &&
+           sizeof(*start) + trp_pad8(start->name_bytes) + trp_pad8(start->behaviour_bytes) +
+                   start->args_bytes <=
+               item->body_bytes;
+}
+
+/** @return which behaviour a START is about; UINT32_MAX: none that this process knows. */
+static uint32_t actor_find_behaviour(
+    const troupe_system_t *system, const struct trp_start *start, const char *name)
+{
+    if (start->behaviour_bytes == 0) {
+        return start->behaviour_index;
+    }
+    for (uint32_t i = 0; i < system->behaviour_count; i++) {
+        const char *known = system->behaviours[i]->name;
+        if (strlen(known) == start->behaviour_bytes &&
+            memcmp(known, name, start->behaviour_bytes) == 0) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
+}
+
+/** @return the row of who is to start; NULL: it was never reserved, or its tenant is gone. */
+static struct trp_actor *actor_claim(
+    struct troupe_executor *executor, uint32_t index, uint32_t generation)
+{
+    struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    if (actor != NULL) {
+        return actor;
+    }
+    uint64_t since_ns = 0;
+    while (trp_world_awaits(&executor->world, index, generation) &&
+           trp_world_make_row(&executor->world, index) == NULL) {
+        trp_memory_wait(&since_ns); // without a row nobody could be told how it ended
+    }
+    return trp_world_claim(&executor->world, index, generation);
+}
+
+/** Have an actor begin as its START says. @return false: *out_exit says why it cannot. */
+static bool actor_begin(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct trp_start *start,
+    struct troupe_exit *out_exit)
+{
+    const char *name = (const char *)(start + 1);
+    const char *behaviour_name = name + trp_pad8(start->name_bytes);
+    const char *args = behaviour_name + trp_pad8(start->behaviour_bytes);
+    uint32_t behaviour = actor_find_behaviour(executor->system, start, behaviour_name);
+    if (executor->ending) {
+        *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_SHUTDOWN};
+        return false;
+    }
+    if (behaviour == UINT32_MAX) {
+        *out_exit =
+            (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_NOENT};
+        (void)snprintf(
+            out_exit->text,
+            sizeof(out_exit->text),
+            "the program of its process has no behaviour '%.*s'",
+            (int)start->behaviour_bytes,
+            behaviour_name);
+        return false;
+    }
+    if (!actor_equip(executor, actor, start, name, behaviour)) {
+        *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_OUT_OF_MEMORY};
+        return false;
+    }
+    enum troupe_err err =
+        actor_init(executor, actor, index, start->args_bytes != 0 ? args : NULL, start->args_bytes);
+    if (err != TROUPE_OK) {
+        *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
+        (void)snprintf(out_exit->text, sizeof(out_exit->text), "%s", troupe_err_text(err));
+    }
+    return err == TROUPE_OK;
+}
+
+void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    struct trp_actor *actor = NULL;
+    if (actor_start_is_valid(executor, item)) {
+        actor = actor_claim(executor, index, item->envelope->to_generation);
+    }
+    if (actor == NULL) {
+        trp_count(&executor->counters->actors_failed, 1);
+        return;
+    }
+    struct troupe_exit exit;
+    if (!actor_begin(executor, actor, index, (const void *)item->body, &exit)) {
+        actor_fail_start(executor, actor, index, &exit);
+        return;
+    }
+    // What it asked for in its init: to stop, or to wait for an answer.
+    if (actor->life == TRP_LIFE_STARTING) {
+        trp_world_set_running(&executor->world, actor);
+    }
+    trp_world_enlist(&executor->world, actor, index);
+    trp_count(&executor->counters->actors_started, 1);
+    struct trp_held *held = actor->held;
+    actor->held = NULL;
+    if (actor_leave(executor, actor, trp_place(index, actor->generation)) || held != NULL) {
+        actor_meet_held(executor, held, NULL);
+    }
+}
+
+/** Bury what was deferred for an actor that has ended. */
+static void actor_bury_held(struct troupe_executor *executor, struct trp_held *held)
+{
+    while (held != NULL) {
+        struct trp_held *next = held->next;
+        trp_held_release(executor, held);
+        actor_bury(executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_STOPPED);
+        free(held);
+        held = next;
+    }
+}
+
+/* End. ------------------------------------------------------------------------------------------ */
+
+void trp_actor_end(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct troupe_exit *exit)
+{
+    troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
+    actor->life = TRP_LIFE_STOPPING;
+    if (actor->behaviour->fini != NULL && exit->reason != TROUPE_EXIT_KILLED) {
+        actor_enter(executor, actor, trp_place(index, actor->generation), TRP_DOING_FINI);
+        actor->behaviour->fini(&executor->context, actor->state, exit);
+        actor_exit(executor);
+    }
+    struct trp_held *held = actor->held;
+    actor->held = NULL;
+    actor_free(executor, actor, index, exit);
+    trp_count(&executor->counters->actors_ended, 1);
+    actor_bury_held(executor, held);
+    trp_system_actor_ended(executor->system, ref, exit);
+    if (executor->dedicated) {
+        trp_system_note_exit(executor, exit);
+    }
+    trp_executor_end_if_done(executor);
+}
+
+void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    uint32_t generation = item->envelope->to_generation;
+    struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    if (actor != NULL && trp_actor_is_up(actor)) {
+        bool killed = item->envelope->type == TROUPE_EXIT_KILLED;
+        const struct troupe_exit exit = {
+            .reason = killed ? TROUPE_EXIT_KILLED : TROUPE_EXIT_SHUTDOWN,
+        };
+        trp_actor_end(executor, actor, index, &exit);
+    } else if (
+        (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
+        trp_world_awaits(&executor->world, index, generation)) {
+        (void)trp_held_keep(executor, executor->loop, item);
+    }
+}
+
+void trp_actor_meet_look(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    uint32_t generation = item->envelope->to_generation;
+    if (trp_world_find(&executor->world, index, generation) != NULL ||
+        trp_world_awaits(&executor->world, index, generation)) {
+        return; // its end will be told
+    }
+    bool failed = trp_world_knew(&executor->world, index, generation) &&
+                  trp_world_refused(&executor->world, index, generation);
+    const struct troupe_exit exit = {
+        .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
+        .text = "ended before it was watched",
+    };
+    trp_system_actor_ended(executor->system, trp_actor_ref(executor, index, generation), &exit);
+}
+
+void trp_actor_run_stops(struct troupe_executor *executor)
+{
+    // A fini may ask for more: they are met in this same round.
+    for (uint32_t i = 0; i < executor->stop_count; i++) {
+        const struct trp_envelope envelope = {
+            .to_index = executor->stops[i].index,
+            .to_generation = executor->stops[i].generation,
+            .type = executor->stops[i].reason,
+        };
+        const struct trp_item item = {
+            .envelope = &envelope,
+            .count = 1,
+            .kind = TRP_KIND_STOP,
+        };
+        trp_actor_meet_stop(executor, &item);
+    }
+    executor->stop_count = 0;
+}
+
+void trp_actor_drop_held(struct troupe_executor *executor)
+{
+    const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
+    uint32_t row_count = atomic_load_explicit(executor->world.row_count, memory_order_relaxed);
+    for (uint32_t index = 0; executor->held_count > 0 && index < row_count; index++) {
+        struct trp_actor *actor = trp_world_try_row(&executor->world, index);
+        if (actor != NULL && actor->held != NULL) {
+            struct trp_held *held = actor->held;
+            actor->held = NULL;
+            actor_meet_held(executor, held, &exit);
+        }
+    }
+}

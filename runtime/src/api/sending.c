@@ -1,0 +1,648 @@
+#include "actor/deadlock.h"
+#include "actor/executor.h"
+#include "actor/send.h"
+#include "actor/timers.h"
+#include "node/process_manager.h"
+#include "node/system.h"
+#include "troupe/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The verbs of actors. What is longer than a few lines lives elsewhere: spawn.c, names.c,
+ * dead_letter.c; the road of what is sent begins in post.c.
+ */
+
+enum troupe_err trp_explain_thread(const struct troupe_executor *executor)
+{
+    return TRP_EXPLAIN(
+        TROUPE_ERR_THREAD,
+        "the context of executor %u ('%s') is used on another thread; open a port there",
+        executor->id,
+        executor->name);
+}
+
+troupe_ref_t troupe_self(const troupe_context_t *ctx)
+{
+    const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
+    if (ctx->actor != NULL) {
+        return trp_actor_ref(executor, trp_context_index(ctx), ctx->actor->generation);
+    }
+    return executor->manner == TRP_MANNER_PORT ? trp_actor_ref(executor, 0, 1) : TROUPE_REF_NONE;
+}
+
+const char *troupe_self_name(const troupe_context_t *ctx)
+{
+    if (ctx->actor == NULL) {
+        return "";
+    }
+    return ctx->actor->name != NULL ? ctx->actor->name : ctx->actor->behaviour->name;
+}
+
+uint64_t troupe_now(const troupe_context_t *ctx)
+{
+    return trp_executor_now((const struct troupe_executor *)(const void *)ctx);
+}
+
+uint64_t troupe_random(troupe_context_t *ctx)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    executor->random_state += UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t bits = executor->random_state;
+    bits = (bits ^ (bits >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return bits ^ (bits >> 31);
+}
+
+/* Sending. -------------------------------------------------------------------------------------- */
+
+/** Say who sends: the running actor, the port, or nobody. */
+static void context_sign(const troupe_context_t *ctx, struct trp_letter *letter)
+{
+    if (TRP_LIKELY(ctx->actor != NULL)) {
+        letter->from_index = trp_context_index(ctx);
+        letter->from_generation = ctx->actor->generation;
+        return;
+    }
+    const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
+    letter->from_generation = executor->manner == TRP_MANNER_PORT ? 1 : 0;
+}
+
+/** Say what is wrong with a message that cannot be sent. */
+static enum troupe_err context_explain(uint32_t type, size_t body_bytes, bool for_nobody)
+{
+    if (type >= TROUPE_MESSAGE_RESERVED) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL,
+            "message type %u is the runtime's; use one below %u",
+            type,
+            TROUPE_MESSAGE_RESERVED);
+    }
+    if (for_nobody) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a message of type %u is for nobody", type);
+    }
+    return TRP_EXPLAIN(
+        TROUPE_ERR_INVAL, "a message of type %u has %zu bytes and no body", type, body_bytes);
+}
+
+static inline enum troupe_err context_check(
+    const troupe_context_t *ctx,
+    troupe_ref_t to,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes)
+{
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err == TROUPE_OK &&
+        TRP_UNLIKELY(
+            type >= TROUPE_MESSAGE_RESERVED || to.node == 0 || (body == NULL && body_bytes != 0))) {
+        err = context_explain(type, body_bytes, to.node == 0);
+    }
+    return err;
+}
+
+/** @return what is to be sent, for whoever signs it. */
+static struct trp_letter context_letter(troupe_context_t *ctx, const struct troupe_letter *wanted)
+{
+    struct trp_letter letter = {
+        .to = wanted->to,
+        .type = wanted->type,
+        .kind = TRP_KIND_USER,
+        .body = wanted->body,
+        .body_bytes = wanted->body_bytes,
+    };
+    trp_letter_expire(trp_executor_of(ctx), wanted->ttl_ns, &letter);
+    return letter;
+}
+
+/** Send as troupe_send() does where that is not as simple as in a world it mostly is. */
+__attribute__((noinline)) static enum troupe_err context_send(
+    troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
+{
+    enum troupe_err err = context_check(ctx, to, type, body, body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    if (TRP_LIKELY(trp_post_plain(trp_executor_of(ctx), to, type, body, body_bytes))) {
+        return TROUPE_OK;
+    }
+    struct trp_letter letter = {
+        .to = to,
+        .type = type,
+        .kind = TRP_KIND_USER,
+        .body = body,
+        .body_bytes = body_bytes,
+    };
+    context_sign(ctx, &letter);
+    return trp_post_letter(trp_executor_of(ctx), &letter);
+}
+
+enum troupe_err troupe_send(
+    troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
+{
+    // What is wrong with a message is looked for where it is no plain one to a peer that is known.
+    if (TRP_LIKELY(type < TROUPE_MESSAGE_RESERVED) && TRP_LIKELY(body != NULL) &&
+        TRP_LIKELY(body_bytes == 8) && TRP_LIKELY(trp_check_thread(ctx) == TROUPE_OK) &&
+        TRP_LIKELY(trp_post_word(trp_executor_of(ctx), to, type, body))) {
+        return TROUPE_OK;
+    }
+    return context_send(ctx, to, type, body, body_bytes);
+}
+
+enum troupe_err troupe_send_letter(troupe_context_t *ctx, const struct troupe_letter *wanted)
+{
+    if (wanted->ttl_ns == 0) {
+        return troupe_send(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    }
+    enum troupe_err err =
+        context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct trp_letter letter = context_letter(ctx, wanted);
+    context_sign(ctx, &letter);
+    return trp_post_letter(trp_executor_of(ctx), &letter);
+}
+
+enum troupe_err troupe_give(
+    troupe_context_t *ctx, troupe_ref_t to, uint32_t type, struct troupe_body *body)
+{
+    enum troupe_err err = context_check(ctx, to, type, body->data, body->bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    if ((uintptr_t)body->data % 8 != 0) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a body that is given away starts at a multiple of 8");
+    }
+    struct trp_letter letter = {
+        .to = to,
+        .type = type,
+        .kind = TRP_KIND_USER,
+        .given = body,
+    };
+    context_sign(ctx, &letter);
+    return trp_post_letter(trp_executor_of(ctx), &letter);
+}
+
+void troupe_flush(troupe_context_t *ctx)
+{
+    // A port's messages left already.
+    if (trp_check_thread(ctx) == TROUPE_OK && trp_executor_of(ctx)->port == NULL) {
+        trp_link_flush(trp_executor_of(ctx), trp_executor_of(ctx)->loop);
+        trp_links_flush(trp_executor_of(ctx));
+    }
+}
+
+/* Asks. ----------------------------------------------------------------------------------------- */
+
+enum troupe_err trp_ask_begin(
+    troupe_context_t *ctx,
+    uint64_t timeout_ns,
+    troupe_answer_fn *on_answer,
+    uint64_t tag,
+    bool awaits_name,
+    uint64_t *out_ask)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    if (ctx->actor == NULL) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_UNSUPPORTED, "no actor runs here that could meet the answer; use a port");
+    }
+    if (on_answer == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "an ask needs a callback for its answer");
+    }
+    struct trp_alarm *alarm = calloc(1, sizeof(*alarm));
+    if (alarm == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
+    }
+    alarm->actor_index = trp_context_index(ctx);
+    alarm->actor_generation = ctx->actor->generation;
+    struct trp_ask ask = {
+        .awaits_name = awaits_name,
+        .actor_index = trp_context_index(ctx),
+        .actor_generation = ctx->actor->generation,
+        .on_answer = on_answer,
+        .tag = tag,
+    };
+    uint64_t wait_ns = timeout_ns == 0 ? TROUPE_ASK_TIMEOUT_DEFAULT_NS : timeout_ns;
+    uint64_t now_ns = trp_executor_now(executor);
+    uint64_t due_ns = wait_ns < UINT64_MAX - 1 - now_ns ? now_ns + wait_ns : UINT64_MAX - 1;
+    ask.timer = trp_timers_add(&executor->timers, due_ns, alarm);
+    alarm->ask = ask.timer == 0 ? 0 : trp_asks_add(&executor->asks, &ask);
+    if (alarm->ask == 0) {
+        (void)trp_timers_cancel(&executor->timers, ask.timer);
+        free(alarm);
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
+    }
+    *out_ask = alarm->ask;
+    return TROUPE_OK;
+}
+
+void trp_ask_undo(troupe_context_t *ctx, uint64_t number)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    struct trp_ask ask;
+    if (trp_asks_take(&executor->asks, number, &ask)) {
+        free(trp_timers_cancel(&executor->timers, ask.timer));
+    }
+}
+
+static enum troupe_err context_post_ask(
+    troupe_context_t *ctx, const struct troupe_letter *wanted, uint64_t ask)
+{
+    struct trp_letter letter = context_letter(ctx, wanted);
+    letter.flags |= TRP_FLAG_ASK;
+    letter.ask = ask;
+    context_sign(ctx, &letter);
+    return trp_post_letter(trp_executor_of(ctx), &letter);
+}
+
+enum troupe_err trp_ask(
+    troupe_context_t *ctx,
+    const struct troupe_letter *wanted,
+    uint64_t timeout_ns,
+    troupe_answer_fn *on_answer,
+    uint64_t tag,
+    uint64_t *out_ask)
+{
+    enum troupe_err err =
+        context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    uint64_t ask = 0;
+    err = trp_ask_begin(ctx, timeout_ns, on_answer, tag, false, &ask);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    err = context_post_ask(ctx, wanted, ask);
+    if (err != TROUPE_OK) {
+        trp_ask_undo(ctx, ask);
+    }
+    *out_ask = ask;
+    return err;
+}
+
+enum troupe_err troupe_ask(
+    troupe_context_t *ctx,
+    const struct troupe_letter *wanted,
+    uint64_t timeout_ns,
+    troupe_answer_fn *on_answer,
+    uint64_t tag)
+{
+    uint64_t ask = 0;
+    return trp_ask(ctx, wanted, timeout_ns, on_answer, tag, &ask);
+}
+
+enum troupe_err trp_port_send_ask(
+    troupe_context_t *ctx, const struct troupe_letter *wanted, uint64_t ask)
+{
+    enum troupe_err err =
+        context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    return err != TROUPE_OK ? err : context_post_ask(ctx, wanted, ask);
+}
+
+enum troupe_err troupe_answer(
+    troupe_context_t *ctx,
+    struct troupe_asker asker,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes)
+{
+    if (!troupe_ref_is_some(asker.ref)) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "a reply of type %u is for nobody", type);
+    }
+    if (asker.ask == 0) {
+        return troupe_send(ctx, asker.ref, type, body, body_bytes);
+    }
+    enum troupe_err err = context_check(ctx, asker.ref, type, body, body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    if (body_bytes > executor->system->mailbox_bytes) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_TOOBIG,
+            "a reply of %zu bytes is over the mailbox's bound of %llu",
+            body_bytes,
+            (unsigned long long)executor->system->mailbox_bytes);
+    }
+    struct trp_letter letter = {
+        .to = asker.ref,
+        .type = type,
+        .kind = TRP_KIND_REPLY,
+        .flags = TRP_FLAG_UNMETERED | TRP_FLAG_ASK,
+        .body = body,
+        .body_bytes = body_bytes,
+        .ask = asker.ask,
+    };
+    context_sign(ctx, &letter);
+    err = trp_post_letter(executor, &letter);
+    if (err == TROUPE_OK) {
+        trp_waits_answered(executor, &asker);
+    }
+    return err;
+}
+
+enum troupe_err troupe_reply(
+    troupe_context_t *ctx,
+    const troupe_message_t *message,
+    uint32_t type,
+    const void *body,
+    size_t body_bytes)
+{
+    return troupe_answer(ctx, troupe_message_asker(message), type, body, body_bytes);
+}
+
+enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
+{
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    uint64_t number = 0;
+    bool found = false;
+    while (ctx->actor != NULL &&
+           (number = trp_asks_find_tag(
+                &executor->asks, trp_context_index(ctx), ctx->actor->generation, tag)) != 0) {
+        found = true;
+        const struct trp_ask *ask = trp_asks_find(&executor->asks, number);
+        TRP_CHECK(ask != NULL);
+        if (ask->awaits_name) {
+            trp_names_forget(executor->system->board, troupe_self(ctx), number);
+        }
+        trp_waits_end(executor, ctx->actor, ask);
+        trp_ask_undo(ctx, number);
+    }
+    return found ? TROUPE_OK
+                 : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no ask with that tag waits for an answer");
+}
+
+/** Send a letter that @p asker signs, and who answers it answers that one. */
+static enum troupe_err context_post_for(
+    troupe_context_t *ctx, struct troupe_asker asker, struct trp_letter *letter)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    bool is_own = asker.ref.executor == executor->id || !troupe_ref_is_some(asker.ref);
+    letter->from_index = asker.ref.index;
+    letter->from_generation = asker.ref.generation;
+    letter->from_node = is_own ? 0 : asker.ref.node;
+    letter->from_executor = is_own ? 0 : asker.ref.executor;
+    letter->flags |= asker.ask != 0 ? TRP_FLAG_ASK : 0;
+    letter->ask = asker.ask;
+    enum troupe_err err = trp_post_letter(executor, letter);
+    if (err == TROUPE_OK) {
+        trp_waits_answered(executor, &asker);
+    }
+    return err;
+}
+
+enum troupe_err troupe_delegate(
+    troupe_context_t *ctx, struct troupe_asker asker, const struct troupe_letter *wanted)
+{
+    enum troupe_err err =
+        context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct trp_letter letter = context_letter(ctx, wanted);
+    return context_post_for(ctx, asker, &letter);
+}
+
+enum troupe_err troupe_forward(
+    troupe_context_t *ctx, const troupe_message_t *message, troupe_ref_t to)
+{
+    const struct troupe_letter wanted = {
+        .to = to,
+        .type = troupe_message_type(message),
+        .body = troupe_message_body(message),
+        .body_bytes = troupe_message_body_bytes(message),
+    };
+    enum troupe_err err =
+        context_check(ctx, wanted.to, wanted.type, wanted.body, wanted.body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct trp_letter letter = context_letter(ctx, &wanted);
+    trp_letter_expire_at(trp_executor_of(ctx), message->expires_ns, &letter);
+    return context_post_for(ctx, troupe_message_asker(message), &letter);
+}
+
+/* Timers. --------------------------------------------------------------------------------------- */
+
+static enum troupe_err context_start_timer(
+    troupe_context_t *ctx,
+    uint64_t delay_ns,
+    uint64_t period_ns,
+    const struct troupe_letter *letter,
+    troupe_timer_t *out_timer)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    enum troupe_err err =
+        context_check(ctx, letter->to, letter->type, letter->body, letter->body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    if (executor->manner == TRP_MANNER_PORT) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_UNSUPPORTED, "a port runs no timers: nobody would look at them");
+    }
+    if (letter->body_bytes > executor->system->mailbox_bytes) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_TOOBIG, "a timer's body of %zu bytes is over the bound", letter->body_bytes);
+    }
+    struct trp_alarm *alarm = calloc(1, sizeof(*alarm) + letter->body_bytes);
+    if (alarm == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
+    }
+    alarm->actor_index = trp_context_index(ctx);
+    alarm->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
+    alarm->period_ns = period_ns;
+    alarm->ttl_ns = letter->ttl_ns;
+    alarm->to = letter->to;
+    alarm->type = letter->type;
+    alarm->body_bytes = letter->body_bytes;
+    if (letter->body_bytes != 0) {
+        memcpy(alarm->body, letter->body, letter->body_bytes);
+    }
+    uint64_t now_ns = trp_executor_now(executor);
+    uint64_t due_ns = delay_ns < UINT64_MAX - 1 - now_ns ? now_ns + delay_ns : UINT64_MAX - 1;
+    troupe_timer_t timer = trp_timers_add(&executor->timers, due_ns, alarm);
+    if (timer == 0) {
+        free(alarm);
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
+    }
+    if (!executor->in_turn) {
+        trp_system_mind(executor->system); // a foreign loop does not know of it yet
+    }
+    if (out_timer != NULL) {
+        *out_timer = timer;
+    }
+    return TROUPE_OK;
+}
+
+enum troupe_err troupe_send_after(
+    troupe_context_t *ctx,
+    uint64_t delay_ns,
+    const struct troupe_letter *letter,
+    troupe_timer_t *out_timer)
+{
+    return context_start_timer(ctx, delay_ns, 0, letter, out_timer);
+}
+
+enum troupe_err troupe_send_every(
+    troupe_context_t *ctx,
+    uint64_t period_ns,
+    const struct troupe_letter *letter,
+    troupe_timer_t *out_timer)
+{
+    if (period_ns == 0) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a period of 0 ns would never let go");
+    }
+    return context_start_timer(ctx, period_ns, period_ns, letter, out_timer);
+}
+
+enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer)
+{
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    void *alarm = trp_timers_cancel(&trp_executor_of(ctx)->timers, timer);
+    if (alarm == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such timer runs: it fired, or was cancelled");
+    }
+    free(alarm);
+    return TROUPE_OK;
+}
+
+/* Changing and stopping. ------------------------------------------------------------------------ */
+
+enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behaviour *behaviour)
+{
+    const troupe_system_t *system = trp_executor_of(ctx)->system;
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    bool known = false;
+    for (uint32_t i = 0; i < system->behaviour_count; i++) {
+        known |= system->behaviours[i] == behaviour;
+    }
+    if (!known) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_NOENT,
+            "behaviour '%s' is not one of the system's; add it to TROUPE_BEHAVIOURS",
+            behaviour == NULL || behaviour->name == NULL ? "" : behaviour->name);
+    }
+    if (ctx->actor == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could become another");
+    }
+    size_t have_bytes = system->behaviours[ctx->actor->column]->state_bytes;
+    if (behaviour->state_bytes > have_bytes) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL,
+            "'%s' needs a state of %zu bytes; the actor was spawned with %zu",
+            behaviour->name,
+            behaviour->state_bytes,
+            have_bytes);
+    }
+    ctx->actor->behaviour = behaviour;
+    if (trp_actor_runs(ctx->actor)) {
+        trp_world_set_running(&trp_executor_of(ctx)->world, ctx->actor);
+    }
+    return TROUPE_OK;
+}
+
+static void context_stop(
+    troupe_context_t *ctx, enum troupe_exit_reason reason, int code, const char *text)
+{
+    if (trp_check_thread(ctx) != TROUPE_OK || ctx->actor == NULL ||
+        ctx->actor->life == TRP_LIFE_STOPPING) {
+        return;
+    }
+    ctx->actor->life = TRP_LIFE_STOPPING;
+    ctx->exit = (struct troupe_exit){.reason = reason, .code = code};
+    if (text != NULL) {
+        strncpy(ctx->exit.text, text, sizeof(ctx->exit.text) - 1);
+    }
+}
+
+void troupe_stop(troupe_context_t *ctx)
+{
+    context_stop(ctx, TROUPE_EXIT_NORMAL, 0, NULL);
+}
+
+void troupe_fail(troupe_context_t *ctx, int code, const char *text)
+{
+    context_stop(ctx, TROUPE_EXIT_ERROR, code, text);
+}
+
+/** Note a local actor to stop once the running callback has returned. */
+static enum troupe_err context_note_stop(
+    struct troupe_executor *executor, troupe_ref_t actor, enum troupe_exit_reason reason)
+{
+    if (executor->stop_count == executor->stop_capacity) {
+        uint32_t capacity = executor->stop_capacity * 2 + 8;
+        struct trp_stop *grown = realloc(executor->stops, capacity * sizeof(*grown));
+        if (grown == NULL) {
+            return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory to stop an actor");
+        }
+        executor->stops = grown;
+        executor->stop_capacity = capacity;
+    }
+    executor->stops[executor->stop_count++] =
+        (struct trp_stop){actor.index, actor.generation, reason};
+    return TROUPE_OK;
+}
+
+static enum troupe_err context_end_actor(
+    troupe_context_t *ctx, troupe_ref_t actor, enum troupe_exit_reason reason)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    enum troupe_err err = context_check(ctx, actor, 0, NULL, 0);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    if (actor.executor == executor->id && !trp_executor_mails_itself(executor)) {
+        err = context_note_stop(executor, actor, reason);
+        if (err == TROUPE_OK && ctx->actor == NULL && !executor->in_turn) {
+            trp_actor_run_stops(executor); // no callback's end will
+        }
+        return err;
+    }
+    if (executor->port != NULL) {
+        trp_port_lock(executor->port);
+    }
+    struct trp_link *link = NULL;
+    err = trp_link_open(executor, actor.executor, &link);
+    if (err == TROUPE_OK && link->peer_node == actor.node) {
+        err = trp_link_stop_actor(executor, link, actor, reason);
+        if (err == TROUPE_OK && reason == TROUPE_EXIT_KILLED && link->peer_node != executor->node) {
+            trp_warden_kill(executor->system, link->peer_node, actor.executor);
+        }
+    } else if (err == TROUPE_ERR_NOENT) {
+        err = TROUPE_OK; // gone already
+    }
+    if (executor->port != NULL) {
+        trp_port_unlock(executor->port);
+    }
+    return err;
+}
+
+enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t actor)
+{
+    return context_end_actor(ctx, actor, TROUPE_EXIT_SHUTDOWN);
+}
+
+enum troupe_err troupe_kill(troupe_context_t *ctx, troupe_ref_t actor)
+{
+    return context_end_actor(ctx, actor, TROUPE_EXIT_KILLED);
+}
+
+void troupe_stop_system(troupe_context_t *ctx)
+{
+    troupe_system_stop(trp_executor_of(ctx)->system);
+}

@@ -1,0 +1,59 @@
+#include "base/memory.h"
+
+#include "base/clock.h"
+
+#include <sched.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+enum { LARGE_PAGE_BYTES = 1 << 21 };
+
+/** Who lacks memory meets it again sooner: 0.1 s. */
+#define MEMORY_PAUSE_NS UINT64_C(100000000)
+
+/** What to do when the wait was too long. Set before there are other threads. */
+static struct {
+    void (*end)(void *data);
+    void *data;
+    uint64_t patience_ns;
+} memory_lack;
+
+void trp_memory_wait(uint64_t *since_ns)
+{
+    uint64_t now_ns = trp_clock_monotonic(NULL);
+    if (*since_ns == 0) {
+        *since_ns = now_ns;
+    }
+    if (memory_lack.end != NULL && now_ns - *since_ns > memory_lack.patience_ns) {
+        memory_lack.end(memory_lack.data);
+    }
+    (void)sched_yield();
+}
+
+void trp_memory_lack(struct trp_lack *lack)
+{
+    uint64_t now_ns = trp_clock_monotonic(NULL);
+    if (now_ns - lack->latest_ns > MEMORY_PAUSE_NS) {
+        lack->since_ns = now_ns;
+    }
+    lack->latest_ns = now_ns;
+    trp_memory_wait(&lack->since_ns);
+}
+
+void trp_memory_on_lack(void (*end)(void *data), void *data, uint64_t patience_ns)
+{
+    memory_lack.end = end;
+    memory_lack.data = data;
+    memory_lack.patience_ns = patience_ns;
+}
+
+void trp_memory_expect(void *block, size_t bytes)
+{
+    uintptr_t first =
+        ((uintptr_t)block + LARGE_PAGE_BYTES - 1) & ~(uintptr_t)(LARGE_PAGE_BYTES - 1);
+    uintptr_t end = ((uintptr_t)block + bytes) & ~(uintptr_t)(LARGE_PAGE_BYTES - 1);
+    if (block != NULL && first < end) {
+        // Only a hint: a kernel without such pages refuses it.
+        (void)madvise((uint8_t *)block + (first - (uintptr_t)block), end - first, MADV_HUGEPAGE);
+    }
+}

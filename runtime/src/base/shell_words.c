@@ -1,0 +1,158 @@
+#include "base/shell_words.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** What stands at `at` of the text goes to `out`. */
+struct words_reader {
+    const char *text;
+    size_t at;
+    char *out;
+    struct trp_flaw *flaw;
+};
+
+static bool words_is_blank(char character)
+{
+    return character == ' ' || character == '\t';
+}
+
+static int words_hex(char character)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *digit =
+        character == '\0' ? NULL : strchr(digits, tolower((unsigned char)character));
+    return digit == NULL ? -1 : (int)(digit - digits);
+}
+
+/** Read an escape, at its backslash. */
+static enum troupe_err words_read_escape(struct words_reader *reader)
+{
+    static const char escaped[] = "\\\"' #\tntr";
+    static const char meant[] = "\\\"' #\t\n\t\r";
+    const char *at = reader->text + reader->at;
+    const char *found = at[1] == '\0' ? NULL : strchr(escaped, at[1]);
+    if (found != NULL) {
+        *reader->out++ = meant[found - escaped];
+        reader->at += 2;
+        return TROUPE_OK;
+    }
+    int high = at[1] == 'x' ? words_hex(at[2]) : -1;
+    int low = high >= 0 ? words_hex(at[3]) : -1;
+    if (low < 0 || high + low == 0) {
+        return TRP_FLAW(
+            reader->flaw,
+            TROUPE_ERR_INVAL,
+            reader->at,
+            "unknown escape; known are \\\\ \\\" \\' \\# \\n \\t \\r, a blank, and \\x01 to \\xff");
+    }
+    *reader->out++ = (char)(high * 16 + low);
+    reader->at += 4;
+    return TROUPE_OK;
+}
+
+/** Read a word, up to the blank or the end behind it. */
+static enum troupe_err words_read_word(struct words_reader *reader)
+{
+    char quote = '\0';
+    size_t quote_at = 0;
+    enum troupe_err err = TROUPE_OK;
+    while (err == TROUPE_OK) {
+        char character = reader->text[reader->at];
+        if (character == '\0' || (quote == '\0' && words_is_blank(character))) {
+            break;
+        }
+        if (character == '\\' && quote != '\'') {
+            err = words_read_escape(reader);
+        } else if (quote == '\0' && (character == '"' || character == '\'')) {
+            quote = character;
+            quote_at = reader->at++;
+        } else {
+            if (character == quote) {
+                quote = '\0';
+            } else {
+                *reader->out++ = character;
+            }
+            reader->at++;
+        }
+    }
+    if (err == TROUPE_OK && quote != '\0') {
+        err = TRP_FLAW(reader->flaw, TROUPE_ERR_INVAL, quote_at, "this quote has no end");
+    }
+    *reader->out++ = '\0';
+    return err;
+}
+
+enum troupe_err trp_words_split(const char *text, struct trp_flaw *flaw, struct trp_words *words)
+{
+    // Each word takes what it has in the text, at most, and a NUL for the blank or the end behind it.
+    char *bytes = realloc(words->bytes, words->byte_count + strlen(text) + 1);
+    if (bytes == NULL) {
+        return TRP_FLAW(flaw, TROUPE_ERR_NOMEM, 0, "no memory for these words");
+    }
+    words->bytes = bytes;
+    struct words_reader reader = {.text = text, .out = bytes + words->byte_count, .flaw = flaw};
+    enum troupe_err err = TROUPE_OK;
+    while (err == TROUPE_OK) {
+        while (words_is_blank(text[reader.at])) {
+            reader.at++;
+        }
+        if (text[reader.at] == '\0') {
+            break;
+        }
+        err = words_read_word(&reader);
+    }
+    if (err == TROUPE_OK) {
+        words->byte_count = (size_t)(reader.out - bytes);
+    }
+    return err;
+}
+
+/** @return whether a word of such characters needs no quotes. */
+static bool words_is_plain(unsigned char character)
+{
+    return isalnum(character) || character >= 0x80 || strchr("_@%+=:,./-*?", character) != NULL;
+}
+
+static size_t words_print_character(unsigned char character, char *text)
+{
+    if (character == '"' || character == '\\') {
+        text[0] = '\\';
+        text[1] = (char)character;
+        return 2;
+    }
+    // The apostrophe, too, so that it can go around a line of words.
+    if (character < ' ' || character == 0x7f || character == '\'') {
+        return (size_t)snprintf(text, 5, "\\x%02x", character);
+    }
+    text[0] = (char)character;
+    return 1;
+}
+
+size_t trp_word_print(const char *word, char *text)
+{
+    bool plain = *word != '\0';
+    for (const char *at = word; *at != '\0'; at++) {
+        plain = plain && words_is_plain((unsigned char)*at);
+    }
+    size_t bytes = 0;
+    if (!plain) {
+        text[bytes++] = '"';
+    }
+    for (const char *at = word; *at != '\0'; at++) {
+        bytes += words_print_character((unsigned char)*at, text + bytes);
+    }
+    if (!plain) {
+        text[bytes++] = '"';
+    }
+    text[bytes] = '\0';
+    return bytes;
+}
+
+void trp_words_fini(struct trp_words *words)
+{
+    free(words->bytes);
+    *words = (struct trp_words){0};
+}

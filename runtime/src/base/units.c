@@ -1,0 +1,108 @@
+#include "base/units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct quantity_unit {
+    const char *name;
+    uint64_t scale;
+};
+
+// The largest first, for printing; one that another begins with stands behind it, for reading.
+static const struct quantity_unit quantity_sizes[] = {
+    {"G", UINT64_C(1) << 30},
+    {"M", UINT64_C(1) << 20},
+    {"K", UINT64_C(1) << 10},
+    {"", 1},
+};
+static const struct quantity_unit quantity_times[] = {
+    {"ms", UINT64_C(1000000)},
+    {"m", UINT64_C(60000000000)},
+    {"s", UINT64_C(1000000000)},
+    {"us", UINT64_C(1000)},
+    {"ns", 1},
+    {"", UINT64_C(1000000000)},
+};
+
+bool trp_number_parse(const char *text, size_t *at, uint64_t most, uint64_t *out_number)
+{
+    uint64_t number = 0;
+    size_t next = *at;
+    for (; text[next] >= '0' && text[next] <= '9'; next++) {
+        uint64_t digit = (uint64_t)(text[next] - '0');
+        if (number > (most - digit) / 10) {
+            return false;
+        }
+        number = number * 10 + digit;
+    }
+    if (next == *at) {
+        return false;
+    }
+    *at = next;
+    *out_number = number;
+    return true;
+}
+
+/** Read a number and the first of @p units that follows; the last one always does. */
+static bool quantity_parse(
+    const char *text,
+    size_t *at,
+    uint64_t most,
+    const struct quantity_unit *units,
+    uint64_t *out_value)
+{
+    size_t next = *at;
+    uint64_t number = 0;
+    if (!trp_number_parse(text, &next, most, &number)) {
+        return false;
+    }
+    const struct quantity_unit *unit = units;
+    while (strncmp(text + next, unit->name, strlen(unit->name)) != 0) {
+        unit++;
+    }
+    if (number > most / unit->scale) {
+        return false;
+    }
+    *at = next + strlen(unit->name);
+    *out_value = number * unit->scale;
+    return true;
+}
+
+bool trp_size_parse(const char *text, size_t *at, uint64_t most, uint64_t *out_bytes)
+{
+    return quantity_parse(text, at, most, quantity_sizes, out_bytes);
+}
+
+bool trp_time_parse(const char *text, size_t *at, uint64_t most_ns, uint64_t *out_ns)
+{
+    return quantity_parse(text, at, most_ns, quantity_times, out_ns);
+}
+
+/** Print @p value with the largest of @p units that leaves no rest. */
+static void quantity_print(
+    uint64_t value, const struct quantity_unit *units, size_t unit_count, char *text)
+{
+    const struct quantity_unit *best = NULL;
+    for (size_t i = 0; i < unit_count; i++) {
+        if (value % units[i].scale == 0 && (best == NULL || units[i].scale > best->scale) &&
+            (value != 0 || units[i].scale == 1)) {
+            best = &units[i];
+        }
+    }
+    if (best != NULL) {
+        (void)snprintf(text, TRP_QUANTITY_BYTES, "%" PRIu64 "%s", value / best->scale, best->name);
+    }
+}
+
+void trp_size_print(uint64_t bytes, char text[TRP_QUANTITY_BYTES])
+{
+    quantity_print(bytes, quantity_sizes, sizeof(quantity_sizes) / sizeof(quantity_sizes[0]), text);
+}
+
+void trp_time_print(uint64_t ns, char text[TRP_QUANTITY_BYTES])
+{
+    // Without the last one, which is for reading.
+    quantity_print(
+        ns, quantity_times, sizeof(quantity_times) / sizeof(quantity_times[0]) - 1, text);
+}

@@ -1,0 +1,80 @@
+/**
+ * @file plan.h
+ * @brief What command line, environment, launch file and program together say of a system.
+ *
+ *     options, TROUPE_PLACE, TROUPE_LIMIT, launch file --> plan --> rules and numbers of the system
+ *                                                              --> the actors that the file asks for
+ *                                                              --> a launch file that says it all
+ */
+#ifndef TRP_PLAN_H
+#define TRP_PLAN_H
+
+#include "config/launch_file.h"
+#include "config/placement.h"
+#include "troupe/context.h"
+#include "troupe/system.h"
+
+#include <stdio.h>
+
+struct trp_plan_number {
+    uint64_t value;
+    uint32_t line;   // of the launch file; 0: it is not from there
+    bool is_default; // nobody said it
+};
+
+struct trp_plan {
+    struct trp_launch launch;
+    struct trp_placement placement;
+    struct trp_rule *limits;     // rules of trp_limits_kind; const once the system runs
+    struct trp_plan_number seed; // 0: from the operating system
+    struct trp_plan_number mailbox_messages;
+    struct trp_plan_number mailbox_bytes;
+    struct trp_plan_number stop_timeout_ns;
+    struct trp_plan_number watchdog; // ns; 0: none
+    bool watchdog_kills;
+};
+
+/**
+ * Put together what @p options say, and the environment, and the launch file they name.
+ *
+ * @retval TROUPE_ERR_INVAL        a rule does not parse, or the launch file is wrong.
+ * @retval TROUPE_ERR_UNSUPPORTED  a rule asks for what cannot be had.
+ * @retval TROUPE_ERR_NOMEM        no memory.
+ *
+ * @owns    The caller owns what is in *out_plan until trp_plan_fini().
+ */
+enum troupe_err trp_plan_make(
+    const struct troupe_system_options *options, struct trp_plan *out_plan);
+
+/**
+ * Start the actors of the launch file, in its order.
+ *
+ * @param behaviours  All of the system's, ended by NULL.
+ * @return            the first error of a spawn, with the actor's name and line.
+ */
+enum troupe_err trp_plan_start(
+    const struct trp_plan *plan,
+    const struct troupe_behaviour *const *behaviours,
+    troupe_context_t *ctx);
+
+/**
+ * Print the plan as a launch file, with the origin of each value in a comment. Read again, it makes the
+ * same plan.
+ *
+ * @param words  Of the first actor, from the command line; none: those of the launch file.
+ *
+ * @retval TROUPE_ERR_INVAL   a value cannot be written in ZPL; the detail says which. Nothing is
+ *                            printed.
+ * @retval TROUPE_ERR_NOMEM   no memory.
+ * @retval TROUPE_ERR_SYSTEM  @p file does not take it.
+ */
+enum troupe_err trp_plan_dump(
+    const struct trp_plan *plan, const struct trp_words *words, FILE *file);
+
+/** Name on standard error the rules that matched nothing. */
+void trp_plan_warn(const struct trp_plan *plan);
+
+/** Free what is in it. Does nothing to a zeroed one. */
+void trp_plan_fini(struct trp_plan *plan);
+
+#endif

@@ -1,0 +1,59 @@
+/**
+ * @file limit.h
+ * @brief Reading and printing limits, and the rules `GLOB=LIMITS` that say whose they are.
+ */
+#ifndef TRP_LIMIT_H
+#define TRP_LIMIT_H
+
+#include "config/rules.h"
+#include "troupe/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Room for any limits, as printed, and the NUL. */
+enum { TRP_LIMITS_BYTES = 320 };
+
+/** What makes a rule a limit rule: for the functions of rules.h. */
+extern const struct trp_rule_kind trp_limits_kind;
+
+/** Parse limits, from @p offset of @p text on; say in *flaw what is wrong with them. */
+enum troupe_err trp_limits_check(
+    const char *text, size_t offset, struct trp_flaw *flaw, struct troupe_limits *out_limits);
+
+/**
+ * Parse limits, likewise.
+ *
+ * @retval TROUPE_ERR_INVAL  they do not parse; the detail names @p source and has a caret.
+ */
+enum troupe_err trp_limits_parse(
+    const char *text, size_t offset, const char *source, struct troupe_limits *out_limits);
+
+/** Print limits so that trp_limits_parse() gives the same; "none" where there is none. */
+void trp_limits_print(const struct troupe_limits *limits, char text[TRP_LIMITS_BYTES]);
+
+/** @return whether there is any. */
+bool trp_limits_are_some(const struct troupe_limits *limits);
+
+/**
+ * Parse a rule and append it. @p origin: of a launch file's, its name and line; else NULL.
+ *
+ * @retval TROUPE_ERR_INVAL  it does not parse; the detail has a caret under the character.
+ */
+enum troupe_err trp_limit_rules_add(
+    struct trp_rule **rules, const char *text, enum trp_rule_source source, const char *origin);
+
+/**
+ * Find the limits of an actor: those of the first rule that matches, where the ones that its spawn
+ * @p asked for stand before the program's rules; else none.
+ *
+ * @param asked  May be NULL.
+ */
+void trp_limit_rules_match(
+    struct trp_rule *rules,
+    const char *name,
+    const char *behaviour_name,
+    const struct troupe_limits *asked,
+    struct troupe_limits *out_limits);
+
+#endif

@@ -1,0 +1,806 @@
+#include "actor/batch.h"
+#include "actor/executor.h"
+#include "actor/monitor.h"
+#include "actor/timers.h"
+#include "base/clock.h"
+#include "channel/channel.h"
+#include "node/system.h"
+#include "observe/crash.h"
+#include "wire/endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/*
+ * The loop of an executor, whatever carries it.
+ *
+ *     turn      all frames at hand, of peers and of itself; timers; settle credit; flush
+ *     wait      spin a little, look once more, give unspent credit back, sleep
+ *     close     GONE to who sends here; dead letters of what still comes; FIN to whom we send
+ *
+ * A turn takes what was there when it began: what its callbacks send to this same executor is the next
+ * turn's, so peers and timers get their chance between.
+ */
+
+enum {
+    SWEEP_NS = 10000000, // unspent credit of a quiet link goes back after this
+    SWEEP_TURNS = 64,    // how often the clock is looked at for it
+    TIMERS_NS = 20000,   // about how late a busy executor may see that a timer is due
+    TIMERS_STRIDE_MAX = 63,
+    LAST_FRAMES = 4096,           // of a process that died
+    REMOTE_FRAMES = 64,           // by ipc and tcp, a turn
+    CLOSE_STEP_NS = 1000000,      // how soon an executor that closes looks for words on the board,
+    CLOSE_STEP_NS_MAX = 64000000, // and how seldom in the end
+    SENDERS = 256,                // who are told at a time that an executor is gone
+    LONE_ROUNDS = 16,             // rounds of a turn in which one message follows the other
+};
+
+enum troupe_err trp_executor_new(
+    troupe_system_t *system,
+    struct trp_seat *seat,
+    enum trp_executor_manner manner,
+    const char *name,
+    struct troupe_executor **out_executor)
+{
+    uint32_t id = seat->id;
+    struct troupe_executor *executor = calloc(1, sizeof(*executor));
+    if (executor == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    executor->system = system;
+    executor->id = id;
+    executor->node = system->node;
+    executor->manner = manner;
+    executor->wake_fd = -1;
+    executor->owner = pthread_self();
+    executor->random_state = system->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
+    executor->frames.pool = &system->frames;
+    executor->handled_limit = UINT64_MAX;
+    executor->name = strdup(name);
+    executor->seat = seat;
+    executor->gate = &seat->gate;
+    executor->counters = &seat->counters;
+    executor->listener_fd = -1;
+    bool made = trp_world_init(&executor->world, system->behaviour_count);
+    executor->world.row_count = &seat->row_count;
+    if (executor->name == NULL || !made) {
+        trp_executor_free(&executor);
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    // A port has its own, too: while it waits it hears of deaths, and that it is to listen.
+    executor->wake_fd =
+        manner == TRP_MANNER_CALLER ? system->wake_fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (executor->wake_fd < 0) {
+        trp_executor_free(&executor);
+        return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
+    }
+    enum troupe_err err = trp_mailbox_init(
+        &executor->mailbox,
+        system->context,
+        id,
+        executor->gate,
+        &system->spinners,
+        executor->wake_fd);
+    if (err == TROUPE_OK && !trp_link_open_loop(executor)) {
+        err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    if (err != TROUPE_OK) {
+        trp_executor_free(&executor);
+        return err;
+    }
+    *out_executor = executor;
+    return TROUPE_OK;
+}
+
+static void executor_free_timers(struct troupe_executor *executor)
+{
+    uint64_t timer = 0;
+    void *alarm = NULL;
+    while ((alarm = trp_timers_pop(&executor->timers, &timer)) != NULL) {
+        free(alarm);
+    }
+    trp_timers_fini(&executor->timers);
+}
+
+void trp_executor_free(struct troupe_executor **executor_p)
+{
+    struct troupe_executor *executor = *executor_p;
+    if (executor == NULL) {
+        return;
+    }
+    trp_links_fini(executor);
+    trp_mailbox_fini(&executor->mailbox);
+    executor_free_timers(executor);
+    trp_asks_fini(&executor->asks);
+    trp_watches_fini(&executor->watches);
+    trp_world_fini(&executor->world);
+    trp_frame_cache_fini(&executor->frames);
+    if (executor->manner != TRP_MANNER_CALLER && executor->wake_fd >= 0) {
+        (void)close(executor->wake_fd);
+    }
+    if (executor->listener_fd >= 0) {
+        (void)close(executor->listener_fd);
+    }
+    trp_listener_remove(executor->system->board->rundir, executor->seat);
+    free(executor->stops);
+    free(executor->name);
+    free(executor);
+    *executor_p = NULL;
+}
+
+uint64_t trp_executor_now(const struct troupe_executor *executor)
+{
+    return executor->system->clock(executor->system->clock_data);
+}
+
+/* Meeting mail. --------------------------------------------------------------------------------- */
+
+/** Say that the bytes that follow in a frame cannot be read. */
+static void executor_meet_fault(
+    struct troupe_executor *executor, struct trp_link *link, uint64_t lost_count)
+{
+    trp_count(&executor->counters->frames_undecodable, 1);
+    if (link != NULL) {
+        trp_dead_letters_lost(executor, link->in_ledger, TROUPE_DEAD_UNDECODABLE, lost_count);
+        link->received_count += lost_count;
+    }
+}
+
+/** The peer takes no more mail. */
+static void executor_meet_gone(struct troupe_executor *executor, struct trp_link *link)
+{
+    if (link->out_open) {
+        trp_link_finish(executor, link);
+    }
+}
+
+/** @return the body as a struct, or NULL when it is too small for it. */
+static const void *executor_body(const struct trp_item *item, size_t bytes)
+{
+    return item->body_bytes >= bytes ? item->body : NULL;
+}
+
+/** Meet what is no message for an actor. */
+static void executor_meet_command(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+{
+    const void *body = NULL;
+    switch (item->kind) {
+    case TRP_KIND_START:
+        trp_actor_start(executor, item);
+        break;
+    case TRP_KIND_STOP:
+        trp_actor_meet_stop(executor, item);
+        break;
+    case TRP_KIND_SIGNAL:
+        trp_actor_meet_signal(executor, item);
+        break;
+    case TRP_KIND_LOOK:
+        trp_actor_meet_look(executor, item);
+        break;
+    case TRP_KIND_WANT:
+        body = executor_body(item, sizeof(struct trp_want));
+        if (body != NULL) {
+            trp_link_meet_want(executor, link, body);
+        }
+        break;
+    case TRP_KIND_CREDIT:
+        body = executor_body(item, sizeof(struct trp_credit));
+        if (body != NULL && link->out_open) {
+            trp_link_meet_credit(executor, link, body);
+        }
+        break;
+    case TRP_KIND_STOP_EXECUTOR:
+        executor->ending = true;
+        break;
+    case TRP_KIND_GONE:
+        executor_meet_gone(executor, link);
+        break;
+    case TRP_KIND_FIN:
+        body = executor_body(item, sizeof(struct trp_fin));
+        if (body != NULL) {
+            trp_link_meet_fin(executor, link, body); // and the link may be gone
+        }
+        break;
+    case TRP_KIND_NUDGE: // having woken up was all of it
+    case TRP_KIND_USER:
+    case TRP_KIND_REPLY:
+    case TRP_KIND_NOTICE:
+    case TRP_KIND_COUNT:
+        break;
+    }
+}
+
+/** Have a given body that came by ipc or tcp be the part it names. @return false: it is not that one. */
+static bool executor_take_part(
+    struct troupe_executor *executor, struct trp_item *item, struct trp_given *out_part)
+{
+    uint32_t which = (uint32_t)(uintptr_t)item->given->data;
+    uint64_t bytes = item->given->bytes;
+    if (!trp_mailbox_take_part(&executor->mailbox, which, out_part)) {
+        return false;
+    }
+    if (out_part->bytes != bytes) {
+        out_part->free(out_part->data, out_part->free_data);
+        return false;
+    }
+    item->given = out_part;
+    return true;
+}
+
+/** Meet the messages of a frame. @return how many counted messages there were before a fault. */
+static uint64_t executor_meet_items(
+    struct troupe_executor *executor,
+    struct trp_link *link,
+    struct trp_cursor *cursor,
+    enum trp_fault *out_fault)
+{
+    uint64_t counted = 0;
+    struct trp_item item;
+    *out_fault = TRP_FAULT_NONE;
+    while (true) {
+        if (TRP_LIKELY(executor->manner != TRP_MANNER_PORT)) {
+            uint64_t before = link->received_count;
+            trp_actor_meet_plain(executor, link, cursor);
+            counted += link->received_count - before;
+        }
+        if (trp_frame_at_end(cursor)) {
+            break;
+        }
+        *out_fault = trp_frame_next(cursor, &item);
+        if (TRP_UNLIKELY(*out_fault != TRP_FAULT_NONE)) {
+            break;
+        }
+        struct trp_given part;
+        if (TRP_UNLIKELY(item.given != NULL && !cursor->local)) {
+            if (!executor_take_part(executor, &item, &part)) {
+                *out_fault = TRP_FAULT_KIND;
+                break;
+            }
+        }
+        if (TRP_LIKELY(item.kind <= TRP_KIND_NOTICE)) {
+            if (trp_kind_is_counted(item.kind)) {
+                counted += item.count;
+                link->received_count += item.count;
+            }
+            if (TRP_UNLIKELY(executor->manner == TRP_MANNER_PORT)) {
+                trp_port_meet(executor, link, &item);
+            } else if (
+                TRP_LIKELY(!executor->world.has_batched) ||
+                !trp_batch_meet(executor, link, cursor, &item, &counted)) {
+                trp_actor_meet(executor, link, &item);
+            }
+        } else {
+            executor_meet_command(executor, link, &item);
+            if (item.kind == TRP_KIND_FIN) {
+                break; // the last of a lane, and the link may be gone with it
+            }
+        }
+    }
+    return counted;
+}
+
+/** Receive and meet the next frame of its own. */
+TRP_INLINE void executor_meet_own(struct troupe_executor *executor)
+{
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    trp_mailbox_loop_receive(&executor->mailbox, &bytes, &size);
+    trp_count(&executor->counters->frames_received, 1);
+    struct trp_cursor cursor = {
+        .at = bytes,
+        .end = bytes + size,
+        .node = executor->node,
+        .executor = executor->id,
+        .local = true,
+    };
+    trp_actor_meet_plain(executor, executor->loop, &cursor);
+    if (TRP_UNLIKELY(!trp_frame_at_end(&cursor))) {
+        enum trp_fault fault;
+        (void)executor_meet_items(executor, executor->loop, &cursor, &fault);
+        TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
+    }
+    if (size > TRP_PARCEL_INSIDE_BYTES) {
+        trp_mailbox_let_go(&executor->mailbox, size);
+    }
+}
+
+/** Meet a frame that a peer sent, or somebody who claims to be one. */
+static void executor_meet_frame(struct troupe_executor *executor, const uint8_t *bytes, size_t size)
+{
+    struct trp_header header;
+    struct trp_cursor cursor;
+    enum trp_fault fault = trp_frame_open(bytes, size, NULL, &header, &cursor);
+    struct trp_link *link = NULL;
+    if (fault == TRP_FAULT_NONE) {
+        link = trp_link_accept(executor, header.executor);
+        fault = link != NULL && header.node == link->in_node && header.cookie == link->in_cookie
+                    ? TRP_FAULT_NONE
+                    : TRP_FAULT_COOKIE;
+    }
+    if (fault != TRP_FAULT_NONE) {
+        trp_mailbox_uncount(&executor->mailbox, bytes, size); // it did not ring
+        executor_meet_fault(executor, NULL, 0);
+        return;
+    }
+    if (header.lane == TRP_LANE_USER && header.first_sequence != link->received_count &&
+        header.count != 0) {
+        trp_count(&executor->counters->ledger_gaps, 1);
+        if (header.first_sequence < link->received_count) {
+            executor_meet_fault(executor, NULL, 0); // seen before
+            return;
+        }
+        executor_meet_fault(executor, link, header.first_sequence - link->received_count);
+    }
+    link->command_count += (header.marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
+    cursor.local = !link->in_is_remote;
+    cursor.part_count = executor->mailbox.part_count;
+    uint64_t counted = executor_meet_items(executor, link, &cursor, &fault);
+    if (fault != TRP_FAULT_NONE || header.count != counted) {
+        executor_meet_fault(executor, link, header.count > counted ? header.count - counted : 0);
+    }
+}
+
+bool trp_executor_receive(struct troupe_executor *executor)
+{
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (!trp_mailbox_receive(&executor->mailbox, &bytes, &size)) {
+        return false;
+    }
+    trp_count(&executor->counters->frames_received, 1);
+    executor_meet_frame(executor, bytes, size);
+    trp_mailbox_let_go(&executor->mailbox, size);
+    return true;
+}
+
+/* The loop. ------------------------------------------------------------------------------------- */
+
+bool trp_executor_has_work(struct troupe_executor *executor)
+{
+    return executor->mailbox.loop_count != 0 || executor->loop->frame.used != 0 ||
+           executor->dirty != NULL || trp_mailbox_has_mail(&executor->mailbox) ||
+           trp_executor_timeout_ns(executor) == 0;
+}
+
+uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor)
+{
+    uint64_t due_ns = trp_timers_due(&executor->timers);
+    if (due_ns == TRP_TIMERS_NEVER) {
+        return UINT64_MAX;
+    }
+    uint64_t now_ns = trp_executor_now(executor);
+    return due_ns > now_ns ? due_ns - now_ns : 0;
+}
+
+/** Listen where others make us listen: the first process that is started must be able to reach us. */
+void trp_executor_listen(struct troupe_executor *executor)
+{
+    if (TRP_LIKELY(executor->mailbox.listens)) {
+        return;
+    }
+    (void)pthread_mutex_lock(&executor->system->lock);
+    int fd = executor->listener_fd;
+    executor->listener_fd = -1;
+    (void)pthread_mutex_unlock(&executor->system->lock);
+    if (fd >= 0) {
+        char endpoint[TRP_ENDPOINT_BYTES];
+        trp_listener_endpoint(executor->system->board->rundir, executor->seat, endpoint);
+        if (trp_mailbox_listen(&executor->mailbox, endpoint, fd) != TROUPE_OK) {
+            (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
+        }
+    }
+}
+
+bool trp_executor_mails_itself(const struct troupe_executor *executor)
+{
+    return executor->seat->transport > TRP_TRANSPORT_INPROC;
+}
+
+void trp_executor_end_if_done(struct troupe_executor *executor)
+{
+    bool had_actors = trp_counted(&executor->counters->actors_started) +
+                          trp_counted(&executor->counters->actors_failed) >
+                      0;
+    if (executor->dedicated && had_actors && executor->world.live_count == 0 &&
+        trp_system_is_alone(executor->system, executor)) {
+        executor->ending = true;
+    }
+}
+
+/** @return who sent here and died before any of it came; 0: nobody. */
+static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
+{
+    struct trp_board *board = executor->system->board;
+    uint32_t found = 0;
+    trp_board_lock(board);
+    for (uint32_t at = executor->seat->first_in; at != 0 && found == 0;) {
+        const struct trp_ledger *ledger = &board->ledgers[at - 1];
+        const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+        if (!ledger->claimed && from != NULL && trp_seat_state(from) == TRP_SEAT_DEAD &&
+            atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
+            found = ledger->from;
+        }
+        at = ledger->next_in;
+    }
+    trp_board_unlock(board);
+    return found;
+}
+
+void trp_executor_claim_all(struct troupe_executor *executor)
+{
+    // What the dead sent, and is here already, is still met.
+    uint32_t count = 0;
+    while (count++ < LAST_FRAMES && trp_mailbox_look(&executor->mailbox) &&
+           trp_executor_receive(executor)) {
+    }
+    uint32_t peer_id = 0;
+    while ((peer_id = executor_find_unclaimed(executor)) != 0 &&
+           trp_link_accept(executor, peer_id) != NULL) {
+    }
+}
+
+/** Give back what is owed, when it is worth it. */
+static void executor_settle_credit(struct troupe_executor *executor)
+{
+    const struct trp_gate *gate = executor->gate;
+    bool wanted = atomic_load_explicit(&gate->hungry_count, memory_order_relaxed) != 0;
+    if (wanted || executor->rooms_late || executor->owed_messages > gate->bound_messages / 16 ||
+        executor->owed_bytes > gate->bound_bytes / 16 ||
+        executor->loop->credit_messages > gate->bound_messages / 2) {
+        trp_links_settle(executor, false);
+    }
+}
+
+/** Give back what is owed when it is worth it, and now and then what was not spent. */
+static void executor_settle(struct troupe_executor *executor)
+{
+    executor_settle_credit(executor);
+    if (TRP_UNLIKELY(executor->watches.untold_first != 0)) {
+        trp_ends_tell_again(executor);
+    }
+    // Words are met each turn: with much mail, 64 of them can take seconds.
+    if (TRP_UNLIKELY(atomic_load_explicit(&executor->has_word, memory_order_relaxed))) {
+        trp_links_meet_words(executor);
+    }
+    if (++executor->turn_count % SWEEP_TURNS == 0) {
+        uint64_t now_ns = trp_clock_monotonic(NULL);
+        if (now_ns - executor->swept_ns > SWEEP_NS) {
+            executor->swept_ns = now_ns;
+            trp_links_return_credit(executor);
+            trp_links_meet_words(executor);
+            trp_executor_listen(executor);
+            // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
+            (void)trp_mailbox_look(&executor->mailbox);
+        }
+    }
+}
+
+/** @return whether to look at the timers this turn: while busy, only about every 20 µs. */
+static bool executor_minds_timers(struct troupe_executor *executor, bool busy)
+{
+    if (!busy || !executor->system->clock_is_real) {
+        return true;
+    }
+    if (executor->timers_turns > 0) {
+        executor->timers_turns--;
+        return false;
+    }
+    // Even the cycle counter costs a tenth of a turn, so let turns be counted where they are short.
+    uint64_t cycles = trp_cycles();
+    uint64_t passed = cycles - executor->timers_cycles;
+    executor->timers_cycles = cycles;
+    uint64_t wanted = trp_cycles_of_ns(TIMERS_NS);
+    if (passed > wanted) {
+        executor->timers_stride /= 4;
+    } else if (passed < wanted / 2 && executor->timers_stride < TIMERS_STRIDE_MAX) {
+        executor->timers_stride = executor->timers_stride * 2 + 1;
+    }
+    executor->timers_turns = executor->timers_stride;
+    return true;
+}
+
+/** @return whether a budget says to end the turn between two frames. */
+static bool executor_is_spent(const struct troupe_executor *executor)
+{
+    return executor->handled_count >= executor->handled_limit ||
+           (executor->turn_deadline_ns != 0 &&
+            trp_clock_monotonic(NULL) >= executor->turn_deadline_ns);
+}
+
+/** @return whether one lone message of its own is all there is to do. */
+static bool executor_is_lone(const struct troupe_executor *executor)
+{
+    const struct trp_link *loop = executor->loop;
+    return executor->mailbox.loop_count == 0 && loop->frame.used != 0 &&
+           loop->frame.used <= TRP_PARCEL_INSIDE_BYTES && executor->dirty == NULL &&
+           !loop->is_hungry && !executor->ending && !trp_mailbox_has_mail(&executor->mailbox);
+}
+
+/** Send on the lone message of its own that is open. @return false: no memory; it stays open. */
+TRP_INLINE bool executor_send_lone(struct troupe_executor *executor)
+{
+    struct trp_outframe *frame = &executor->loop->frame;
+    if (!trp_mailbox_loop_send_small(&executor->mailbox, frame->bytes, frame->used)) {
+        return false;
+    }
+    trp_count(&executor->counters->frames_sent, 1);
+    trp_link_clear_frame(frame);
+    return true;
+}
+
+/** Meet the frames of its own that are there; and where each message sends but one, some of those. */
+static void executor_meet_all_own(struct troupe_executor *executor)
+{
+    uint32_t count = executor->mailbox.loop_count;
+    while (count-- != 0 && !executor_is_spent(executor)) {
+        executor_meet_own(executor);
+    }
+    // What a turn does besides costs a fifth of a hop: a token that goes round need not pay it each time.
+    uint32_t rounds = executor->handled_limit == UINT64_MAX ? LONE_ROUNDS : 0;
+    for (uint32_t round = 0;
+         round < rounds && executor_is_lone(executor) && executor_send_lone(executor);
+         round++) {
+        executor_meet_own(executor);
+    }
+}
+
+/** Receive what came by ipc and tcp, which nobody rings for. @return whether there was any. */
+static bool executor_receive_remote(struct troupe_executor *executor)
+{
+    uint32_t count = 0;
+    while (count < REMOTE_FRAMES && !executor_is_spent(executor) &&
+           trp_mailbox_look(&executor->mailbox) && trp_executor_receive(executor)) {
+        count++;
+        executor_settle_credit(executor); // so that they send on while this is met
+        if (count == 1) {
+            trp_links_flush(
+                executor); // the answer to a lone message need not wait for an empty look
+        }
+    }
+    return count > 0;
+}
+
+bool trp_executor_turn(struct troupe_executor *executor)
+{
+    bool worked = false;
+    executor->in_turn = true;
+    trp_link_flush(executor, executor->loop); // what the main program sent between turns
+    worked = executor->mailbox.loop_count != 0;
+    uint64_t bell = atomic_load_explicit(&executor->gate->bell, memory_order_relaxed);
+    while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
+            executor->mailbox.passed_first < executor->mailbox.passed_count) &&
+           !executor_is_spent(executor) && trp_executor_receive(executor)) {
+        worked = true;
+    }
+    if (TRP_UNLIKELY(trp_mailbox_is_due(&executor->mailbox))) {
+        worked |= executor_receive_remote(executor);
+    }
+    executor_meet_all_own(executor);
+    if (trp_timers_due(&executor->timers) != TRP_TIMERS_NEVER) {
+        if (executor_minds_timers(executor, worked)) {
+            worked |= trp_alarms_run(executor, trp_executor_now(executor));
+        }
+    }
+    executor_settle(executor);
+    trp_link_flush(executor, executor->loop);
+    if (executor->dirty != NULL) {
+        trp_links_flush(executor);
+    }
+    executor->in_turn = false;
+    return worked;
+}
+
+uint64_t trp_executor_rest(struct troupe_executor *executor)
+{
+    atomic_store_explicit(
+        &executor->seat->timer_count, executor->timers.count, memory_order_relaxed);
+    trp_links_meet_words(executor);
+    trp_executor_listen(executor);
+    trp_links_settle(executor, true);
+    uint64_t now_ns = trp_clock_monotonic(NULL);
+    if (now_ns - executor->swept_ns > SWEEP_NS) {
+        executor->swept_ns = now_ns;
+        trp_links_return_credit(executor);
+    }
+    trp_ends_tell_again(executor);
+    // Who is hungry still could not be told: no descriptor, or no memory. That may change.
+    bool again = trp_links_have_unspent(executor) || executor->hungry_first != NULL ||
+                 executor->rooms_late || executor->watches.untold_first != 0 ||
+                 executor->finished_count > 0;
+    return again ? SWEEP_NS : UINT64_MAX;
+}
+
+void trp_executor_wake(struct troupe_executor *executor)
+{
+    // Where it sleeps at its doorbell, the descriptor would only end a sleep to come.
+    if (!trp_gate_call(executor->gate)) {
+        trp_wake(executor->wake_fd);
+    }
+}
+
+void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
+{
+    if (executor->hungry_first != NULL) {
+        trp_links_settle(executor, true);
+    }
+    if (trp_executor_has_work(executor) || trp_mailbox_spin(&executor->mailbox, timeout_ns)) {
+        return;
+    }
+    uint64_t rest_ns = trp_executor_rest(executor);
+    if (executor->manner == TRP_MANNER_LOOP &&
+        atomic_load_explicit(&executor->system->draining, memory_order_relaxed)) {
+        trp_system_wake(executor->system);
+    }
+    // A word that was met just now may have ended it, and its wake-up is spent.
+    bool ended = executor->ending && executor->is_looping;
+    timeout_ns = timeout_ns < rest_ns ? timeout_ns : rest_ns;
+    if (ended || trp_executor_has_work(executor) ||
+        trp_mailbox_doze(&executor->mailbox, timeout_ns) || trp_mailbox_look(&executor->mailbox)) {
+        return;
+    }
+    trp_mailbox_sleep(&executor->mailbox, timeout_ns);
+}
+
+void trp_executor_run(struct troupe_executor *executor)
+{
+    executor->owner = pthread_self();
+    executor->is_looping = true;
+    executor->mailbox.has_thread = true;
+    trp_crash_enter(executor);
+    while (!executor->ending) {
+        if (!trp_executor_turn(executor) && !executor->ending) {
+            trp_executor_end_if_done(
+                executor); // the last of the others in its process may have ended
+            trp_executor_wait(executor, trp_executor_timeout_ns(executor));
+        }
+    }
+    trp_executor_stop_actors(executor);
+    bool closed = trp_executor_close(executor, UINT64_MAX);
+    TRP_CHECK(closed);
+    executor->is_looping = false;
+    trp_crash_leave();
+    trp_system_remove_executor(executor->system, executor);
+}
+
+/* The end. -------------------------------------------------------------------------------------- */
+
+void trp_executor_stop_actors(struct troupe_executor *executor)
+{
+    const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
+    executor->ending = true;
+    executor->in_turn = true;
+    while (executor->world.last_row != 0) {
+        uint32_t index = executor->world.last_row - 1;
+        trp_actor_end(executor, trp_world_row(&executor->world, index), index, &exit);
+        trp_actor_run_stops(executor);
+    }
+    trp_ends_tell_executor(executor);
+    trp_link_flush(executor, executor->loop);
+    trp_links_flush(executor);
+    executor->in_turn = false;
+}
+
+/** Who sends to an executor that takes no more mail. */
+struct executor_sender {
+    uint32_t id;
+    bool is_remote;
+};
+
+/** Take no new links. @return how many of those who have one, and were not told, are in @p senders. */
+static uint32_t executor_shut(
+    struct troupe_executor *executor, struct executor_sender senders[static SENDERS])
+{
+    struct trp_board *board = executor->system->board;
+    struct trp_seat *seat = executor->seat;
+    uint32_t count = 0;
+    trp_board_lock(board);
+    atomic_store_explicit(&seat->state, TRP_SEAT_CLOSING, memory_order_release);
+    for (uint32_t at = seat->first_in; at != 0 && count < SENDERS;) {
+        struct trp_ledger *ledger = &board->ledgers[at - 1];
+        at = ledger->next_in;
+        if (!ledger->is_loop && !atomic_load_explicit(&ledger->gone, memory_order_relaxed) &&
+            atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
+            const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+            atomic_store_explicit(&ledger->gone, true, memory_order_release);
+            senders[count++] = (struct executor_sender){
+                .id = ledger->from,
+                .is_remote = from != NULL && from->node != executor->node,
+            };
+        }
+    }
+    trp_board_unlock(board);
+    return count;
+}
+
+void trp_executor_say_gone(struct troupe_executor *executor)
+{
+    struct executor_sender senders[SENDERS];
+    uint32_t count = 0;
+    do {
+        count = executor_shut(executor, senders);
+        for (uint32_t i = 0; i < count; i++) {
+            if (!trp_port_detach(executor->system, senders[i].id, executor->id)) {
+                trp_link_say_gone(executor, senders[i].id, senders[i].is_remote);
+            }
+        }
+    } while (count == SENDERS);
+}
+
+bool trp_executor_has_peers(struct troupe_executor *executor)
+{
+    return atomic_load_explicit(&executor->seat->in_open_count, memory_order_acquire) > 0;
+}
+
+static void executor_finish_links(struct troupe_executor *executor)
+{
+    // Finishing may free the link and so change the table: begin again after each.
+    bool found = true;
+    while (found) {
+        found = false;
+        for (uint32_t i = 0; i < executor->links.slot_count && !found; i++) {
+            struct trp_link *link = executor->links.slots[i].value;
+            if (link != NULL && link->out_open && !link->is_loop) {
+                trp_link_finish(executor, link);
+                found = true;
+            }
+        }
+    }
+}
+
+void trp_executor_finish(struct troupe_executor *executor)
+{
+    trp_actor_drop_held(executor);
+    trp_ends_tell_again(executor);
+    while (executor->mailbox.loop_count != 0 || executor->loop->frame.used != 0) {
+        (void)trp_executor_turn(executor);
+    }
+    executor->closed_out = true;
+    trp_executor_aim(executor, NULL);
+    executor_finish_links(executor);
+}
+
+/** Do what is at hand while closing, or wait a little for others to do theirs. */
+static void executor_close_step(
+    struct troupe_executor *executor, uint64_t left_ns, uint64_t *step_ns)
+{
+    trp_links_meet_words(executor);
+    if (trp_executor_turn(executor) || trp_mailbox_look(&executor->mailbox)) {
+        return;
+    }
+    // Who is in another process may be closing, too, and then leaves only a word on the board.
+    bool listens = executor->mailbox.listens;
+    uint64_t wait_ns = listens && *step_ns < left_ns ? *step_ns : left_ns;
+    if (trp_executor_has_peers(executor)) {
+        trp_mailbox_sleep(&executor->mailbox, wait_ns);
+    } else {
+        trp_links_await_finished(executor, wait_ns);
+    }
+    if (listens) {
+        *step_ns = *step_ns < CLOSE_STEP_NS_MAX ? *step_ns * 2 : CLOSE_STEP_NS_MAX;
+        atomic_store_explicit(&executor->has_word, true, memory_order_relaxed);
+    }
+}
+
+bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
+{
+    trp_executor_say_gone(executor);
+    bool finished = false;
+    uint64_t step_ns = CLOSE_STEP_NS;
+    while (trp_executor_has_peers(executor) || !finished || trp_links_reap(executor)) {
+        uint64_t now_ns = trp_clock_monotonic(NULL);
+        if (now_ns >= deadline_ns) {
+            return false;
+        }
+        if (!trp_executor_has_peers(executor) && !finished) {
+            trp_executor_finish(executor);
+            finished = true;
+        } else {
+            executor_close_step(
+                executor, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns, &step_ns);
+        }
+    }
+    return true;
+}

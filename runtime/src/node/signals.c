@@ -1,0 +1,317 @@
+#include "troupe/signals.h"
+
+#include "actor/executor.h"
+#include "node/process_manager.h"
+#include "node/signals.h"
+#include "node/system.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum {
+    SIGNAL_MAX = 64, // the kernel's highest
+    QUEUE = 64,
+    COPY_MAX = TRP_BOARD_SIGNAL_SUBSCRIBERS,
+};
+
+struct trp_signals {
+    int fd;
+    pthread_mutex_t lock;
+    struct troupe_signal queue[QUEUE]; // guarded by `lock`
+    uint32_t count;                    // guarded by `lock`
+};
+
+static uint64_t signals_bit(int number)
+{
+    return UINT64_C(1) << (number - 1);
+}
+
+/** @return the signals of a set that can be messages: not those that say where a thread went wrong. */
+static uint64_t signals_of_set(const sigset_t *set)
+{
+    static const int never[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS};
+    uint64_t mask = 0;
+    for (int number = 1; number <= SIGNAL_MAX; number++) {
+        // Those that the C library keeps for itself are members of no set.
+        mask |= sigismember(set, number) == 1 ? signals_bit(number) : 0;
+    }
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+        mask &= ~signals_bit(never[i]);
+    }
+    return mask;
+}
+
+enum troupe_err trp_signals_begin(troupe_system_t *system, const int *list)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (size_t i = 0; list != NULL && list[i] != 0; i++) {
+        sigset_t one;
+        (void)sigemptyset(&one);
+        if (sigaddset(&one, list[i]) != 0 || signals_of_set(&one) == 0) {
+            return TRP_EXPLAIN(
+                TROUPE_ERR_INVAL, "signal %d of the option `signals` cannot be a message", list[i]);
+        }
+        (void)sigaddset(&set, list[i]);
+    }
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &set);
+    system->board->signals_blocked = signals_of_set(&set);
+    return TROUPE_OK;
+}
+
+/* Reading. -------------------------------------------------------------------------------------- */
+
+/** @return what somebody asks for. */
+static uint64_t signals_wanted(struct trp_board *board)
+{
+    uint64_t wanted = 0;
+    trp_board_lock(board);
+    for (uint32_t i = 0; i < board->signal_subscriber_count; i++) {
+        wanted |= board->signal_subscribers[i].signals;
+    }
+    trp_board_unlock(board);
+    return wanted;
+}
+
+static void signals_fill(uint64_t mask, sigset_t *out_set)
+{
+    (void)sigemptyset(out_set);
+    for (int number = 1; number <= SIGNAL_MAX; number++) {
+        if ((mask & signals_bit(number)) != 0) {
+            (void)sigaddset(out_set, number);
+        }
+    }
+}
+
+/** Make what signals are read by. @return NULL: no memory, or no descriptor. */
+static struct trp_signals *signals_new(void)
+{
+    sigset_t none;
+    (void)sigemptyset(&none);
+    struct trp_signals *signals = calloc(1, sizeof(*signals));
+    if (signals == NULL) {
+        return NULL;
+    }
+    signals->fd = signalfd(-1, &none, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals->fd < 0) {
+        free(signals);
+        return NULL;
+    }
+    (void)pthread_mutex_init(&signals->lock, NULL);
+    return signals;
+}
+
+void trp_signals_refresh(troupe_system_t *system)
+{
+    uint64_t wanted = signals_wanted(system->board);
+    (void)pthread_mutex_lock(&system->lock);
+    if (system->signals == NULL && wanted != 0) {
+        system->signals = signals_new(); // if not, the next who asks, or comes by, tries again
+    }
+    if (system->signals != NULL && system->signals_read != wanted) {
+        sigset_t set;
+        signals_fill(wanted, &set);
+        (void)signalfd(system->signals->fd, &set, 0);
+        system->signals_read = wanted;
+        trp_warden_watch_once(system, system->signals->fd);
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+}
+
+bool trp_signals_read(troupe_system_t *system, int fd)
+{
+    (void)pthread_mutex_lock(&system->lock);
+    struct trp_signals *signals = system->signals;
+    (void)pthread_mutex_unlock(&system->lock);
+    if (signals == NULL || signals->fd != fd) {
+        return false;
+    }
+    struct signalfd_siginfo info;
+    (void)pthread_mutex_lock(&signals->lock);
+    while (signals->count < QUEUE && read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        signals->queue[signals->count++] = (struct troupe_signal){
+            .number = (int32_t)info.ssi_signo,
+            .pid = (int32_t)info.ssi_pid,
+            .uid = info.ssi_uid,
+            .value = info.ssi_int,
+        };
+    }
+    (void)pthread_mutex_unlock(&signals->lock);
+    // It is looked at again once these were told: what waits in the kernel is not lost.
+    atomic_store_explicit(&system->executor->has_word, true, memory_order_release);
+    trp_system_wake(system);
+    return true;
+}
+
+/* Telling. -------------------------------------------------------------------------------------- */
+
+static void signals_tell_one(
+    struct troupe_executor *executor,
+    const struct troupe_signal *signal,
+    const struct trp_signal_subscriber *subscribers,
+    uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if ((subscribers[i].signals & signals_bit(signal->number)) != 0) {
+            (void)trp_post_notice(
+                executor, subscribers[i].ref, TROUPE_MESSAGE_SIGNAL, signal, sizeof(*signal));
+        }
+    }
+}
+
+void trp_signals_tell(struct troupe_executor *executor)
+{
+    troupe_system_t *system = executor->system;
+    if (executor != system->executor || !trp_system_is_first(system)) {
+        return;
+    }
+    (void)pthread_mutex_lock(&system->lock);
+    struct trp_signals *signals = system->signals;
+    (void)pthread_mutex_unlock(&system->lock);
+    if (signals == NULL) {
+        return;
+    }
+    struct troupe_signal queue[QUEUE];
+    (void)pthread_mutex_lock(&signals->lock);
+    uint32_t count = signals->count;
+    memcpy(queue, signals->queue, count * sizeof(*queue));
+    signals->count = 0;
+    (void)pthread_mutex_unlock(&signals->lock);
+    if (count == 0) {
+        return;
+    }
+    struct trp_signal_subscriber subscribers[COPY_MAX];
+    struct trp_board *board = system->board;
+    trp_board_lock(board); // notices are posted without it
+    uint32_t subscriber_count = board->signal_subscriber_count;
+    memcpy(subscribers, board->signal_subscribers, subscriber_count * sizeof(*subscribers));
+    trp_board_unlock(board);
+    for (uint32_t i = 0; i < count; i++) {
+        signals_tell_one(executor, &queue[i], subscribers, subscriber_count);
+    }
+    trp_warden_watch_once(system, signals->fd);
+}
+
+/* Subscribing. ---------------------------------------------------------------------------------- */
+
+static enum troupe_err signals_check(const troupe_context_t *ctx, int number)
+{
+    if (ctx->actor == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "only an actor can ask for signals");
+    }
+    const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
+    uint64_t blocked = executor->system->board->signals_blocked;
+    if (number < 1 || number > SIGNAL_MAX || (blocked & signals_bit(number)) == 0) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL,
+            "signal %d was not blocked when the system was made; name it in the option `signals`, "
+            "or block it in the first lines of main()",
+            number);
+    }
+    return TROUPE_OK;
+}
+
+/** Put an actor and a signal on the list. @threads holding the board's lock */
+static enum troupe_err signals_add(struct trp_board *board, troupe_ref_t ref, int number)
+{
+    for (uint32_t i = 0; i < board->signal_subscriber_count; i++) {
+        if (troupe_ref_equal(board->signal_subscribers[i].ref, ref)) {
+            board->signal_subscribers[i].signals |= signals_bit(number);
+            return TROUPE_OK;
+        }
+    }
+    if (board->signal_subscriber_count == TRP_BOARD_SIGNAL_SUBSCRIBERS) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT,
+            "%d actors hear of signals already; have one of them pass them on",
+            TRP_BOARD_SIGNAL_SUBSCRIBERS);
+    }
+    board->signal_subscribers[board->signal_subscriber_count++] =
+        (struct trp_signal_subscriber){.ref = ref, .signals = signals_bit(number)};
+    return TROUPE_OK;
+}
+
+/** What is asked for has changed. */
+static enum troupe_err signals_apply(troupe_system_t *system)
+{
+    if (!trp_system_is_first(system)) {
+        trp_warden_tell_first(system);
+        return TROUPE_OK;
+    }
+    enum troupe_err err = trp_warden_start(system);
+    if (err == TROUPE_OK) {
+        trp_signals_refresh(system);
+    }
+    return err;
+}
+
+enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err == TROUPE_OK) {
+        err = signals_check(ctx, number);
+    }
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct trp_board *board = executor->system->board;
+    trp_board_lock(board);
+    err = signals_add(board, troupe_self(ctx), number);
+    trp_board_unlock(board);
+    if (err == TROUPE_OK) {
+        ctx->actor->flags |= TRP_ACTOR_SIGNALS;
+        err = signals_apply(executor->system);
+    }
+    return err;
+}
+
+void trp_signals_forget(troupe_system_t *system, troupe_ref_t subscriber)
+{
+    struct trp_board *board = system->board;
+    trp_board_lock(board);
+    for (uint32_t i = 0; i < board->signal_subscriber_count; i++) {
+        if (troupe_ref_equal(board->signal_subscribers[i].ref, subscriber)) {
+            board->signal_subscribers[i] =
+                board->signal_subscribers[--board->signal_subscriber_count];
+            break;
+        }
+    }
+    trp_board_unlock(board);
+    (void)signals_apply(system); // it has its thread already
+}
+
+void trp_signals_remove_node(struct trp_board *board, uint32_t node)
+{
+    for (uint32_t i = 0; i < board->signal_subscriber_count;) {
+        if (board->signal_subscribers[i].ref.node == node) {
+            board->signal_subscribers[i] =
+                board->signal_subscribers[--board->signal_subscriber_count];
+        } else {
+            i++;
+        }
+    }
+}
+
+void troupe_signals_unsubscribe(troupe_context_t *ctx)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SIGNALS) != 0) {
+        ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SIGNALS;
+        trp_signals_forget(executor->system, troupe_self(ctx));
+    }
+}
+
+void trp_signals_free(struct trp_signals *signals)
+{
+    if (signals != NULL) {
+        (void)close(signals->fd);
+        (void)pthread_mutex_destroy(&signals->lock);
+        free(signals);
+    }
+}

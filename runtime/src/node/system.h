@@ -1,0 +1,291 @@
+/**
+ * @file system.h
+ * @brief What all executors of a node share.
+ *
+ * Lock order: `pool_lock`, a port's `lock`, the system's `lock`, then the board's; `start_lock` alone. No
+ * behaviour runs under any of them, and the road of a message takes none.
+ */
+#ifndef TRP_SYSTEM_H
+#define TRP_SYSTEM_H
+
+#include "actor/dead_letter_log.h"
+#include "actor/executor.h"
+#include "config/config.h"
+#include "shared/shared.h"
+#include "troupe/backend.h"
+#include "troupe/system.h"
+#include "wire/run_dir.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Descriptors that stay free: libzmq aborts when it meets the limit, so we stop well before. */
+#define TRP_DESCRIPTORS_FREE_MIN 256
+
+/** The number of the process that makes a system. */
+#define TRP_NODE_FIRST 1u
+
+/** Backends that a program may know. */
+#define TRP_BACKEND_COUNT_MAX 16
+
+/** What became of the mail of an executor that is gone, or of a link that ended. */
+struct trp_record {
+    uint32_t from; // of a link: the sending executor
+    uint32_t to;   // the executor; of a link, the receiving one
+    char name[32]; // of the executor; "" for a link
+    uint64_t accepted;
+    uint64_t handled;
+    uint64_t dead;
+    uint64_t unknown;
+};
+
+/** Records of one sort: the first ones one by one, the rest in sum. */
+struct trp_records {
+    struct trp_record *entries; // the last one is the sum
+    uint32_t count;
+};
+
+/** Records of a sort that are kept one by one. */
+#define TRP_RECORD_COUNT_MAX 256
+
+struct trp_backend_state {
+    const struct troupe_backend_ops *ops;
+    void *self;
+};
+
+struct troupe_system {
+    uint32_t node;
+    const struct troupe_behaviour **behaviours; // a list of our own
+    uint32_t behaviour_count;
+    uint64_t mailbox_messages;
+    uint64_t mailbox_bytes;
+    uint64_t seed;
+    uint64_t stop_timeout_ns;
+    uint64_t callback_timeout_ns; // 0: none
+    troupe_clock_fn *clock;
+    void *clock_data;
+    bool clock_is_real;
+
+    struct trp_board *board;
+    int board_fd;
+    struct trp_rundir rundir; // of the first node; opened when ipc is first needed
+
+    void *context;                // ZeroMQ's
+    struct trp_dead_log dead_log; // any thread's
+    struct trp_frame_pool frames;
+    struct trp_spinners spinners;
+    struct trp_plan plan; // the pools of its placement: guarded by `lock`
+
+    int wake_fd;  // an eventfd that wakes executor 0
+    int epoll_fd; // -1 until troupe_system_fd()
+    int timer_fd; // as above
+    _Atomic bool stop_asked;
+    _Atomic bool draining; // executors that go to sleep wake executor 0
+    _Atomic bool
+        drained;        // at its end, what was on its way had its time: nothing is started any more
+    bool stopped;       // of the owner's thread: the end is done
+    bool told;          // likewise: who is in its way was said
+    uint64_t looked_ns; // likewise: when it was last looked what others are at
+
+    struct troupe_executor *executor; // 0, the owner's
+
+    pthread_mutex_t lock;
+    struct trp_idmap executors;       // guarded by `lock`
+    uint32_t port_count;              // guarded by `lock`
+    uint32_t carried_count;           // guarded by `lock`: started on a backend, and not gone yet
+    struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
+    struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
+    _Atomic(struct trp_warden *) warden;                      // NULL: no child was started yet
+    char *runner;
+    enum troupe_output output;
+    struct trp_signals *signals; // guarded by `lock`; NULL: nobody asked for any
+    uint64_t signals_read;       // guarded by `lock`: those that it reads, a bit each
+    bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here
+    struct trp_records executor_records; // guarded by the board's lock
+    struct trp_records link_records;     // guarded by the board's lock
+    struct trp_records open_records;     // guarded by the board's lock: of links that did not close
+
+    pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `lock`
+    pthread_mutex_t start_lock; // held while a backend starts an executor
+};
+
+/** What a spawn leaves free beyond that, so that the actors there are can still open links. */
+#define TRP_DESCRIPTORS_FOR_LINKS 64
+
+/** @return whether more than ::TRP_DESCRIPTORS_FREE_MIN and @p more descriptors are free. @threads any */
+bool trp_system_has_descriptors(uint32_t more);
+
+/** Write to an eventfd that somebody sleeps on. Safe in a signal handler. @threads any */
+void trp_wake(int wake_fd);
+
+/** Note that the system is to stop. Safe in a signal handler. @threads any */
+void trp_system_note_stop(troupe_system_t *system);
+
+/** Wake executor 0. Safe in a signal handler. @threads any */
+void trp_system_wake(troupe_system_t *system);
+
+/** Have a foreign loop, if there is one, call troupe_progress(). @threads the owner's */
+void trp_system_mind(troupe_system_t *system);
+
+/** @return whether this is the process that made the system. */
+static inline bool trp_system_is_first(const troupe_system_t *system)
+{
+    return system->node == TRP_NODE_FIRST;
+}
+
+struct trp_ticket;
+
+/** Make the system of a child, with the executor it was started for. */
+enum troupe_err trp_system_new_child(
+    const struct troupe_behaviour *const *behaviours,
+    struct trp_board *board,
+    const struct trp_ticket *ticket,
+    const struct trp_node *node,
+    troupe_system_t **out_system);
+
+/** Free the system of a child, whose executors have all ended. */
+void trp_system_free_child(troupe_system_t *system);
+
+/** As trp_system_backend(), by name. @threads holding `lock` */
+enum troupe_err trp_system_find_backend(
+    troupe_system_t *system,
+    const char *name,
+    const struct troupe_backend_ops **out_ops,
+    void **out_self);
+
+/** @return whether no executor but @p executor, and no port, runs in this process. */
+bool trp_system_is_alone(troupe_system_t *system, const struct troupe_executor *executor);
+
+/** Have ipc to go by: make the run directory, and all executors listen. */
+enum troupe_err trp_system_go_remote(troupe_system_t *system);
+
+/** Wake an executor, if it runs in this process. @threads any */
+void trp_system_wake_executor(troupe_system_t *system, uint32_t id);
+
+/** Close a ledger whose messages all have an outcome. @threads any */
+void trp_system_close_ledger(troupe_system_t *system, struct trp_ledger *ledger);
+
+/** Add what other processes have closed to the sums. @threads any, of the first process */
+void trp_system_sweep(troupe_system_t *system);
+
+/** Number a new executor and let others find it. @return an error when the system stops. */
+enum troupe_err trp_system_add_executor(
+    troupe_system_t *system,
+    enum trp_executor_manner manner,
+    enum trp_transport transport,
+    const char *name,
+    struct troupe_executor **out_executor);
+
+/** Make the executor of a seat, and let others find it. */
+enum troupe_err trp_system_seat_executor(
+    troupe_system_t *system,
+    enum trp_executor_manner manner,
+    struct trp_seat *seat,
+    const char *name,
+    struct troupe_executor **out_executor);
+
+/** @return why mail for an executor that is not there is dead. @threads any */
+enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id);
+
+/** Remember that the only actor of an executor could not start. @threads any */
+void trp_system_note_failed(struct troupe_executor *executor);
+
+/** Remember how the only actor of an executor ended. @threads the executor's */
+void trp_system_note_exit(struct troupe_executor *executor, const struct troupe_exit *exit);
+
+/** Make the executor of a port, and let others find it. */
+enum troupe_err trp_system_add_port(
+    troupe_system_t *system, struct troupe_port *port, struct troupe_executor **out_executor);
+
+/** Let nobody find a port any more, and keep its counts. */
+void trp_system_remove_port(troupe_system_t *system, struct troupe_executor *executor);
+
+/** Let nobody find it any more, and keep its counts. */
+void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor);
+
+/** Start @p executor, which was just added, on its backend. */
+enum troupe_err trp_system_start_executor(
+    troupe_system_t *system, struct troupe_executor *executor, uint64_t cpu_mask);
+
+/** Free an executor that was added and never started, and that nobody is linked to. */
+void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor *executor);
+
+/** Give back the places of a process that was never asked for; either may be NULL. */
+void trp_system_discard_process(
+    troupe_system_t *system, struct trp_node *process, struct trp_seat *seat);
+
+/** Wait for the executors that reported their end, and free them. */
+void trp_system_reap(troupe_system_t *system);
+
+/** As troupe_system_watch(), for an actor that has not been started yet. */
+void trp_system_watch(troupe_system_t *system, troupe_ref_t actor);
+
+/** As troupe_spawn(); @p watched: and watch it, from before its START. */
+enum troupe_err trp_spawn(
+    troupe_context_t *ctx,
+    const struct troupe_spawn_options *options,
+    bool watched,
+    troupe_ref_t *out_ref);
+
+/** Hear that an actor ended, in case it is the watched one. @threads any */
+void trp_system_actor_ended(
+    troupe_system_t *system, troupe_ref_t actor, const struct troupe_exit *exit);
+
+/** Find or make the state of a backend. @threads holding `lock` */
+enum troupe_err trp_system_backend(
+    troupe_system_t *system, const struct troupe_backend_ops *ops, void **out_self);
+
+/** Sum up the counters of the living executors and the retired. */
+void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats);
+
+/** Keep a record. @threads holding the board's lock */
+void trp_records_add(struct trp_records *records, const struct trp_record *record);
+
+/** Leave word with an executor to end; it needs no link. @threads any */
+void trp_system_ask_to_end(troupe_system_t *system, uint32_t id);
+
+/** Stop everything but executor 0, then it. @return false at the deadline; the detail says who. */
+bool trp_system_shut_down(troupe_system_t *system);
+
+/* Names (names.c). ----------------------------------------------------------------------------- */
+
+/** Free a name, if @p owner goes by it. @p name NULL: all of the owner's names. */
+enum troupe_err trp_names_remove(struct trp_board *board, const char *name, troupe_ref_t owner);
+
+/** Free all names of an executor's actors. @threads holding the board's lock */
+void trp_names_remove_all(struct trp_board *board, const struct trp_seat *seat);
+
+/** Forget that an ask waits for a name. */
+void trp_names_forget(struct trp_board *board, troupe_ref_t waiter, uint64_t ask);
+
+/* Subscribers (dead_letter.c). ------------------------------------------------------------------ */
+
+/** Take a subscriber off the list. */
+void trp_subscribers_remove(struct trp_board *board, troupe_ref_t subscriber);
+
+/* Ports (port.c). ------------------------------------------------------------------------------ */
+
+/**
+ * Close the link by which a port sends to @p executor_id, for a port runs no loop that would.
+ *
+ * @return false: @p peer_id is no port.
+ */
+bool trp_port_detach(troupe_system_t *system, uint32_t peer_id, uint32_t executor_id);
+
+/** Hold the lock of a port while touching its links from its own thread. */
+void trp_port_lock(struct troupe_port *port);
+
+/** Undo trp_port_lock(). */
+void trp_port_unlock(struct troupe_port *port);
+
+/** Meet a USER, REPLY or NOTICE that came to a port. */
+void trp_port_meet(
+    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item);
+
+/** Keep a notice for the port. @return false: no memory. */
+bool trp_port_notice(
+    struct troupe_executor *executor, uint32_t type, const void *body, size_t body_bytes);
+
+#endif

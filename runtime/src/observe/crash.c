@@ -1,0 +1,331 @@
+#include "observe/crash.h"
+
+#include "actor/executor.h"
+#include "base/clock.h"
+#include "base/sigsafe.h"
+#include "node/system.h"
+#include "shared/activity.h"
+
+#include <errno.h>
+#include <execinfo.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    STACK_BYTES = 1 << 16, // of a handler's own: the thread's may be used up
+    FRAMES_MAX = 64,
+    FRAMES_OURS = 2, // of the handler itself
+    OVERDUE_STEP_NS = 20000000,
+    OTHER_NS = 20000000,  // how long another executor may take to tell its stack,
+    OTHERS_NS = 50000000, // and all of them
+};
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#    define CRASH_IS_SANITIZED 1
+#elif defined(__has_feature)
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#        define CRASH_IS_SANITIZED 1
+#    endif
+#endif
+#ifndef CRASH_IS_SANITIZED
+#    define CRASH_IS_SANITIZED 0
+#endif
+
+static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS};
+
+enum { CRASH_SIGNALS = sizeof(crash_signals) / sizeof(crash_signals[0]) };
+
+static _Atomic bool crash_installed;
+static _Atomic int32_t crash_thread; // the one that dies; 0: none
+
+/** What the handlers know of the owner's thread; const once it is set. */
+static const struct troupe_executor *crash_owner; // NULL: there is no timer
+static timer_t crash_timer;
+static uint64_t crash_owner_doing; // of its own thread: what it was at when the time was over
+
+// Of this model, or the first look at it in a handler might want memory.
+static _Thread_local struct troupe_executor *crash_executor
+    __attribute__((tls_model("initial-exec")));
+static _Thread_local void *crash_stack __attribute__((tls_model("initial-exec")));
+
+static int32_t crash_gettid(void)
+{
+    return (int32_t)syscall(SYS_gettid);
+}
+
+static int crash_trace_signal(void)
+{
+    return SIGRTMAX - 2; // the last ones are what debuggers take
+}
+
+/** Add who runs here, and what it is at. */
+static void crash_add_executor(
+    struct trp_scribble *scribble, const struct troupe_executor *executor)
+{
+    const struct trp_actor *actor = executor->context.actor;
+    if (actor != NULL) {
+        char doing[TRP_DOING_TEXT_BYTES];
+        uint32_t type = atomic_load_explicit(&executor->seat->doing_type, memory_order_relaxed);
+        trp_doing_print(type, doing);
+        trp_scribble_text(scribble, "actor '");
+        trp_scribble_text(scribble, actor->name != NULL ? actor->name : actor->behaviour->name);
+        trp_scribble_text(scribble, "' (row ");
+        trp_scribble_number(scribble, trp_context_index(&executor->context));
+        trp_scribble_text(scribble, ", behaviour '");
+        trp_scribble_text(scribble, actor->behaviour->name);
+        trp_scribble_text(scribble, "') at ");
+        trp_scribble_text(scribble, doing);
+    } else {
+        trp_scribble_text(scribble, "no actor's callback");
+    }
+    trp_scribble_text(scribble, ", on executor ");
+    trp_scribble_number(scribble, executor->id);
+    trp_scribble_text(scribble, " '");
+    trp_scribble_text(scribble, executor->seat->name);
+    trp_scribble_text(scribble, "' (");
+    trp_scribble_text(scribble, executor->seat->backend);
+    trp_scribble_text(scribble, ")");
+}
+
+static void crash_write_stack(void)
+{
+    void *frames[FRAMES_MAX];
+    int count = backtrace(frames, FRAMES_MAX);
+    if (count > FRAMES_OURS) {
+        backtrace_symbols_fd(frames + FRAMES_OURS, count - FRAMES_OURS, STDERR_FILENO);
+    }
+}
+
+/** Write one line of who this thread is, and its stack below. */
+static void crash_write(struct trp_scribble *scribble)
+{
+    if (crash_executor != NULL) {
+        crash_add_executor(scribble, crash_executor);
+    } else {
+        trp_scribble_text(scribble, "a thread that runs no executor");
+    }
+    trp_scribble_write(scribble, STDERR_FILENO);
+    crash_write_stack();
+}
+
+/* A fatal signal. ------------------------------------------------------------------------------- */
+
+static void crash_add_cause(struct trp_scribble *scribble, int number, const siginfo_t *info)
+{
+    const char *name = sigabbrev_np(number);
+    trp_scribble_text(scribble, "troupe: process ");
+    trp_scribble_number(scribble, (uint64_t)getpid());
+    trp_scribble_text(scribble, " dies of SIG");
+    trp_scribble_text(scribble, name != NULL ? name : "?");
+    if (info->si_code <= 0) {
+        trp_scribble_text(scribble, ", sent by process ");
+        trp_scribble_number(scribble, (uint64_t)info->si_pid);
+    } else if (number != SIGABRT) {
+        trp_scribble_text(scribble, " at address 0x");
+        trp_scribble_hex(scribble, (uint64_t)(uintptr_t)info->si_addr);
+    }
+    trp_scribble_text(scribble, ", in ");
+}
+
+static void crash_on_fatal(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    int32_t nobody = 0;
+    int32_t self = crash_gettid();
+    if (atomic_compare_exchange_strong(&crash_thread, &nobody, self)) {
+        struct trp_scribble scribble = {.used = 0};
+        crash_add_cause(&scribble, number, info);
+        crash_write(&scribble);
+    } else if (nobody != self) {
+        for (;;) {
+            (void)pause(); // another thread is about to end the process
+        }
+    }
+    // From here on it is what it would have been without us: the core shows where it was, not this.
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    (void)sigaction(number, &action, NULL);
+    (void)syscall(SYS_tgkill, getpid(), self, number); // comes when this returns
+}
+
+/* Who is stuck. --------------------------------------------------------------------------------- */
+
+enum trp_crash_trace trp_crash_trace(const struct trp_seat *seat, uint64_t timeout_ns)
+{
+    pid_t thread = atomic_load_explicit(&seat->thread, memory_order_acquire);
+    pid_t process = atomic_load_explicit(&seat->process, memory_order_relaxed);
+    uint32_t before = atomic_load_explicit(&seat->trace_count, memory_order_acquire);
+    if (thread == 0 || syscall(SYS_tgkill, process, thread, crash_trace_signal()) != 0) {
+        return TRP_TRACE_IMPOSSIBLE;
+    }
+    uint64_t deadline_ns = trp_clock_monotonic(NULL) + timeout_ns;
+    while (atomic_load_explicit(&seat->trace_count, memory_order_acquire) == before) {
+        if (trp_clock_monotonic(NULL) >= deadline_ns) {
+            return TRP_TRACE_SILENT;
+        }
+        (void)poll(NULL, 0, 1);
+    }
+    return TRP_TRACE_TOLD;
+}
+
+/** Say who else is in a callback, of any process. Without the board's lock: what it says may be past. */
+static void crash_name_others(const struct trp_board *board)
+{
+    uint64_t deadline_ns = trp_clock_monotonic(NULL) + OTHERS_NS;
+    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++) {
+        const struct trp_seat *seat = &board->seats[i];
+        if (!trp_seat_is_there(seat) || seat == crash_owner->seat ||
+            trp_counted(&seat->doing) == 0) {
+            continue;
+        }
+        if (trp_clock_monotonic(NULL) < deadline_ns &&
+            trp_crash_trace(seat, OTHER_NS) == TRP_TRACE_TOLD) {
+            continue;
+        }
+        struct trp_scribble scribble = {.used = 0};
+        trp_scribble_text(&scribble, "troupe: executor ");
+        trp_scribble_number(&scribble, seat->id);
+        trp_scribble_text(&scribble, " '");
+        trp_scribble_text(&scribble, seat->name);
+        trp_scribble_text(&scribble, "' is in a callback, too, and does not tell its stack");
+        trp_scribble_write(&scribble, STDERR_FILENO);
+    }
+}
+
+/** The time is over: if the owner's thread does not come back from a callback, the system cannot end. */
+static void crash_meet_overdue(void)
+{
+    uint64_t doing = trp_counted(&crash_owner->seat->doing);
+    if (doing == 0 || doing != crash_owner_doing) {
+        crash_owner_doing = doing;
+        trp_crash_set_overdue(crash_owner, OVERDUE_STEP_NS);
+        return;
+    }
+    struct trp_scribble scribble = {.used = 0};
+    trp_scribble_text(&scribble, "troupe: still running when the time to stop was over: ");
+    crash_write(&scribble);
+    crash_name_others(crash_owner->system->board);
+    _exit(EXIT_FAILURE);
+}
+
+static void crash_on_trace(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)context;
+    int saved = errno;
+    const struct troupe_executor *executor = crash_executor;
+    if (info->si_code == SI_TIMER && executor != NULL && executor == crash_owner) {
+        crash_meet_overdue();
+    } else if (info->si_code != SI_TIMER && executor != NULL) {
+        struct trp_scribble scribble = {.used = 0};
+        trp_scribble_text(&scribble, "troupe: the stack of ");
+        crash_write(&scribble);
+        atomic_fetch_add_explicit(&executor->seat->trace_count, 1, memory_order_release);
+    }
+    errno = saved;
+}
+
+void trp_crash_set_overdue(const struct troupe_executor *executor, uint64_t ns)
+{
+    if (crash_owner == NULL || executor != crash_owner) {
+        return;
+    }
+    const struct itimerspec when = {
+        .it_value = {(time_t)(ns / UINT64_C(1000000000)), (long)(ns % UINT64_C(1000000000))},
+    };
+    (void)timer_settime(crash_timer, 0, &when, NULL);
+}
+
+/* Installing. ----------------------------------------------------------------------------------- */
+
+/** Put the signals of this file into a set. */
+static void crash_fill(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    for (int i = 0; i < CRASH_SIGNALS; i++) {
+        (void)sigaddset(set, crash_signals[i]);
+    }
+    (void)sigaddset(set, crash_trace_signal());
+}
+
+void trp_crash_install(const struct troupe_executor *owner)
+{
+    if (atomic_exchange(&crash_installed, true)) {
+        return;
+    }
+    void *frame = NULL;
+    (void)backtrace(&frame, 1); // the first call loads what it needs
+    struct sigaction action = {.sa_sigaction = crash_on_fatal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    (void)sigfillset(&action.sa_mask); // one at a time, but those a handler itself might raise
+    for (int i = 0; i < CRASH_SIGNALS; i++) {
+        (void)sigdelset(&action.sa_mask, crash_signals[i]);
+    }
+    for (int i = 0; i < CRASH_SIGNALS && !CRASH_IS_SANITIZED; i++) {
+        (void)sigaction(crash_signals[i], &action, NULL);
+    }
+    action.sa_sigaction = crash_on_trace;
+    action.sa_flags |= SA_RESTART;
+    (void)sigaction(crash_trace_signal(), &action, NULL);
+    if (owner == NULL) {
+        return;
+    }
+    struct sigevent event = {
+        .sigev_notify = SIGEV_THREAD_ID,
+        .sigev_signo = crash_trace_signal(),
+    };
+    event._sigev_un._tid = crash_gettid();
+    crash_owner = timer_create(CLOCK_MONOTONIC, &event, &crash_timer) == 0 ? owner : NULL;
+}
+
+/** Give this thread a stack for its handlers, unless it has one. */
+static void crash_take_stack(void)
+{
+    stack_t stack;
+    if (sigaltstack(NULL, &stack) != 0 || (stack.ss_flags & SS_DISABLE) == 0) {
+        return;
+    }
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *memory = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (memory == MAP_FAILED) {
+        return; // then handlers have what the thread has
+    }
+    stack = (stack_t){.ss_sp = memory, .ss_size = STACK_BYTES};
+    if (sigaltstack(&stack, NULL) != 0) {
+        (void)munmap(memory, STACK_BYTES);
+        return;
+    }
+    crash_stack = memory;
+}
+
+void trp_crash_enter(struct troupe_executor *executor)
+{
+    if (!atomic_load_explicit(&crash_installed, memory_order_relaxed)) {
+        return;
+    }
+    crash_take_stack();
+    crash_executor = executor;
+    sigset_t ours;
+    crash_fill(&ours);
+    (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL); // threads of ours have all blocked
+    atomic_store_explicit(&executor->seat->process, getpid(), memory_order_relaxed);
+    atomic_store_explicit(&executor->seat->thread, crash_gettid(), memory_order_release);
+}
+
+void trp_crash_leave(void)
+{
+    if (crash_executor != NULL) {
+        atomic_store_explicit(&crash_executor->seat->thread, 0, memory_order_release);
+        crash_executor = NULL;
+    }
+    if (crash_stack != NULL) {
+        const stack_t none = {.ss_flags = SS_DISABLE};
+        (void)sigaltstack(&none, NULL);
+        (void)munmap(crash_stack, STACK_BYTES);
+        crash_stack = NULL;
+    }
+}

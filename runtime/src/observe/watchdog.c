@@ -1,0 +1,161 @@
+#include "observe/watchdog.h"
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "node/system.h"
+#include "observe/report.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    LOOKS = 4, // in the time a callback may take
+    PERIOD_MS_MIN = 1,
+    PERIOD_MS_MAX = 250,
+    MS_NS = 1000000,
+    ACCUSED_MAX = 16, // at one look; the others are named at the next
+};
+
+/** An executor in a callback that has run too long. */
+struct watchdog_accused {
+    uint32_t id;
+    char executor[TRP_SEAT_NAME_BYTES];
+    struct trp_glimpse glimpse;
+};
+
+bool trp_watchdog_parse(const char *text, uint64_t *out_ns, bool *out_kills)
+{
+    size_t at = 0;
+    uint64_t ns = 0;
+    if (!trp_time_parse(text, &at, INT64_MAX, &ns) || ns == 0) {
+        return false;
+    }
+    bool kills = strcmp(text + at, ",kill") == 0;
+    if (!kills && text[at] != '\0') {
+        return false;
+    }
+    *out_ns = ns;
+    *out_kills = kills;
+    return true;
+}
+
+void trp_watchdog_print(uint64_t ns, bool kills, char *text, size_t bytes)
+{
+    char time[TRP_QUANTITY_BYTES];
+    trp_time_print(ns, time);
+    (void)snprintf(text, bytes, "%s%s", time, kills ? ",kill" : "");
+}
+
+int trp_watchdog_period_ms(const troupe_system_t *system)
+{
+    if (system->callback_timeout_ns == 0) {
+        return -1;
+    }
+    uint64_t period_ms = system->callback_timeout_ns / LOOKS / MS_NS;
+    if (period_ms > PERIOD_MS_MAX) {
+        return PERIOD_MS_MAX;
+    }
+    return period_ms < PERIOD_MS_MIN ? PERIOD_MS_MIN : (int)period_ms;
+}
+
+/** Look at the executors of this process. @return how many are to be named. */
+static uint32_t watchdog_find(
+    const troupe_system_t *system,
+    uint64_t now_ns,
+    bool was_away,
+    struct watchdog_accused accused[static ACCUSED_MAX])
+{
+    struct trp_board *board = system->board;
+    uint32_t count = 0;
+    trp_board_lock(board);
+    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high && count < ACCUSED_MAX; i++) {
+        struct trp_seat *seat = &board->seats[i];
+        if (seat->node != system->node || !trp_seat_is_there(seat)) {
+            continue;
+        }
+        if (was_away) {
+            trp_activity_forget(seat, now_ns);
+        }
+        struct trp_glimpse glimpse = trp_activity_look(seat, now_ns);
+        if (glimpse.doing != 0 && glimpse.for_ns > system->callback_timeout_ns &&
+            seat->named_doing != glimpse.doing) {
+            seat->named_doing = glimpse.doing;
+            accused[count] = (struct watchdog_accused){.id = seat->id, .glimpse = glimpse};
+            (void)snprintf(accused[count].executor, sizeof(accused->executor), "%s", seat->name);
+            count++;
+        }
+    }
+    trp_board_unlock(board);
+    return count;
+}
+
+/** Leave word why this process is killed, and do so. */
+static void watchdog_kill(const troupe_system_t *system, const char *type)
+{
+    struct trp_board *board = system->board;
+    char limit[32];
+    trp_report_time(system->callback_timeout_ns, limit, sizeof(limit));
+    trp_board_lock(board);
+    struct trp_node *node = trp_board_find_node(board, system->node);
+    if (node != NULL) {
+        (void)snprintf(
+            node->verdict,
+            sizeof(node->verdict),
+            "its callback ran longer than %.16s (%.31s)",
+            limit,
+            type);
+    }
+    trp_board_unlock(board);
+    (void)fflush(stderr);
+    (void)kill(getpid(), SIGKILL);
+}
+
+static void watchdog_name(troupe_system_t *system, const struct watchdog_accused *accused)
+{
+    struct trp_report_doing doing;
+    char time[32];
+    trp_report_name(system, accused->id, &accused->glimpse, &doing);
+    if (doing.behaviour[0] == '\0') {
+        return; // it came back just now
+    }
+    trp_report_time(accused->glimpse.for_ns, time, sizeof(time));
+    bool kills = system->board->callback_kill && !trp_system_is_first(system);
+    (void)fprintf(
+        stderr,
+        "troupe: actor '%s' (behaviour '%s') on executor %u '%s' has been at %s for at least "
+        "%s%s\n",
+        doing.actor,
+        doing.behaviour,
+        accused->id,
+        accused->executor,
+        doing.type,
+        time,
+        kills ? "; its process is killed" : "");
+    if (kills) {
+        watchdog_kill(system, doing.type);
+    }
+}
+
+void trp_watchdog_look(troupe_system_t *system, struct trp_watchdog *watchdog)
+{
+    if (system->callback_timeout_ns == 0) {
+        return;
+    }
+    uint64_t now_ns = trp_clock_monotonic(NULL);
+    uint64_t period_ns = (uint64_t)trp_watchdog_period_ms(system) * MS_NS;
+    uint64_t passed_ns = now_ns - watchdog->looked_ns;
+    if (passed_ns < period_ns) {
+        return;
+    }
+    // Who was not there to look cannot say how long others have run: they may have been stopped with it.
+    bool was_away = passed_ns > 2 * period_ns;
+    watchdog->looked_ns = now_ns;
+    struct watchdog_accused accused[ACCUSED_MAX];
+    uint32_t count = watchdog_find(system, now_ns, was_away, accused);
+    for (uint32_t i = 0; i < count; i++) {
+        watchdog_name(system, &accused[i]);
+    }
+}

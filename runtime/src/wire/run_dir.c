@@ -1,0 +1,430 @@
+/*
+ * Run directories, made and swept without waiting for anybody.
+ *
+ * A system makes its directory, makes the file `lock` in it, and locks that; another may sweep between
+ * any two of these steps, and takes what is not locked for dead. So who makes looks whether the file it
+ * locked is still there, and else starts over under another name; who sweeps removes
+ *
+ *     a directory without a lock file   only if it is empty
+ *     one whose lock can be taken       with the lock file last, and while holding the lock
+ *
+ * and hence never one whose maker has looked. The base is nobody else's, so these are all who come here.
+ */
+#include "wire/run_dir.h"
+
+#include "base/check.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOCK_NAME "lock"
+
+enum {
+    DIRECTORY_MODE = 0700,
+    LOCK_MODE = 0600,
+    OTHERS_MODE = 077,
+    OTHERS_WRITE_MODE = 022,
+    ID_BYTES = 32,       // with its NUL: "PID-" and 16 digits
+    ID_LENGTH_MAX = 24,  // Linux counts processes up to 7 digits
+    ATTEMPT_COUNT = 100, // to make one that nobody sweeps at the same moment
+};
+
+/** Where run directories lie. */
+struct rundir_base {
+    char parent[TRP_RUNDIR_PATH_BYTES];
+    char path[TRP_RUNDIR_PATH_BYTES];
+};
+
+static const char *rundir_errno_text(void)
+{
+    return strerror(errno); // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
+}
+
+/** Explain a call that failed, by errno. */
+static enum troupe_err rundir_explain(const char *what, const char *path)
+{
+    bool full = errno == EMFILE || errno == ENFILE;
+    return TRP_EXPLAIN(
+        full ? TROUPE_ERR_LIMIT : TROUPE_ERR_SYSTEM,
+        "run directory: cannot %s %s: %s; %s",
+        what,
+        path,
+        rundir_errno_text(),
+        full ? "close some descriptors or raise RLIMIT_NOFILE"
+             : "set XDG_RUNTIME_DIR to a directory of yours that can be written");
+}
+
+/* The base. ------------------------------------------------------------------------------------ */
+
+/** @return whether there is a directory by that name, or one may be hidden from us. */
+static bool rundir_may_exist(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+static void rundir_choose_base(struct rundir_base *base)
+{
+    const char *parent = getenv("XDG_RUNTIME_DIR"); // NOLINT(concurrency-mt-unsafe)
+    const size_t parent_length_max =
+        sizeof(base->path) - sizeof("/troupe") - (sizeof("/") - 1) - ID_LENGTH_MAX;
+    if (parent != NULL && parent[0] == '/' && strlen(parent) <= parent_length_max &&
+        rundir_may_exist(parent)) {
+        (void)snprintf(base->parent, sizeof(base->parent), "%.*s", (int)parent_length_max, parent);
+        (void)snprintf(
+            base->path, sizeof(base->path), "%.*s/troupe", (int)parent_length_max, parent);
+    } else {
+        (void)snprintf(base->parent, sizeof(base->parent), "/tmp");
+        (void)snprintf(base->path, sizeof(base->path), "/tmp/troupe-%u", (unsigned)geteuid());
+    }
+}
+
+/** Check that nobody else can put another directory in the place of ours. */
+static enum troupe_err rundir_check_parent(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        return rundir_explain("look at", path);
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "run directory: %s is no directory; set XDG_RUNTIME_DIR to one of yours",
+            path);
+    }
+    if (status.st_uid != geteuid() && status.st_uid != 0) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "run directory: %s belongs to user %u, and you are %u; unset XDG_RUNTIME_DIR or set it "
+            "to a directory of yours",
+            path,
+            (unsigned)status.st_uid,
+            (unsigned)geteuid());
+    }
+    if ((status.st_mode & OTHERS_WRITE_MODE) != 0 && (status.st_mode & S_ISVTX) == 0) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "run directory: others may write to %s (mode %04o); 'chmod go-w' it, or set "
+            "XDG_RUNTIME_DIR to a directory of yours",
+            path,
+            (unsigned)(status.st_mode & 07777));
+    }
+    return TROUPE_OK;
+}
+
+/** Check that the base, of which this is the lstat(), is ours alone. */
+static enum troupe_err rundir_check_base(const char *path, const struct stat *status)
+{
+    if (S_ISLNK(status->st_mode)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "run directory: %s is a symbolic link, which is not followed; remove it, or set "
+            "XDG_RUNTIME_DIR to another directory of yours",
+            path);
+    }
+    if (!S_ISDIR(status->st_mode)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "run directory: %s is no directory; remove it, or set XDG_RUNTIME_DIR to another "
+            "directory of yours",
+            path);
+    }
+    if (status->st_uid != geteuid()) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "run directory: %s belongs to user %u, and you are %u; set XDG_RUNTIME_DIR to a "
+            "directory of yours",
+            path,
+            (unsigned)status->st_uid,
+            (unsigned)geteuid());
+    }
+    if ((status->st_mode & OTHERS_MODE) != 0) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "run directory: %s is open to others (mode %04o); see that nobody has put anything "
+            "there, then 'chmod 0700' it",
+            path,
+            (unsigned)(status->st_mode & 07777));
+    }
+    return TROUPE_OK;
+}
+
+/** Make the base where it is not there yet, and check it. */
+static enum troupe_err rundir_open_base(const struct rundir_base *base, int *out_fd)
+{
+    enum troupe_err err = rundir_check_parent(base->parent);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    if (mkdir(base->path, DIRECTORY_MODE) != 0 && errno != EEXIST) {
+        return rundir_explain("make", base->path);
+    }
+    // Opened, then looked at: what was checked is what is used.
+    int fd = open(base->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return rundir_explain("open", base->path);
+    }
+    struct stat status;
+    err = fstat(fd, &status) != 0 ? rundir_explain("look at", base->path)
+                                  : rundir_check_base(base->path, &status);
+    if (err != TROUPE_OK) {
+        (void)close(fd);
+        return err;
+    }
+    *out_fd = fd;
+    return TROUPE_OK;
+}
+
+/* Removing. ------------------------------------------------------------------------------------ */
+
+/** Open a directory for reading what is in it. @return NULL: it cannot be opened */
+static DIR *rundir_list(int parent_fd, const char *name)
+{
+    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    if (fd >= 0 && list == NULL) {
+        (void)close(fd);
+    }
+    return list;
+}
+
+/** Remove a plain file or a socket. @return false: it is something else, or it stays */
+static bool rundir_remove_file(int directory_fd, const char *name)
+{
+    struct stat status;
+    return fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode)) &&
+           unlinkat(directory_fd, name, 0) == 0;
+}
+
+/** Remove files until there are none. @return whether nothing but the lock is left */
+static bool rundir_remove_files(DIR *list)
+{
+    bool removed = true;
+    bool empty = true;
+    while (removed) { // again, since who lists while removing may miss some
+        removed = false;
+        empty = true;
+        rewinddir(list);
+        const struct dirent *entry = NULL;
+        while ((entry = readdir(list)) != NULL) { // NOLINT(concurrency-mt-unsafe): the list is ours
+            const char *name = entry->d_name;
+            if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, LOCK_NAME) != 0) {
+                removed = rundir_remove_file(dirfd(list), name) || removed;
+                empty = false;
+            }
+        }
+    }
+    return empty;
+}
+
+/** Remove the files of a locked directory, the lock's last; if nothing else stays, the directory. */
+static void rundir_remove(int base_fd, const char *id, DIR *list)
+{
+    // One in which something stays keeps its lock file, and whoever comes next tries again.
+    if (rundir_remove_files(list)) {
+        (void)rundir_remove_file(dirfd(list), LOCK_NAME);
+        (void)unlinkat(base_fd, id, AT_REMOVEDIR);
+    }
+}
+
+/** Sweep one directory, if its system is dead. */
+static void rundir_sweep_one(int base_fd, const char *id)
+{
+    DIR *list = rundir_list(base_fd, id);
+    if (list == NULL) {
+        return;
+    }
+    struct stat status;
+    // Not blocking, so that a pipe by that name cannot hold us.
+    int lock_fd = openat(dirfd(list), LOCK_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (lock_fd < 0 && errno == ENOENT) {
+        (void)unlinkat(base_fd, id, AT_REMOVEDIR);
+    } else if (
+        lock_fd >= 0 && fstat(lock_fd, &status) == 0 && S_ISREG(status.st_mode) &&
+        flock(lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        rundir_remove(base_fd, id, list);
+    }
+    if (lock_fd >= 0) {
+        (void)close(lock_fd);
+    }
+    (void)closedir(list);
+}
+
+/** @return whether a run directory may have that name. */
+static bool rundir_is_id(const char *name)
+{
+    size_t digits = strspn(name, "0123456789");
+    return digits > 0 && name[digits] == '-' && strlen(name + digits) == 1 + 16 &&
+           strspn(name + digits + 1, "0123456789abcdef") == 16;
+}
+
+/** Sweep what dead systems left. What cannot be swept stays: it is in nobody's way. */
+static void rundir_sweep(int base_fd)
+{
+    DIR *list = rundir_list(base_fd, ".");
+    const struct dirent *entry = NULL;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the list is ours
+    while (list != NULL && (entry = readdir(list)) != NULL) {
+        if (rundir_is_id(entry->d_name)) {
+            rundir_sweep_one(base_fd, entry->d_name);
+        }
+    }
+    if (list != NULL) {
+        (void)closedir(list);
+    }
+}
+
+/* Making. -------------------------------------------------------------------------------------- */
+
+/** What came of making a lock. */
+enum rundir_making { RUNDIR_MADE, RUNDIR_SWEPT, RUNDIR_FAILED };
+
+/** Make the lock file and lock it. @return SWEPT: somebody took it for dead at that moment */
+static enum rundir_making rundir_lock(int directory_fd, int *out_lock_fd)
+{
+    struct stat status;
+    int fd = openat(
+        directory_fd, LOCK_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, LOCK_MODE);
+    if (fd < 0) {
+        return errno == ENOENT ? RUNDIR_SWEPT : RUNDIR_FAILED;
+    }
+    enum rundir_making making = RUNDIR_MADE;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        making = errno == EWOULDBLOCK ? RUNDIR_SWEPT : RUNDIR_FAILED;
+    } else if (fstat(fd, &status) != 0) {
+        making = RUNDIR_FAILED;
+    } else if (status.st_nlink == 0) {
+        making = RUNDIR_SWEPT;
+    }
+    if (making != RUNDIR_MADE) {
+        int error = errno;
+        (void)close(fd);
+        errno = error;
+        return making;
+    }
+    *out_lock_fd = fd;
+    return RUNDIR_MADE;
+}
+
+/** Make and lock a directory. @return FAILED: errno says why */
+static enum rundir_making rundir_make(int base_fd, const char *id, int *out_lock_fd)
+{
+    if (mkdirat(base_fd, id, DIRECTORY_MODE) != 0) {
+        return errno == EEXIST ? RUNDIR_SWEPT : RUNDIR_FAILED;
+    }
+    int fd = openat(base_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    enum rundir_making making = RUNDIR_FAILED;
+    if (fd >= 0) {
+        making = rundir_lock(fd, out_lock_fd);
+    } else if (errno == ENOENT) {
+        making = RUNDIR_SWEPT;
+    }
+    int error = errno;
+    if (fd >= 0) {
+        if (making == RUNDIR_FAILED) {
+            (void)unlinkat(fd, LOCK_NAME, 0);
+        }
+        (void)close(fd);
+    }
+    if (making == RUNDIR_FAILED) {
+        (void)unlinkat(base_fd, id, AT_REMOVEDIR);
+    }
+    errno = error;
+    return making;
+}
+
+static bool rundir_make_id(char id[ID_BYTES])
+{
+    uint64_t bits = 0;
+    if (getrandom(&bits, sizeof(bits), 0) != (ssize_t)sizeof(bits)) {
+        return false;
+    }
+    (void)snprintf(id, ID_BYTES, "%ld-%016" PRIx64, (long)getpid(), bits);
+    return true;
+}
+
+/** Make and lock a directory under the base, however many others sweep there. */
+static enum troupe_err rundir_make_some(
+    struct trp_rundir *rundir, int base_fd, const struct rundir_base *base)
+{
+    char id[ID_BYTES];
+    int lock_fd = -1;
+    enum rundir_making making = RUNDIR_SWEPT;
+    for (int i = 0; i < ATTEMPT_COUNT && making == RUNDIR_SWEPT; i++) {
+        if (!rundir_make_id(id)) {
+            return rundir_explain("choose a name in", base->path);
+        }
+        making = rundir_make(base_fd, id, &lock_fd);
+    }
+    if (making == RUNDIR_FAILED) {
+        return rundir_explain("make a directory in", base->path);
+    }
+    if (making == RUNDIR_SWEPT) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "run directory: %d that were made in %s were removed at once; find out by whom, or set "
+            "XDG_RUNTIME_DIR to another directory of yours",
+            ATTEMPT_COUNT,
+            base->path);
+    }
+    int length = snprintf(rundir->path, sizeof(rundir->path), "%s/%s", base->path, id);
+    TRP_CHECK(length > 0 && (size_t)length < sizeof(rundir->path));
+    rundir->lock_fd = lock_fd;
+    return TROUPE_OK;
+}
+
+/* The life of one. ----------------------------------------------------------------------------- */
+
+enum troupe_err trp_rundir_open(struct trp_rundir *rundir)
+{
+    *rundir = (struct trp_rundir){.lock_fd = -1};
+    struct rundir_base base;
+    int base_fd = -1;
+    rundir_choose_base(&base);
+    enum troupe_err err = rundir_open_base(&base, &base_fd);
+    if (err == TROUPE_OK) {
+        rundir_sweep(base_fd); // first, since it may make room
+        err = rundir_make_some(rundir, base_fd, &base);
+        (void)close(base_fd);
+    }
+    return err;
+}
+
+void trp_rundir_close(struct trp_rundir *rundir)
+{
+    if (rundir->lock_fd < 0) {
+        return;
+    }
+    char *slash = strrchr(rundir->path, '/');
+    TRP_CHECK(slash != NULL);
+    *slash = '\0';
+    int base_fd = open(rundir->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = base_fd < 0 ? NULL : rundir_list(base_fd, slash + 1);
+    if (list != NULL) {
+        rundir_remove(base_fd, slash + 1, list);
+        (void)closedir(list);
+    }
+    if (base_fd >= 0) {
+        (void)close(base_fd);
+    }
+    (void)close(rundir->lock_fd); // last: until here nobody else sweeps it
+    *rundir = (struct trp_rundir){.lock_fd = -1};
+}
+
+void trp_rundir_endpoint(const char *rundir_path, uint32_t executor_id, char *out, size_t out_bytes)
+{
+    int length = snprintf(out, out_bytes, "%s/e-%" PRIu32 ".ipc", rundir_path, executor_id);
+    TRP_CHECK(length > 0 && (size_t)length < out_bytes);
+}

@@ -1,0 +1,335 @@
+#include "wire/zmq.h"
+
+#include "base/check.h"
+
+#include <zmq.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct trp_parcel) == sizeof(zmq_msg_t), "a parcel is a zmq_msg_t");
+
+enum {
+    BACKLOG = 4096, // 2,000 peers that connect at once wait for 8 s behind a backlog of 100
+    // A process that was stopped for a while is no dead one. In a handshake neither: the sender takes it as
+    // done when the listener has yet to read the last of it, and has frames under way that would be lost.
+    HANDSHAKE_MS = 60000,
+    HEARTBEAT_MS = 10000,
+    HEARTBEAT_TIMEOUT_MS = 60000,
+    RECONNECT_MS_MAX = 5000,
+    LINGER_MS = 50,
+};
+
+#define INPROC "inproc://"
+
+static zmq_msg_t *wire_msg(struct trp_parcel *parcel)
+{
+    return (zmq_msg_t *)(void *)parcel->opaque;
+}
+
+enum troupe_err trp_wire_context_new(int socket_count_max, void **out_context)
+{
+    void *context = zmq_ctx_new();
+    if (context == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "ZeroMQ makes no context: %s", zmq_strerror(errno));
+    }
+    if (zmq_ctx_set(context, ZMQ_MAX_SOCKETS, socket_count_max) != 0) {
+        (void)zmq_ctx_term(context);
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "ZeroMQ refuses %d sockets", socket_count_max);
+    }
+    *out_context = context;
+    return TROUPE_OK;
+}
+
+void trp_wire_context_free(void *context)
+{
+    if (context == NULL) {
+        return;
+    }
+    while (zmq_ctx_term(context) != 0 && errno == EINTR) {
+    }
+}
+
+/** Say how a socket is to treat peers by ipc and tcp. Within a process nobody asks, and that costs nothing. */
+static void wire_prepare_remote(void *socket)
+{
+    static const struct {
+        int option;
+        int value;
+    } remote[] = {
+        {ZMQ_BACKLOG, BACKLOG},
+        {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+        {ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS},
+        {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
+        {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX},
+    };
+    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
+        (void)zmq_setsockopt(socket, remote[i].option, &remote[i].value, sizeof(remote[i].value));
+    }
+}
+
+static void *wire_socket(void *context, int type)
+{
+    void *socket = zmq_socket(context, type);
+    if (socket == NULL) {
+        return NULL;
+    }
+    // Credit is the bound, so ZeroMQ has none; and nobody closes before what it sent is read.
+    const int unbounded = 0;
+    // A little linger is for those whose receiver died: without it libzmq 4.3.4 aborts this process when
+    // a message of several parts was half sent as its connection broke (libzmq issue 3442).
+    const int linger = LINGER_MS;
+    (void)zmq_setsockopt(socket, ZMQ_SNDHWM, &unbounded, sizeof(unbounded));
+    (void)zmq_setsockopt(socket, ZMQ_RCVHWM, &unbounded, sizeof(unbounded));
+    (void)zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger));
+    return socket;
+}
+
+typedef int wire_attach_fn(void *socket, const char *endpoint);
+
+static enum troupe_err wire_open(
+    void *context, int type, wire_attach_fn *attach, const char *endpoint, void **out_socket)
+{
+    void *socket = wire_socket(context, type);
+    if (socket == NULL) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT,
+            "ZeroMQ makes no socket for %s: %s; end some executors, or raise the limit of open "
+            "files",
+            endpoint,
+            zmq_strerror(errno));
+    }
+    if (strncmp(endpoint, INPROC, sizeof(INPROC) - 1) != 0) {
+        wire_prepare_remote(socket);
+    }
+    if (attach(socket, endpoint) != 0) {
+        enum troupe_err err =
+            TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "ZeroMQ refuses %s: %s", endpoint, zmq_strerror(errno));
+        (void)zmq_close(socket);
+        return err;
+    }
+    *out_socket = socket;
+    return TROUPE_OK;
+}
+
+enum troupe_err trp_wire_pull_new(void *context, uint32_t id, void **out_socket)
+{
+    char endpoint[TRP_ENDPOINT_BYTES];
+    trp_wire_inproc(id, endpoint);
+    return wire_open(context, ZMQ_PULL, zmq_bind, endpoint, out_socket);
+}
+
+void trp_wire_inproc(uint32_t id, char endpoint[static TRP_ENDPOINT_BYTES])
+{
+    (void)snprintf(endpoint, TRP_ENDPOINT_BYTES, INPROC "executor-%u", id);
+}
+
+enum troupe_err trp_wire_listen(
+    void *pull, const char *endpoint, int listener_fd, int64_t part_bytes_max)
+{
+    const int none = -1;
+    wire_prepare_remote(pull);
+    (void)zmq_setsockopt(pull, ZMQ_MAXMSGSIZE, &part_bytes_max, sizeof(part_bytes_max));
+    (void)zmq_setsockopt(pull, ZMQ_USE_FD, &listener_fd, sizeof(listener_fd));
+    int bound = zmq_bind(pull, endpoint);
+    (void)zmq_setsockopt(pull, ZMQ_USE_FD, &none, sizeof(none));
+    if (bound != 0) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM, "ZeroMQ refuses %s: %s", endpoint, zmq_strerror(errno));
+    }
+    return TROUPE_OK;
+}
+
+enum troupe_err trp_wire_push_new(void *context, const char *endpoint, void **out_socket)
+{
+    return wire_open(context, ZMQ_PUSH, zmq_connect, endpoint, out_socket);
+}
+
+enum troupe_err trp_wire_pair_new(void *context, uint32_t id, void **out_in, void **out_out)
+{
+    char endpoint[TRP_ENDPOINT_BYTES];
+    (void)snprintf(endpoint, sizeof(endpoint), INPROC "loopback-%u", id);
+    void *out = NULL;
+    enum troupe_err err = wire_open(context, ZMQ_PAIR, zmq_bind, endpoint, &out);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    void *in = NULL;
+    err = wire_open(context, ZMQ_PAIR, zmq_connect, endpoint, &in);
+    if (err != TROUPE_OK) {
+        trp_wire_close(&out);
+        return err;
+    }
+    *out_in = in;
+    *out_out = out;
+    return TROUPE_OK;
+}
+
+void trp_wire_close(void **socket_p)
+{
+    if (*socket_p != NULL) {
+        (void)zmq_close(*socket_p);
+        *socket_p = NULL;
+    }
+}
+
+int trp_wire_fd(void *socket)
+{
+    int fd = -1;
+    size_t size = sizeof(fd);
+    return zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0 ? fd : -1;
+}
+
+void trp_parcel_init(struct trp_parcel *parcel)
+{
+    (void)zmq_msg_init(wire_msg(parcel));
+}
+
+void trp_parcel_clear(struct trp_parcel *parcel)
+{
+    (void)zmq_msg_close(wire_msg(parcel));
+    (void)zmq_msg_init(wire_msg(parcel));
+}
+
+bool trp_wire_send(void *socket, const void *bytes, size_t size)
+{
+    int sent = -1;
+    do {
+        sent = zmq_send(socket, bytes, size, ZMQ_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    TRP_CHECK(sent >= 0 || errno == ENOMEM); // nothing is full, and who is sent to is there
+    return sent >= 0;
+}
+
+bool trp_wire_send_inside(void *socket, size_t inside, const void *bytes, size_t size)
+{
+    struct trp_parcel parcel;
+    (void)zmq_msg_init_size(wire_msg(&parcel), size); // takes no memory
+    memcpy(parcel.opaque + inside, bytes, size);
+    int sent = -1;
+    do {
+        sent = zmq_msg_send(wire_msg(&parcel), socket, ZMQ_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    TRP_CHECK(sent >= 0 || errno == ENOMEM);
+    return sent >= 0;
+}
+
+bool trp_wire_give(
+    void *socket, void *bytes, size_t size, void (*free_fn)(void *bytes, void *data), void *data)
+{
+    zmq_msg_t msg;
+    // NOLINTNEXTLINE(readability-suspicious-call-argument): their `data` is our `bytes`.
+    if (zmq_msg_init_data(&msg, bytes, size, free_fn, data) != 0) {
+        return false;
+    }
+    int sent = -1;
+    do {
+        sent = zmq_msg_send(&msg, socket, ZMQ_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    TRP_CHECK(sent >= 0);
+    return true;
+}
+
+bool trp_parcel_give(
+    struct trp_parcel *parcel,
+    void *bytes,
+    size_t size,
+    void (*free_fn)(void *bytes, void *data),
+    void *data)
+{
+    // NOLINTNEXTLINE(readability-suspicious-call-argument): their `data` is our `bytes`.
+    return zmq_msg_init_data(wire_msg(parcel), bytes, size, free_fn, data) == 0;
+}
+
+bool trp_parcel_fill(struct trp_parcel *parcel, const void *bytes, size_t size)
+{
+    if (zmq_msg_init_size(wire_msg(parcel), size) != 0) {
+        return false;
+    }
+    memcpy(zmq_msg_data(wire_msg(parcel)), bytes, size);
+    return true;
+}
+
+void trp_parcel_share(struct trp_parcel *copy, struct trp_parcel *parcel)
+{
+    (void)zmq_msg_init(wire_msg(copy));
+    (void)zmq_msg_copy(wire_msg(copy), wire_msg(parcel)); // fails on what is no message only
+}
+
+uint8_t *trp_parcel_bytes(struct trp_parcel *parcel, size_t *out_size)
+{
+    *out_size = zmq_msg_size(wire_msg(parcel));
+    return zmq_msg_data(wire_msg(parcel));
+}
+
+void trp_wire_send_parcel(void *socket, struct trp_parcel *parcel, bool more)
+{
+    int sent = -1;
+    do {
+        sent = zmq_msg_send(wire_msg(parcel), socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+    } while (sent < 0 && errno == EINTR);
+    TRP_CHECK(sent >= 0); // nothing is full
+}
+
+bool trp_parcel_has_more(const struct trp_parcel *parcel)
+{
+    union {
+        const struct trp_parcel *read_only;
+        struct trp_parcel *parcel;
+    } at = {.read_only = parcel};
+    return zmq_msg_more(wire_msg(at.parcel)) != 0;
+}
+
+bool trp_parcel_align(struct trp_parcel *parcel)
+{
+    zmq_msg_t *msg = wire_msg(parcel);
+    if ((uintptr_t)zmq_msg_data(msg) % 8 == 0) {
+        return true;
+    }
+    struct trp_parcel copy;
+    if (!trp_parcel_fill(&copy, zmq_msg_data(msg), zmq_msg_size(msg))) {
+        return false;
+    }
+    (void)zmq_msg_close(msg);
+    *parcel = copy;
+    return true;
+}
+
+void trp_wire_notice(void *socket)
+{
+    int events = 0;
+    size_t size = sizeof(events);
+    (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size); // processes ZeroMQ's own commands
+}
+
+size_t trp_parcel_inside(void)
+{
+    struct trp_parcel parcel;
+    (void)zmq_msg_init_size(wire_msg(&parcel), TRP_PARCEL_INSIDE_BYTES); // takes no memory
+    const unsigned char *bytes = zmq_msg_data(wire_msg(&parcel));
+    size_t inside = (size_t)(bytes - parcel.opaque);
+    (void)zmq_msg_close(wire_msg(&parcel));
+    TRP_CHECK(inside + TRP_PARCEL_INSIDE_BYTES <= sizeof(parcel) && inside % 8 == 0);
+    return inside;
+}
+
+bool trp_wire_take(void *socket, struct trp_parcel *parcel, size_t *out_size)
+{
+    int received = -1;
+    do {
+        received = zmq_msg_recv(wire_msg(parcel), socket, ZMQ_DONTWAIT);
+    } while (TRP_UNLIKELY(received < 0) && errno == EINTR);
+    *out_size = (size_t)received;
+    return TRP_LIKELY(received >= 0);
+}
+
+bool trp_wire_receive(
+    void *socket, struct trp_parcel *parcel, const uint8_t **out_bytes, size_t *out_size)
+{
+    if (!trp_wire_take(socket, parcel, out_size)) {
+        return false;
+    }
+    *out_bytes = zmq_msg_data(wire_msg(parcel));
+    return true;
+}
