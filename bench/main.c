@@ -295,7 +295,8 @@ static enum bench_outcome command_run_one(const struct command *command, uint32_
 
 int main(int argc, char **argv)
 {
-    troupe_enter(bench_behaviours()); // does not return where this process is to carry actors
+    troupe_run_if_child(
+        bench_behaviours()); // does not return where this process is to carry actors
     if (argc == 2 && strcmp(argv[1], BENCH_FLOOR_PART) == 0) {
         return bench_floor_part();
     }

@@ -151,7 +151,7 @@ static void root_ask(troupe_context_t *ctx, struct root *self)
         // RUN goes round backwards: part 0 is the one that starts, and the others should be awake.
         bool is_setup = self->phase == ROOT_SETTING_UP;
         uint32_t index = is_setup ? self->asked_count : self->worker_count - 1 - self->asked_count;
-        struct troupe_letter letter = {
+        struct troupe_outgoing letter = {
             .to = self->workers[index],
             .type = is_setup ? BENCH_SETUP : BENCH_RUN,
             .body = is_setup ? self->setup : NULL,

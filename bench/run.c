@@ -23,7 +23,7 @@ static void run_complain(const struct bench_case *self, const char *step, enum t
         "troupe-bench: %s: %s: %s. %s\n",
         self->workload->name,
         step,
-        troupe_err_text(err),
+        troupe_strerror(err),
         troupe_error_detail());
 }
 
@@ -40,11 +40,11 @@ static bool run_system(
     };
     enum troupe_err err = troupe_spawn(ctx, &options, &root);
     if (err == TROUPE_OK) {
-        troupe_system_watch(system, root);
+        troupe_system_set_root(system, root);
         err = troupe_send(ctx, root, BENCH_START, NULL, 0);
     }
     if (err == TROUPE_OK) {
-        err = troupe_run(system);
+        err = troupe_system_run(system);
     }
     if (err != TROUPE_OK) {
         run_complain(self, "the run did not end in order", err);
@@ -53,7 +53,7 @@ static bool run_system(
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_MONOTONIC, &now); // troupe_now() is that clock
     struct troupe_exit exit = {0};
-    err = troupe_system_watched_exit(system, &exit);
+    err = troupe_system_root_exit(system, &exit);
     if (err != TROUPE_OK || exit.code != BENCH_EXIT_RESULT ||
         !bench_tally_parse(exit.text, out_tally)) {
         (void)fprintf(

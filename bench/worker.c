@@ -14,9 +14,9 @@ void bench_give_up(troupe_context_t *ctx, const char *what, enum troupe_err err)
         "troupe-bench: %s: cannot %s: %s. %s\n",
         troupe_self_name(ctx),
         what,
-        troupe_err_text(err),
+        troupe_strerror(err),
         troupe_error_detail());
-    troupe_stop_system(ctx);
+    troupe_shutdown(ctx);
 }
 
 void bench_worker_fini(struct bench_worker *self)
@@ -76,7 +76,7 @@ void bench_worker_control(
         break;
     }
     case BENCH_RUN:
-        self->asker = troupe_message_asker(message);
+        self->asker = troupe_message_reply_to(message);
         self->is_running = true;
         bench_worker_finish_if_done(ctx, self); // it may have nothing to do at all
         break;
@@ -103,7 +103,7 @@ static enum troupe_err worker_give(
         }
     }
     memcpy(self->to_give.data, &number, sizeof(number));
-    return troupe_give(ctx, to, type, &self->to_give);
+    return troupe_send_body(ctx, to, type, &self->to_give);
 }
 
 bool bench_worker_stumble(
@@ -159,7 +159,7 @@ void bench_worker_finish_if_done(troupe_context_t *ctx, struct bench_worker *sel
     }
     self->has_reported = true;
     enum troupe_err err =
-        troupe_answer(ctx, self->asker, BENCH_REPORT, &self->share, sizeof(self->share));
+        troupe_reply_later(ctx, self->asker, BENCH_REPORT, &self->share, sizeof(self->share));
     if (err != TROUPE_OK) {
         bench_give_up(ctx, "report", err);
     }

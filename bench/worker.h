@@ -76,7 +76,7 @@ struct bench_worker {
     struct bench_debt *debts;
     uint32_t debt_count;
 
-    struct troupe_asker asker; /**< Who waits for the report. */
+    struct troupe_reply_to asker; /**< Who waits for the report. */
     bool is_running;
     bool has_reported;
 };

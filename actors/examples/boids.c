@@ -69,7 +69,7 @@ static void shepherd_say(troupe_context_t *ctx, const struct shepherd *self)
 {
     const enum troupe_err err = TROUPE_SEND(ctx, self->flock, GOAL, &self->goal);
     if (err != TROUPE_OK && err != TROUPE_ERR_FULL) { /* Without room, again at ROOM. */
-        troupe_fail(ctx, 1, troupe_err_text(err));
+        troupe_fail(ctx, 1, troupe_strerror(err));
     }
 }
 
@@ -248,7 +248,7 @@ static void draw(struct troupe_ecs_iter *it)
     const unsigned type = good ? DRAWN : FAILED;
     if ((!good || self->drawn == self->frames) &&
         troupe_send(it->ctx, self->self, type, path, strlen(path) + 1) != TROUPE_OK) {
-        troupe_stop_system(it->ctx);
+        troupe_shutdown(it->ctx);
     }
 }
 

@@ -5,7 +5,7 @@
  *     ./game_loop 10000 600 --times
  *     TROUPE_PLACE='referee=thread' ./game_loop
  *
- * Shows troupe_progress() with a budget in a loop that has other things to do: systems (troupe/ecs.h) move
+ * Shows troupe_system_progress() with a budget in a loop that has other things to do: systems (troupe/ecs.h) move
  * balls in a box and tell a referee, an actor, of each that bounces; what is left of the 2 ms is for mail,
  * and mail that is left waits for the next frame. --times prints where the time went.
  */
@@ -181,7 +181,7 @@ static enum troupe_err game_run(struct game *game)
     enum troupe_err err = TROUPE_OK;
     for (unsigned long frame = 0; frame < game->frames && err == TROUPE_OK; frame++) {
         /* Here a game would read its keys, */
-        err = troupe_progress(game->system, &budget);
+        err = troupe_system_progress(game->system, &budget);
         /* and here it would draw, with the rest of the frame. */
         due_ns += FRAME_NS;
         const uint64_t at_ns = now_ns();
@@ -237,7 +237,7 @@ static bool game_read(struct game *game, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    troupe_enter(TROUPE_BEHAVIOURS(&referee));
+    troupe_run_if_child(TROUPE_BEHAVIOURS(&referee));
     struct game game = {.balls = 1000, .frames = 2UL * FRAMES_A_SECOND};
     if (!game_read(&game, argc, argv)) {
         (void)fputs("usage: game_loop [BALLS [FRAMES]] [--times]\n", stderr);

@@ -14,7 +14,7 @@ enum { SEATS = 5, MEALS = 20, EAT = 1, EATEN = 2 };
 static void check(troupe_context_t *ctx, enum troupe_err err)
 {
     if (err != TROUPE_OK && err != TROUPE_ERR_FULL) { // after FULL there will be a ROOM
-        troupe_fail(ctx, 1, troupe_err_text(err));
+        troupe_fail(ctx, 1, troupe_strerror(err));
     }
 }
 
@@ -22,7 +22,7 @@ static void check(troupe_context_t *ctx, enum troupe_err err)
 static void philosopher_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
-    const struct troupe_letter eaten = {
+    const struct troupe_outgoing eaten = {
         .to = troupe_message_sender(message),
         .type = EATEN,
         .body = troupe_message_body(message),

@@ -27,7 +27,7 @@ static void throw_ball(troupe_context_t *ctx, const struct player *self)
 {
     const enum troupe_err err = TROUPE_SEND(ctx, self->other, BALL, &self->ball);
     if (err != TROUPE_OK && err != TROUPE_ERR_FULL) { // after FULL there will be a ROOM
-        troupe_fail(ctx, 1, troupe_err_text(err));
+        troupe_fail(ctx, 1, troupe_strerror(err));
     }
 }
 

@@ -26,7 +26,7 @@ static void node_receive(troupe_context_t *ctx, void *state, const troupe_messag
     }
     const enum troupe_err err = TROUPE_SEND(ctx, self->next, TOKEN, &self->hops);
     if (err != TROUPE_OK && err != TROUPE_ERR_FULL) {
-        troupe_fail(ctx, 1, troupe_err_text(err));
+        troupe_fail(ctx, 1, troupe_strerror(err));
     }
 }
 

@@ -20,12 +20,12 @@ struct root {
     bool reducing;
 };
 
-static troupe_answer_fn meet_answer;
+static troupe_reply_fn meet_answer;
 
 /** Do what can be done now. An answer or ROOM brings us back while something is left. */
 static void go_on(troupe_context_t *ctx, struct root *self)
 {
-    const struct troupe_letter reduce = {.to = self->reducer, .type = WORDCOUNT_REDUCE};
+    const struct troupe_outgoing reduce = {.to = self->reducer, .type = WORDCOUNT_REDUCE};
     if (!wordcount_desks_fill(ctx, &self->desks, &self->files, &self->crew, meet_answer) &&
         !self->reducing) {
         self->reducing = wordcount_ask(ctx, &reduce, meet_answer, WORDCOUNT_READERS);

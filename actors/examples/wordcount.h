@@ -47,8 +47,8 @@ enum troupe_err wordcount_crew_spawn(
 /* Ask. False when the mailbox is full: ask again at the ROOM notice. Other errors end the actor. */
 bool wordcount_ask(
     troupe_context_t *ctx,
-    const struct troupe_letter *letter,
-    troupe_answer_fn *on_answer,
+    const struct troupe_outgoing *letter,
+    troupe_reply_fn *on_reply,
     uint64_t tag);
 
 #endif

@@ -6,13 +6,13 @@
 
 bool wordcount_ask(
     troupe_context_t *ctx,
-    const struct troupe_letter *letter,
-    troupe_answer_fn *on_answer,
+    const struct troupe_outgoing *letter,
+    troupe_reply_fn *on_reply,
     uint64_t tag)
 {
-    const enum troupe_err err = troupe_ask(ctx, letter, PATIENCE_NS, on_answer, tag);
+    const enum troupe_err err = troupe_ask(ctx, letter, PATIENCE_NS, on_reply, tag);
     if (err != TROUPE_OK && err != TROUPE_ERR_FULL) {
-        troupe_fail(ctx, 1, troupe_err_text(err));
+        troupe_fail(ctx, 1, troupe_strerror(err));
     }
     return err == TROUPE_OK;
 }

@@ -28,7 +28,7 @@ bool wordcount_desks_fill(
     struct wordcount_desks *desks,
     const struct wordcount_files *files,
     const struct wordcount_crew *crew,
-    troupe_answer_fn *on_answer)
+    troupe_reply_fn *on_reply)
 {
     bool reading = false;
     for (uint64_t i = 0; i < WORDCOUNT_READERS; i++) {
@@ -36,19 +36,19 @@ bool wordcount_desks_fill(
         if (desk->next == desk->end && desks->started < files->count) {
             const enum troupe_err err = seat(ctx, desks, i, files, *crew);
             if (err != TROUPE_OK) {
-                troupe_fail(ctx, 1, troupe_err_text(err));
+                troupe_fail(ctx, 1, troupe_strerror(err));
                 return true;
             }
         }
         if (desk->next < desk->end && !desk->asked) {
             const char *path = files->paths[desk->next];
-            const struct troupe_letter letter = {
+            const struct troupe_outgoing letter = {
                 .to = desk->reader,
                 .type = desk->next + 1 < desk->end ? WORDCOUNT_READ : WORDCOUNT_READ_LAST,
                 .body = path,
                 .body_bytes = strlen(path) + 1,
             };
-            desk->asked = wordcount_ask(ctx, &letter, on_answer, i);
+            desk->asked = wordcount_ask(ctx, &letter, on_reply, i);
         }
         reading = reading || desk->next < desk->end;
     }

@@ -15,13 +15,13 @@ struct wordcount_desks {
     } desks[WORDCOUNT_READERS];
 };
 
-/* Keep every desk busy. @p on_answer gets the number of the desk as its tag. False: all is read. */
+/* Keep every desk busy. @p on_reply gets the number of the desk as its tag. False: all is read. */
 bool wordcount_desks_fill(
     troupe_context_t *ctx,
     struct wordcount_desks *desks,
     const struct wordcount_files *files,
     const struct wordcount_crew *crew,
-    troupe_answer_fn *on_answer);
+    troupe_reply_fn *on_reply);
 
 /* Meet the answer of a desk's reader: @p error is an errno or 0. */
 void wordcount_desks_meet(

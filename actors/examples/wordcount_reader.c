@@ -4,12 +4,12 @@
 struct reader {
     struct wordcount_crew crew;
     struct wordcount_slices slices;
-    struct troupe_asker asker; /* Who waits for the file. */
-    unsigned handed;           /* So many counters were handed their part of the slice, */
-    unsigned unanswered;       /* and so many of them did not answer yet. */
+    struct troupe_reply_to asker; /* Who waits for the file. */
+    unsigned handed;              /* So many counters were handed their part of the slice, */
+    unsigned unanswered;          /* and so many of them did not answer yet. */
 };
 
-static troupe_answer_fn meet_answer;
+static troupe_reply_fn meet_answer;
 
 /** Hand each counter its part of the slice, be it empty. @return false when one has no room. */
 static bool hand_over(troupe_context_t *ctx, struct reader *self)
@@ -17,7 +17,7 @@ static bool hand_over(troupe_context_t *ctx, struct reader *self)
     for (; self->handed < WORDCOUNT_COUNTERS; self->handed++, self->unanswered++) {
         struct wordcount_batch *batch = &self->slices.batches[self->handed];
         const size_t bytes = offsetof(struct wordcount_words, bytes) + batch->used;
-        const struct troupe_letter letter = {
+        const struct troupe_outgoing letter = {
             .to = self->crew.counters[self->handed],
             .type = WORDCOUNT_WORDS,
             .body = &batch->words,
@@ -35,7 +35,7 @@ static bool hand_over(troupe_context_t *ctx, struct reader *self)
 /** Do what can be done now. An answer or ROOM brings us back while something is left. */
 static void go_on(troupe_context_t *ctx, struct reader *self)
 {
-    if (!hand_over(ctx, self) || self->unanswered > 0 || !troupe_ref_is_some(self->asker.ref)) {
+    if (!hand_over(ctx, self) || self->unanswered > 0 || troupe_ref_is_none(self->asker.ref)) {
         return;
     }
     if (self->slices.file >= 0) {
@@ -44,7 +44,7 @@ static void go_on(troupe_context_t *ctx, struct reader *self)
         (void)hand_over(ctx, self);
         return;
     }
-    troupe_answer(ctx, self->asker, WORDCOUNT_ANSWER, &self->slices.error, sizeof(int));
+    troupe_reply_later(ctx, self->asker, WORDCOUNT_ANSWER, &self->slices.error, sizeof(int));
     self->asker.ref = TROUPE_REF_NONE;
     if (self->slices.last) {
         troupe_stop(ctx);
@@ -82,7 +82,7 @@ static void reader_receive(troupe_context_t *ctx, void *state, const troupe_mess
     const uint32_t type = troupe_message_type(message);
     if (type == WORDCOUNT_READ || type == WORDCOUNT_READ_LAST) {
         const bool last = type == WORDCOUNT_READ_LAST;
-        self->asker = troupe_message_asker(message);
+        self->asker = troupe_message_reply_to(message);
         self->handed = 0;
         wordcount_slices_open(&self->slices, troupe_message_body(message), last);
     }

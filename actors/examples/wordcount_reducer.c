@@ -9,10 +9,10 @@ struct reducer {
     struct wordcount_crew crew;
     struct wordcount_source sources[WORDCOUNT_COUNTERS];
     bool asked[WORDCOUNT_COUNTERS];
-    struct troupe_asker asker; /* Waits for all to be printed. */
+    struct troupe_reply_to asker; /* Waits for all to be printed. */
 };
 
-static troupe_answer_fn meet_page;
+static troupe_reply_fn meet_page;
 
 /** Ask for a page where no line is left. @return whether none is missing. */
 static bool have_lines(troupe_context_t *ctx, struct reducer *self)
@@ -20,7 +20,7 @@ static bool have_lines(troupe_context_t *ctx, struct reducer *self)
     bool all = true;
     for (unsigned i = 0; i < WORDCOUNT_COUNTERS; i++) {
         if (self->sources[i].head.word == NULL && !self->sources[i].ended) {
-            const struct troupe_letter page = {
+            const struct troupe_outgoing page = {
                 .to = self->crew.counters[i], .type = WORDCOUNT_PAGE};
             self->asked[i] = self->asked[i] || wordcount_ask(ctx, &page, meet_page, i);
             all = false;
@@ -45,7 +45,7 @@ static void go_on(troupe_context_t *ctx, struct reducer *self)
         }
     } while (first != NULL && self->crew.number > 0);
     const int error = fflush(stdout) != 0 || ferror(stdout) != 0 ? errno : 0;
-    troupe_answer(ctx, self->asker, WORDCOUNT_ANSWER, &error, sizeof(error));
+    troupe_reply_later(ctx, self->asker, WORDCOUNT_ANSWER, &error, sizeof(error));
 }
 
 static void meet_page(
@@ -70,7 +70,7 @@ static void reducer_receive(troupe_context_t *ctx, void *state, const troupe_mes
 {
     struct reducer *self = state;
     if (troupe_message_type(message) == WORDCOUNT_REDUCE) {
-        self->asker = troupe_message_asker(message);
+        self->asker = troupe_message_reply_to(message);
     }
     go_on(ctx, self);
 }

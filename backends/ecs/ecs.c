@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * Executor 0 is made with the system and is carried by whoever calls troupe_run() or
- * troupe_progress(): there is nothing to start, and nothing to wait for.
+ * Executor 0 is made with the system and is carried by whoever calls troupe_system_run() or
+ * troupe_system_progress(): there is nothing to start, and nothing to wait for.
  *
  * The entity-component world comes into being when somebody first asks for it, and ends with the last of
  * the executor's actors.
@@ -126,7 +126,7 @@ static enum troupe_err ecs_init(const struct troupe_host *host, void **out_self)
 {
     struct ecs_self *self = calloc(1, sizeof(*self));
     if (self == NULL) {
-        host->explain("no memory for the backend 'ecs'");
+        host->set_error_detail("no memory for the backend 'ecs'");
         return TROUPE_ERR_NOMEM;
     }
     self->host = host;
@@ -136,7 +136,7 @@ static enum troupe_err ecs_init(const struct troupe_host *host, void **out_self)
 
 static void ecs_run_once(void *self, troupe_executor_t *executor)
 {
-    ((const struct ecs_self *)self)->host->turn(executor);
+    ((const struct ecs_self *)self)->host->run_turn(executor);
 }
 
 static uint64_t ecs_tick(void *self, troupe_executor_t *executor, bool now)
@@ -155,7 +155,7 @@ static void ecs_actor_ended(void *self, troupe_executor_t *executor, uint32_t in
     }
 }
 
-static void ecs_ended(void *data, troupe_executor_t *executor)
+static void ecs_stopped(void *data, troupe_executor_t *executor)
 {
     (void)executor;
     struct ecs_self *self = data;
@@ -184,5 +184,5 @@ const struct troupe_backend_ops trp_backend_ecs = {
     .fini = ecs_fini,
     .tick = ecs_tick,
     .actor_ended = ecs_actor_ended,
-    .ended = ecs_ended,
+    .stopped = ecs_stopped,
 };

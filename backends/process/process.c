@@ -34,7 +34,7 @@ static enum troupe_err process_init(const struct troupe_host *host, void **out_s
 {
     struct process_self *self = malloc(sizeof(*self));
     if (self == NULL) {
-        host->explain("no memory for the backend 'process'");
+        host->set_error_detail("no memory for the backend 'process'");
         return TROUPE_ERR_NOMEM;
     }
     self->host = host;
@@ -51,17 +51,17 @@ static enum troupe_err process_explain(
         sizeof(text),
         "no process for '%s' from %s: %s; %s",
         spec->name,
-        spec->runner != NULL ? spec->runner : "this program",
+        spec->program != NULL ? spec->program : "this program",
         strerror(error), // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
         error == EAGAIN || error == ENOMEM
             ? "end some, raise the limit of processes, or pool actors with process:N"
             : "the runner is to be an executable file");
-    ((const struct process_self *)self)->host->explain(text);
+    ((const struct process_self *)self)->host->set_error_detail(text);
     return error == EAGAIN || error == ENOMEM ? TROUPE_ERR_LIMIT : TROUPE_ERR_SYSTEM;
 }
 
 /** @return this program's environment and the ticket; NULL: no memory. */
-static char **process_environment(const char *ticket)
+static char **process_environment(const char *env)
 {
     size_t count = 0;
     while (environ[count] != NULL) {
@@ -73,7 +73,7 @@ static char **process_environment(const char *ticket)
         union {
             const char *read_only;
             char *entry;
-        } at = {.read_only = ticket}; // as environ is declared; nobody writes to it
+        } at = {.read_only = env}; // as environ is declared; nobody writes to it
         all[count] = at.entry;
     }
     return all;
@@ -112,7 +112,7 @@ static int process_spawn(const struct troupe_executor_spec *spec, pid_t *out_pid
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    char **environment = process_environment(spec->ticket);
+    char **environment = process_environment(spec->env);
     if (environment == NULL) {
         return ENOMEM;
     }
@@ -120,11 +120,11 @@ static int process_spawn(const struct troupe_executor_spec *spec, pid_t *out_pid
     (void)posix_spawnattr_init(&attributes);
     int error = process_prepare(spec, &actions, &attributes);
     if (error == 0) {
-        const char *path = spec->runner != NULL ? spec->runner : "/proc/self/exe";
+        const char *path = spec->program != NULL ? spec->program : "/proc/self/exe";
         union {
             const char *read_only[2];
             char *words[2];
-        } arguments = {.read_only = {spec->runner != NULL ? spec->runner : spec->name, NULL}};
+        } arguments = {.read_only = {spec->program != NULL ? spec->program : spec->name, NULL}};
         error = posix_spawn(out_pid, path, &actions, &attributes, arguments.words, environment);
     }
     (void)posix_spawn_file_actions_destroy(&actions);
@@ -137,29 +137,29 @@ static enum troupe_err process_start(
     void *self,
     troupe_executor_t *executor,
     const struct troupe_executor_spec *spec,
-    void **out_carrier)
+    void **out_handle)
 {
     (void)executor;
-    struct process_carrier *carrier = calloc(1, sizeof(*carrier));
-    if (carrier == NULL) {
-        ((const struct process_self *)self)->host->explain("no memory for a process");
+    struct process_carrier *handle = calloc(1, sizeof(*handle));
+    if (handle == NULL) {
+        ((const struct process_self *)self)->host->set_error_detail("no memory for a process");
         return TROUPE_ERR_NOMEM;
     }
-    int error = process_spawn(spec, &carrier->pid);
+    int error = process_spawn(spec, &handle->pid);
     if (error == 0) {
         // It is our child and not waited for, so its number is its own still.
-        carrier->pid_fd = (int)syscall(SYS_pidfd_open, carrier->pid, 0);
-        if (carrier->pid_fd < 0) {
+        handle->pid_fd = (int)syscall(SYS_pidfd_open, handle->pid, 0);
+        if (handle->pid_fd < 0) {
             error = errno;
-            (void)kill(carrier->pid, SIGKILL);
-            (void)waitpid(carrier->pid, NULL, 0);
+            (void)kill(handle->pid, SIGKILL);
+            (void)waitpid(handle->pid, NULL, 0);
         }
     }
     if (error != 0) {
-        free(carrier);
+        free(handle);
         return process_explain(self, spec, error);
     }
-    *out_carrier = carrier;
+    *out_handle = handle;
     return TROUPE_OK;
 }
 
@@ -172,8 +172,8 @@ static int process_end_fd(void *self, void *data)
 static void process_kill(void *self, void *data)
 {
     (void)self;
-    const struct process_carrier *carrier = data;
-    (void)syscall(SYS_pidfd_send_signal, carrier->pid_fd, SIGKILL, NULL, 0);
+    const struct process_carrier *handle = data;
+    (void)syscall(SYS_pidfd_send_signal, handle->pid_fd, SIGKILL, NULL, 0);
 }
 
 /** Put into words how a process ended. */
@@ -203,13 +203,13 @@ static void process_describe(const siginfo_t *info, struct troupe_exit *out_exit
 static void process_reap(void *self, void *data, struct troupe_exit *out_exit)
 {
     (void)self;
-    struct process_carrier *carrier = data;
+    struct process_carrier *handle = data;
     siginfo_t info = {0};
-    while (waitid(P_PIDFD, (id_t)carrier->pid_fd, &info, WEXITED) != 0 && errno == EINTR) {
+    while (waitid(P_PIDFD, (id_t)handle->pid_fd, &info, WEXITED) != 0 && errno == EINTR) {
     }
     process_describe(&info, out_exit);
-    (void)close(carrier->pid_fd);
-    free(carrier);
+    (void)close(handle->pid_fd);
+    free(handle);
 }
 
 static enum troupe_err process_enter(const char *name, int32_t parent_pid)
@@ -238,7 +238,7 @@ const struct troupe_backend_ops trp_backend_process = {
     .start = process_start,
     .kill = process_kill,
     .fini = process_fini,
-    .end_fd = process_end_fd,
+    .exit_fd = process_end_fd,
     .reap = process_reap,
-    .enter = process_enter,
+    .child_setup = process_enter,
 };

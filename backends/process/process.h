@@ -2,8 +2,8 @@
  * @file process.h
  * @brief The backend `process`: a child process for each executor.
  */
-#ifndef TRP_PROCESS_H
-#define TRP_PROCESS_H
+#ifndef TRP_BACKEND_PROCESS_H
+#define TRP_BACKEND_PROCESS_H
 
 #include "troupe/backend.h"
 

@@ -34,7 +34,7 @@ static enum troupe_err thread_init(const struct troupe_host *host, void **out_se
 {
     struct thread_self *self = malloc(sizeof(*self));
     if (self == NULL) {
-        host->explain("no memory for the backend 'thread'");
+        host->set_error_detail("no memory for the backend 'thread'");
         return TROUPE_ERR_NOMEM;
     }
     self->host = host;
@@ -44,10 +44,10 @@ static enum troupe_err thread_init(const struct troupe_host *host, void **out_se
 
 static void *thread_main(void *data)
 {
-    struct thread_carrier *carrier = data;
-    (void)pthread_setname_np(pthread_self(), carrier->name);
-    carrier->host->run(carrier->executor);
-    carrier->host->gone(carrier->executor); // the last touch: it may be waited for from here on
+    struct thread_carrier *handle = data;
+    (void)pthread_setname_np(pthread_self(), handle->name);
+    handle->host->run(handle->executor);
+    handle->host->exited(handle->executor); // the last touch: it may be waited for from here on
     return NULL;
 }
 
@@ -68,7 +68,7 @@ static int thread_set_cpus(pthread_attr_t *attributes, uint64_t cpu_mask)
 }
 
 /** Make the thread with all signals blocked, which it inherits. @return an errno, or 0. */
-static int thread_create(struct thread_carrier *carrier, uint64_t cpu_mask)
+static int thread_create(struct thread_carrier *handle, uint64_t cpu_mask)
 {
     pthread_attr_t attributes;
     int error = pthread_attr_init(&attributes);
@@ -81,7 +81,7 @@ static int thread_create(struct thread_carrier *carrier, uint64_t cpu_mask)
         sigset_t before;
         (void)sigfillset(&all);
         (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-        error = pthread_create(&carrier->thread, &attributes, thread_main, carrier);
+        error = pthread_create(&handle->thread, &attributes, thread_main, handle);
         (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     (void)pthread_attr_destroy(&attributes);
@@ -92,21 +92,21 @@ static enum troupe_err thread_start(
     void *self,
     troupe_executor_t *executor,
     const struct troupe_executor_spec *spec,
-    void **out_carrier)
+    void **out_handle)
 {
     const struct troupe_host *host = ((const struct thread_self *)self)->host;
-    struct thread_carrier *carrier = calloc(1, sizeof(*carrier));
-    if (carrier == NULL) {
-        host->explain("no memory for a pthread");
+    struct thread_carrier *handle = calloc(1, sizeof(*handle));
+    if (handle == NULL) {
+        host->set_error_detail("no memory for a pthread");
         return TROUPE_ERR_NOMEM;
     }
-    carrier->host = host;
-    carrier->executor = executor;
-    (void)snprintf(carrier->name, sizeof(carrier->name), "%.15s", spec->name);
-    *out_carrier = carrier; // before the thread runs: it may end at once
-    int error = thread_create(carrier, spec->cpu_mask);
+    handle->host = host;
+    handle->executor = executor;
+    (void)snprintf(handle->name, sizeof(handle->name), "%.15s", spec->name);
+    *out_handle = handle; // before the thread runs: it may end at once
+    int error = thread_create(handle, spec->cpu_mask);
     if (error != 0) {
-        free(carrier);
+        free(handle);
         char text[256];
         (void)snprintf(
             text,
@@ -117,18 +117,18 @@ static enum troupe_err thread_start(
             error == EINVAL
                 ? "its cpu_mask names no CPU of this machine"
                 : "end some, raise the limit of processes, or pool actors with thread:N");
-        host->explain(text);
+        host->set_error_detail(text);
         return error == EINVAL ? TROUPE_ERR_INVAL : TROUPE_ERR_LIMIT;
     }
     return TROUPE_OK;
 }
 
-static void thread_wait(void *self, void *data)
+static void thread_join(void *self, void *data)
 {
     (void)self;
-    struct thread_carrier *carrier = data;
-    (void)pthread_join(carrier->thread, NULL);
-    free(carrier);
+    struct thread_carrier *handle = data;
+    (void)pthread_join(handle->thread, NULL);
+    free(handle);
 }
 
 static void thread_fini(void *self)
@@ -143,6 +143,6 @@ const struct troupe_backend_ops trp_backend_thread = {
     .description = "a pthread for each actor, or thread:N for a pool",
     .init = thread_init,
     .start = thread_start,
-    .wait = thread_wait,
+    .join = thread_join,
     .fini = thread_fini,
 };

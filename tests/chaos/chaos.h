@@ -140,7 +140,7 @@ struct chaos_life {
 };
 
 /** How far the keeper is with a slot. */
-struct chaos_seat {
+struct chaos_slot {
     uint32_t life;               // which of the lives
     uint32_t known[CHAOS_SLOTS]; // which lives of others it was told of, plus 1
     bool asked;                  // an answer is on its way
@@ -154,7 +154,7 @@ struct chaos_keeper {
     uint64_t random; // state of the generator for places
     enum chaos_want want;
     bool stopping;
-    struct chaos_seat seats[CHAOS_TALKERS];
+    struct chaos_slot seats[CHAOS_TALKERS];
     struct chaos_life *lives;
     uint32_t life_count;
     uint32_t life_max;
@@ -195,7 +195,7 @@ void chaos_keeper_check(struct chaos_keeper *keeper);
 void chaos_keeper_print(struct chaos_keeper *keeper);
 
 /** Say what is not as it should be. */
-__attribute__((format(printf, 2, 3))) void chaos_flaw(
+__attribute__((format(printf, 2, 3))) void chaos_parse_error(
     struct chaos_keeper *keeper, const char *format, ...);
 
 /** @return the monotonic time in nanoseconds. */

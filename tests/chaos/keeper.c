@@ -17,7 +17,7 @@ uint64_t chaos_now_ns(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-void chaos_flaw(struct chaos_keeper *keeper, const char *format, ...)
+void chaos_parse_error(struct chaos_keeper *keeper, const char *format, ...)
 {
     if (keeper->flaws++ < CHAOS_FLAWS_MAX) {
         va_list args;
@@ -87,17 +87,18 @@ static void keeper_spawn(troupe_context_t *ctx, struct chaos_keeper *keeper, uin
         .place = slot < CHAOS_PROCESSES ? place : "thread",
     };
     if (keeper->life_count == keeper->life_max) {
-        chaos_flaw(keeper, "more lives than kills");
+        chaos_parse_error(keeper, "more lives than kills");
         return;
     }
     struct chaos_life *life = &keeper->lives[keeper->life_count];
     *life = (struct chaos_life){.slot = slot};
     if (troupe_spawn(ctx, &options, &life->ref) != TROUPE_OK ||
         troupe_monitor(ctx, life->ref, &life->monitor) != TROUPE_OK) {
-        chaos_flaw(keeper, "no successor in slot %u: %s", (unsigned)slot, troupe_error_detail());
+        chaos_parse_error(
+            keeper, "no successor in slot %u: %s", (unsigned)slot, troupe_error_detail());
         return;
     }
-    keeper->seats[slot] = (struct chaos_seat){.life = keeper->life_count, .state = CHAOS_PAUSED};
+    keeper->seats[slot] = (struct chaos_slot){.life = keeper->life_count, .state = CHAOS_PAUSED};
     keeper->life_count++;
 }
 
@@ -106,7 +107,7 @@ static void keeper_spawn(troupe_context_t *ctx, struct chaos_keeper *keeper, uin
 /** @return whether @p slot is to be told who is in @p other. */
 static bool keeper_owes_news(struct chaos_keeper *keeper, uint32_t slot, uint32_t other)
 {
-    const struct chaos_seat *seat = &keeper->seats[slot];
+    const struct chaos_slot *seat = &keeper->seats[slot];
     return slot != other && seat->known[other] != keeper->seats[other].life + 1 &&
            keeper_is_ready(keeper, other);
 }
@@ -114,7 +115,7 @@ static bool keeper_owes_news(struct chaos_keeper *keeper, uint32_t slot, uint32_
 /** @return whether @p slot is to be asked for another state. */
 static bool keeper_owes_order(struct chaos_keeper *keeper, uint32_t slot)
 {
-    const struct chaos_seat *seat = &keeper->seats[slot];
+    const struct chaos_slot *seat = &keeper->seats[slot];
     if (seat->asked || seat->state == (uint32_t)keeper->want) {
         return false;
     }
@@ -163,7 +164,7 @@ static void keeper_on_report(
     (void)ctx;
     struct chaos_keeper *keeper = *(struct chaos_keeper **)state;
     struct chaos_life *life = &keeper->lives[tag / 4];
-    struct chaos_seat *seat = &keeper->seats[life->slot];
+    struct chaos_slot *seat = &keeper->seats[life->slot];
     if (seat->life != tag / 4) {
         return; // another is there by now
     }
@@ -187,14 +188,14 @@ static void keeper_on_report(
 
 static void keeper_order(troupe_context_t *ctx, struct chaos_keeper *keeper, uint32_t slot)
 {
-    struct chaos_seat *seat = &keeper->seats[slot];
+    struct chaos_slot *seat = &keeper->seats[slot];
     troupe_ref_t to = chaos_life_of(keeper, slot)->ref;
     if (keeper->want == CHAOS_GOING) {
         bool sent = troupe_send(ctx, to, CHAOS_GO, NULL, 0) == TROUPE_OK;
         seat->state = sent ? CHAOS_GOING : seat->state;
         return;
     }
-    const struct troupe_letter pause = {
+    const struct troupe_outgoing pause = {
         .to = to, .type = keeper->want == CHAOS_PAUSED ? CHAOS_PAUSE : CHAOS_ACCOUNT};
     uint64_t tag = (uint64_t)seat->life * 4 + (uint64_t)keeper->want;
     seat->asked = troupe_ask(ctx, &pause, 0, keeper_on_report, tag) == TROUPE_OK;
@@ -202,7 +203,7 @@ static void keeper_order(troupe_context_t *ctx, struct chaos_keeper *keeper, uin
 
 static void keeper_tend_slot(troupe_context_t *ctx, struct chaos_keeper *keeper, uint32_t slot)
 {
-    struct chaos_seat *seat = &keeper->seats[slot];
+    struct chaos_slot *seat = &keeper->seats[slot];
     troupe_ref_t to = chaos_life_of(keeper, slot)->ref;
     for (uint32_t other = 0; other < CHAOS_TALKERS; other++) {
         if (keeper_owes_news(keeper, slot, other)) {
@@ -246,7 +247,7 @@ static void keeper_meet_down(
         return;
     }
     if (life == NULL || life->monitor != down->monitor || life->told > 0) {
-        chaos_flaw(keeper, "an end that was told already, or of nobody");
+        chaos_parse_error(keeper, "an end that was told already, or of nobody");
         return;
     }
     const struct chaos_life *struck = chaos_struck_with(keeper, life);
@@ -257,7 +258,7 @@ static void keeper_meet_down(
     life->exit = down->exit;
     if (life->ended_ns == 0 || life->told_ns < life->ended_ns ||
         !is_exit_of(life->way, down->exit.reason, down->exit.code)) {
-        chaos_flaw(
+        chaos_parse_error(
             keeper,
             "executor %u (process %d), way %d: told '%s', code %d, '%s'",
             (unsigned)life->ref.executor,
@@ -275,7 +276,7 @@ static void keeper_hear(
 {
     struct chaos_life *life = keeper_find(keeper, troupe_message_sender(message));
     if (life == NULL || life->told > 0) {
-        chaos_flaw(
+        chaos_parse_error(
             keeper,
             "a message of type %u after its sender's end was told",
             (unsigned)troupe_message_type(message));
@@ -289,7 +290,7 @@ static void keeper_hear(
     memcpy(&word, troupe_message_body(message), sizeof(word));
     enum chaos_sound sound = chaos_ear_hear(&keeper->ear, life->ref, &word);
     if (sound != CHAOS_IN_ORDER) {
-        chaos_flaw(
+        chaos_parse_error(
             keeper,
             "word %llu of executor %u %s",
             (unsigned long long)word.number,
@@ -348,7 +349,7 @@ static const struct chaos_watch *keeper_find_untold(struct chaos_keeper *keeper,
 {
     const struct chaos_watch *watches = keeper->seats[slot].report.watches;
     for (uint32_t i = 0; i < CHAOS_WATCHES; i++) {
-        if (troupe_ref_is_some(watches[i].actor) && is_untold(keeper, &watches[i])) {
+        if (!troupe_ref_is_none(watches[i].actor) && is_untold(keeper, &watches[i])) {
             return &watches[i];
         }
     }
@@ -365,7 +366,7 @@ static void check_watch(struct chaos_keeper *keeper, uint32_t slot, const struct
 {
     const struct chaos_life *life = keeper_find(keeper, watch->actor);
     if (life == NULL || watch->told > life->told) {
-        chaos_flaw(
+        chaos_parse_error(
             keeper,
             "slot %u was told %u times of executor %u, which %s",
             (unsigned)slot,
@@ -377,7 +378,7 @@ static void check_watch(struct chaos_keeper *keeper, uint32_t slot, const struct
     } else if (
         watch->told > 0 && watch->reason != TROUPE_EXIT_UNKNOWN &&
         !is_exit_of(life->way, watch->reason, watch->code)) {
-        chaos_flaw(
+        chaos_parse_error(
             keeper,
             "slot %u was told '%s', code %d, of a way %d",
             (unsigned)slot,
@@ -392,7 +393,7 @@ void chaos_keeper_check(struct chaos_keeper *keeper)
     for (uint32_t slot = 0; slot < CHAOS_TALKERS; slot++) {
         const struct chaos_report *report = &keeper->seats[slot].report;
         if (report->twice != 0 || report->missing != 0 || report->after_end != 0) {
-            chaos_flaw(
+            chaos_parse_error(
                 keeper,
                 "slot %u met %llu words twice, missed some %llu times, and met %llu after their "
                 "end",
@@ -402,7 +403,7 @@ void chaos_keeper_check(struct chaos_keeper *keeper)
                 (unsigned long long)report->after_end);
         }
         for (uint32_t i = 0; i < CHAOS_WATCHES; i++) {
-            if (troupe_ref_is_some(report->watches[i].actor)) {
+            if (!troupe_ref_is_none(report->watches[i].actor)) {
                 check_watch(keeper, slot, &report->watches[i]);
             }
         }
@@ -443,7 +444,7 @@ static void keeper_print_report(struct chaos_keeper *keeper, uint32_t slot)
 void chaos_keeper_print(struct chaos_keeper *keeper)
 {
     for (uint32_t slot = 0; keeper->life_count > 0 && slot < CHAOS_TALKERS; slot++) {
-        const struct chaos_seat *seat = &keeper->seats[slot];
+        const struct chaos_slot *seat = &keeper->seats[slot];
         const struct chaos_life *life = chaos_life_of(keeper, slot);
         uint32_t unknown = 0;
         for (uint32_t other = 0; other < CHAOS_TALKERS; other++) {

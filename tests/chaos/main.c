@@ -70,7 +70,7 @@ static bool chaos_audit(const struct chaos *chaos)
     char *text = NULL;
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
-    bool closes = file != NULL && troupe_audit(chaos->keeper.system, file);
+    bool closes = file != NULL && troupe_system_audit(chaos->keeper.system, file);
     if (file != NULL) {
         (void)fclose(file);
     }
@@ -94,7 +94,7 @@ _Noreturn static void chaos_fail(struct chaos *chaos, const char *what)
     if (chaos->keeper.system != NULL) {
         chaos_keeper_print(&chaos->keeper);
         (void)chaos_audit(chaos);
-        troupe_why_alive(chaos->keeper.system, say);
+        troupe_system_print_active(chaos->keeper.system, say);
     }
     (void)fflush(say);
     _exit(1);
@@ -145,7 +145,7 @@ static void chaos_step(struct chaos *chaos, uint64_t deadline_ns)
         enum troupe_err err = troupe_send(ctx, keeper->ref, CHAOS_TEND, NULL, 0);
         chaos_need(chaos, err == TROUPE_OK || err == TROUPE_ERR_FULL, "the keeper is tended");
     }
-    enum troupe_err err = troupe_progress(keeper->system, NULL);
+    enum troupe_err err = troupe_system_progress(keeper->system, NULL);
     chaos_need(chaos, err == TROUPE_OK, "the system goes on");
     if (chaos_now_ns() < deadline_ns && troupe_system_timeout_ns(keeper->system) != 0) {
         struct pollfd ready = {.fd = troupe_system_fd(keeper->system), .events = POLLIN};
@@ -251,7 +251,7 @@ static void chaos_check_law(struct chaos *chaos)
     chaos_need(
         chaos,
         stats.accepted == stats.handled + stats.dead + stats.unknown && stats.dead == explained &&
-            stats.unknown <= chaos->killed && stats.ledger_gaps == 0,
+            stats.unknown <= chaos->killed && stats.sequence_gaps == 0,
         "the law is broken");
     chaos_need(chaos, chaos_audit(chaos), "the audit does not close");
     chaos->audits++;
@@ -287,7 +287,7 @@ static void chaos_pause(struct chaos *chaos)
     uint32_t descriptors = count_descriptors();
     chaos->descriptors = chaos->descriptors == 0 ? descriptors : chaos->descriptors;
     if (descriptors > chaos->descriptors + DESCRIPTORS_SPARE) {
-        chaos_flaw(
+        chaos_parse_error(
             keeper,
             "%u descriptors, %u before",
             (unsigned)descriptors,
@@ -366,7 +366,7 @@ static struct troupe_stats chaos_close(struct chaos *chaos)
     struct troupe_stats stats;
     keeper->stopping = true;
     troupe_system_stop(keeper->system);
-    chaos_need(chaos, troupe_run(keeper->system) == TROUPE_OK, "it ends in order");
+    chaos_need(chaos, troupe_system_run(keeper->system) == TROUPE_OK, "it ends in order");
     chaos_check_law(chaos);
     troupe_system_stats(keeper->system, &stats);
     chaos_need(chaos, stats.executors_ended == stats.executors_started, "all executors are gone");
@@ -502,7 +502,7 @@ static bool chaos_read(struct chaos *chaos, int argc, char **argv, bool *out_hel
 
 int main(int argc, char **argv)
 {
-    troupe_enter(behaviours); // does not return where this process is to carry actors
+    troupe_run_if_child(behaviours); // does not return where this process is to carry actors
     static struct chaos chaos;
     bool wants_help = false;
     if (!chaos_read(&chaos, argc, argv, &wants_help)) {

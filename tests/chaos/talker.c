@@ -97,7 +97,7 @@ static bool talker_give(troupe_context_t *ctx, troupe_ref_t to, const struct cha
     size_t bytes = sizeof(*word) + troupe_random(ctx) % GIFT_BYTES_MAX;
     talker_need(troupe_body_new(bytes, &gift) == TROUPE_OK, "memory");
     memcpy(gift.data, word, sizeof(*word));
-    bool sent = talker_sent(troupe_give(ctx, to, CHAOS_WORD, &gift));
+    bool sent = talker_sent(troupe_send_body(ctx, to, CHAOS_WORD, &gift));
     troupe_body_free(&gift);
     return sent;
 }
@@ -105,7 +105,7 @@ static bool talker_give(troupe_context_t *ctx, troupe_ref_t to, const struct cha
 static bool talker_ask(
     troupe_context_t *ctx, struct talker *talker, troupe_ref_t to, const struct chaos_word *word)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = to, .type = CHAOS_QUESTION, .body = word, .body_bytes = sizeof(*word)};
     bool sent = talker_sent(troupe_ask(ctx, &letter, ASK_NS, talker_on_answer, 0));
     talker->report.asks += sent;
@@ -117,7 +117,7 @@ static void talker_speak(troupe_context_t *ctx, struct talker *talker)
 {
     uint64_t bits = troupe_random(ctx);
     struct talker_peer *peer = &talker->peers[(bits >> 32) % CHAOS_SLOTS];
-    if (!troupe_ref_is_some(peer->ref)) {
+    if (troupe_ref_is_none(peer->ref)) {
         return;
     }
     unsigned char body[sizeof(struct chaos_word) + REST_BYTES_MAX] = {0};
@@ -154,7 +154,7 @@ static void talker_go(troupe_context_t *ctx, struct talker *talker)
         }
         return;
     }
-    const struct troupe_letter tick = {.to = troupe_self(ctx), .type = CHAOS_SPIN};
+    const struct troupe_outgoing tick = {.to = troupe_self(ctx), .type = CHAOS_SPIN};
     talker_need(troupe_send_every(ctx, PERIOD_NS, &tick, &talker->timer) == TROUPE_OK, "timer");
 }
 
@@ -191,7 +191,7 @@ static struct chaos_watch *talker_add_watch(struct talker *talker, troupe_ref_t 
     struct chaos_watch *watch = talker_find_watch(talker, actor);
     for (uint32_t i = 0; watch == NULL && i < CHAOS_WATCHES; i++) {
         struct chaos_watch *at = &talker->report.watches[talker->watch_next++ % CHAOS_WATCHES];
-        if (!troupe_ref_is_some(at->actor) || at->is_reported != 0) {
+        if (troupe_ref_is_none(at->actor) || at->is_reported != 0) {
             watch = at;
             *watch = (struct chaos_watch){.actor = actor};
         }

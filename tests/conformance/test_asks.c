@@ -25,30 +25,30 @@ enum {
 enum { KEPT_MAX = 1000 };
 
 struct oracle {
-    uint32_t kept_count;
+    uint32_t retained_count;
     struct {
-        struct troupe_asker asker;
+        struct troupe_reply_to asker;
         uint64_t number;
     } kept[KEPT_MAX];
 };
 
 static void oracle_keep(struct oracle *oracle, const troupe_message_t *message)
 {
-    MUST_BE(oracle->kept_count < KEPT_MAX);
-    oracle->kept[oracle->kept_count].asker = troupe_message_asker(message);
-    oracle->kept[oracle->kept_count].number = *TROUPE_BODY(message, uint64_t);
-    oracle->kept_count++;
+    MUST_BE(oracle->retained_count < KEPT_MAX);
+    oracle->kept[oracle->retained_count].asker = troupe_message_reply_to(message);
+    oracle->kept[oracle->retained_count].number = *TROUPE_BODY(message, uint64_t);
+    oracle->retained_count++;
 }
 
 static void oracle_answer_all(
     troupe_context_t *ctx, struct oracle *oracle, const troupe_message_t *message)
 {
-    uint64_t count = oracle->kept_count;
-    while (oracle->kept_count > 0) {
-        oracle->kept_count--;
-        uint64_t doubled = 2 * oracle->kept[oracle->kept_count].number;
-        MUST(troupe_answer(
-            ctx, oracle->kept[oracle->kept_count].asker, DOUBLED, &doubled, sizeof(doubled)));
+    uint64_t count = oracle->retained_count;
+    while (oracle->retained_count > 0) {
+        oracle->retained_count--;
+        uint64_t doubled = 2 * oracle->kept[oracle->retained_count].number;
+        MUST(troupe_reply_later(
+            ctx, oracle->kept[oracle->retained_count].asker, DOUBLED, &doubled, sizeof(doubled)));
     }
     REPORT(ctx, message, ALL_ANSWERED, &count);
 }
@@ -96,7 +96,7 @@ struct ended {
 };
 
 struct asker {
-    struct troupe_asker scenario;
+    struct troupe_reply_to scenario;
     struct begin begin;
     struct ended ended;
     uint32_t pending;
@@ -140,14 +140,14 @@ static void asker_on_answer(
     }
     if (asker->pending == 0) {
         asker->ended.elapsed_ns = troupe_now(ctx) - asker->start_ns;
-        MUST(troupe_answer(ctx, asker->scenario, ENDED, &asker->ended, sizeof(asker->ended)));
+        MUST(troupe_reply_later(ctx, asker->scenario, ENDED, &asker->ended, sizeof(asker->ended)));
     }
 }
 
 static void asker_ask(troupe_context_t *ctx, struct asker *asker)
 {
     for (uint64_t tag = 0; tag < asker->begin.count; tag++) {
-        struct troupe_letter letter = {
+        struct troupe_outgoing letter = {
             .to = asker->begin.oracle,
             .type = asker->begin.type,
             .body = &tag,
@@ -161,7 +161,7 @@ static void asker_ask(troupe_context_t *ctx, struct asker *asker)
 static void asker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct asker *asker = state;
-    asker->scenario = troupe_message_asker(message);
+    asker->scenario = troupe_message_reply_to(message);
     asker->begin = *TROUPE_BODY(message, struct begin);
     asker->start_ns = troupe_now(ctx);
     if (asker->begin.also_leave != 0) {
@@ -259,7 +259,7 @@ BACKEND_TEST(asks, an_answer_may_come_from_a_later_callback)
     answer_all(fixture, begin.oracle, 1);
 
     const struct heard *heard = fixture_hear(fixture, DOUBLED);
-    cr_expect(heard->is_answer);
+    cr_expect(heard->is_reply);
     cr_expect(eq(u64, *(const uint64_t *)heard->body, 42));
     fixture_close(&fixture);
 }
@@ -370,7 +370,7 @@ BACKEND_TEST(asks, a_plain_send_is_replied_to_as_a_plain_send)
     fixture_tell(fixture, oracle_ref, DOUBLE, &number, sizeof(number));
 
     const struct heard *heard = fixture_hear(fixture, DOUBLED);
-    cr_expect(not(heard->is_answer));
+    cr_expect(not(heard->is_reply));
     cr_expect(eq(u64, *(const uint64_t *)heard->body, 42));
     fixture_close(&fixture);
 }
@@ -378,7 +378,7 @@ BACKEND_TEST(asks, a_plain_send_is_replied_to_as_a_plain_send)
 BACKEND_TEST(asks, the_main_program_cannot_ask)
 {
     troupe_ref_t asker_ref = TROUPE_REF_NONE;
-    struct troupe_letter letter = {.type = DOUBLE};
+    struct troupe_outgoing letter = {.type = DOUBLE};
     struct fixture *fixture = open_with_oracle(placement, &asker_ref, &letter.to);
 
     enum troupe_err err =

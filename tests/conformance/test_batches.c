@@ -89,7 +89,7 @@ static void player_become(troupe_context_t *ctx);
 
 static void player_wait(troupe_context_t *ctx, const troupe_message_t *message)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = *TROUPE_BODY(message, troupe_ref_t), .type = QUESTION};
     MUST(troupe_ask_and_wait(ctx, &letter, 0, player_meet_answer, ANSWER));
 }
@@ -202,14 +202,14 @@ static void burst_give(troupe_context_t *ctx, troupe_ref_t to, uint64_t number)
     struct troupe_body body;
     MUST(troupe_body_new(sizeof(number), &body));
     memcpy(body.data, &number, sizeof(number));
-    MUST(troupe_give(ctx, to, NOTE, &body));
+    MUST(troupe_send_body(ctx, to, NOTE, &body));
 }
 
 static void burst_send_one(troupe_context_t *ctx, const struct burst *burst, troupe_ref_t to)
 {
     struct chance *chance = burst->chance;
     uint64_t line[LINE_BYTES / sizeof(uint64_t)] = {chance_bits(chance)};
-    const struct troupe_letter mortal = {
+    const struct troupe_outgoing mortal = {
         .to = to,
         .type = NOTE,
         .body = line,
@@ -226,7 +226,7 @@ static void burst_send_one(troupe_context_t *ctx, const struct burst *burst, tro
     } else if (kind < 16) {
         burst_give(ctx, to, line[0]);
     } else if (kind < 24) {
-        MUST(troupe_send_letter(ctx, &mortal));
+        MUST(troupe_send_message(ctx, &mortal));
     } else if (kind < 80) {
         MUST(troupe_send(ctx, to, ECHO, line, sizeof(line[0])));
     } else if (kind < 160) {

@@ -64,7 +64,7 @@ BACKEND_TEST(bounds, a_full_mailbox_refuses_before_more_than_the_bound_waits)
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-BACKEND_TEST(bounds, many_refusals_are_answered_by_one_room)
+BACKEND_TEST(bounds, many_blocked_are_answered_by_one_room)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
     struct fixture_gate gate;
@@ -79,7 +79,7 @@ BACKEND_TEST(bounds, many_refusals_are_answered_by_one_room)
     cr_expect(eq(u32, flood.refused, 21));
     cr_expect(eq(sz, heard->body_bytes, sizeof(*room)));
     cr_expect(troupe_ref_equal(room->to, slow));
-    cr_expect(not(troupe_ref_is_some(heard->from)));
+    cr_expect(troupe_ref_is_none(heard->from));
     (void)fixture_count(fixture, slow); // whatever else it caused is here by now
     cr_expect(eq(u32, fixture_unheard(fixture, TROUPE_MESSAGE_ROOM), 0));
     struct troupe_stats stats = fixture_close(&fixture);
@@ -220,7 +220,7 @@ static void send_oversize(troupe_context_t *ctx, void *data)
     cr_assert(eq(int, troupe_body_new(oversize->bytes, &oversize->body), TROUPE_OK));
     oversize->sent =
         troupe_send(ctx, oversize->to, FIXTURE_DROP, oversize->body.data, oversize->bytes);
-    oversize->given = troupe_give(ctx, oversize->to, FIXTURE_DROP, &oversize->body);
+    oversize->given = troupe_send_body(ctx, oversize->to, FIXTURE_DROP, &oversize->body);
 }
 
 BACKEND_TEST(bounds, a_body_over_the_bound_is_too_big_and_stays_with_its_sender)
@@ -276,7 +276,7 @@ static void flood_then_give(troupe_context_t *ctx, void *data)
     struct refused_gift *gift = data;
     fixture_flood(ctx, &gift->flood);
     cr_assert(eq(int, troupe_body_new(100, &gift->body), TROUPE_OK));
-    gift->err = troupe_give(ctx, gift->flood.to, FIXTURE_DROP, &gift->body);
+    gift->err = troupe_send_body(ctx, gift->flood.to, FIXTURE_DROP, &gift->body);
 }
 
 BACKEND_TEST(bounds, a_refused_body_stays_with_its_giver)
@@ -301,7 +301,7 @@ BACKEND_TEST(bounds, a_refused_body_stays_with_its_giver)
 
 /** The asker asks, can be held, and tells what came of it. */
 struct asker {
-    struct troupe_asker scenario;
+    struct troupe_reply_to scenario;
     uint64_t count;
 };
 
@@ -315,15 +315,16 @@ static void asker_on_answer(
     (void)tag, (void)answer;
     const struct asker *asker = state;
     uint32_t code = (uint32_t)err;
-    MUST(troupe_answer(ctx, asker->scenario, ANSWERED, &code, sizeof(code)));
+    MUST(troupe_reply_later(ctx, asker->scenario, ANSWERED, &code, sizeof(code)));
 }
 
 static void asker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct asker *asker = state;
     if (troupe_message_type(message) == QUERY) {
-        asker->scenario = troupe_message_asker(message);
-        struct troupe_letter letter = {.to = *TROUPE_BODY(message, troupe_ref_t), .type = QUESTION};
+        asker->scenario = troupe_message_reply_to(message);
+        struct troupe_outgoing letter = {
+            .to = *TROUPE_BODY(message, troupe_ref_t), .type = QUESTION};
         MUST(troupe_ask(ctx, &letter, 4 * FIXTURE_DEADLINE_NS, asker_on_answer, 0));
         return;
     }
@@ -335,7 +336,7 @@ static const struct troupe_behaviour asker = {
 
 struct flood_and_answer {
     struct fixture_flood flood;
-    struct troupe_asker asker;
+    struct troupe_reply_to asker;
     enum troupe_err err;
 };
 
@@ -343,7 +344,7 @@ static void flood_then_answer(troupe_context_t *ctx, void *data)
 {
     struct flood_and_answer *what = data;
     fixture_flood(ctx, &what->flood);
-    what->err = troupe_answer(ctx, what->asker, ANSWER, NULL, 0);
+    what->err = troupe_reply_later(ctx, what->asker, ANSWER, NULL, 0);
 }
 
 BACKEND_TEST(bounds, an_answer_passes_a_full_mailbox)
@@ -370,8 +371,8 @@ static void flood_and_set_timers(troupe_context_t *ctx, void *data)
 {
     struct fixture_flood *flood = data;
     fixture_flood(ctx, flood);
-    struct troupe_letter tick = {.to = flood->to, .type = TICK};
-    struct troupe_letter tock = {.to = troupe_self(ctx), .type = TOCK};
+    struct troupe_outgoing tick = {.to = flood->to, .type = TICK};
+    struct troupe_outgoing tock = {.to = troupe_self(ctx), .type = TOCK};
     cr_assert(eq(int, troupe_send_after(ctx, 1000, &tick, NULL), TROUPE_OK));
     cr_assert(eq(int, troupe_send_after(ctx, 1000000, &tock, NULL), TROUPE_OK));
 }
@@ -423,7 +424,7 @@ static const struct troupe_behaviour presser = {
 enum { ENOUGH_COUNT = 500 };
 
 struct judge {
-    struct troupe_asker scenario;
+    struct troupe_reply_to scenario;
     troupe_ref_t pressers[2];
     uint32_t counts[2];
     uint32_t is_done;
@@ -432,7 +433,7 @@ struct judge {
 static void judge_pressed(struct judge *judge, troupe_ref_t by)
 {
     uint32_t index =
-        troupe_ref_equal(judge->pressers[0], by) || !troupe_ref_is_some(judge->pressers[0]) ? 0 : 1;
+        troupe_ref_equal(judge->pressers[0], by) || troupe_ref_is_none(judge->pressers[0]) ? 0 : 1;
     judge->pressers[index] = by;
     judge->counts[index]++;
 }
@@ -441,7 +442,7 @@ static void judge_receive(troupe_context_t *ctx, void *state, const troupe_messa
 {
     struct judge *judge = state;
     if (troupe_message_type(message) == JUDGE) {
-        judge->scenario = troupe_message_asker(message);
+        judge->scenario = troupe_message_reply_to(message);
         return;
     }
     judge_pressed(judge, troupe_message_sender(message));
@@ -450,10 +451,10 @@ static void judge_receive(troupe_context_t *ctx, void *state, const troupe_messa
         judge->is_done = 1;
         // By timers, which need no room: in one world the pressers' mailbox is the full one.
         for (int i = 0; i < 2; i++) {
-            struct troupe_letter enough = {.to = judge->pressers[i], .type = ENOUGH};
+            struct troupe_outgoing enough = {.to = judge->pressers[i], .type = ENOUGH};
             MUST(troupe_send_after(ctx, 0, &enough, NULL));
         }
-        MUST(troupe_answer(ctx, judge->scenario, FAIR, NULL, 0));
+        MUST(troupe_reply_later(ctx, judge->scenario, FAIR, NULL, 0));
     }
 }
 
@@ -517,7 +518,7 @@ static void stubborn_receive(troupe_context_t *ctx, void *state, const troupe_me
     if (stubborn->accepted == INSIST_MESSAGES) {
         MUST(troupe_send(ctx, stubborn->scenario, DONE, NULL, 0));
     } else if (troupe_send(ctx, troupe_self(ctx), RETRY, NULL, 0) != TROUPE_OK) {
-        const struct troupe_letter retry = {.to = troupe_self(ctx), .type = RETRY};
+        const struct troupe_outgoing retry = {.to = troupe_self(ctx), .type = RETRY};
         MUST(troupe_send_after(ctx, 1, &retry, NULL)); // its own mailbox is full, too
     }
 }

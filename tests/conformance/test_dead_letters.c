@@ -43,7 +43,7 @@ static void watcher_receive(troupe_context_t *ctx, void *state, const troupe_mes
         return;
     case TROUPE_MESSAGE_DEAD_LETTER:
         letter = TROUPE_BODY(message, struct troupe_dead_letter);
-        MUST_BE(letter != NULL && !troupe_ref_is_some(troupe_message_sender(message)));
+        MUST_BE(letter != NULL && troupe_ref_is_none(troupe_message_sender(message)));
         MUST(TROUPE_SEND(ctx, *(troupe_ref_t *)state, DEAD, letter));
         return;
     case TWICE:
@@ -141,8 +141,8 @@ static void expect_dead(
 
 static void send_too_late(troupe_context_t *ctx, void *to)
 {
-    const struct troupe_letter letter = {.to = *(troupe_ref_t *)to, .type = LETTER, .ttl_ns = 1};
-    MUST(troupe_send_letter(ctx, &letter));
+    const struct troupe_outgoing letter = {.to = *(troupe_ref_t *)to, .type = LETTER, .ttl_ns = 1};
+    MUST(troupe_send_message(ctx, &letter));
 }
 
 BACKEND_TEST(dead_letters, what_expired_is_told_as_such)
@@ -180,13 +180,13 @@ BACKEND_TEST(dead_letters, mail_for_who_could_not_start_is_told_as_refused)
 
     fixture_tell(fixture, never, LETTER, NULL, 0);
 
-    expect_dead(fixture, TROUPE_DEAD_REFUSED, never, fixture_scenario(fixture), LETTER);
+    expect_dead(fixture, TROUPE_DEAD_UNDELIVERABLE, never, fixture_scenario(fixture), LETTER);
     fixture_close(&fixture);
 }
 
 static char ask_detail[128]; // the scenario lives in the test's own process
 
-static void on_answer(
+static void on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
@@ -200,9 +200,9 @@ static void on_answer(
 
 static void ask_gone(troupe_context_t *ctx, void *gone)
 {
-    const struct troupe_letter letter = {.to = *(troupe_ref_t *)gone, .type = LETTER};
+    const struct troupe_outgoing letter = {.to = *(troupe_ref_t *)gone, .type = LETTER};
     ask_detail[0] = '\0';
-    MUST(troupe_ask(ctx, &letter, 0, on_answer, 0));
+    MUST(troupe_ask(ctx, &letter, 0, on_reply, 0));
 }
 
 BACKEND_TEST(dead_letters, an_ask_that_failed_says_why)
@@ -327,7 +327,7 @@ BACKEND_TEST(dead_letters, the_main_programs_dead_letters_come_from_nobody)
 
     const struct troupe_dead_letter *letter =
         FIXTURE_HEAR(fixture, DEAD, struct troupe_dead_letter);
-    cr_expect(not(troupe_ref_is_some(letter->from)));
+    cr_expect(troupe_ref_is_none(letter->from));
     fixture_close(&fixture);
 }
 

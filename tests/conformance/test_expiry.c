@@ -87,14 +87,14 @@ static struct steps ask_steps(struct fixture *fixture, troupe_ref_t walker_ref)
 static void send_with(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, uint64_t number, uint64_t ttl_ns)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = to,
         .type = type,
         .body = &number,
         .body_bytes = sizeof(number),
         .ttl_ns = ttl_ns,
     };
-    MUST(troupe_send_letter(ctx, &letter));
+    MUST(troupe_send_message(ctx, &letter));
 }
 
 /* Sends. --------------------------------------------------------------------------------------- */
@@ -167,14 +167,14 @@ static void send_large(troupe_context_t *ctx, void *to)
 {
     static const uint8_t bytes[LARGE_BYTES];
     for (int i = 0; i < 4; i++) {
-        const struct troupe_letter letter = {
+        const struct troupe_outgoing letter = {
             .to = *(troupe_ref_t *)to,
             .type = LARGE,
             .body = bytes,
             .body_bytes = sizeof(bytes),
             .ttl_ns = i % 2 == 0 ? HOUR_NS : MOMENT_NS,
         };
-        MUST(troupe_send_letter(ctx, &letter));
+        MUST(troupe_send_message(ctx, &letter));
     }
 }
 
@@ -193,11 +193,11 @@ BACKEND_TEST(expiry, large_bodies_expire_too)
 static void flood_late(troupe_context_t *ctx, void *data)
 {
     struct fixture_flood *flood = data;
-    const struct troupe_letter letter = {.to = flood->to, .type = STEP, .ttl_ns = MOMENT_NS};
+    const struct troupe_outgoing letter = {.to = flood->to, .type = STEP, .ttl_ns = MOMENT_NS};
     flood->refused = 0;
     // Where somebody empties the mailbox meanwhile, it may never be full.
     for (int i = 0; i < 300 && flood->refused == 0; i++) {
-        bool is_accepted = troupe_send_letter(ctx, &letter) == TROUPE_OK;
+        bool is_accepted = troupe_send_message(ctx, &letter) == TROUPE_OK;
         flood->accepted += is_accepted ? 1 : 0;
         flood->refused += is_accepted ? 0 : 1;
     }
@@ -233,7 +233,7 @@ static struct {
     char detail[128];
 } answered; // the scenario lives in the test's own process
 
-static void on_answer(
+static void on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
@@ -248,13 +248,13 @@ static void on_answer(
 
 static void ask_late(troupe_context_t *ctx, void *to)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = *(troupe_ref_t *)to,
         .type = QUESTION,
         .ttl_ns = MOMENT_NS,
     };
     memset(&answered, 0, sizeof(answered));
-    MUST(troupe_ask(ctx, &letter, HOUR_NS, on_answer, 0));
+    MUST(troupe_ask(ctx, &letter, HOUR_NS, on_reply, 0));
 }
 
 BACKEND_TEST(expiry, an_ask_that_expired_fails_at_once_and_says_why)
@@ -277,14 +277,14 @@ BACKEND_TEST(expiry, an_ask_that_expired_fails_at_once_and_says_why)
 static void passer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
-    const struct pass *pass = troupe_message_body_of(message, sizeof(*pass));
+    const struct pass *pass = troupe_message_body_sized(message, sizeof(*pass));
     if (pass == NULL) {
         MUST(troupe_reply(ctx, message, SAID, NULL, 0)); // it has started
         return;
     }
     while (troupe_now(ctx) < pass->until_ns) {
     }
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = pass->to,
         .type = PASS,
         .body = pass,
@@ -293,7 +293,7 @@ static void passer_receive(troupe_context_t *ctx, void *state, const troupe_mess
     };
     MUST(
         pass->until_ns != 0 ? troupe_forward(ctx, message, pass->to)
-                            : troupe_delegate(ctx, troupe_message_asker(message), &letter));
+                            : troupe_delegate(ctx, troupe_message_reply_to(message), &letter));
 }
 
 static const struct troupe_behaviour passer = {.name = "passer", .receive = passer_receive};
@@ -307,7 +307,7 @@ struct passed {
 static void send_through(troupe_context_t *ctx, void *data)
 {
     struct passed *passed = data;
-    struct troupe_letter letter = {
+    struct troupe_outgoing letter = {
         .to = passed->passer,
         .type = PASS,
         .body = &passed->pass,
@@ -315,7 +315,7 @@ static void send_through(troupe_context_t *ctx, void *data)
         .ttl_ns = passed->ttl_ns,
     };
     passed->pass.until_ns = passed->ttl_ns != 0 ? troupe_now(ctx) + passed->ttl_ns : 0;
-    MUST(troupe_send_letter(ctx, &letter));
+    MUST(troupe_send_message(ctx, &letter));
 }
 
 /** Send a message through a passer, and expect that it expired on the way. */
@@ -354,7 +354,7 @@ BACKEND_TEST(expiry, what_is_delegated_has_a_time_to_live_of_its_own)
 static void send_after_a_moment(troupe_context_t *ctx, void *to)
 {
     const uint64_t number = 1;
-    struct troupe_letter letter = {
+    struct troupe_outgoing letter = {
         .to = *(troupe_ref_t *)to,
         .type = STEP,
         .body = &number,

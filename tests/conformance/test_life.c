@@ -127,7 +127,7 @@ BACKEND_TEST(life, a_spawn_with_more_than_32_kib_is_refused)
         troupe_spawn(troupe_system_context(fixture_system(fixture)), &options, &ref);
 
     cr_expect(eq(int, err, TROUPE_ERR_INVAL));
-    cr_expect(not(troupe_ref_is_some(ref)));
+    cr_expect(troupe_ref_is_none(ref));
     fixture_close(&fixture);
 }
 
@@ -226,7 +226,7 @@ BACKEND_TEST(life, mail_for_an_actor_whose_init_failed_is_refused_as_dead_letter
 
     cr_expect(eq(int, fixture_hear(fixture, FIXTURE_NO_ANSWER)->err, TROUPE_ERR_NOENT));
     struct troupe_stats stats = fixture_close(&fixture);
-    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_REFUSED], 3));
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_UNDELIVERABLE], 3));
     cr_expect(eq(u64, stats.dead, 3));
 }
 

@@ -26,7 +26,7 @@ struct result {
 /* A citizen does with names what it is told. --------------------------------------------------- */
 
 struct citizen {
-    struct troupe_asker asker;
+    struct troupe_reply_to asker;
 };
 
 static void citizen_on_name(
@@ -45,7 +45,7 @@ static void citizen_on_name(
         result.ref = *ref;
         result.is_name = troupe_message_type(answer) == TROUPE_MESSAGE_NAME;
     }
-    MUST(troupe_answer(ctx, citizen->asker, RESULT, &result, sizeof(result)));
+    MUST(troupe_reply_later(ctx, citizen->asker, RESULT, &result, sizeof(result)));
 }
 
 static void citizen_await(
@@ -53,8 +53,8 @@ static void citizen_await(
 {
     bool is_brief = troupe_message_type(message) == AWAIT_BRIEFLY;
     uint64_t timeout_ns = is_brief ? 2000000 : 4 * FIXTURE_DEADLINE_NS;
-    citizen->asker = troupe_message_asker(message);
-    MUST(troupe_await(ctx, troupe_message_body(message), timeout_ns, citizen_on_name, 0));
+    citizen->asker = troupe_message_reply_to(message);
+    MUST(troupe_await_name(ctx, troupe_message_body(message), timeout_ns, citizen_on_name, 0));
 }
 
 static void citizen_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -170,7 +170,7 @@ BACKEND_TEST(names, nobody_goes_by_an_unknown_name)
     const struct result *found = does(fixture, other, FIND, "bakery");
 
     cr_expect(eq(u32, found->err, TROUPE_ERR_NOENT));
-    cr_expect(not(troupe_ref_is_some(found->ref)));
+    cr_expect(troupe_ref_is_none(found->ref));
     fixture_close(&fixture);
 }
 
@@ -230,13 +230,13 @@ BACKEND_TEST(names, who_awaits_a_name_is_told_when_it_is_taken)
     fixture_ask(fixture, other, AWAIT, "bakery", sizeof("bakery"));
     fixture_ask(fixture, other, READY, NULL, 0);
     const struct result *ready = FIXTURE_HEAR(fixture, RESULT, struct result);
-    cr_assert(not(troupe_ref_is_some(ready->ref)), "a name nobody goes by was found");
+    cr_assert(troupe_ref_is_none(ready->ref), "a name nobody goes by was found");
 
     fixture_ask(fixture, one, TAKE, "bakery", sizeof("bakery"));
 
     const struct result *first = FIXTURE_HEAR(fixture, RESULT, struct result);
     const struct result *second = FIXTURE_HEAR(fixture, RESULT, struct result);
-    const struct result *told = troupe_ref_is_some(first->ref) ? first : second;
+    const struct result *told = !troupe_ref_is_none(first->ref) ? first : second;
     cr_expect(eq(u32, told->err, TROUPE_OK));
     cr_expect(eq(u32, told->is_name, 1));
     cr_expect(troupe_ref_equal(told->ref, one));

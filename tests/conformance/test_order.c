@@ -58,7 +58,7 @@ static enum troupe_err teller_give(troupe_context_t *ctx, const struct teller *t
     struct troupe_body body;
     MUST(troupe_body_new(bytes, &body));
     *(struct number *)body.data = (struct number){teller->tell.teller, teller->next};
-    enum troupe_err err = troupe_give(ctx, teller->tell.to, NUMBER, &body);
+    enum troupe_err err = troupe_send_body(ctx, teller->tell.to, NUMBER, &body);
     troupe_body_free(&body); // ours still only if it was refused
     return err;
 }
@@ -112,7 +112,7 @@ struct told {
 };
 
 struct hearer {
-    struct troupe_asker asker;
+    struct troupe_reply_to asker;
     struct told told;
     struct expect expect;
     uint32_t next[TELLER_MAX];
@@ -136,13 +136,13 @@ static void hearer_receive(troupe_context_t *ctx, void *state, const troupe_mess
 {
     struct hearer *hearer = state;
     if (troupe_message_type(message) == EXPECT) {
-        hearer->asker = troupe_message_asker(message);
+        hearer->asker = troupe_message_reply_to(message);
         hearer->expect = *TROUPE_BODY(message, struct expect);
     } else {
         hearer_hear(hearer, message);
     }
     if (hearer->expect.count != 0 && hearer->told.count == hearer->expect.count) {
-        MUST(troupe_answer(ctx, hearer->asker, TOLD, &hearer->told, sizeof(hearer->told)));
+        MUST(troupe_reply_later(ctx, hearer->asker, TOLD, &hearer->told, sizeof(hearer->told)));
         hearer->expect.count = 0;
     }
 }
@@ -259,7 +259,7 @@ BACKEND_TEST(order, an_answer_keeps_its_place_among_messages)
         const struct heard *heard = fixture_hear_any(fixture);
         cr_assert(eq(sz, heard->body_bytes, sizeof(word)));
         cr_expect(eq(u32, *(const uint32_t *)heard->body, word));
-        cr_expect(heard->is_answer == (word == 3), "word %u", word);
+        cr_expect(heard->is_reply == (word == 3), "word %u", word);
     }
     fixture_close(&fixture);
 }

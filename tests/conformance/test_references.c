@@ -198,9 +198,9 @@ static void try_nobody(troupe_context_t *ctx, void *data)
 {
     (void)data;
     struct troupe_body body = {0};
-    struct troupe_letter letter = {.to = TROUPE_REF_NONE, .type = VISIT};
+    struct troupe_outgoing letter = {.to = TROUPE_REF_NONE, .type = VISIT};
     cr_expect(eq(int, troupe_send(ctx, TROUPE_REF_NONE, VISIT, NULL, 0), TROUPE_ERR_INVAL));
-    cr_expect(eq(int, troupe_give(ctx, TROUPE_REF_NONE, VISIT, &body), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, troupe_send_body(ctx, TROUPE_REF_NONE, VISIT, &body), TROUPE_ERR_INVAL));
     cr_expect(eq(int, troupe_ask(ctx, &letter, 0, on_no_answer, 0), TROUPE_ERR_INVAL));
     cr_expect(eq(int, troupe_send_after(ctx, 1, &letter, NULL), TROUPE_ERR_INVAL));
     cr_expect(eq(int, troupe_stop_actor(ctx, TROUPE_REF_NONE), TROUPE_ERR_INVAL));

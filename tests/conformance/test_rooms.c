@@ -99,7 +99,7 @@ static void spinner_receive(troupe_context_t *ctx, void *state, const troupe_mes
         spinner->other = troupe_message_sender(message);
         spinner->owed++;
     }
-    if (troupe_ref_is_some(spinner->other)) {
+    if (!troupe_ref_is_none(spinner->other)) {
         send_owed(ctx, spinner->other, TOKEN, &spinner->owed);
     }
 }

@@ -41,7 +41,7 @@ static void player_receive(troupe_context_t *ctx, void *state, const troupe_mess
     if (troupe_message_type(message) == SERVE) {
         player->serve = *TROUPE_BODY(message, struct serve);
     }
-    if (player->count == 100 && troupe_ref_is_some(player->serve.scenario)) {
+    if (player->count == 100 && !troupe_ref_is_none(player->serve.scenario)) {
         MUST(troupe_send(ctx, player->serve.scenario, BUSY, NULL, 0));
     }
     troupe_ref_t to = troupe_message_type(message) == SERVE ? player->serve.other
@@ -100,7 +100,7 @@ static void presser_receive(troupe_context_t *ctx, void *state, const troupe_mes
         presser->to = *TROUPE_BODY(message, troupe_ref_t);
     } else if (++presser->rooms == 3) {
         // By a timer, which needs no room: in one world the scenario's mailbox is the full one.
-        struct troupe_letter busy = {.to = presser->scenario, .type = BUSY};
+        struct troupe_outgoing busy = {.to = presser->scenario, .type = BUSY};
         MUST(troupe_send_after(ctx, 0, &busy, NULL));
     }
     for (int i = 0; i < 100; i++) {
@@ -149,7 +149,7 @@ static void beater_receive(troupe_context_t *ctx, void *state, const troupe_mess
     struct beater *beater = state;
     if (troupe_message_type(message) == HELLO) {
         beater->scenario = troupe_message_sender(message);
-        struct troupe_letter beat = {.to = troupe_self(ctx), .type = BEAT};
+        struct troupe_outgoing beat = {.to = troupe_self(ctx), .type = BEAT};
         MUST(troupe_send_every(ctx, 100000, &beat, NULL));
         return;
     }
@@ -199,7 +199,7 @@ static void chronicler_receive(troupe_context_t *ctx, void *state, const troupe_
 {
     (void)state;
     if (troupe_message_type(message) == STOP_ALL) {
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     } else if (troupe_message_type(message) == END) {
         troupe_fail(ctx, 7, "as told");
     } else {
@@ -345,13 +345,13 @@ BACKEND_TEST(stop, the_system_ends_with_the_actor_that_is_watched)
     troupe_ref_t last = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
     struct troupe_exit end;
-    troupe_system_watch(fixture_system(fixture), last);
-    cr_expect(eq(int, troupe_system_watched_exit(fixture_system(fixture), &end), TROUPE_ERR_NOENT));
+    troupe_system_set_root(fixture_system(fixture), last);
+    cr_expect(eq(int, troupe_system_root_exit(fixture_system(fixture), &end), TROUPE_ERR_NOENT));
 
     fixture_tell(fixture, last, END, NULL, 0);
     fixture_run(fixture);
 
-    cr_assert(eq(int, troupe_system_watched_exit(fixture_system(fixture), &end), TROUPE_OK));
+    cr_assert(eq(int, troupe_system_root_exit(fixture_system(fixture), &end), TROUPE_OK));
     cr_expect(eq(int, end.reason, TROUPE_EXIT_ERROR));
     cr_expect(eq(int, end.code, 7));
     cr_expect(strcmp(end.text, "as told") == 0, "the text is '%s'", end.text);
@@ -383,7 +383,7 @@ BACKEND_TEST(stop, progress_tells_that_the_system_was_stopped)
 
     troupe_system_stop(fixture_system(fixture));
 
-    cr_expect(eq(int, troupe_progress(fixture_system(fixture), NULL), TROUPE_ERR_CLOSED));
+    cr_expect(eq(int, troupe_system_progress(fixture_system(fixture), NULL), TROUPE_ERR_CLOSED));
     fixture_run(fixture);
     fixture_close(&fixture);
     (void)fixture_journal_close(&journal);
@@ -398,7 +398,7 @@ static void late_parent_fini(troupe_context_t *ctx, void *state, const struct tr
     struct troupe_spawn_options options = {.behaviour = &beater};
     enum troupe_err err = troupe_spawn(ctx, &options, NULL);
     fixture_journal_add(
-        &chronicle->journal, err == TROUPE_ERR_CLOSED ? "closed" : troupe_err_text(err));
+        &chronicle->journal, err == TROUPE_ERR_CLOSED ? "closed" : troupe_strerror(err));
 }
 
 static const struct troupe_behaviour late_parent = {

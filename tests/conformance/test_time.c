@@ -62,7 +62,7 @@ struct cancelled {
 };
 
 struct keeper {
-    struct troupe_asker asker;
+    struct troupe_reply_to asker;
     uint64_t start_ns;
     struct set set;
     struct fired fired;
@@ -79,7 +79,7 @@ static void keeper_set(troupe_context_t *ctx, struct keeper *keeper, const struc
     keeper->set = *set;
     keeper->start_ns = troupe_now(ctx);
     for (uint32_t i = 0; i < TIMER_COUNT; i++) {
-        struct troupe_letter letter = {
+        struct troupe_outgoing letter = {
             .to = troupe_self(ctx), .type = FIRE, .body = &i, .body_bytes = sizeof(i)};
         MUST(troupe_send_after(ctx, set->delays_ns[i], &letter, NULL));
     }
@@ -91,14 +91,14 @@ static void keeper_fired(troupe_context_t *ctx, struct keeper *keeper, uint32_t 
     keeper->fired.early_count += elapsed_ns < keeper->set.delays_ns[which];
     keeper->fired.order[keeper->fired_count++] = which;
     if (keeper->fired_count == TIMER_COUNT) {
-        MUST(troupe_answer(ctx, keeper->asker, FIRED, &keeper->fired, sizeof(keeper->fired)));
+        MUST(troupe_reply_later(ctx, keeper->asker, FIRED, &keeper->fired, sizeof(keeper->fired)));
     }
 }
 
 static void keeper_repeat(troupe_context_t *ctx, struct keeper *keeper)
 {
     keeper->start_ns = troupe_now(ctx);
-    struct troupe_letter beat = {.to = troupe_self(ctx), .type = BEAT};
+    struct troupe_outgoing beat = {.to = troupe_self(ctx), .type = BEAT};
     MUST(troupe_send_every(ctx, PERIOD_NS, &beat, &keeper->timer));
     MUST_BE(keeper->timer != 0);
 }
@@ -115,14 +115,14 @@ static void keeper_beat(troupe_context_t *ctx, struct keeper *keeper)
     repeated->due_count = elapsed_ns / PERIOD_NS;
     repeated->cancel_err = (uint32_t)troupe_timer_cancel(ctx, keeper->timer);
     repeated->second_cancel_err = (uint32_t)troupe_timer_cancel(ctx, keeper->timer);
-    struct troupe_letter end = {.to = troupe_self(ctx), .type = END_BEAT};
+    struct troupe_outgoing end = {.to = troupe_self(ctx), .type = END_BEAT};
     MUST(troupe_send_after(ctx, 10 * PERIOD_NS, &end, NULL));
 }
 
 static void keeper_cancel(troupe_context_t *ctx, struct keeper *keeper)
 {
-    struct troupe_letter fire = {.to = troupe_self(ctx), .type = CANCELLED};
-    struct troupe_letter beat = {.to = troupe_self(ctx), .type = CLOCK};
+    struct troupe_outgoing fire = {.to = troupe_self(ctx), .type = CANCELLED};
+    struct troupe_outgoing beat = {.to = troupe_self(ctx), .type = CLOCK};
     troupe_timer_t pending = 0;
     MUST(troupe_send_after(ctx, 3 * MS, &fire, &pending));
     MUST(troupe_send_after(ctx, 6 * MS, &beat, &keeper->timer));
@@ -134,15 +134,15 @@ static void keeper_cancel(troupe_context_t *ctx, struct keeper *keeper)
 static void keeper_cancelled(troupe_context_t *ctx, struct keeper *keeper)
 {
     keeper->cancelled.fired_err = (uint32_t)troupe_timer_cancel(ctx, keeper->timer);
-    MUST(troupe_answer(
+    MUST(troupe_reply_later(
         ctx, keeper->asker, CANCELLED, &keeper->cancelled, sizeof(keeper->cancelled)));
 }
 
 static void keeper_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct keeper *keeper = state;
-    if (troupe_message_asker(message).ask != 0) {
-        keeper->asker = troupe_message_asker(message);
+    if (troupe_message_reply_to(message).ask != 0) {
+        keeper->asker = troupe_message_reply_to(message);
     }
     switch (troupe_message_type(message)) {
     case SET:
@@ -158,7 +158,7 @@ static void keeper_receive(troupe_context_t *ctx, void *state, const troupe_mess
         keeper_beat(ctx, keeper);
         break;
     case END_BEAT:
-        MUST(troupe_answer(
+        MUST(troupe_reply_later(
             ctx, keeper->asker, REPEATED, &keeper->repeated, sizeof(keeper->repeated)));
         break;
     case CANCEL:
@@ -257,7 +257,7 @@ static void mortal_receive(troupe_context_t *ctx, void *state, const troupe_mess
     (void)state;
     troupe_ref_t to = troupe_message_sender(message);
     uint32_t is_last = 0;
-    struct troupe_letter word = {
+    struct troupe_outgoing word = {
         .to = to, .type = WORD, .body = &is_last, .body_bytes = sizeof(is_last)};
     MUST(troupe_send_after(ctx, 2 * MS, &word, NULL));
     MUST(troupe_send_every(ctx, 2 * MS, &word, NULL));
@@ -272,7 +272,7 @@ static void set_last_word(troupe_context_t *ctx, void *data)
 {
     (void)data;
     uint32_t is_last = 1;
-    struct troupe_letter word = {
+    struct troupe_outgoing word = {
         .to = troupe_self(ctx), .type = WORD, .body = &is_last, .body_bytes = sizeof(is_last)};
     cr_assert(eq(int, troupe_send_after(ctx, 10 * MS, &word, NULL), TROUPE_OK));
 }
@@ -478,7 +478,7 @@ BACKEND_TEST(clocks, a_timer_fires_exactly_when_a_standing_clock_is_moved_to_its
 static void set_long_period(troupe_context_t *ctx, void *data)
 {
     (void)data;
-    struct troupe_letter beat = {.to = troupe_self(ctx), .type = BEAT};
+    struct troupe_outgoing beat = {.to = troupe_self(ctx), .type = BEAT};
     cr_assert(eq(int, troupe_send_every(ctx, 1000, &beat, NULL), TROUPE_OK));
 }
 

@@ -35,7 +35,7 @@ struct guarded {
 struct guard {
     struct guarded guarded;
     uint64_t poke_count;
-    struct troupe_asker asker; // whom to tell when it is done, room or not
+    struct troupe_reply_to asker; // whom to tell when it is done, room or not
     bool is_done;
     atomic_flag is_inside; // atomic, so that an overlap is noticed rather than undefined
     uint64_t torn[2];      // always equal outside of callbacks
@@ -71,7 +71,7 @@ static void guard_on_answer(
 
 static void guard_ask(troupe_context_t *ctx, troupe_ref_t flooder)
 {
-    struct troupe_letter letter = {.to = flooder, .type = QUESTION};
+    struct troupe_outgoing letter = {.to = flooder, .type = QUESTION};
     // Where flooders share a mailbox with the guard, its turn to ask comes with a ROOM.
     enum troupe_err err = troupe_ask(ctx, &letter, 0, guard_on_answer, 0);
     MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
@@ -85,9 +85,9 @@ static void guard_go_on(troupe_context_t *ctx, const struct troupe_room *room)
 
 static void guard_begin(troupe_context_t *ctx, struct guard *guard, const troupe_message_t *message)
 {
-    guard->asker = troupe_message_asker(message);
+    guard->asker = troupe_message_reply_to(message);
     guard->poke_count = *TROUPE_BODY(message, uint64_t);
-    struct troupe_letter tick = {.to = troupe_self(ctx), .type = TICK};
+    struct troupe_outgoing tick = {.to = troupe_self(ctx), .type = TICK};
     MUST(troupe_send_every(ctx, 50000, &tick, NULL));
 }
 
@@ -125,7 +125,7 @@ static void guard_receive(troupe_context_t *ctx, void *state, const troupe_messa
         guarded->pokes == guard->poke_count && guarded->ticks > 0 && guarded->answers > 0;
     if (is_done && !guard->is_done) {
         guard->is_done = true;
-        MUST(troupe_answer(ctx, guard->asker, GUARDED, guarded, sizeof(*guarded)));
+        MUST(troupe_reply_later(ctx, guard->asker, GUARDED, guarded, sizeof(*guarded)));
     }
 }
 

@@ -46,8 +46,8 @@ struct outcome {
 
 struct waiter {
     struct order order;
-    struct troupe_asker asker; // whom to answer once it was answered itself
-    uint64_t count;            // of numbers
+    struct troupe_reply_to asker; // whom to answer once it was answered itself
+    uint64_t count;               // of numbers
     bool was_asked;
 };
 
@@ -67,16 +67,16 @@ static void waiter_meet_answer(
         strncpy(outcome.detail, troupe_error_detail(), sizeof(outcome.detail) - 1);
     }
     MUST(TROUPE_SEND(ctx, waiter->order.report, WAITED, &outcome));
-    if (troupe_ref_is_some(waiter->asker.ref)) {
+    if (!troupe_ref_is_none(waiter->asker.ref)) {
         uint64_t number = THE_ANSWER;
-        MUST(troupe_answer(ctx, waiter->asker, ANSWER, &number, sizeof(number)));
-        waiter->asker = (struct troupe_asker){0};
+        MUST(troupe_reply_later(ctx, waiter->asker, ANSWER, &number, sizeof(number)));
+        waiter->asker = (struct troupe_reply_to){0};
     }
 }
 
 static void waiter_ask(troupe_context_t *ctx, struct waiter *waiter)
 {
-    const struct troupe_letter letter = {.to = waiter->order.whom, .type = waiter->order.type};
+    const struct troupe_outgoing letter = {.to = waiter->order.whom, .type = waiter->order.type};
     enum troupe_err err =
         waiter->order.plain
             ? troupe_ask(ctx, &letter, waiter->order.timeout_ns, waiter_meet_answer, THE_ANSWER)
@@ -97,7 +97,7 @@ static void waiter_meet_circle(
         return;
     }
     waiter->was_asked = true;
-    waiter->asker = troupe_message_asker(message);
+    waiter->asker = troupe_message_reply_to(message);
     waiter_ask(ctx, waiter);
 }
 
@@ -142,7 +142,7 @@ static const struct troupe_behaviour waiter = {
 /* Oracles answer when they are told to. -------------------------------------------------------- */
 
 struct oracle {
-    struct troupe_asker askers[QUESTIONS_MAX]; // who wait for its answer
+    struct troupe_reply_to askers[QUESTIONS_MAX]; // who wait for its answer
     uint32_t count;
     bool tells;
 };
@@ -153,13 +153,13 @@ static void oracle_receive(troupe_context_t *ctx, void *state, const troupe_mess
     const uint64_t answer = THE_ANSWER;
     if (troupe_message_type(message) == QUESTION) {
         MUST_BE(oracle->count < QUESTIONS_MAX);
-        oracle->askers[oracle->count++] = troupe_message_asker(message);
+        oracle->askers[oracle->count++] = troupe_message_reply_to(message);
     } else if (troupe_message_type(message) == TELL) {
         oracle->tells = true;
     }
     while (oracle->tells && oracle->count > 0) {
-        struct troupe_asker asker = oracle->askers[--oracle->count];
-        MUST(troupe_answer(ctx, asker, ANSWER, &answer, sizeof(answer)));
+        struct troupe_reply_to asker = oracle->askers[--oracle->count];
+        MUST(troupe_reply_later(ctx, asker, ANSWER, &answer, sizeof(answer)));
     }
 }
 
@@ -170,14 +170,14 @@ static const struct troupe_behaviour oracle = {
 
 struct clerk {
     troupe_ref_t to;
-    uint32_t how;              // PASS or PASS_LATER
-    struct troupe_asker asker; // kept until the next message
+    uint32_t how;                 // PASS or PASS_LATER
+    struct troupe_reply_to asker; // kept until the next message
 };
 
 static void clerk_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct clerk *clerk = state;
-    const struct troupe_letter question = {.to = clerk->to, .type = QUESTION};
+    const struct troupe_outgoing question = {.to = clerk->to, .type = QUESTION};
     switch (troupe_message_type(message)) {
     case PASS:
     case PASS_LATER:
@@ -189,7 +189,7 @@ static void clerk_receive(troupe_context_t *ctx, void *state, const troupe_messa
         if (clerk->how == PASS) {
             MUST(troupe_forward(ctx, message, clerk->to));
         } else {
-            clerk->asker = troupe_message_asker(message);
+            clerk->asker = troupe_message_reply_to(message);
         }
         break;
     case TELL:
@@ -466,7 +466,7 @@ static void expect_the_oracles_answer(const struct fixture_placement *placement,
         fixture_tell(fixture, clerk_ref, TELL, NULL, 0);
     }
     const struct heard *heard = fixture_hear(fixture, ANSWER);
-    cr_expect(heard->is_answer);
+    cr_expect(heard->is_reply);
     cr_expect(troupe_ref_equal(heard->from, oracle_ref));
     (void)fixture_close(&fixture);
 }

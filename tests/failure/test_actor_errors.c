@@ -89,14 +89,14 @@ static void spawn_all_wrong(troupe_context_t *ctx, void *data)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         troupe_ref_t ref = TROUPE_REF_NONE;
         enum troupe_err err = troupe_spawn(ctx, &cases[i].options, &ref);
-        cr_expect(err == cases[i].err, "case %zu: %s", i, troupe_err_text(err));
+        cr_expect(err == cases[i].err, "case %zu: %s", i, troupe_strerror(err));
         cr_expect(
             strstr(troupe_error_detail(), cases[i].words) != NULL,
             "case %zu: no '%s' in: %s",
             i,
             cases[i].words,
             troupe_error_detail());
-        cr_expect(not(troupe_ref_is_some(ref)));
+        cr_expect(troupe_ref_is_none(ref));
     }
     cr_expect(eq(int, cast_spawn(ctx, NULL, echo), TROUPE_OK));
 }
@@ -189,7 +189,7 @@ BACKEND_TEST(actor_failure, a_failed_init_leaves_the_others_going_and_later_spaw
     }
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.actors_failed, 10));
-    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_REFUSED], 10));
+    cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_UNDELIVERABLE], 10));
 }
 
 static int run_stillborn(void *data)
@@ -209,7 +209,7 @@ BACKEND_TEST(actor_failure, a_program_whose_first_init_fails_ends_with_1_and_wor
 
     cr_expect(eq(int, end.status, 1));
     cr_expect(strstr(end.err, "init_failed") != NULL, "%s", end.err);
-    cr_expect(strstr(end.err, troupe_err_text(TROUPE_ERR_NOMEM)) != NULL, "%s", end.err);
+    cr_expect(strstr(end.err, troupe_strerror(TROUPE_ERR_NOMEM)) != NULL, "%s", end.err);
 }
 
 /* A first actor that ends before anybody looks. -------------------------------------------------- */
@@ -239,11 +239,11 @@ BACKEND_TEST(actor_failure, watching_who_has_ended_already_stops_the_system)
         cr_assert(lt(u64, measure_now_ns(), deadline_ns));
     } while (stats.actors_ended == 0);
 
-    troupe_system_watch(system, ref);
+    troupe_system_set_root(system, ref);
     fixture_run(fixture); // fails when it does not stop by itself
 
     struct troupe_exit exit = {.reason = TROUPE_EXIT_NORMAL};
-    cr_expect(eq(int, troupe_system_watched_exit(system, &exit), TROUPE_OK));
+    cr_expect(eq(int, troupe_system_root_exit(system, &exit), TROUPE_OK));
     // Nobody kept how it ended.
     cr_expect(eq(int, exit.reason, TROUPE_EXIT_NORMAL));
     cr_expect(strcmp(exit.text, "ended before it was watched") == 0, "%s", exit.text);

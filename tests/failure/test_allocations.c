@@ -67,7 +67,7 @@ static bool bear(enum troupe_err err, const char *what)
             STDERR_FILENO,
             "%s: %s, where memory was: %s\n",
             what,
-            troupe_err_text(err),
+            troupe_strerror(err),
             troupe_error_detail());
         abort();
     }
@@ -89,7 +89,7 @@ static void guest_send_back(troupe_context_t *ctx, const troupe_message_t *messa
 {
     struct troupe_body body;
     if (BEAR(troupe_message_take_body(message, &body)) &&
-        !BEAR(troupe_give(ctx, troupe_message_sender(message), LARGE, &body))) {
+        !BEAR(troupe_send_body(ctx, troupe_message_sender(message), LARGE, &body))) {
         troupe_body_free(&body);
     }
 }
@@ -135,7 +135,7 @@ static void host_settle(troupe_context_t *ctx, struct host_state *host)
 {
     if (host->open == 0 && host->sent == FLOOD) {
         host->is_over = true;
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     }
 }
 
@@ -157,7 +157,7 @@ static void host_answered(
 
 static void host_ask(troupe_context_t *ctx, struct host_state *host, troupe_ref_t to, uint64_t tag)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = to, .type = SAY, .body = &tag, .body_bytes = sizeof(tag)};
     host->open +=
         BEAR(troupe_ask(ctx, &letter, SHORT_MS * MEASURE_MS_NS, host_answered, tag)) ? 1 : 0;
@@ -174,7 +174,7 @@ static void host_flood(troupe_context_t *ctx, struct host_state *host)
     if (err == TROUPE_OK || err == TROUPE_ERR_FULL) {
         return;
     }
-    const struct troupe_letter again = {.to = troupe_self(ctx), .type = AGAIN};
+    const struct troupe_outgoing again = {.to = troupe_self(ctx), .type = AGAIN};
     if (!BEAR(err) && !BEAR(troupe_send_after(ctx, MEASURE_MS_NS, &again, NULL))) {
         host->sent = FLOOD;
     }
@@ -187,7 +187,7 @@ static void host_send_large(troupe_context_t *ctx, troupe_ref_t to)
     struct troupe_body body;
     for (int i = 0; i < 3; i++) {
         if (BEAR(troupe_body_new(LARGER_BYTES, &body)) &&
-            !BEAR(troupe_give(ctx, to, LARGE, &body))) {
+            !BEAR(troupe_send_body(ctx, to, LARGE, &body))) {
             troupe_body_free(&body);
         }
     }
@@ -196,7 +196,7 @@ static void host_send_large(troupe_context_t *ctx, troupe_ref_t to)
 static void host_start_timers(troupe_context_t *ctx, struct host_state *host)
 {
     const uint64_t numbers[16] = {0};
-    struct troupe_letter letter = {
+    struct troupe_outgoing letter = {
         .to = troupe_self(ctx), .type = TICK, .body = numbers, .body_bytes = sizeof(numbers)};
     for (int i = 0; i < 10; i++) {
         host->open += BEAR(troupe_send_after(ctx, MEASURE_MS_NS, &letter, NULL)) ? 1 : 0;
@@ -229,7 +229,7 @@ static void host_begin(troupe_context_t *ctx, struct host_state *host, const cha
     (void)BEAR(troupe_dead_letters_subscribe(ctx));
     (void)BEAR(troupe_register(ctx, "host"));
     host->open +=
-        BEAR(troupe_await(ctx, "guest", SHORT_MS * MEASURE_MS_NS, host_answered, 0)) ? 1 : 0;
+        BEAR(troupe_await_name(ctx, "guest", SHORT_MS * MEASURE_MS_NS, host_answered, 0)) ? 1 : 0;
     const struct troupe_spawn_options options = {
         .behaviour = &guest, .name = "guest", .place = place};
     if (BEAR(troupe_spawn(ctx, &options, &host->guest))) {
@@ -313,7 +313,7 @@ static void waiter_receive(troupe_context_t *ctx, void *state, const troupe_mess
     }
     const troupe_ref_t *peer = TROUPE_BODY(message, troupe_ref_t);
     const uint64_t number = 1;
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = *peer,
         .type = SAY,
         .body = &number,
@@ -336,8 +336,8 @@ static int audit(troupe_system_t *system)
 {
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    bool closes = audit_closes(system) && stats.ledger_gaps == 0 && stats.frames_undecodable == 0 &&
-                  stats.actors_started >= stats.actors_ended &&
+    bool closes = audit_closes(system) && stats.sequence_gaps == 0 &&
+                  stats.frames_undecodable == 0 && stats.actors_started >= stats.actors_ended &&
                   stats.executors_started == stats.executors_ended;
     if (!closes) {
         troupe_system_print_stats(system, stderr);
@@ -348,10 +348,10 @@ static int audit(troupe_system_t *system)
 /** Run a system to its end, and free it. */
 static int run_to_end(troupe_system_t *system)
 {
-    enum troupe_err err = troupe_run(system);
+    enum troupe_err err = troupe_system_run(system);
     int status = audit(system);
     if (err != TROUPE_OK) { // even without memory it ends in time
-        (void)fprintf(stderr, "troupe_run: %s\n", troupe_error_detail());
+        (void)fprintf(stderr, "troupe_system_run: %s\n", troupe_error_detail());
         return STILL_WAITING;
     }
     MUST(troupe_system_destroy(&system));
@@ -365,7 +365,7 @@ static enum troupe_err new_system(troupe_system_t **out_system)
         .place = (const char *const[]){"never=thread:2", NULL},
         .limit = (const char *const[]){"never=files:300", NULL},
         .mailbox_messages = GUEST_MAILBOX,
-        .runner = "/proc/self/exe",
+        .child_program = "/proc/self/exe",
         .stop_timeout_ns = 5 * MEASURE_SECOND_NS,
     };
     return troupe_system_new(&options, out_system);
@@ -384,7 +384,7 @@ static int play_host(const struct run *run)
         !BEAR(troupe_send(ctx, ref, BEGIN, run->place, strlen(run->place) + 1))) {
         troupe_system_stop(system);
     } else {
-        troupe_system_watch(system, ref); // it may have failed to start
+        troupe_system_set_root(system, ref); // it may have failed to start
     }
     return run_to_end(system);
 }
@@ -446,14 +446,14 @@ static int play_wait(const struct run *run)
 }
 
 /** What a port is sent, and a flood of its own, until all of it was accepted. */
-static void use_port(troupe_port_t *port, troupe_ref_t to)
+static void use_port(troupe_inbox_t *port, troupe_ref_t to)
 {
-    troupe_context_t *ctx = troupe_port_context(port);
+    troupe_context_t *ctx = troupe_inbox_context(port);
     troupe_message_t *message = NULL;
     uint64_t number = 7;
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = to, .type = SAY, .body = &number, .body_bytes = sizeof(number)};
-    if (BEAR(troupe_port_ask(port, &letter, SHORT_MS * MEASURE_MS_NS, &message))) {
+    if (BEAR(troupe_inbox_ask(port, &letter, SHORT_MS * MEASURE_MS_NS, &message))) {
         troupe_message_destroy(&message);
     }
     host_send_large(ctx, to);
@@ -462,7 +462,7 @@ static void use_port(troupe_port_t *port, troupe_ref_t to)
         sent += err == TROUPE_OK ? 1 : 0;
         bool is_room = err != TROUPE_ERR_FULL;
         while (!is_room) {
-            MUST(troupe_port_receive(port, RUN_SECONDS * MEASURE_SECOND_NS, &message));
+            MUST(troupe_inbox_receive(port, RUN_SECONDS * MEASURE_SECOND_NS, &message));
             is_room = troupe_message_type(message) == TROUPE_MESSAGE_ROOM;
             troupe_message_destroy(&message);
         }
@@ -477,14 +477,14 @@ static int play_port(const struct run *run)
     if (!BEAR(new_system(&system))) {
         return 0;
     }
-    troupe_port_t *port = NULL;
-    if (BEAR(troupe_port_new(system, &port))) {
+    troupe_inbox_t *port = NULL;
+    if (BEAR(troupe_inbox_new(system, &port))) {
         const struct troupe_spawn_options options = {.behaviour = &guest, .place = run->place};
         troupe_ref_t ref = TROUPE_REF_NONE;
-        if (BEAR(troupe_spawn(troupe_port_context(port), &options, &ref))) {
+        if (BEAR(troupe_spawn(troupe_inbox_context(port), &options, &ref))) {
             use_port(port, ref);
         }
-        MUST(troupe_port_destroy(&port));
+        MUST(troupe_inbox_destroy(&port));
     }
     troupe_system_stop(system);
     return run_to_end(system);
@@ -579,7 +579,7 @@ enum { BEFORE_SUBJECTS = 101 };
 __attribute__((constructor(BEFORE_SUBJECTS))) static void ration_enter(void)
 {
     const char *text = getenv(RATION_NAME);
-    if (text == NULL || getenv("TROUPE_TICKET") == NULL) {
+    if (text == NULL || getenv("TROUPE_CHILD") == NULL) {
         return;
     }
     char *rest = NULL;

@@ -68,9 +68,9 @@ static void stage_on_answer(
 {
     (void)state, (void)tag, (void)answer;
     char line[64];
-    (void)snprintf(line, sizeof(line), "the ask: %s\n", troupe_err_text(err));
+    (void)snprintf(line, sizeof(line), "the ask: %s\n", troupe_strerror(err));
     child_say(line);
-    troupe_stop_system(ctx);
+    troupe_shutdown(ctx);
 }
 
 static enum troupe_err stage_init(
@@ -79,7 +79,8 @@ static enum troupe_err stage_init(
     (void)state, (void)args, (void)args_bytes;
     const struct troupe_spawn_options options = {
         .behaviour = &bomb, .name = "the bomb", .place = plot.place};
-    struct troupe_letter letter = {.type = BLOW, .body = &plot.how, .body_bytes = sizeof(plot.how)};
+    struct troupe_outgoing letter = {
+        .type = BLOW, .body = &plot.how, .body_bytes = sizeof(plot.how)};
     MUST(troupe_spawn(ctx, &options, &letter.to));
     return troupe_ask(ctx, &letter, FIXTURE_DEADLINE_NS, stage_on_answer, 0);
 }
@@ -190,7 +191,7 @@ Test(crashes, a_fault_in_a_process_is_reported_and_its_parent_lives)
 
     cr_expect(eq(int, end.status, 0), "%s", end.err);
     char line[64];
-    (void)snprintf(line, sizeof(line), "the ask: %s\n", troupe_err_text(TROUPE_ERR_NOENT));
+    (void)snprintf(line, sizeof(line), "the ask: %s\n", troupe_strerror(TROUPE_ERR_NOENT));
     cr_expect(strcmp(end.out, line) == 0, "%s", end.out);
     expect_report(end.err, "SIGSEGV at address 0x10, in ", "process");
 }
@@ -205,7 +206,7 @@ static int run_prefixed(void *data)
     MUST(troupe_system_new(&options, &system));
     const struct troupe_spawn_options spawn = {.behaviour = &stage};
     MUST(troupe_spawn(troupe_system_context(system), &spawn, NULL));
-    MUST(troupe_run(system));
+    MUST(troupe_system_run(system));
     audit_and_destroy(&system);
     return 0;
 }

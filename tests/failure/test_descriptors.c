@@ -36,13 +36,13 @@ static void expect_limit(enum troupe_err err)
     MUST_BE(strstr(troupe_error_detail(), "raise the limit of open files") != NULL);
 }
 
-static void choir_fill(struct choir *choir, troupe_port_t *port)
+static void choir_fill(struct choir *choir, troupe_inbox_t *port)
 {
     enum troupe_err err = TROUPE_OK;
     for (;;) {
         MUST_BE(choir->count < ECHOES_MAX);
         troupe_ref_t *echo = &choir->echoes[choir->count];
-        err = cast_spawn(troupe_port_context(port), "thread", echo);
+        err = cast_spawn(troupe_inbox_context(port), "thread", echo);
         if (err != TROUPE_OK) {
             break;
         }
@@ -53,7 +53,7 @@ static void choir_fill(struct choir *choir, troupe_port_t *port)
 }
 
 /** Fill up until there are @p count again: ZeroMQ closes in its own time what it was given back. */
-static void choir_refill(struct choir *choir, troupe_port_t *port, size_t count)
+static void choir_refill(struct choir *choir, troupe_inbox_t *port, size_t count)
 {
     uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
     for (;;) {
@@ -63,12 +63,12 @@ static void choir_refill(struct choir *choir, troupe_port_t *port, size_t count)
         }
         MUST_BE(measure_now_ns() < deadline_ns);
         troupe_message_t *message = NULL;
-        fixture_ignore(troupe_port_receive(port, MEASURE_MS_NS, &message));
+        fixture_ignore(troupe_inbox_receive(port, MEASURE_MS_NS, &message));
         troupe_message_destroy(&message);
     }
 }
 
-static void choir_sing(const struct choir *choir, troupe_port_t *port)
+static void choir_sing(const struct choir *choir, troupe_inbox_t *port)
 {
     for (size_t i = 0; i < choir->count; i++) {
         MUST(cast_ask(port, choir->echoes[i], i));
@@ -76,13 +76,13 @@ static void choir_sing(const struct choir *choir, troupe_port_t *port)
 }
 
 /** Let the first half leave, and wait until their executors are gone. */
-static void choir_halve(struct choir *choir, troupe_system_t *system, troupe_port_t *port)
+static void choir_halve(struct choir *choir, troupe_system_t *system, troupe_inbox_t *port)
 {
     size_t leaving = choir->count / 2;
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
     for (size_t i = 0; i < leaving; i++) {
-        MUST(troupe_send(troupe_port_context(port), choir->echoes[i], CAST_LEAVE, NULL, 0));
+        MUST(troupe_send(troupe_inbox_context(port), choir->echoes[i], CAST_LEAVE, NULL, 0));
     }
     cast_wait_for_ends(system, port, stats.executors_ended + leaving);
     choir->count -= leaving;
@@ -95,7 +95,7 @@ static int fill_with_threads(void *data)
     child_limit(RLIMIT_NOFILE, *limit);
     static struct choir choir;
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
 
     choir_fill(&choir, port);
     MUST_BE(choir.count > 10);
@@ -122,7 +122,7 @@ static int refuse_without_a_trace(void *data)
     child_limit(RLIMIT_NOFILE, *limit);
     static struct choir choir;
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     choir_fill(&choir, port);
 
     struct troupe_stats before;
@@ -130,7 +130,7 @@ static int refuse_without_a_trace(void *data)
     troupe_system_stats(system, &before);
     troupe_ref_t ref = {7, 7, 7, 7};
     for (int i = 0; i < 100; i++) {
-        expect_limit(cast_spawn(troupe_port_context(port), "thread", &ref));
+        expect_limit(cast_spawn(troupe_inbox_context(port), "thread", &ref));
     }
     MUST_BE(ref.node == 7);
     troupe_system_stats(system, &after);
@@ -154,28 +154,28 @@ static int first_message_without_descriptors(void *data)
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
     troupe_system_t *system = cast_new();
-    troupe_port_t *known = cast_port(system);
-    troupe_port_t *fresh = cast_port(system);
+    troupe_inbox_t *known = cast_port(system);
+    troupe_inbox_t *fresh = cast_port(system);
     troupe_ref_t echo = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_port_context(known), "thread", &echo));
+    MUST(cast_spawn(troupe_inbox_context(known), "thread", &echo));
     MUST(cast_ask(known, echo, 1));
 
     child_hoard_take(&hoard);
     expect_limit(cast_ask(fresh, echo, 2));
-    expect_limit(troupe_send(troupe_port_context(fresh), echo, CAST_LEAVE, NULL, 0));
+    expect_limit(troupe_send(troupe_inbox_context(fresh), echo, CAST_LEAVE, NULL, 0));
     MUST(cast_ask(known, echo, 3)); // who knows each other needs nothing new
     troupe_ref_t more = TROUPE_REF_NONE;
-    expect_limit(cast_spawn(troupe_port_context(known), "thread", &more));
-    expect_limit(cast_spawn(troupe_port_context(known), "thread:2", &more));
-    troupe_port_t *port = NULL;
-    expect_limit(troupe_port_new(system, &port));
+    expect_limit(cast_spawn(troupe_inbox_context(known), "thread", &more));
+    expect_limit(cast_spawn(troupe_inbox_context(known), "thread:2", &more));
+    troupe_inbox_t *port = NULL;
+    expect_limit(troupe_inbox_new(system, &port));
     MUST_BE(port == NULL);
 
     child_hoard_give(&hoard);
     MUST(cast_ask(fresh, echo, 4));
-    MUST(cast_spawn(troupe_port_context(fresh), "thread", &more));
+    MUST(cast_spawn(troupe_inbox_context(fresh), "thread", &more));
     MUST(cast_ask(fresh, more, 5));
-    MUST(troupe_port_destroy(&fresh));
+    MUST(troupe_inbox_destroy(&fresh));
     cast_end(&system, &known);
     return 0;
 }
@@ -191,9 +191,9 @@ static int end_without_descriptors(void *data)
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     troupe_ref_t chief = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_port_context(port), "thread", &chief));
+    MUST(cast_spawn(troupe_inbox_context(port), "thread", &chief));
     for (int i = 0; i < 8; i++) { // whom only the chief knows
         MUST(cast_ask_to_spawn(port, chief, "thread").err);
     }
@@ -217,17 +217,17 @@ static int few_free_at_the_bottom(void *data)
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     child_hoard_take(&hoard);
     for (size_t i = 0; i < 3; i++) { // the lowest numbers are free, and few others
         (void)close(hoard.fds[i]);
     }
 
     troupe_ref_t echo = TROUPE_REF_NONE;
-    expect_limit(cast_spawn(troupe_port_context(port), "thread", &echo));
+    expect_limit(cast_spawn(troupe_inbox_context(port), "thread", &echo));
 
     child_hoard_give(&hoard);
-    MUST(cast_spawn(troupe_port_context(port), "thread", &echo));
+    MUST(cast_spawn(troupe_inbox_context(port), "thread", &echo));
     MUST(cast_ask(port, echo, 1));
     cast_end(&system, &port);
     return 0;
@@ -257,7 +257,7 @@ static int new_without_descriptors(void *data)
 
     child_hoard_give(&hoard);
     system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     cast_end(&system, &port);
     return 0;
 }
@@ -306,19 +306,19 @@ static int room_without_descriptors(void *data)
         .behaviours = TROUPE_BEHAVIOURS(&bog), .mailbox_messages = 32};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_port_t *known = cast_port(system);
-    troupe_port_t *fresh = cast_port(system); // to which the bog has no link
+    troupe_inbox_t *known = cast_port(system);
+    troupe_inbox_t *fresh = cast_port(system); // to which the bog has no link
     const struct troupe_spawn_options spawn = {.behaviour = &bog, .place = "thread"};
     troupe_ref_t ref = TROUPE_REF_NONE;
-    MUST(troupe_spawn(troupe_port_context(known), &spawn, &ref));
+    MUST(troupe_spawn(troupe_inbox_context(known), &spawn, &ref));
     int gate[2];
     MUST_BE(pipe2(gate, O_CLOEXEC) == 0);
-    const struct troupe_letter hold = {
+    const struct troupe_outgoing hold = {
         .to = ref, .type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
     troupe_message_t *message = NULL;
-    MUST(troupe_port_ask(known, &hold, CAST_DEADLINE_NS, &message));
+    MUST(troupe_inbox_ask(known, &hold, CAST_DEADLINE_NS, &message));
     troupe_message_destroy(&message);
-    flood_bog(troupe_port_context(fresh), ref);
+    flood_bog(troupe_inbox_context(fresh), ref);
 
     child_hoard_take(&hoard);
     MUST_BE(write(gate[1], "", 1) == 1);
@@ -328,14 +328,14 @@ static int room_without_descriptors(void *data)
     do {
         troupe_system_stats(system, &stats);
         MUST_BE(measure_now_ns() < deadline_ns);
-        fixture_ignore(troupe_port_receive(known, MEASURE_MS_NS, &message));
+        fixture_ignore(troupe_inbox_receive(known, MEASURE_MS_NS, &message));
     } while (stats.waiting > 0);
     child_hoard_give(&hoard);
 
-    MUST(troupe_port_receive(fresh, CAST_DEADLINE_NS, &message));
+    MUST(troupe_inbox_receive(fresh, CAST_DEADLINE_NS, &message));
     MUST_BE(troupe_message_type(message) == TROUPE_MESSAGE_ROOM);
     troupe_message_destroy(&message);
-    MUST(troupe_port_destroy(&fresh));
+    MUST(troupe_inbox_destroy(&fresh));
     cast_end(&system, &known);
     return 0;
 }

@@ -156,7 +156,7 @@ static uint64_t play_once(uint64_t first, uint64_t last)
     play_open(&play);
     play_change(&play);
     play_iterate(&play);
-    EXPECT_OK(troupe_progress(play.system, NULL));
+    EXPECT_OK(troupe_system_progress(play.system, NULL));
     UNTIL_OK(troupe_ecs_add(play.ecs, play.entities[1], play.components[0])); // catches up
     play_check(&play);
     EXPECT_OK(troupe_system_destroy(&play.system));
@@ -181,7 +181,7 @@ Test(ecs_allocations, some_in_a_row_are_errors_and_nothing_else)
     }
 }
 
-Test(ecs_allocations, what_cannot_be_applied_is_kept_until_there_is_memory)
+Test(ecs_allocations, what_cannot_be_applied_is_retained_until_there_is_memory)
 {
     struct stage stage;
     stage_open(&stage);
@@ -195,7 +195,7 @@ Test(ecs_allocations, what_cannot_be_applied_is_kept_until_there_is_memory)
     cr_expect(eq(int, troupe_ecs_remove(stage.ecs, entity, stage.position), TROUPE_ERR_NOMEM));
     (void)ration_close();
     cr_expect(not(troupe_ecs_has(stage.ecs, entity, stage.velocity)));
-    EXPECT_OK(troupe_progress(stage.system, NULL));
+    EXPECT_OK(troupe_system_progress(stage.system, NULL));
 
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.velocity));
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.tag));

@@ -236,7 +236,7 @@ static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, cons
     cr_expect(eq(ptr, TROUPE_ECS_GET(ecs, 1, 2, struct position), NULL));
     cr_expect(eq(u32, troupe_ecs_lookup(ecs, "position"), 0));
     cr_expect(eq(u32, troupe_ecs_system_next(ecs, 0), 0));
-    cr_expect(not(troupe_ref_is_some(troupe_ecs_actor_of(ecs, 1))));
+    cr_expect(troupe_ref_is_none(troupe_ecs_actor_of(ecs, 1)));
 }
 
 Test(ecs_errors, where_there_is_no_world_nothing_is_done)
@@ -254,11 +254,11 @@ static void *trespass(void *data)
     cr_expect(eq(ptr, troupe_ecs_of(troupe_system_context(stage.system)), NULL));
     cr_expect(strstr(troupe_error_detail(), "another thread") != NULL, "%s", troupe_error_detail());
 
-    troupe_port_t *port = NULL;
-    EXPECT_OK(troupe_port_new(stage.system, &port));
-    cr_expect(eq(ptr, troupe_ecs_of(troupe_port_context(port)), NULL));
-    cr_expect(eq(u64, troupe_ecs_self(troupe_port_context(port)), 0));
-    EXPECT_OK(troupe_port_destroy(&port));
+    troupe_inbox_t *port = NULL;
+    EXPECT_OK(troupe_inbox_new(stage.system, &port));
+    cr_expect(eq(ptr, troupe_ecs_of(troupe_inbox_context(port)), NULL));
+    cr_expect(eq(u64, troupe_ecs_self(troupe_inbox_context(port)), 0));
+    EXPECT_OK(troupe_inbox_destroy(&port));
     return NULL;
 }
 

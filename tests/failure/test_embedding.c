@@ -59,7 +59,7 @@ static void loop_turn(struct loop *loop, const struct troupe_budget *budget)
         cr_assert(loop_is_ready(loop, 10000), "nothing to do, and not done yet");
     }
     loop->wakes++;
-    loop->turned = troupe_progress(loop->system, budget);
+    loop->turned = troupe_system_progress(loop->system, budget);
 }
 
 /** Go on until nothing is left to do for @p quiet_ms. */
@@ -67,7 +67,7 @@ static void loop_settle(struct loop *loop, int quiet_ms)
 {
     uint64_t deadline_ns = measure_now_ns() + 10 * MEASURE_SECOND_NS;
     while (troupe_system_timeout_ns(loop->system) == 0 || loop_is_ready(loop, quiet_ms)) {
-        loop->turned = troupe_progress(loop->system, NULL);
+        loop->turned = troupe_system_progress(loop->system, NULL);
         cr_assert(lt(u64, measure_now_ns(), deadline_ns), "the loop never comes to rest");
     }
 }
@@ -92,8 +92,8 @@ static enum troupe_err player_init(
     MUST_BE(args_bytes == sizeof(struct player));
     memcpy(state, args, args_bytes);
     const struct player *self = state;
-    return troupe_ref_is_some(self->partner) ? troupe_send(ctx, self->partner, BALL, NULL, 0)
-                                             : TROUPE_OK;
+    return !troupe_ref_is_none(self->partner) ? troupe_send(ctx, self->partner, BALL, NULL, 0)
+                                              : TROUPE_OK;
 }
 
 static void player_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -207,7 +207,7 @@ static enum troupe_err ticker_init(
 {
     MUST_BE(args_bytes == sizeof(struct player));
     memcpy(state, args, args_bytes);
-    const struct troupe_letter tick = {.to = troupe_self(ctx), .type = TICK};
+    const struct troupe_outgoing tick = {.to = troupe_self(ctx), .type = TICK};
     return troupe_send_every(ctx, 20 * MEASURE_MS_NS, &tick, NULL);
 }
 
@@ -389,7 +389,8 @@ Test(embedding, a_stop_from_another_thread_wakes_the_loop_and_ends_it)
 
     cr_expect(eq(int, loop.turned, TROUPE_ERR_CLOSED));
     cr_expect(troupe_system_timeout_ns(loop.system) == 0);
-    cr_expect(eq(int, troupe_progress(loop.system, NULL), TROUPE_ERR_CLOSED), "and stays so");
+    cr_expect(
+        eq(int, troupe_system_progress(loop.system, NULL), TROUPE_ERR_CLOSED), "and stays so");
     cr_assert(pthread_join(thread, NULL) == 0);
     loop_close(&loop);
 }
@@ -406,7 +407,7 @@ Test(embedding, a_loop_that_ends_amid_traffic_ends_in_order)
     troupe_system_stop(loop.system);
     loop_turn(&loop, NULL);
     cr_expect(eq(int, loop.turned, TROUPE_ERR_CLOSED));
-    cr_expect(eq(int, troupe_run(loop.system), TROUPE_OK));
+    cr_expect(eq(int, troupe_system_run(loop.system), TROUPE_OK));
     struct troupe_stats stats;
     troupe_system_stats(loop.system, &stats);
     cr_expect(eq(u64, stats.executors_ended, stats.executors_started));

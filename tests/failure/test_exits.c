@@ -53,7 +53,7 @@ static void emitter_pour(troupe_context_t *ctx, struct emitter_state *self)
         self->sent++;
     }
     if (self->args.stops_system) {
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     }
     troupe_stop(ctx);
 }
@@ -155,7 +155,7 @@ static void await_quiet(struct fixture *fixture, uint64_t count)
         rest(fixture);
         troupe_system_stats(fixture_system(fixture), &stats);
         if (measure_now_ns() > deadline_ns) {
-            (void)troupe_audit(fixture_system(fixture), stderr);
+            (void)troupe_system_audit(fixture_system(fixture), stderr);
             cr_fatal("%" PRIu64 " of %" PRIu64 " were met in time", stats.handled, count);
         }
     }
@@ -430,7 +430,7 @@ static void keeper_receive(troupe_context_t *ctx, void *state, const troupe_mess
 {
     (void)state;
     stuck_pid = TROUPE_BODY(message, struct leaf_hello)->pid;
-    troupe_stop_system(ctx);
+    troupe_shutdown(ctx);
 }
 
 static const struct troupe_behaviour keeper = {
@@ -452,10 +452,10 @@ Test(exits, a_process_that_never_returns_is_ended_by_force, .timeout = 60)
     cr_assert(eq(int, troupe_spawn(troupe_system_context(system), &spawn, NULL), TROUPE_OK));
 
     uint64_t start_ns = measure_now_ns();
-    enum troupe_err err = troupe_run(system);
+    enum troupe_err err = troupe_system_run(system);
     uint64_t took_ns = measure_now_ns() - start_ns;
 
-    cr_expect(err == TROUPE_OK, "%s: %s", troupe_err_text(err), troupe_error_detail());
+    cr_expect(err == TROUPE_OK, "%s: %s", troupe_strerror(err), troupe_error_detail());
     cr_expect(stuck_pid != 0 && kill(stuck_pid, 0) != 0, "process %d is there", (int)stuck_pid);
     cr_expect(took_ns < 5 * MEASURE_SECOND_NS, "it took %" PRIu64 " ms", took_ns / MEASURE_MS_NS);
     cr_expect(audit_closes(system));

@@ -69,7 +69,7 @@ static void victim_work(troupe_context_t *ctx, const troupe_message_t *message)
     }
     struct troupe_body body;
     if (troupe_body_new(LARGE_BYTES, &body) == TROUPE_OK &&
-        troupe_give(ctx, troupe_message_sender(message), LARGE, &body) != TROUPE_OK) {
+        troupe_send_body(ctx, troupe_message_sender(message), LARGE, &body) != TROUPE_OK) {
         troupe_body_free(&body);
     }
     drop(troupe_reply(ctx, message, WORKED, NULL, 0));
@@ -139,7 +139,7 @@ static void keeper_ask(
     enum keeper_step step,
     const troupe_ref_t *body)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = to, .type = type, .body = body, .body_bytes = body == NULL ? 0 : sizeof(*body)};
     MUST(troupe_ask(ctx, &letter, ms * MEASURE_MS_NS, keeper_answered, step));
 }
@@ -151,7 +151,7 @@ static void keeper_settle(troupe_context_t *ctx, const struct keeper_state *keep
         return;
     }
     (void)printf("end %s: %s\n", troupe_exit_reason_text(keeper->exit.reason), keeper->exit.text);
-    troupe_stop_system(ctx);
+    troupe_shutdown(ctx);
 }
 
 /** Give the victim its process, with its fault. Nobody else is started any more. */
@@ -247,10 +247,10 @@ static int endure(void *data)
     troupe_ref_t ref = TROUPE_REF_NONE;
     MUST(troupe_spawn(ctx, &spawn, &ref));
     MUST(troupe_send(ctx, ref, BEGIN, NULL, 0));
-    MUST(troupe_run(system));
+    MUST(troupe_system_run(system));
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    MUST_BE(stats.ledger_gaps == 0);
+    MUST_BE(stats.sequence_gaps == 0);
     audit_and_destroy(&system);
     return 0;
 }
@@ -261,7 +261,7 @@ enum { BEFORE_SUBJECTS = 101 };
 __attribute__((constructor(BEFORE_SUBJECTS))) static void faults_enter(void)
 {
     const char *text = getenv(FAULT_AT_START);
-    if (text != NULL && getenv("TROUPE_TICKET") != NULL && !fault_arm(text)) {
+    if (text != NULL && getenv("TROUPE_CHILD") != NULL && !fault_arm(text)) {
         abort();
     }
 }

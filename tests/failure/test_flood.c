@@ -110,7 +110,7 @@ static enum troupe_err gauge_init(
     MUST_BE(args_bytes == sizeof(*self));
     memcpy(self, args, args_bytes);
     self->start_ns = measure_now_ns();
-    const struct troupe_letter sample = {.to = troupe_self(ctx), .type = SAMPLE};
+    const struct troupe_outgoing sample = {.to = troupe_self(ctx), .type = SAMPLE};
     return troupe_send_every(ctx, 10 * MEASURE_MS_NS, &sample, NULL);
 }
 
@@ -130,7 +130,7 @@ static void gauge_receive(troupe_context_t *ctx, void *state, const troupe_messa
     }
     bool is_late = passed_ns > (self->seconds + 10) * MEASURE_SECOND_NS;
     if (is_late || (atomic_load(&dries) && atomic_load(&rooms) == atomic_load(&refusals))) {
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     }
 }
 
@@ -203,7 +203,7 @@ static void expect_flat(const struct flood *flood)
     uint64_t before = measure_resident_bytes();
     flood_spawn(system, flood);
 
-    cr_expect(eq(int, troupe_run(system), TROUPE_OK), "%s", troupe_error_detail());
+    cr_expect(eq(int, troupe_system_run(system), TROUPE_OK), "%s", troupe_error_detail());
 
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
@@ -313,6 +313,6 @@ Test(flood, a_mailbox_with_plenty_of_room_refuses_none_of_many_senders)
     cr_expect(eq(u64, atomic_load(&refusals), 0));
     atomic_store(&dries, true);
     troupe_system_stop(system);
-    cr_expect(eq(int, troupe_run(system), TROUPE_OK));
+    cr_expect(eq(int, troupe_system_run(system), TROUPE_OK));
     audit_and_destroy(&system);
 }

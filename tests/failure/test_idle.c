@@ -31,7 +31,7 @@ static void watchman_begin(troupe_context_t *ctx, struct watchman *self)
 {
     self->cpu_ns = measure_cpu_ns();
     self->now_ns = measure_now_ns();
-    const struct troupe_letter end = {.to = troupe_self(ctx), .type = REST};
+    const struct troupe_outgoing end = {.to = troupe_self(ctx), .type = REST};
     MUST(troupe_send_after(ctx, MEASURE_SECOND_NS, &end, NULL));
 }
 
@@ -56,7 +56,7 @@ static void watchman_wake_all(troupe_context_t *ctx, struct watchman *self)
     static const uint64_t number;
     for (int i = 0; i < ENTITIES + THREADS; i++) {
         for (int round = 0; round < ROUNDS; round++) {
-            const struct troupe_letter letter = {
+            const struct troupe_outgoing letter = {
                 .to = self->sleepers[i],
                 .type = CAST_SAY,
                 .body = &number,
@@ -91,7 +91,7 @@ static void watchman_receive(troupe_context_t *ctx, void *state, const troupe_me
     if (troupe_message_type(message) == REST) {
         idle_cpu_ns = measure_cpu_ns() - self->cpu_ns;
         idle_ns = measure_now_ns() - self->now_ns;
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     }
 }
 
@@ -130,7 +130,7 @@ static void expect_an_idle_run(bool has_burst)
 {
     troupe_system_t *system = open_with_watchman(has_burst);
 
-    cr_expect(eq(int, troupe_run(system), TROUPE_OK));
+    cr_expect(eq(int, troupe_system_run(system), TROUPE_OK));
 
     expect_below_1_percent();
     audit_and_destroy(&system);
@@ -146,14 +146,14 @@ Test(idle, a_run_takes_no_processor_after_a_burst)
     expect_an_idle_run(true);
 }
 
-/** As troupe_run(), in a loop of one's own that sleeps until there is something to do. */
+/** As troupe_system_run(), in a loop of one's own that sleeps until there is something to do. */
 static void expect_an_idle_loop(bool has_burst)
 {
     troupe_system_t *system = open_with_watchman(has_burst);
     struct pollfd ready = {.fd = troupe_system_fd(system), .events = POLLIN};
     cr_assert(ready.fd >= 0, "%s", troupe_error_detail());
 
-    while (troupe_progress(system, NULL) == TROUPE_OK) {
+    while (troupe_system_progress(system, NULL) == TROUPE_OK) {
         bool has_work = troupe_system_timeout_ns(system) == 0;
         cr_assert(poll(&ready, 1, has_work ? 0 : 10000) >= 0);
     }

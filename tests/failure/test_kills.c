@@ -75,7 +75,7 @@ static void witness_hear_dead_letter(struct stage *stage, const struct troupe_de
     struct seen *seen = &stage->seen[letter->to.executor % ENDS_MAX];
     seen->letters[letter->reason] += letter->count;
     if (seen->told_ns == 0 &&
-        (letter->reason == TROUPE_DEAD_PEER_DOWN || letter->reason == TROUPE_DEAD_REFUSED)) {
+        (letter->reason == TROUPE_DEAD_PEER_DOWN || letter->reason == TROUPE_DEAD_UNDELIVERABLE)) {
         seen->told_ns = measure_now_ns();
     }
 }
@@ -169,13 +169,13 @@ static void fighter_give(troupe_context_t *ctx, troupe_ref_t to)
     struct troupe_body gift;
     MUST(troupe_body_new(1 + troupe_random(ctx) % GIFT_BYTES_MAX, &gift));
     memset(gift.data, 0x5A, gift.bytes);
-    fighter_expect(troupe_give(ctx, to, GIFT, &gift));
+    fighter_expect(troupe_send_body(ctx, to, GIFT, &gift));
     troupe_body_free(&gift);
 }
 
 static void fighter_ask(troupe_context_t *ctx, troupe_ref_t to)
 {
-    const struct troupe_letter letter = {.to = to, .type = QUESTION};
+    const struct troupe_outgoing letter = {.to = to, .type = QUESTION};
     enum troupe_err err = troupe_ask(ctx, &letter, 200 * MEASURE_MS_NS, fighter_on_answer, 0);
     fighter_expect(err);
     __atomic_add_fetch(&asks.accepted, err == TROUPE_OK ? 1 : 0, __ATOMIC_RELAXED);
@@ -310,7 +310,7 @@ static const struct troupe_behaviour breeder = {
 
 /** What an open stage is to be like. Zero-initialise. */
 struct stage_options {
-    const char *runner;
+    const char *child_program;
     uint64_t stop_timeout_ns;
     uint64_t seed;
 };
@@ -326,7 +326,7 @@ static struct stage *stage_open(const struct stage_options *options)
     const struct troupe_system_options system_options = {
         .behaviours = subjects,
         .mailbox_messages = 2000,
-        .runner = options->runner,
+        .child_program = options->child_program,
         .seed = options->seed,
         .stop_timeout_ns =
             options->stop_timeout_ns != 0 ? options->stop_timeout_ns : FIXTURE_DEADLINE_NS,
@@ -341,7 +341,7 @@ static struct stage *stage_open(const struct stage_options *options)
 /** Do what is at hand, and wait for more until @p deadline_ns, a millisecond at most. */
 static void stage_step(struct stage *stage, uint64_t deadline_ns)
 {
-    MUST(troupe_progress(stage->system, NULL));
+    MUST(troupe_system_progress(stage->system, NULL));
     uint64_t now_ns = measure_now_ns();
     if (now_ns < deadline_ns && troupe_system_timeout_ns(stage->system) != 0) {
         uint64_t left_ns = deadline_ns - now_ns;
@@ -439,7 +439,7 @@ static void stage_check_law(struct stage *stage, uint64_t killed)
                                    dead[TROUPE_DEAD_OVERFLOW] + dead[TROUPE_DEAD_LATE_REPLY] +
                                    dead[TROUPE_DEAD_STOPPED];
     if (!holds) {
-        (void)troupe_audit(stage->system, stderr);
+        (void)troupe_system_audit(stage->system, stderr);
         cr_fatal("the law is broken after %llu kills", (unsigned long long)killed);
     }
 }
@@ -491,7 +491,7 @@ static uint32_t count_descriptors(void)
 }
 
 /** @return the first run directory below @p parent, or "". */
-static const char *find_rundir(const char *parent)
+static const char *find_run_dir(const char *parent)
 {
     static char path[512];
     char base[128];
@@ -515,7 +515,7 @@ static bool stage_has_socket(const struct stage *stage, uint32_t executor)
 {
     char name[32];
     (void)snprintf(name, sizeof(name), "e-%u.", (unsigned)executor);
-    return count_entries(find_rundir(stage->parent), name) != 0;
+    return count_entries(find_run_dir(stage->parent), name) != 0;
 }
 
 static void check_no_child_is_left(void)
@@ -538,7 +538,7 @@ static struct troupe_stats stage_close(struct stage **stage_p)
     struct stage *stage = *stage_p;
     struct troupe_stats stats;
     troupe_system_stop(stage->system);
-    cr_expect(troupe_run(stage->system) == TROUPE_OK, "%s", troupe_error_detail());
+    cr_expect(troupe_system_run(stage->system) == TROUPE_OK, "%s", troupe_error_detail());
     troupe_system_stats(stage->system, &stats);
     cr_expect(audit_closes(stage->system), "the law closes");
     cr_expect(eq(u64, stats.executors_ended, stats.executors_started), "all executors are gone");
@@ -655,7 +655,7 @@ static void send_too_much(struct stage *stage, troupe_ref_t to, struct chance *c
         }
         struct troupe_body gift;
         MUST(troupe_body_new(1 + chance_below(chance, 30000), &gift));
-        MUST(troupe_give(ctx, to, GIFT, &gift));
+        MUST(troupe_send_body(ctx, to, GIFT, &gift));
         troupe_flush(ctx);
     }
 }
@@ -683,16 +683,16 @@ static uint64_t end_and_watch(int number, bool by_kill, struct troupe_exit *out_
 {
     struct stage *stage = stage_open(&(struct stage_options){0});
     troupe_ref_t ref = stage_spawn_fighter(stage, 0, "process");
-    troupe_system_watch(stage->system, ref);
+    troupe_system_set_root(stage->system, ref);
     uint64_t since_ns = measure_now_ns();
     if (by_kill) {
         cr_assert(kill(stage_seen(stage, ref)->pid, number) == 0);
     } else {
         MUST(TROUPE_SEND(troupe_system_context(stage->system), ref, END_BY, &number));
     }
-    MUST(troupe_run(stage->system));
+    MUST(troupe_system_run(stage->system));
     uint64_t told_ns = measure_now_ns() - since_ns;
-    cr_assert(troupe_system_watched_exit(stage->system, out_exit) == TROUPE_OK);
+    cr_assert(troupe_system_root_exit(stage->system, out_exit) == TROUPE_OK);
     (void)stage_close(&stage);
     return told_ns;
 }
@@ -879,7 +879,7 @@ enum { RUNNERS = sizeof(runners) / sizeof(runners[0]) };
 Test(kills, mail_for_a_process_that_never_starts_is_refused)
 {
     for (size_t i = 0; i < RUNNERS; i++) {
-        struct stage *stage = stage_open(&(struct stage_options){.runner = runners[i]});
+        struct stage *stage = stage_open(&(struct stage_options){.child_program = runners[i]});
         troupe_ref_t ref = stage_spawn_in_vain(stage);
         MUST(troupe_send(troupe_system_context(stage->system), ref, PROBE, NULL, 0));
         stage_run_until(stage, stage_is_told, &ref, "for an end to be told");
@@ -887,26 +887,28 @@ Test(kills, mail_for_a_process_that_never_starts_is_refused)
         uint64_t accepted = UINT64_MAX;
         stage_run_until(stage, stage_is_quiet, &accepted, "for the mail to settle");
         cr_expect(
-            eq(u64, stage_seen(stage, ref)->letters[TROUPE_DEAD_REFUSED], 2), "%s", runners[i]);
+            eq(u64, stage_seen(stage, ref)->letters[TROUPE_DEAD_UNDELIVERABLE], 2),
+            "%s",
+            runners[i]);
         struct troupe_stats stats = stage_close(&stage);
-        cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_REFUSED], 2), "%s", runners[i]);
+        cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_UNDELIVERABLE], 2), "%s", runners[i]);
     }
 }
 
 Test(kills, the_watcher_of_who_never_starts_hears_it_in_words)
 {
     for (size_t i = 0; i < RUNNERS; i++) {
-        struct stage *stage = stage_open(&(struct stage_options){.runner = runners[i]});
-        troupe_system_watch(stage->system, stage_spawn_in_vain(stage));
+        struct stage *stage = stage_open(&(struct stage_options){.child_program = runners[i]});
+        troupe_system_set_root(stage->system, stage_spawn_in_vain(stage));
         uint64_t since_ns = measure_now_ns();
-        MUST(troupe_run(stage->system));
+        MUST(troupe_system_run(stage->system));
         cr_expect(measure_now_ns() - since_ns < MEASURE_SECOND_NS, "%s: nothing hangs", runners[i]);
         struct troupe_exit exit;
-        cr_assert(troupe_system_watched_exit(stage->system, &exit) == TROUPE_OK, "%s", runners[i]);
+        cr_assert(troupe_system_root_exit(stage->system, &exit) == TROUPE_OK, "%s", runners[i]);
         cr_expect(eq(int, exit.reason, TROUPE_EXIT_INIT_FAILED), "%s", runners[i]);
         bool too_late = strcmp(exit.text, "ended before it was watched") == 0;
         cr_expect(
-            too_late || strstr(exit.text, "carried nobody") != NULL ||
+            too_late || strstr(exit.text, "no actor run") != NULL ||
                 strstr(exit.text, "runner") != NULL,
             "%s: '%s'",
             runners[i],
@@ -965,7 +967,7 @@ static int nursery_run(void *data)
         }
         MUST_BE(write(nursery->pipe[1], &pid, sizeof(pid)) == sizeof(pid));
     }
-    return troupe_run(stage->system) == TROUPE_OK ? 0 : 1;
+    return troupe_system_run(stage->system) == TROUPE_OK ? 0 : 1;
 }
 
 static void nursery_await_deaths(const int *pid_fds)
@@ -999,7 +1001,7 @@ Test(kills, no_process_actor_outlives_a_killed_parent)
     cr_expect(eq(int, child_end(&child).signal, SIGKILL));
 
     char left[512];
-    (void)snprintf(left, sizeof(left), "%s", find_rundir(nursery.runtime_parent));
+    (void)snprintf(left, sizeof(left), "%s", find_run_dir(nursery.runtime_parent));
     cr_expect(left[0] != '\0', "nobody was left to remove the run directory");
     struct stage *stage = stage_open(&(struct stage_options){0});
     (void)rmdir(stage->parent);

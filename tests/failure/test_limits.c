@@ -142,13 +142,13 @@ Test(limits, who_burns_his_cpu_time_is_ended_and_the_signal_is_told)
     const struct troupe_spawn_options spawn = {.behaviour = &taker};
     troupe_context_t *ctx = troupe_system_context(system);
     cr_assert(eq(int, troupe_spawn(ctx, &spawn, &ref), TROUPE_OK));
-    troupe_system_watch(system, ref);
+    troupe_system_set_root(system, ref);
     cr_assert(eq(int, troupe_send(ctx, ref, BURN, NULL, 0), TROUPE_OK));
 
-    cr_assert(eq(int, troupe_run(system), TROUPE_OK));
+    cr_assert(eq(int, troupe_system_run(system), TROUPE_OK));
 
     struct troupe_exit exit;
-    cr_assert(eq(int, troupe_system_watched_exit(system, &exit), TROUPE_OK));
+    cr_assert(eq(int, troupe_system_root_exit(system, &exit), TROUPE_OK));
     cr_expect(eq(int, exit.reason, TROUPE_EXIT_CRASHED));
     cr_expect(eq(int, exit.code, SIGXCPU));
     struct troupe_stats stats;

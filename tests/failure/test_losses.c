@@ -61,7 +61,7 @@ static void witness_on_answer(
 /** Have the victim hang, and send it what it will never meet. */
 static void witness_send(troupe_context_t *ctx)
 {
-    const struct troupe_letter question = {.to = heard.victim, .type = QUESTION};
+    const struct troupe_outgoing question = {.to = heard.victim, .type = QUESTION};
     MUST(troupe_send(ctx, heard.victim, HANG, NULL, 0));
     MUST(troupe_send(ctx, heard.victim, LETTER, "three", 5));
     MUST(troupe_send(ctx, heard.victim, LETTER, "five5", 5));
@@ -162,11 +162,11 @@ static void stage_wait_until(struct stage *stage, bool (*is_so)(void))
 {
     uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
     while (!is_so()) {
-        MUST(troupe_progress(stage->system, NULL));
+        MUST(troupe_system_progress(stage->system, NULL));
         struct pollfd ready = {.fd = troupe_system_fd(stage->system), .events = POLLIN};
         (void)poll(&ready, 1, 10);
         if (measure_now_ns() > deadline_ns) {
-            (void)troupe_audit(stage->system, stderr);
+            (void)troupe_system_audit(stage->system, stderr);
             MUST_BE(measure_now_ns() <= deadline_ns);
         }
     }
@@ -217,7 +217,7 @@ static struct troupe_stats stage_close(struct stage *stage)
 {
     struct troupe_stats stats;
     troupe_system_stop(stage->system);
-    MUST(troupe_run(stage->system));
+    MUST(troupe_system_run(stage->system));
     troupe_system_stats(stage->system, &stats);
     audit_and_destroy(&stage->system);
     return stats;
@@ -438,7 +438,7 @@ static bool audit_says(troupe_system_t *system, const char *what)
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
     MUST_BE(file != NULL);
-    MUST_BE(troupe_audit(system, file));
+    MUST_BE(troupe_system_audit(system, file));
     (void)fclose(file);
     bool says = strstr(text, what) != NULL;
     cr_expect(says, "no '%s' in: %s", what, text);

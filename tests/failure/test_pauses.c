@@ -92,7 +92,7 @@ static enum troupe_err teller_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     struct crew *crew = state;
-    const struct troupe_letter tick = {.to = troupe_self(ctx), .type = TICK};
+    const struct troupe_outgoing tick = {.to = troupe_self(ctx), .type = TICK};
     MUST(crew_init(ctx, state, args, args_bytes));
     MUST(troupe_monitor(ctx, crew->args.peer, NULL));
     return troupe_send_every(ctx, TICK_NS, &tick, NULL);
@@ -127,7 +127,7 @@ static void teller_speak(troupe_context_t *ctx, struct crew *crew)
         crew->count.numbers++;
     }
     if (crew->ticks++ % ASK_TICKS == 0) {
-        const struct troupe_letter letter = {.to = crew->args.peer, .type = QUESTION};
+        const struct troupe_outgoing letter = {.to = crew->args.peer, .type = QUESTION};
         crew->asks += teller_sent(troupe_ask(ctx, &letter, 0, teller_on_answer, 0));
     }
 }
@@ -250,7 +250,7 @@ static enum troupe_err captain_init(
         MUST(troupe_spawn(ctx, &options, &captain->crew[i]));
         MUST(troupe_monitor(ctx, captain->crew[i], NULL));
     }
-    const struct troupe_letter tick = {.to = troupe_self(ctx), .type = TICK};
+    const struct troupe_outgoing tick = {.to = troupe_self(ctx), .type = TICK};
     if (captain->args.is_early) {
         child_say("spawned");
     }
@@ -371,13 +371,13 @@ static int voyage_run(void *data)
         .behaviour = &captain, .args = args, .args_bytes = sizeof(*args), .place = "ecs"};
     troupe_ref_t ref = TROUPE_REF_NONE;
     MUST(troupe_spawn(troupe_system_context(system), &spawn, &ref));
-    troupe_system_watch(system, ref);
-    MUST(troupe_run(system));
+    troupe_system_set_root(system, ref);
+    MUST(troupe_system_run(system));
     struct troupe_exit exit;
-    MUST(troupe_system_watched_exit(system, &exit));
+    MUST(troupe_system_root_exit(system, &exit));
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    MUST_BE(troupe_audit(system, stderr));
+    MUST_BE(troupe_system_audit(system, stderr));
     MUST_BE(stats.unknown == 0);
     MUST_BE(stats.dead == stats.dead_by_reason[TROUPE_DEAD_STOPPED]); // ticks, at the end
     MUST(troupe_system_destroy(&system));

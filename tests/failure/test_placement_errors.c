@@ -122,7 +122,7 @@ Test(placement_failure, every_backend_takes_every_transport)
 static enum troupe_err lame_init(const struct troupe_host *host, void **out_self)
 {
     (void)out_self;
-    host->explain("backend 'lame' lacks a leg; place these actors on thread or ecs");
+    host->set_error_detail("backend 'lame' lacks a leg; place these actors on thread or ecs");
     return TROUPE_ERR_UNSUPPORTED;
 }
 
@@ -130,16 +130,16 @@ static enum troupe_err lame_start(
     void *self,
     troupe_executor_t *executor,
     const struct troupe_executor_spec *spec,
-    void **out_carrier)
+    void **out_handle)
 {
-    (void)self, (void)executor, (void)spec, (void)out_carrier;
+    (void)self, (void)executor, (void)spec, (void)out_handle;
     cr_fatal("a backend whose init failed starts nothing");
     return TROUPE_ERR_UNSUPPORTED;
 }
 
-static void lame_wait(void *self, void *carrier)
+static void lame_join(void *self, void *handle)
 {
-    (void)self, (void)carrier;
+    (void)self, (void)handle;
 }
 
 static const struct troupe_backend_ops lame = {
@@ -149,7 +149,7 @@ static const struct troupe_backend_ops lame = {
     .description = "a backend that this machine cannot have",
     .init = lame_init,
     .start = lame_start,
-    .wait = lame_wait,
+    .join = lame_join,
 };
 
 Test(placement_failure, a_rule_for_a_backend_that_cannot_is_refused_with_the_system)
@@ -186,16 +186,16 @@ Test(placement_failure, a_spawn_with_a_bad_place_is_refused_and_the_next_one_sta
     };
     cr_assert(eq(int, troupe_backend_register(&lame), TROUPE_OK));
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         troupe_ref_t ref = {7, 7, 7, 7};
-        enum troupe_err err = cast_spawn(troupe_port_context(port), cases[i].place, &ref);
+        enum troupe_err err = cast_spawn(troupe_inbox_context(port), cases[i].place, &ref);
         cr_expect(
             err == cases[i].err,
             "'%s': %s: %s",
             cases[i].place,
-            troupe_err_text(err),
+            troupe_strerror(err),
             troupe_error_detail());
         cr_expect(strlen(troupe_error_detail()) > 0, "'%s': no words", cases[i].place);
         cr_expect(eq(u32, ref.node, 7), "a failed spawn leaves *out_ref alone");
@@ -203,7 +203,7 @@ Test(placement_failure, a_spawn_with_a_bad_place_is_refused_and_the_next_one_sta
     cr_expect(strstr(troupe_error_detail(), "lacks a leg") != NULL, "%s", troupe_error_detail());
 
     troupe_ref_t ref = TROUPE_REF_NONE;
-    cr_assert(eq(int, cast_spawn(troupe_port_context(port), "thread", &ref), TROUPE_OK));
+    cr_assert(eq(int, cast_spawn(troupe_inbox_context(port), "thread", &ref), TROUPE_OK));
     cr_expect(eq(int, cast_ask(port, ref, 1), TROUPE_OK));
     cast_end(&system, &port);
 }

@@ -46,16 +46,16 @@ static int run_watched(
     troupe_ref_t ref = TROUPE_REF_NONE;
     MUST(trp_spawn(troupe_system_context(system), &spawn, true, &ref));
     fixture_ignore(troupe_send(troupe_system_context(system), ref, TELL, NULL, 0));
-    MUST(troupe_run(system));
+    MUST(troupe_system_run(system));
     struct troupe_exit exit = {.reason = TROUPE_EXIT_NODE_LOST};
-    MUST(troupe_system_watched_exit(system, &exit));
+    MUST(troupe_system_root_exit(system, &exit));
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
     (void)printf(
         "exit %s: %s\nrefused %" PRIu64 ", unknown %" PRIu64 "\n",
         troupe_exit_reason_text(exit.reason),
         exit.text,
-        stats.dead_by_reason[TROUPE_DEAD_REFUSED],
+        stats.dead_by_reason[TROUPE_DEAD_UNDELIVERABLE],
         stats.unknown);
     audit_and_destroy(&system);
     return 0;
@@ -174,7 +174,7 @@ static int print_by_many(void *data)
         MUST(troupe_send(ctx, ref, TELL, NULL, 0));
     }
     troupe_system_stop(system); // what is on its way is met first
-    MUST(troupe_run(system));
+    MUST(troupe_system_run(system));
     audit_and_destroy(&system);
     return 0;
 }
@@ -205,13 +205,13 @@ static int run_own_path(void *data)
     char path[PATH_MAX] = "";
     MUST_BE(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .runner = path};
+        .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .child_program = path};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     memset(path, 'x', sizeof(path) - 1); // it was copied
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     troupe_ref_t echo = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_port_context(port), "process", &echo));
+    MUST(cast_spawn(troupe_inbox_context(port), "process", &echo));
     MUST(cast_ask(port, echo, 42));
     cast_end(&system, &port);
     return 0;
@@ -226,7 +226,7 @@ Test(process_options, a_runner_carries_actors)
 static int run_by(void *data)
 {
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&printer), .runner = data};
+        .behaviours = TROUPE_BEHAVIOURS(&printer), .child_program = data};
     return run_watched(&options, &printer);
 }
 
@@ -257,7 +257,7 @@ enum { BEFORE_SUBJECTS = 101 };
 __attribute__((constructor(BEFORE_SUBJECTS))) static void other_enter(void)
 {
     if (getenv(OTHER_NAME) != NULL) {
-        troupe_enter(TROUPE_BEHAVIOURS(&other));
+        troupe_run_if_child(TROUPE_BEHAVIOURS(&other));
     }
 }
 
@@ -279,9 +279,9 @@ Test(process_options, a_runner_without_the_behaviour_is_told_of)
     (void)unlink(script.path);
 }
 
-static void expect_no_carrier(char *runner, const char *words)
+static void expect_no_carrier(char *child_program, const char *words)
 {
-    struct child_end end = child_run(run_by, runner);
+    struct child_end end = child_run(run_by, child_program);
 
     cr_expect(eq(int, end.status, 0), "%s", end.err);
     cr_expect(strstr(end.out, "exit init_failed: ") != NULL, "%s", end.out);
@@ -291,14 +291,14 @@ static void expect_no_carrier(char *runner, const char *words)
 
 Test(process_options, a_runner_that_carries_nobody_is_told_of)
 {
-    char runner[] = "/bin/true";
-    expect_no_carrier(runner, "troupe_enter");
+    char child_program[] = "/bin/true";
+    expect_no_carrier(child_program, "troupe_run_if_child");
 }
 
 Test(process_options, a_runner_that_fails_is_told_of)
 {
-    char runner[] = "/bin/false";
-    expect_no_carrier(runner, "troupe_enter");
+    char child_program[] = "/bin/false";
+    expect_no_carrier(child_program, "troupe_run_if_child");
 }
 
 Test(process_options, a_process_that_cannot_start_says_why_in_its_exit_reason)
@@ -314,15 +314,15 @@ Test(process_options, a_process_that_cannot_start_says_why_in_its_exit_reason)
 static int ask_nobody(void *data)
 {
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .runner = data};
+        .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .child_program = data};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     troupe_ref_t echo = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_port_context(port), "process", &echo));
+    MUST(cast_spawn(troupe_inbox_context(port), "process", &echo));
     enum troupe_err err = cast_ask(port, echo, 42);
     if (err != TROUPE_ERR_NOENT) {
-        (void)fprintf(stderr, "the ask: %s\n", troupe_err_text(err));
+        (void)fprintf(stderr, "the ask: %s\n", troupe_strerror(err));
     }
     cast_end(&system, &port);
     return err == TROUPE_ERR_NOENT ? 0 : 1;
@@ -330,32 +330,32 @@ static int ask_nobody(void *data)
 
 Test(process_options, who_was_never_carried_answers_no_ask)
 {
-    char runner[] = "/bin/false";
-    child_succeeds(ask_nobody, runner);
+    char child_program[] = "/bin/false";
+    child_succeeds(ask_nobody, child_program);
 }
 
 Test(process_options, a_runner_that_is_not_there_is_told_of)
 {
-    char runner[] = "/nonexistent/runner";
-    expect_no_carrier(runner, "/nonexistent/runner");
+    char child_program[] = "/nonexistent/runner";
+    expect_no_carrier(child_program, "/nonexistent/runner");
 }
 
 Test(process_options, a_runner_that_is_no_program_is_told_of)
 {
-    char runner[] = "/etc/passwd";
-    expect_no_carrier(runner, "/etc/passwd");
+    char child_program[] = "/etc/passwd";
+    expect_no_carrier(child_program, "/etc/passwd");
 }
 
 /* Tickets. -------------------------------------------------------------------------------------- */
 
-static int show_ticket(void *data)
+static int show_child_env(void *data)
 {
-    MUST_BE(setenv("TROUPE_TICKET", data, 1) == 0);
-    troupe_enter(TROUPE_BEHAVIOURS(&other));
+    MUST_BE(setenv("TROUPE_CHILD", data, 1) == 0);
+    troupe_run_if_child(TROUPE_BEHAVIOURS(&other));
     return 0;
 }
 
-Test(process_options, a_ticket_that_is_none_ends_the_program_in_words)
+Test(process_options, a_child_env_that_is_none_ends_the_program_in_words)
 {
     static char tickets[][40] = {
         "nonsense",
@@ -370,7 +370,7 @@ Test(process_options, a_ticket_that_is_none_ends_the_program_in_words)
         "99999999999999999999,1,2,0,1",
     };
     for (size_t i = 0; i < sizeof(tickets) / sizeof(tickets[0]); i++) {
-        struct child_end end = child_run(show_ticket, tickets[i]);
+        struct child_end end = child_run(show_child_env, tickets[i]);
         cr_expect(eq(int, end.status, 1), "'%s': %s", tickets[i], end.err);
         cr_expect(
             strstr(end.err, "a process for actors could not start: ") != NULL,
@@ -381,7 +381,7 @@ Test(process_options, a_ticket_that_is_none_ends_the_program_in_words)
 }
 
 /** Copy this process's ticket as it was started with it. @return false: it had none. */
-static bool find_ticket(char *ticket, size_t bytes)
+static bool find_child_env(char *ticket, size_t bytes)
 {
     char text[65536];
     int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
@@ -390,7 +390,7 @@ static bool find_ticket(char *ticket, size_t bytes)
     (void)close(fd);
     text[size] = '\0';
     for (const char *at = text; at < text + size; at += strlen(at) + 1) {
-        if (strncmp(at, "TROUPE_TICKET=", strlen("TROUPE_TICKET=")) == 0) {
+        if (strncmp(at, "TROUPE_CHILD=", strlen("TROUPE_CHILD=")) == 0) {
             (void)snprintf(ticket, bytes, "%s", at);
             return true;
         }
@@ -408,7 +408,7 @@ static void show_again(const char *ticket, struct report *report)
     char *const words[] = {name, NULL};
     int fds[3];
     int ends[2];
-    const char *at = ticket + strlen("TROUPE_TICKET=");
+    const char *at = ticket + strlen("TROUPE_CHILD=");
     for (int i = 0; i < 3; i++) {
         char *end = NULL;
         fds[i] = (int)strtol(at, &end, 10);
@@ -449,7 +449,7 @@ static void replayer_receive(troupe_context_t *ctx, void *state, const troupe_me
     (void)state;
     char ticket[128];
     struct report report = {.text = "no ticket"};
-    if (find_ticket(ticket, sizeof(ticket))) {
+    if (find_child_env(ticket, sizeof(ticket))) {
         show_again(ticket, &report);
     }
     tell(ctx, message, &report);
@@ -464,14 +464,14 @@ static void ask_for_report(const struct troupe_behaviour *behaviour, const char 
         .behaviours = TROUPE_BEHAVIOURS(behaviour), .stop_timeout_ns = CAST_DEADLINE_NS};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = behaviour, .name = name, .place = "process"};
     for (int i = 0; i < 3; i++) { // others before it, whose descriptors it could have
-        struct troupe_letter letter = {.type = TELL};
-        MUST(troupe_spawn(troupe_port_context(port), &spawn, &letter.to));
+        struct troupe_outgoing letter = {.type = TELL};
+        MUST(troupe_spawn(troupe_inbox_context(port), &spawn, &letter.to));
         troupe_message_t *answer = NULL;
-        MUST(troupe_port_ask(port, &letter, CAST_DEADLINE_NS, &answer));
+        MUST(troupe_inbox_ask(port, &letter, CAST_DEADLINE_NS, &answer));
         (void)printf("%s\n", TROUPE_BODY(answer, struct report)->text);
         troupe_message_destroy(&answer);
     }
@@ -485,7 +485,7 @@ static int run_replayer(void *data)
     return 0;
 }
 
-Test(process_options, a_ticket_is_good_for_one)
+Test(process_options, a_child_env_is_good_for_one)
 {
     struct child_end end = child_run(run_replayer, NULL);
 

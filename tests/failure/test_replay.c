@@ -48,7 +48,7 @@ struct walker {
 /** Take the next step after a while that chance decides. */
 static enum troupe_err walker_go_on(troupe_context_t *ctx)
 {
-    const struct troupe_letter step = {.to = troupe_self(ctx), .type = STEP};
+    const struct troupe_outgoing step = {.to = troupe_self(ctx), .type = STEP};
     uint64_t delay_ns = troupe_random(ctx) % (10 * MEASURE_MS_NS);
     return troupe_send_after(ctx, delay_ns, &step, NULL);
 }
@@ -121,7 +121,7 @@ static char *run_course(uint64_t seed)
     int64_t timeout_ns = 0;
     do {
         self.now_ns += (uint64_t)timeout_ns;
-        MUST(troupe_progress(system, NULL));
+        MUST(troupe_system_progress(system, NULL));
     } while ((timeout_ns = troupe_system_timeout_ns(system)) >= 0);
     audit_and_destroy(&system);
     (void)fclose(self.file);

@@ -56,7 +56,7 @@ static const struct troupe_behaviour census = {.name = "census", .receive = cens
 static void settle(troupe_system_t *system)
 {
     do {
-        MUST(troupe_progress(system, NULL));
+        MUST(troupe_system_progress(system, NULL));
     } while (troupe_system_timeout_ns(system) == 0);
 }
 
@@ -149,11 +149,11 @@ Test(scale, a_thousand_threads_start_answer_and_stop)
     }
     static troupe_ref_t refs[THREADS];
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
 
     uint64_t start_ns = measure_now_ns();
     for (uint64_t i = 0; i < THREADS; i++) {
-        enum troupe_err err = cast_spawn(troupe_port_context(port), "thread", &refs[i]);
+        enum troupe_err err = cast_spawn(troupe_inbox_context(port), "thread", &refs[i]);
         cr_assert(err == TROUPE_OK, "after %llu: %s", (unsigned long long)i, troupe_error_detail());
     }
     for (uint64_t i = 0; i < THREADS; i++) {
@@ -165,7 +165,7 @@ Test(scale, a_thousand_threads_start_answer_and_stop)
     cr_expect(eq(u64, stats.actors_ended, 0)); // all of them at once
     for (uint64_t i = 0; i < THREADS; i++) {
         cr_assert(eq(
-            int, troupe_send(troupe_port_context(port), refs[i], CAST_LEAVE, NULL, 0), TROUPE_OK));
+            int, troupe_send(troupe_inbox_context(port), refs[i], CAST_LEAVE, NULL, 0), TROUPE_OK));
     }
     cast_wait_for_ends(system, port, THREADS);
 
@@ -191,7 +191,7 @@ Test(scale, a_system_of_a_thousand_threads_ends_in_time)
 
     troupe_system_stop(system);
     uint64_t start_ns = measure_now_ns();
-    cr_expect(eq(int, troupe_run(system), TROUPE_OK), "%s", troupe_error_detail());
+    cr_expect(eq(int, troupe_system_run(system), TROUPE_OK), "%s", troupe_error_detail());
 
     (void)fprintf(
         stderr,

@@ -48,24 +48,24 @@ static void meet_no_answer(
 
 /** Send a letter in every way there is; all must fail alike. */
 static void send_in_every_way(
-    troupe_context_t *ctx, const struct troupe_letter *letter, enum troupe_err err)
+    troupe_context_t *ctx, const struct troupe_outgoing *letter, enum troupe_err err)
 {
     static _Alignas(8) char bytes[BOUND_BYTES + 1];
-    struct troupe_letter whole = *letter;
+    struct troupe_outgoing whole = *letter;
     whole.body = bytes;
     cr_expect(eq(int, troupe_send(ctx, whole.to, whole.type, bytes, whole.body_bytes), err));
     cr_expect(eq(int, troupe_ask(ctx, &whole, 0, meet_no_answer, 0), err));
     cr_expect(eq(int, troupe_send_after(ctx, 1, &whole, NULL), err));
     cr_expect(eq(int, troupe_send_every(ctx, 1, &whole, NULL), err));
     struct troupe_body body = {.data = bytes, .bytes = whole.body_bytes};
-    cr_expect(eq(int, troupe_give(ctx, whole.to, whole.type, &body), err));
+    cr_expect(eq(int, troupe_send_body(ctx, whole.to, whole.type, &body), err));
     cr_expect(eq(ptr, body.data, bytes), "what was not taken is still the sender's");
 }
 
 static void send_too_much(troupe_context_t *ctx, void *data)
 {
     const troupe_ref_t *echo = data;
-    struct troupe_letter letter = {.to = *echo, .type = CAST_SAY, .body_bytes = BOUND_BYTES + 1};
+    struct troupe_outgoing letter = {.to = *echo, .type = CAST_SAY, .body_bytes = BOUND_BYTES + 1};
     send_in_every_way(ctx, &letter, TROUPE_ERR_TOOBIG);
     expect_words("65537");
 }
@@ -93,7 +93,7 @@ static void send_reserved(troupe_context_t *ctx, void *data)
         UINT32_MAX,
     };
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        struct troupe_letter letter = {.to = *echo, .type = types[i], .body_bytes = 8};
+        struct troupe_outgoing letter = {.to = *echo, .type = types[i], .body_bytes = 8};
         send_in_every_way(ctx, &letter, TROUPE_ERR_INVAL);
         expect_words("type");
     }
@@ -117,7 +117,7 @@ BACKEND_TEST(send_failure, a_reserved_type_is_refused_in_every_way_of_sending)
 static void send_to_nobody(troupe_context_t *ctx, void *data)
 {
     (void)data;
-    struct troupe_letter letter = {.to = TROUPE_REF_NONE, .type = CAST_SAY, .body_bytes = 8};
+    struct troupe_outgoing letter = {.to = TROUPE_REF_NONE, .type = CAST_SAY, .body_bytes = 8};
     send_in_every_way(ctx, &letter, TROUPE_ERR_INVAL);
     expect_words("nobody");
     cr_expect(eq(int, troupe_stop_actor(ctx, TROUPE_REF_NONE), TROUPE_ERR_INVAL));
@@ -141,7 +141,7 @@ static void send_bytes_that_are_not_there(troupe_context_t *ctx, void *data)
     expect_words("no body");
     _Alignas(8) char bytes[16];
     struct troupe_body crooked = {.data = bytes + 1, .bytes = 8};
-    cr_expect(eq(int, troupe_give(ctx, *echo, CAST_SAY, &crooked), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, troupe_send_body(ctx, *echo, CAST_SAY, &crooked), TROUPE_ERR_INVAL));
     expect_words("multiple of 8");
 }
 

@@ -342,7 +342,7 @@ static void holder_receive(troupe_context_t *ctx, void *state, const troupe_mess
 {
     (void)state;
     int fd = *TROUPE_BODY(message, int);
-    const struct troupe_letter beat = {.to = troupe_self(ctx), .type = HOLD};
+    const struct troupe_outgoing beat = {.to = troupe_self(ctx), .type = HOLD};
     MUST(troupe_send_after(ctx, 3600 * MEASURE_SECOND_NS, &beat, NULL));
     MUST(troupe_reply(ctx, message, HOLDING, NULL, 0));
     troupe_flush(ctx);
@@ -352,14 +352,14 @@ static void holder_receive(troupe_context_t *ctx, void *state, const troupe_mess
 
 static const struct troupe_behaviour holder = {.name = "holder", .receive = holder_receive};
 
-/** @return what troupe_why_alive() prints; to be freed. */
+/** @return what troupe_system_print_active() prints; to be freed. */
 static char *why_alive(troupe_system_t *system)
 {
     char *text = NULL;
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
     MUST_BE(file != NULL);
-    troupe_why_alive(system, file);
+    troupe_system_print_active(system, file);
     MUST_BE(fclose(file) == 0);
     return text;
 }
@@ -374,15 +374,15 @@ Test(shutdowns, what_keeps_a_system_alive_can_be_asked_at_any_time)
     cr_expect(
         strstr(empty, "troupe: alive, and not asked to stop: actors 0, ") != NULL, "%s", empty);
     free(empty);
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = &holder, .place = "thread", .name = "the keeper"};
     int gate[2];
     MUST_BE(pipe(gate) == 0);
-    struct troupe_letter hold = {.type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
-    MUST(troupe_spawn(troupe_port_context(port), &spawn, &hold.to));
+    struct troupe_outgoing hold = {.type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
+    MUST(troupe_spawn(troupe_inbox_context(port), &spawn, &hold.to));
     troupe_message_t *answer = NULL;
-    MUST(troupe_port_ask(port, &hold, CAST_DEADLINE_NS, &answer));
+    MUST(troupe_inbox_ask(port, &hold, CAST_DEADLINE_NS, &answer));
     troupe_message_destroy(&answer);
 
     char *text = why_alive(system);

@@ -37,7 +37,7 @@ static enum troupe_err listener_init(
         child_say("ready\n");
     } else {
         child_say(troupe_error_detail());
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     }
     return err;
 }
@@ -47,7 +47,7 @@ static void listener_receive(troupe_context_t *ctx, void *state, const troupe_me
     (void)state;
     const struct troupe_signal *signal = TROUPE_BODY(message, struct troupe_signal);
     MUST_BE(troupe_message_type(message) == TROUPE_MESSAGE_SIGNAL && signal != NULL);
-    MUST_BE(!troupe_ref_is_some(troupe_message_sender(message)));
+    MUST_BE(troupe_ref_is_none(troupe_message_sender(message)));
     char line[96];
     (void)snprintf(
         line,
@@ -58,7 +58,7 @@ static void listener_receive(troupe_context_t *ctx, void *state, const troupe_me
         signal->value);
     child_say(line);
     if (signal->value == 0) {
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     }
 }
 
@@ -86,7 +86,7 @@ static int run_listener(void *data)
         .place = plot.place,
     };
     MUST(troupe_spawn(troupe_system_context(system), &spawn, NULL));
-    MUST(troupe_run(system));
+    MUST(troupe_system_run(system));
     audit_and_destroy(&system);
     return 0;
 }

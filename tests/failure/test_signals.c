@@ -116,7 +116,7 @@ static enum troupe_err clock_init(
         const struct troupe_spawn_options options = {.behaviour = &sleeper};
         MUST(troupe_spawn(ctx, &options, NULL));
     }
-    const struct troupe_letter beat = {.to = troupe_self(ctx), .type = BEAT};
+    const struct troupe_outgoing beat = {.to = troupe_self(ctx), .type = BEAT};
     return troupe_send_every(ctx, 20 * MEASURE_MS_NS, &beat, NULL);
 }
 
@@ -369,22 +369,22 @@ Test(signals, a_run_with_a_stuck_actor_ends_late_by_its_name_and_can_be_ended_la
     };
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = &holder, .place = "thread", .name = "the stuck one"};
     troupe_ref_t ref = TROUPE_REF_NONE;
-    MUST(troupe_spawn(troupe_port_context(port), &spawn, &ref));
+    MUST(troupe_spawn(troupe_inbox_context(port), &spawn, &ref));
     int gate[2];
     MUST_BE(pipe2(gate, O_CLOEXEC) == 0);
-    const struct troupe_letter hold = {
+    const struct troupe_outgoing hold = {
         .to = ref, .type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
     troupe_message_t *answer = NULL;
-    MUST(troupe_port_ask(port, &hold, CAST_DEADLINE_NS, &answer));
+    MUST(troupe_inbox_ask(port, &hold, CAST_DEADLINE_NS, &answer));
     troupe_message_destroy(&answer);
 
     troupe_system_stop(system);
     uint64_t start_ns = measure_now_ns();
-    cr_expect(eq(int, troupe_run(system), TROUPE_ERR_TIMEDOUT));
+    cr_expect(eq(int, troupe_system_run(system), TROUPE_ERR_TIMEDOUT));
     uint64_t took_ns = measure_now_ns() - start_ns;
     cr_expect(strstr(troupe_error_detail(), "the stuck one") != NULL, "%s", troupe_error_detail());
     cr_expect(
@@ -396,8 +396,8 @@ Test(signals, a_run_with_a_stuck_actor_ends_late_by_its_name_and_can_be_ended_la
     cr_expect(eq(ptr, system, before));
 
     MUST_BE(write(gate[1], "", 1) == 1);
-    cr_expect(eq(int, troupe_port_destroy(&port), TROUPE_OK));
-    cr_expect(eq(int, troupe_run(system), TROUPE_OK));
+    cr_expect(eq(int, troupe_inbox_destroy(&port), TROUPE_OK));
+    cr_expect(eq(int, troupe_system_run(system), TROUPE_OK));
     cr_expect(audit_closes(system));
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }

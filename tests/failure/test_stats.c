@@ -50,8 +50,8 @@ static char *print_stats(troupe_system_t *system)
 static troupe_system_t *run_some_traffic(void)
 {
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
-    troupe_context_t *ctx = troupe_port_context(port);
+    troupe_inbox_t *port = cast_port(system);
+    troupe_context_t *ctx = troupe_inbox_context(port);
     static const char *const names[] = {"alto", "tenor", "bass"};
     troupe_ref_t refs[3];
     for (int i = 0; i < 3; i++) {
@@ -65,9 +65,9 @@ static troupe_system_t *run_some_traffic(void)
     MUST(troupe_send(ctx, refs[0], CAST_LEAVE, NULL, 0));
     fixture_ignore(cast_ask(port, refs[0], 1)); // too late
     MUST(troupe_send(ctx, refs[1], 77, NULL, 0));
-    MUST(troupe_port_destroy(&port));
+    MUST(troupe_inbox_destroy(&port));
     troupe_system_stop(system);
-    MUST(troupe_run(system));
+    MUST(troupe_system_run(system));
     return system;
 }
 
@@ -115,7 +115,7 @@ Test(stats, name_each_executor_and_each_reason)
     char *text = print_stats(system);
 
     static const char *const words[] = {
-        "(ecs)", "(alto)", "(tenor)", "(bass)", "(port)", "stopped", "refused"};
+        "(ecs)", "(alto)", "(tenor)", "(bass)", "(inbox)", "stopped", "undeliverable"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         cr_expect(strstr(text, words[i]) != NULL, "no '%s' in: %s", words[i], text);
     }
@@ -126,11 +126,11 @@ Test(stats, name_each_executor_and_each_reason)
 Test(stats, name_executors_that_still_run)
 {
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     const struct troupe_spawn_options options = {
         .behaviour = &cast_echo, .name = "alto", .place = "thread"};
     troupe_ref_t alto = TROUPE_REF_NONE;
-    MUST(troupe_spawn(troupe_port_context(port), &options, &alto));
+    MUST(troupe_spawn(troupe_inbox_context(port), &options, &alto));
     MUST(cast_ask(port, alto, 1));
 
     char *text = print_stats(system);

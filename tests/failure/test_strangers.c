@@ -167,19 +167,19 @@ struct siege {
 static uint32_t find_targets(troupe_system_t *system, struct target targets[static ENDPOINTS_MAX])
 {
     uint32_t count = 0;
-    struct trp_board *board = system->board;
-    trp_board_lock(board);
-    uint32_t high = board->seat_high;
+    struct trp_shared *board = system->shared;
+    trp_shared_lock(board);
+    uint32_t high = board->slot_high;
     for (uint32_t i = 0; i < high && count < ENDPOINTS_MAX; i++) {
-        const struct trp_seat *seat = &board->seats[i];
-        if (trp_seat_state(seat) == TRP_SEAT_OPEN && seat->listens) {
+        const struct trp_slot *seat = &board->slots[i];
+        if (trp_slot_state(seat) == TRP_SLOT_OPEN && seat->listens) {
             struct target *target = &targets[count++];
-            trp_listener_endpoint(board->rundir, seat, target->endpoint);
+            trp_endpoint_print(board->run_dir, seat, target->endpoint);
             target->node = seat->node;
             target->executor = seat->id;
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(board);
     return count;
 }
 
@@ -412,11 +412,11 @@ static void run_until(
 {
     uint64_t deadline_ns = measure_now_ns() + 3 * FIXTURE_DEADLINE_NS;
     while (!done(system, data)) {
-        cr_assert(eq(int, troupe_progress(system, NULL), TROUPE_OK));
+        cr_assert(eq(int, troupe_system_progress(system, NULL), TROUPE_OK));
         struct pollfd ready = {.fd = troupe_system_fd(system), .events = POLLIN};
         (void)poll(&ready, 1, 1);
         if (measure_now_ns() > deadline_ns) {
-            (void)troupe_audit(system, stderr);
+            (void)troupe_system_audit(system, stderr);
             cr_fatal("it takes too long; the counters are on standard error");
         }
     }
@@ -513,12 +513,12 @@ static void besiege(const char *test, const char *place)
     run_until(system, has_quieted, NULL);
 
     troupe_system_stop(system);
-    cr_assert(eq(int, troupe_run(system), TROUPE_OK), "%s", troupe_error_detail());
+    cr_assert(eq(int, troupe_system_run(system), TROUPE_OK), "%s", troupe_error_detail());
     struct troupe_stats stats = stats_of(system);
     cr_expect(eq(u64, stats.accepted, stats.handled));
     cr_expect(eq(u64, stats.dead, 0));
     cr_expect(eq(u64, stats.unknown, 0));
-    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.sequence_gaps, 0));
     cr_expect(ge(u64, stats.frames_undecodable, siege.frames));
     audit_and_destroy(&system);
     audit_journal(&journal);

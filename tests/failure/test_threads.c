@@ -31,15 +31,15 @@ static int spawn_without_threads(void *data)
     (void)data;
     child_drop_root();
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     troupe_ref_t before = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_port_context(port), "thread", &before));
+    MUST(cast_spawn(troupe_inbox_context(port), "thread", &before));
 
     forbid_threads();
     static const char *const places[] = {"thread", "thread:2", "thread"};
     for (int i = 0; i < 300; i++) { // often: what failed must give everything back
         troupe_ref_t ref = {7, 7, 7, 7};
-        enum troupe_err err = cast_spawn(troupe_port_context(port), places[i % 3], &ref);
+        enum troupe_err err = cast_spawn(troupe_inbox_context(port), places[i % 3], &ref);
         MUST_BE(err == TROUPE_ERR_LIMIT);
         MUST_BE(strstr(troupe_error_detail(), "no pthread for 'echo'") != NULL);
         MUST_BE(strstr(troupe_error_detail(), "limit of processes") != NULL);
@@ -50,7 +50,7 @@ static int spawn_without_threads(void *data)
     allow_threads();
     for (uint64_t i = 0; i < 3; i++) {
         troupe_ref_t after = TROUPE_REF_NONE;
-        MUST(cast_spawn(troupe_port_context(port), places[i], &after));
+        MUST(cast_spawn(troupe_inbox_context(port), places[i], &after));
         MUST(cast_ask(port, after, i));
     }
     struct troupe_stats stats;
@@ -70,9 +70,9 @@ static int actor_spawns_without_threads(void *data)
     (void)data;
     child_drop_root();
     troupe_system_t *system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     troupe_ref_t chief = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_port_context(port), "thread", &chief));
+    MUST(cast_spawn(troupe_inbox_context(port), "thread", &chief));
 
     forbid_threads();
     MUST_BE(cast_ask_to_spawn(port, chief, "thread").err == TROUPE_ERR_LIMIT);
@@ -105,7 +105,7 @@ static int new_without_threads(void *data)
 
     allow_threads();
     system = cast_new();
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     cast_end(&system, &port);
     return 0;
 }
@@ -130,7 +130,7 @@ static void spawn_on_no_cpu(troupe_context_t *ctx, void *data)
         };
         cr_expect(eq(int, troupe_spawn(ctx, &options, &ref), TROUPE_ERR_INVAL));
         cr_expect(strstr(troupe_error_detail(), "cpu_mask") != NULL, "%s", troupe_error_detail());
-        cr_expect(not(troupe_ref_is_some(ref)));
+        cr_expect(troupe_ref_is_none(ref));
     }
     cr_expect(eq(int, cast_spawn(ctx, "thread", echo), TROUPE_OK));
 }

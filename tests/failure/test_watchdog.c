@@ -57,28 +57,28 @@ static int run_slow(void *data)
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&slow),
         .callback_timeout_ns = 100 * MEASURE_MS_NS,
-        .callback_kill = plot.kills,
+        .callback_timeout_kills = plot.kills,
         .stop_timeout_ns = CAST_DEADLINE_NS,
     };
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_port_t *port = cast_port(system);
+    troupe_inbox_t *port = cast_port(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = &slow, .name = "the slow one", .place = plot.place};
-    struct troupe_letter letter = {
+    struct troupe_outgoing letter = {
         .type = LINGER, .body = &plot.linger_ms, .body_bytes = sizeof(plot.linger_ms)};
-    MUST(trp_spawn(troupe_port_context(port), &spawn, true, &letter.to));
+    MUST(trp_spawn(troupe_inbox_context(port), &spawn, true, &letter.to));
     for (uint64_t i = 0; i < plot.rounds; i++) {
         troupe_message_t *answer = NULL;
-        MUST(troupe_port_ask(port, &letter, CAST_DEADLINE_NS, &answer));
+        MUST(troupe_inbox_ask(port, &letter, CAST_DEADLINE_NS, &answer));
         troupe_message_destroy(&answer);
     }
     struct troupe_exit exit = {.reason = TROUPE_EXIT_NORMAL};
     if (plot.kills) {
-        troupe_context_t *ctx = troupe_port_context(port);
+        troupe_context_t *ctx = troupe_inbox_context(port);
         MUST(troupe_send(ctx, letter.to, LINGER, letter.body, letter.body_bytes));
-        MUST(troupe_run(system)); // the end of the watched actor ends it
-        MUST(troupe_system_watched_exit(system, &exit));
+        MUST(troupe_system_run(system)); // the end of the watched actor ends it
+        MUST(troupe_system_root_exit(system, &exit));
     }
     (void)printf("exit %s: %s\n", troupe_exit_reason_text(exit.reason), exit.text);
     cast_end(&system, &port);

@@ -21,14 +21,14 @@ struct trespass {
     troupe_system_t *system;
     troupe_context_t *ctx;
     troupe_ref_t echo;
-    troupe_port_t *port;
+    troupe_inbox_t *port;
 };
 
 #ifdef TROUPE_DCHECK_ENABLED
 
 static void expect_refused(enum troupe_err err, const char *what)
 {
-    cr_expect(err == TROUPE_ERR_THREAD, "%s: %s", what, troupe_err_text(err));
+    cr_expect(err == TROUPE_ERR_THREAD, "%s: %s", what, troupe_strerror(err));
     cr_expect(strstr(troupe_error_detail(), "another thread") != NULL, "%s", troupe_error_detail());
 }
 
@@ -39,11 +39,11 @@ static void *use_context(void *data)
     uint64_t number = 1;
     _Alignas(8) char bytes[8] = "";
     struct troupe_body body = {.data = bytes, .bytes = sizeof(bytes)};
-    const struct troupe_letter letter = {.to = trespass->echo, .type = CAST_SAY};
+    const struct troupe_outgoing letter = {.to = trespass->echo, .type = CAST_SAY};
     troupe_ref_t ref = TROUPE_REF_NONE;
     troupe_timer_t timer = 0;
     expect_refused(TROUPE_SEND(ctx, trespass->echo, CAST_SAY, &number), "send");
-    expect_refused(troupe_give(ctx, trespass->echo, CAST_SAY, &body), "give");
+    expect_refused(troupe_send_body(ctx, trespass->echo, CAST_SAY, &body), "give");
     expect_refused(cast_spawn(ctx, NULL, &ref), "spawn");
     expect_refused(cast_spawn(ctx, "thread", &ref), "spawn");
     expect_refused(troupe_stop_actor(ctx, trespass->echo), "stop_actor");
@@ -59,8 +59,8 @@ static void *use_system(void *data)
 {
     struct trespass *trespass = data;
     troupe_system_t *system = trespass->system;
-    expect_refused(troupe_progress(system, NULL), "progress");
-    expect_refused(troupe_run(system), "run");
+    expect_refused(troupe_system_progress(system, NULL), "progress");
+    expect_refused(troupe_system_run(system), "run");
     expect_refused(troupe_system_destroy(&system), "destroy");
     cr_expect(eq(ptr, system, trespass->system));
     return NULL;
@@ -101,13 +101,13 @@ BACKEND_TEST(wrong_thread, a_context_is_refused_there_and_works_on_here)
 static void *use_port(void *data)
 {
     struct trespass *trespass = data;
-    troupe_port_t *port = trespass->port;
-    const struct troupe_letter letter = {.to = trespass->echo, .type = CAST_SAY};
+    troupe_inbox_t *port = trespass->port;
+    const struct troupe_outgoing letter = {.to = trespass->echo, .type = CAST_SAY};
     troupe_message_t *message = NULL;
-    cr_expect(eq(ptr, troupe_port_context(port), NULL));
-    cr_expect(eq(int, troupe_port_receive(port, 1, &message), TROUPE_ERR_THREAD));
-    cr_expect(eq(int, troupe_port_ask(port, &letter, 1, &message), TROUPE_ERR_THREAD));
-    cr_expect(eq(int, troupe_port_destroy(&port), TROUPE_ERR_THREAD));
+    cr_expect(eq(ptr, troupe_inbox_context(port), NULL));
+    cr_expect(eq(int, troupe_inbox_receive(port, 1, &message), TROUPE_ERR_THREAD));
+    cr_expect(eq(int, troupe_inbox_ask(port, &letter, 1, &message), TROUPE_ERR_THREAD));
+    cr_expect(eq(int, troupe_inbox_destroy(&port), TROUPE_ERR_THREAD));
     cr_expect(eq(ptr, port, trespass->port));
     cr_expect(eq(ptr, message, NULL));
     cr_expect(strstr(troupe_error_detail(), "thread") != NULL, "%s", troupe_error_detail());
@@ -119,7 +119,7 @@ Test(wrong_thread, a_port_is_refused_there_and_works_on_here)
     troupe_system_t *system = cast_new();
     struct trespass trespass = {.system = system, .port = cast_port(system)};
     cr_assert(eq(
-        int, cast_spawn(troupe_port_context(trespass.port), "thread", &trespass.echo), TROUPE_OK));
+        int, cast_spawn(troupe_inbox_context(trespass.port), "thread", &trespass.echo), TROUPE_OK));
 
     elsewhere(use_port, &trespass);
 

@@ -19,7 +19,7 @@ static void launch_check_text(const struct trp_launch_text *text)
 }
 
 /** Check that each word ends within them, and is read again from what is printed of it. */
-static void launch_check_words(const struct trp_words *words)
+static void launch_check_words(const struct trp_shell_words *words)
 {
     for (size_t at = 0; at < words->byte_count;) {
         const char *word = words->bytes + at;
@@ -27,13 +27,13 @@ static void launch_check_words(const struct trp_words *words)
         FUZZ_CHECK(nul != NULL);
         size_t length = (size_t)(nul - word);
         char *printed = fuzz_room(length * TRP_WORD_STRETCH + 3);
-        struct trp_words again = {0};
-        struct trp_flaw flaw;
-        FUZZ_CHECK(trp_word_print(word, printed) == strlen(printed));
+        struct trp_shell_words again = {0};
+        struct trp_parse_error flaw;
+        FUZZ_CHECK(trp_shell_word_print(word, printed) == strlen(printed));
         FUZZ_CHECK(strchr(printed, '\'') == NULL);
-        FUZZ_CHECK(trp_words_split(printed, &flaw, &again) == TROUPE_OK);
+        FUZZ_CHECK(trp_shell_words_split(printed, &flaw, &again) == TROUPE_OK);
         FUZZ_CHECK(again.byte_count == length + 1 && strcmp(again.bytes, word) == 0);
-        trp_words_fini(&again);
+        trp_shell_words_fini(&again);
         free(printed);
         at += length + 1;
     }
@@ -41,7 +41,7 @@ static void launch_check_words(const struct trp_words *words)
 
 static void launch_check_rule(const struct trp_launch_rule *rule)
 {
-    struct trp_flaw flaw;
+    struct trp_parse_error flaw;
     launch_check_text(&rule->rule);
     FUZZ_CHECK(rule->kind == &trp_placement_kind || rule->kind == &trp_limits_kind);
     FUZZ_CHECK(trp_rule_check(rule->kind, rule->rule.text, &flaw) == TROUPE_OK);
@@ -49,8 +49,8 @@ static void launch_check_rule(const struct trp_launch_rule *rule)
 
 static void launch_check_actor(const struct trp_launch_actor *actor)
 {
-    struct trp_flaw flaw;
-    struct trp_place place;
+    struct trp_parse_error flaw;
+    struct trp_actor_key place;
     struct troupe_limits limits;
     launch_check_text(&actor->name);
     launch_check_text(&actor->behaviour);

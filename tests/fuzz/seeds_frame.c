@@ -99,7 +99,7 @@ static void seeds_save_sound(void)
     seeds_put(&frame, TRP_KIND_REPLY, TRP_FLAG_ASK, 1);
     seeds_put(&frame, TRP_KIND_USER, TRP_FLAG_GIVEN, 0);
     seeds_put(&frame, TRP_KIND_USER, 0, 9);
-    seeds_put(&frame, TRP_KIND_CREDIT, 0, 16);
+    seeds_put(&frame, TRP_KIND_CREDIT_GRANT, 0, 16);
     seeds_save("mixed", seeds_end(&frame));
 }
 

@@ -82,7 +82,7 @@ static inline bool race_closes(troupe_system_t *system)
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
     RACE_CHECK(file != NULL);
-    bool closes = troupe_audit(system, file);
+    bool closes = troupe_system_audit(system, file);
     (void)fclose(file);
     (void)fputs(closes ? "" : text, stderr);
     free(text);
@@ -93,7 +93,7 @@ static inline bool race_closes(troupe_system_t *system)
 static inline struct troupe_stats race_close(troupe_system_t **system_p, const char *what)
 {
     struct troupe_stats stats;
-    RACE_OK(troupe_run(*system_p));
+    RACE_OK(troupe_system_run(*system_p));
     troupe_system_stats(*system_p, &stats);
     (void)printf(
         "%s: %" PRIu64 " messages handled, %" PRIu64 " dead, %" PRIu64 " refused, %" PRIu64

@@ -29,22 +29,22 @@ static void *look(void *system)
     FILE *file = fopen("/dev/null", "w");
     RACE_CHECK(file != NULL);
     while (!atomic_load(&over)) {
-        troupe_why_alive(system, file);
+        troupe_system_print_active(system, file);
     }
     (void)fclose(file);
     return NULL;
 }
 
 /** Have one live, answer and end. */
-static void beget(troupe_port_t *port, int number)
+static void beget(troupe_inbox_t *port, int number)
 {
     char name[32];
     (void)snprintf(name, sizeof(name), "mayfly number %d", number);
     const struct troupe_spawn_options spawn = {.behaviour = &mayfly, .name = name};
-    struct troupe_letter letter = {.type = BORN};
+    struct troupe_outgoing letter = {.type = BORN};
     troupe_message_t *answer = NULL;
-    RACE_OK(troupe_spawn(troupe_port_context(port), &spawn, &letter.to));
-    RACE_OK(troupe_port_ask(port, &letter, ANSWER_NS, &answer));
+    RACE_OK(troupe_spawn(troupe_inbox_context(port), &spawn, &letter.to));
+    RACE_OK(troupe_inbox_ask(port, &letter, ANSWER_NS, &answer));
     troupe_message_destroy(&answer);
 }
 
@@ -57,16 +57,16 @@ int main(void)
         .callback_timeout_ns = 4000000, // its warden looks each millisecond
     };
     troupe_system_t *system = race_open(&options);
-    troupe_port_t *port = NULL;
+    troupe_inbox_t *port = NULL;
     pthread_t lookers[LOOKERS];
-    RACE_OK(troupe_port_new(system, &port));
+    RACE_OK(troupe_inbox_new(system, &port));
     for (int i = 0; i < LOOKERS; i++) {
         RACE_CHECK(pthread_create(&lookers[i], NULL, look, system) == 0);
     }
     for (int i = 0; i < GENERATIONS; i++) {
         if (i % PORT_GENERATIONS == 0) { // ports come and go, too
-            RACE_OK(troupe_port_destroy(&port));
-            RACE_OK(troupe_port_new(system, &port));
+            RACE_OK(troupe_inbox_destroy(&port));
+            RACE_OK(troupe_inbox_new(system, &port));
         }
         beget(port, i);
     }
@@ -74,7 +74,7 @@ int main(void)
     for (int i = 0; i < LOOKERS; i++) {
         RACE_CHECK(pthread_join(lookers[i], NULL) == 0);
     }
-    RACE_OK(troupe_port_destroy(&port));
+    RACE_OK(troupe_inbox_destroy(&port));
     RACE_CHECK(race_closes(system));
     RACE_OK(troupe_system_destroy(&system));
     return 0;

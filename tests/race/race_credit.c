@@ -83,7 +83,7 @@ static void receiver_receive(troupe_context_t *ctx, void *state, const troupe_me
     RACE_CHECK(number->sender < SENDERS);
     RACE_CHECK(number->number == receiver->next[number->sender]++);
     if (receiver->next[number->sender] == NUMBERS && ++receiver->done == SENDERS) {
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     }
 }
 

@@ -46,7 +46,7 @@ static void run(uint32_t count)
         RACE_OK(TROUPE_SEND(ctx, ring[i], INTRODUCTION, &ring[(i + 1) % count]));
     }
     troupe_system_stop(system); // once the mail is met
-    RACE_OK(troupe_run(system));
+    RACE_OK(troupe_system_run(system));
     RACE_CHECK(race_closes(system));
     RACE_OK(troupe_system_destroy(&system));
     RACE_CHECK(pthread_barrier_destroy(&barrier) == 0);

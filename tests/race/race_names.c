@@ -36,7 +36,7 @@ static void clerk_heard(
     RACE_CHECK(err == TROUPE_OK || err == TROUPE_ERR_TIMEDOUT);
     if (err == TROUPE_OK) {
         const troupe_ref_t *ref = TROUPE_BODY(answer, troupe_ref_t);
-        RACE_CHECK(ref != NULL && troupe_ref_is_some(*ref));
+        RACE_CHECK(ref != NULL && !troupe_ref_is_none(*ref));
         clerk->last = *ref;
     }
     (void)ctx;
@@ -65,7 +65,7 @@ static void clerk_act(troupe_context_t *ctx, struct clerk *clerk)
         clerk->last = err == TROUPE_OK ? found : clerk->last;
         break;
     case 3:
-        RACE_OK(troupe_await(ctx, name, 1000000, clerk_heard, 0));
+        RACE_OK(troupe_await_name(ctx, name, 1000000, clerk_heard, 0));
         break;
     case 4:
         RACE_OK(troupe_dead_letters_subscribe(ctx));
@@ -74,7 +74,7 @@ static void clerk_act(troupe_context_t *ctx, struct clerk *clerk)
         troupe_dead_letters_unsubscribe(ctx);
         break;
     default:
-        if (troupe_ref_is_some(clerk->last)) {
+        if (!troupe_ref_is_none(clerk->last)) {
             race_send(ctx, clerk->last, LETTER);
         }
         break;
@@ -149,9 +149,9 @@ static const struct troupe_behaviour director = {
 static void *watch(void *data)
 {
     troupe_system_t *system = data;
-    troupe_port_t *port = NULL;
-    RACE_OK(troupe_port_new(system, &port));
-    troupe_context_t *ctx = troupe_port_context(port);
+    troupe_inbox_t *port = NULL;
+    RACE_OK(troupe_inbox_new(system, &port));
+    troupe_context_t *ctx = troupe_inbox_context(port);
     uint32_t which = 0;
     while (!atomic_load(&over)) {
         char name[16];
@@ -161,11 +161,11 @@ static void *watch(void *data)
             race_send(ctx, found, LETTER);
         }
         troupe_message_t *message = NULL;
-        if (troupe_port_receive(port, 200000, &message) == TROUPE_OK) {
+        if (troupe_inbox_receive(port, 200000, &message) == TROUPE_OK) {
             troupe_message_destroy(&message);
         }
     }
-    RACE_OK(troupe_port_destroy(&port));
+    RACE_OK(troupe_inbox_destroy(&port));
     if (atomic_fetch_sub(&watchers_left, 1) == 1) {
         troupe_system_stop(system);
     }

@@ -89,7 +89,7 @@ static void director_receive(troupe_context_t *ctx, void *state, const troupe_me
     RACE_CHECK(troupe_message_type(message) == DONE);
     director_begin(ctx, director);
     if (++director->done == GAMES) {
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     }
 }
 

@@ -56,7 +56,7 @@ static void third_heard(
     RACE_CHECK(err == (tag != 0 ? TROUPE_ERR_NOENT : TROUPE_OK));
     RACE_CHECK((answer != NULL) == (err == TROUPE_OK));
     if (++third->outcomes == SPAWNERS * WORKERS) {
-        troupe_stop_system(ctx);
+        troupe_shutdown(ctx);
     }
 }
 
@@ -65,7 +65,7 @@ static void third_receive(troupe_context_t *ctx, void *state, const troupe_messa
     (void)state;
     const struct introduction *introduction = TROUPE_BODY(message, struct introduction);
     RACE_CHECK(introduction != NULL);
-    const struct troupe_letter letter = {.to = introduction->worker, .type = QUESTION};
+    const struct troupe_outgoing letter = {.to = introduction->worker, .type = QUESTION};
     RACE_OK(troupe_ask(ctx, &letter, 0, third_heard, introduction->fails));
 }
 

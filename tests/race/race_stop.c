@@ -41,7 +41,7 @@ static const struct troupe_behaviour guest = {.name = "guest", .receive = guest_
 static void talker_invite(troupe_context_t *ctx)
 {
     const struct troupe_spawn_options options = {.behaviour = &guest, .place = "thread"};
-    struct troupe_letter letter = {.type = BABBLE};
+    struct troupe_outgoing letter = {.type = BABBLE};
     enum troupe_err err = troupe_spawn(ctx, &options, &letter.to);
     RACE_CHECK(err == TROUPE_OK || err == TROUPE_ERR_CLOSED);
     if (err == TROUPE_OK) {
@@ -56,10 +56,10 @@ static void talker_receive(troupe_context_t *ctx, void *state, const troupe_mess
     if (type == GUEST) {
         return;
     }
-    if (!troupe_ref_is_some(talker->others[0]) &&
+    if (troupe_ref_is_none(talker->others[0]) &&
         troupe_message_body_bytes(message) == sizeof(talker->others)) {
         memcpy(talker->others, troupe_message_body(message), sizeof(talker->others));
-        const struct troupe_letter beat = {.to = troupe_self(ctx), .type = BEAT};
+        const struct troupe_outgoing beat = {.to = troupe_self(ctx), .type = BEAT};
         RACE_OK(troupe_send_every(ctx, 100000, &beat, NULL));
     }
     uint32_t chance = (uint32_t)troupe_random(ctx);
@@ -84,13 +84,13 @@ struct foreigner {
 static void *foreign(void *data)
 {
     const struct foreigner *foreigner = data;
-    troupe_port_t *port = NULL;
-    RACE_OK(troupe_port_new(foreigner->system, &port));
-    troupe_context_t *ctx = troupe_port_context(port);
+    troupe_inbox_t *port = NULL;
+    RACE_OK(troupe_inbox_new(foreigner->system, &port));
+    troupe_context_t *ctx = troupe_inbox_context(port);
     while (atomic_load(&babbled) < ENOUGH) {
         race_send(ctx, foreigner->talker, BABBLE);
         troupe_message_t *message = NULL;
-        if (troupe_port_receive(port, 100000, &message) == TROUPE_OK) {
+        if (troupe_inbox_receive(port, 100000, &message) == TROUPE_OK) {
             troupe_message_destroy(&message);
         }
     }
@@ -98,7 +98,7 @@ static void *foreign(void *data)
     for (int i = 0; i < 20; i++) {
         race_send(ctx, foreigner->talker, BABBLE); // into the end
     }
-    RACE_OK(troupe_port_destroy(&port));
+    RACE_OK(troupe_inbox_destroy(&port));
     return NULL;
 }
 
@@ -133,7 +133,7 @@ static uint64_t run(void)
         threads[i] = race_thread(foreign, &foreigners[i]);
     }
     // Half of the time is for the mail, which never ends here; a slow machine needs another go.
-    while (troupe_run(system) == TROUPE_ERR_TIMEDOUT) {
+    while (troupe_system_run(system) == TROUPE_ERR_TIMEDOUT) {
     }
     for (size_t i = 0; i < FOREIGNERS; i++) {
         race_join(threads[i]);

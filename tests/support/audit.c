@@ -11,9 +11,9 @@ bool audit_closes(troupe_system_t *system)
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
     if (file == NULL) {
-        return troupe_audit(system, stderr);
+        return troupe_system_audit(system, stderr);
     }
-    bool closes = troupe_audit(system, file);
+    bool closes = troupe_system_audit(system, file);
     (void)fclose(file);
     if (!closes) {
         (void)fputs(text, stderr);

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/** @return what troupe_audit() says; if it does not close, where is on standard error. Owner's thread. */
+/** @return what troupe_system_audit() says; if it does not close, where is on standard error. Owner's thread. */
 bool audit_closes(troupe_system_t *system);
 
 /** See that the law closes, and free the system; else the process stops and says where. Owner's thread. */

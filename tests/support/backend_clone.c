@@ -1,7 +1,7 @@
 /*
  * The clone backend: thrd_create() to start an executor, thrd_join() to wait for it.
  *
- *     start --> thrd_create --> clone_main: host->run, host->gone --> wait: thrd_join
+ *     start --> thrd_create --> clone_main: host->run, host->exited --> wait: thrd_join
  *
  * A carrier is one allocation. The runtime calls `wait` once for each `start`, so it is freed
  * there.
@@ -31,20 +31,20 @@ static enum troupe_err clone_init(const struct troupe_host *host, void **out_sel
 
 static int clone_main(void *opaque)
 {
-    struct clone_carrier *carrier = opaque;
-    carrier->host->run(carrier->executor);
-    carrier->host->gone(carrier->executor);
+    struct clone_carrier *handle = opaque;
+    handle->host->run(handle->executor);
+    handle->host->exited(handle->executor);
     return 0;
 }
 
 /** Create the thread with all signals blocked, as they belong to the program's own threads. */
-static int clone_create(struct clone_carrier *carrier)
+static int clone_create(struct clone_carrier *handle)
 {
     sigset_t all;
     sigset_t before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = thrd_create(&carrier->thread, clone_main, carrier);
+    int result = thrd_create(&handle->thread, clone_main, handle);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return result;
 }
@@ -53,31 +53,31 @@ static enum troupe_err clone_start(
     void *self,
     troupe_executor_t *executor,
     const struct troupe_executor_spec *spec,
-    void **out_carrier)
+    void **out_handle)
 {
     (void)spec; // C11 has no names and no CPU sets for threads
     const struct clone_carrier *model = self;
-    struct clone_carrier *carrier = calloc(1, sizeof(*carrier));
-    if (carrier == NULL) {
+    struct clone_carrier *handle = calloc(1, sizeof(*handle));
+    if (handle == NULL) {
         return TROUPE_ERR_NOMEM;
     }
-    carrier->host = model->host;
-    carrier->executor = executor;
-    if (clone_create(carrier) != thrd_success) {
-        model->host->explain("clone: no more threads; end some actors or raise the limit");
-        free(carrier);
+    handle->host = model->host;
+    handle->executor = executor;
+    if (clone_create(handle) != thrd_success) {
+        model->host->set_error_detail("clone: no more threads; end some actors or raise the limit");
+        free(handle);
         return TROUPE_ERR_LIMIT;
     }
-    *out_carrier = carrier;
+    *out_handle = handle;
     return TROUPE_OK;
 }
 
-static void clone_wait(void *self, void *opaque)
+static void clone_join(void *self, void *opaque)
 {
     (void)self;
-    struct clone_carrier *carrier = opaque;
-    (void)thrd_join(carrier->thread, NULL);
-    free(carrier);
+    struct clone_carrier *handle = opaque;
+    (void)thrd_join(handle->thread, NULL);
+    free(handle);
 }
 
 static void clone_fini(void *self)
@@ -92,6 +92,6 @@ const struct troupe_backend_ops backend_clone = {
     .description = "a C11 thread each, for tests",
     .init = clone_init,
     .start = clone_start,
-    .wait = clone_wait,
+    .join = clone_join,
     .fini = clone_fini,
 };

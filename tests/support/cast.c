@@ -50,18 +50,18 @@ troupe_system_t *cast_new(void)
     return system;
 }
 
-troupe_port_t *cast_port(troupe_system_t *system)
+troupe_inbox_t *cast_port(troupe_system_t *system)
 {
-    troupe_port_t *port = NULL;
-    MUST(troupe_port_new(system, &port));
+    troupe_inbox_t *port = NULL;
+    MUST(troupe_inbox_new(system, &port));
     return port;
 }
 
-void cast_end(troupe_system_t **system_p, troupe_port_t **port_p)
+void cast_end(troupe_system_t **system_p, troupe_inbox_t **port_p)
 {
-    MUST(troupe_port_destroy(port_p));
+    MUST(troupe_inbox_destroy(port_p));
     troupe_system_stop(*system_p);
-    MUST(troupe_run(*system_p));
+    MUST(troupe_system_run(*system_p));
     audit_and_destroy(system_p);
 }
 
@@ -71,16 +71,16 @@ enum troupe_err cast_spawn(troupe_context_t *ctx, const char *place, troupe_ref_
     return troupe_spawn(ctx, &options, out_ref);
 }
 
-enum troupe_err cast_ask(troupe_port_t *port, troupe_ref_t echo, uint64_t number)
+enum troupe_err cast_ask(troupe_inbox_t *port, troupe_ref_t echo, uint64_t number)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = echo,
         .type = CAST_SAY,
         .body = &number,
         .body_bytes = sizeof(number),
     };
     troupe_message_t *answer = NULL;
-    enum troupe_err err = troupe_port_ask(port, &letter, CAST_DEADLINE_NS, &answer);
+    enum troupe_err err = troupe_inbox_ask(port, &letter, CAST_DEADLINE_NS, &answer);
     if (err == TROUPE_OK) {
         const uint64_t *said = TROUPE_BODY(answer, uint64_t);
         MUST_BE(troupe_message_type(answer) == CAST_SAID);
@@ -90,16 +90,16 @@ enum troupe_err cast_ask(troupe_port_t *port, troupe_ref_t echo, uint64_t number
     return err;
 }
 
-struct cast_spawned cast_ask_to_spawn(troupe_port_t *port, troupe_ref_t echo, const char *place)
+struct cast_spawned cast_ask_to_spawn(troupe_inbox_t *port, troupe_ref_t echo, const char *place)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = echo,
         .type = CAST_SPAWN,
         .body = place,
         .body_bytes = strlen(place) + 1,
     };
     troupe_message_t *answer = NULL;
-    MUST(troupe_port_ask(port, &letter, CAST_DEADLINE_NS, &answer));
+    MUST(troupe_inbox_ask(port, &letter, CAST_DEADLINE_NS, &answer));
     const struct cast_spawned *body = TROUPE_BODY(answer, struct cast_spawned);
     MUST_BE(body != NULL);
     struct cast_spawned spawned = *body;
@@ -107,7 +107,7 @@ struct cast_spawned cast_ask_to_spawn(troupe_port_t *port, troupe_ref_t echo, co
     return spawned;
 }
 
-void cast_wait_for_ends(troupe_system_t *system, troupe_port_t *port, uint64_t executor_count)
+void cast_wait_for_ends(troupe_system_t *system, troupe_inbox_t *port, uint64_t executor_count)
 {
     uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
     struct troupe_stats stats;
@@ -118,7 +118,7 @@ void cast_wait_for_ends(troupe_system_t *system, troupe_port_t *port, uint64_t e
         }
         MUST_BE(measure_now_ns() < deadline_ns);
         troupe_message_t *message = NULL;
-        fixture_ignore(troupe_port_receive(port, MEASURE_MS_NS, &message));
+        fixture_ignore(troupe_inbox_receive(port, MEASURE_MS_NS, &message));
         troupe_message_destroy(&message);
     }
 }

@@ -39,21 +39,21 @@ extern const struct troupe_behaviour cast_echo;
 troupe_system_t *cast_new(void);
 
 /** Open a port. */
-troupe_port_t *cast_port(troupe_system_t *system);
+troupe_inbox_t *cast_port(troupe_system_t *system);
 
 /** Close the port, end the system in order, see that the law closes, and free both. */
-void cast_end(troupe_system_t **system_p, troupe_port_t **port_p);
+void cast_end(troupe_system_t **system_p, troupe_inbox_t **port_p);
 
 /** Spawn an echo. */
 enum troupe_err cast_spawn(troupe_context_t *ctx, const char *place, troupe_ref_t *out_ref);
 
 /** Ask an echo, and compare what it says. @return ::TROUPE_OK, or how the ask failed. */
-enum troupe_err cast_ask(troupe_port_t *port, troupe_ref_t echo, uint64_t number);
+enum troupe_err cast_ask(troupe_inbox_t *port, troupe_ref_t echo, uint64_t number);
 
 /** Have an echo spawn another. */
-struct cast_spawned cast_ask_to_spawn(troupe_port_t *port, troupe_ref_t echo, const char *place);
+struct cast_spawned cast_ask_to_spawn(troupe_inbox_t *port, troupe_ref_t echo, const char *place);
 
 /** Wait until so many executors have ended. */
-void cast_wait_for_ends(troupe_system_t *system, troupe_port_t *port, uint64_t executor_count);
+void cast_wait_for_ends(troupe_system_t *system, troupe_inbox_t *port, uint64_t executor_count);
 
 #endif

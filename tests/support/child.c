@@ -185,7 +185,7 @@ void child_wait_until_met(struct child *child, int number)
     }
 }
 
-/** @return whether a line is one that troupe_audit() prints. */
+/** @return whether a line is one that troupe_system_audit() prints. */
 static bool child_is_audit_line(const char *line)
 {
     static const char *const beginnings[] = {

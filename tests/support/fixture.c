@@ -5,7 +5,7 @@
  *     test <--fixture_hear-- list of what the scenario's actor met <-- subjects
  *
  * The test and the scenario's actor share one thread: the actor's callbacks run inside the pump,
- * which is troupe_progress() and a poll of troupe_system_fd(). So nothing here needs a lock.
+ * which is troupe_system_progress() and a poll of troupe_system_fd(). So nothing here needs a lock.
  */
 #include "fixture.h"
 
@@ -70,7 +70,7 @@ static uint64_t fixture_now_ns(void)
 
 static void fixture_check(enum troupe_err err, const char *what)
 {
-    cr_assert(err == TROUPE_OK, "%s: %s: %s", what, troupe_err_text(err), troupe_error_detail());
+    cr_assert(err == TROUPE_OK, "%s: %s: %s", what, troupe_strerror(err), troupe_error_detail());
 }
 
 /* The scenario's actor. ------------------------------------------------------------------------ */
@@ -122,7 +122,7 @@ static void scenario_receive(troupe_context_t *ctx, void *state, const troupe_me
         play->is_done = true;
         return;
     }
-    fixture_keep(fixture, message, (struct heard){.asker = troupe_message_asker(message)});
+    fixture_keep(fixture, message, (struct heard){.asker = troupe_message_reply_to(message)});
 }
 
 static void scenario_on_answer(
@@ -135,7 +135,7 @@ static void scenario_on_answer(
     (void)ctx;
     (void)tag;
     struct fixture *fixture = *(struct fixture **)state;
-    struct heard heard = {.type = FIXTURE_NO_ANSWER, .err = err, .is_answer = true};
+    struct heard heard = {.type = FIXTURE_NO_ANSWER, .err = err, .is_reply = true};
     fixture_keep(fixture, answer, heard);
 }
 
@@ -199,7 +199,7 @@ bool fixture_share_executor(troupe_ref_t a, troupe_ref_t b)
 
 static void fixture_fail_late(struct fixture *fixture, const char *what)
 {
-    (void)troupe_audit(fixture->system, stderr);
+    (void)troupe_system_audit(fixture->system, stderr);
     cr_fatal(
         "%s: waited %llu s for %s; the counters are on standard error",
         fixture->placement.place,
@@ -212,13 +212,13 @@ static void fixture_turn(struct fixture *fixture)
 {
     // A turn in which a subject stopped the system did its work too: fixture_wait() complains, if
     // the test still waits for something.
-    fixture->turned = troupe_progress(fixture->system, NULL);
+    fixture->turned = troupe_system_progress(fixture->system, NULL);
 }
 
 /** Sleep until the system has something to do or @p deadline_ns passes, which fails the test. */
 static void fixture_wait(struct fixture *fixture, uint64_t deadline_ns, const char *what)
 {
-    fixture_check(fixture->turned, "troupe_progress");
+    fixture_check(fixture->turned, "troupe_system_progress");
     uint64_t now_ns = fixture_now_ns();
     if (now_ns >= deadline_ns) {
         fixture_fail_late(fixture, what);
@@ -329,13 +329,13 @@ void fixture_run(struct fixture *fixture)
     alarm_rang = 0;
     (void)signal(SIGALRM, fixture_on_alarm);
     (void)alarm((unsigned)(FIXTURE_DEADLINE_NS / UINT64_C(1000000000)));
-    enum troupe_err err = troupe_run(fixture->system);
+    enum troupe_err err = troupe_system_run(fixture->system);
     (void)alarm(0);
     fixture->has_run = true;
     if (alarm_rang != 0) {
-        fixture_fail_late(fixture, "troupe_run() to return");
+        fixture_fail_late(fixture, "troupe_system_run() to return");
     }
-    fixture_check(err, "troupe_run");
+    fixture_check(err, "troupe_system_run");
 }
 
 static void fixture_audit(const struct fixture *fixture, const struct troupe_stats *stats)
@@ -406,7 +406,7 @@ void fixture_act(struct fixture *fixture, fixture_act_fn *act, void *data)
     while ((err = TROUPE_SEND(ctx, fixture->scenario, FIXTURE_PLAY, &cue)) == TROUPE_ERR_FULL) {
         fixture->refused_outside++;
         fixture_turn(fixture);
-        fixture_check(fixture->turned, "troupe_progress");
+        fixture_check(fixture->turned, "troupe_system_progress");
         if (fixture_now_ns() >= deadline_ns) {
             fixture_fail_late(fixture, "room in the scenario's mailbox");
         }
@@ -431,7 +431,7 @@ troupe_ref_t fixture_spawn_with(struct fixture *fixture, const struct troupe_spa
     troupe_ref_t ref = TROUPE_REF_NONE;
     fixture_check(
         troupe_spawn(troupe_system_context(fixture->system), options, &ref), "troupe_spawn");
-    cr_assert(troupe_ref_is_some(ref), "a spawned actor has a reference");
+    cr_assert(not(troupe_ref_is_none(ref)), "a spawned actor has a reference");
     return ref;
 }
 
@@ -448,7 +448,7 @@ troupe_ref_t fixture_spawn_reporter(
 
 /** Something to send, and what came of it. */
 struct sending {
-    struct troupe_letter letter;
+    struct troupe_outgoing letter;
     bool is_ask;
     enum troupe_err err; // out
 };
@@ -456,7 +456,7 @@ struct sending {
 static void fixture_act_send(troupe_context_t *ctx, void *data)
 {
     struct sending *sending = data;
-    const struct troupe_letter *letter = &sending->letter;
+    const struct troupe_outgoing *letter = &sending->letter;
     sending->err =
         sending->is_ask
             ? troupe_ask(ctx, letter, FIXTURE_ASK_TIMEOUT_NS, scenario_on_answer, 0)

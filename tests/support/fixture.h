@@ -167,13 +167,13 @@ struct fixture *fixture_open(
 /**
  * Stop the system, audit its counters, free everything and set *fixture_p to NULL.
  *
- * The audit: troupe_audit(), which says where the law does not close; dead letters by reason sum up; refusals were answered by ROOM; who started has ended.
+ * The audit: troupe_system_audit(), which says where the law does not close; dead letters by reason sum up; refusals were answered by ROOM; who started has ended.
  *
  * @return the counters, for what else a test wants to know.
  */
 struct troupe_stats fixture_close(struct fixture **fixture_p);
 
-/** Run the system by troupe_run() until it stops by itself; fixture_close() follows. */
+/** Run the system by troupe_system_run() until it stops by itself; fixture_close() follows. */
 void fixture_run(struct fixture *fixture);
 
 /** @return the system. */
@@ -218,13 +218,13 @@ void fixture_ask(
 
 /** A message that the scenario's actor met. */
 struct heard {
-    uint32_t type;             /**< Its type. */
-    enum troupe_err err;       /**< ::TROUPE_OK, or how an ask ended without an answer. */
-    bool is_answer;            /**< Whether it answers an ask. */
-    troupe_ref_t from;         /**< Who sent it. */
-    struct troupe_asker asker; /**< Whom to answer. */
-    const void *body;          /**< Its body. */
-    size_t body_bytes;         /**< How many. */
+    uint32_t type;                /**< Its type. */
+    enum troupe_err err;          /**< ::TROUPE_OK, or how an ask ended without an answer. */
+    bool is_reply;                /**< Whether it answers an ask. */
+    troupe_ref_t from;            /**< Who sent it. */
+    struct troupe_reply_to asker; /**< Whom to answer. */
+    const void *body;             /**< Its body. */
+    size_t body_bytes;            /**< How many. */
 };
 
 /** @return the next message heard, whatever it is; good until fixture_close(). */

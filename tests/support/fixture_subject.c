@@ -25,7 +25,7 @@ void fixture_must(enum troupe_err err, const char *what, const char *file, int l
         file,
         line,
         what,
-        troupe_err_text(err),
+        troupe_strerror(err),
         troupe_error_detail());
     abort();
 }
@@ -163,7 +163,7 @@ void fixture_flood(troupe_context_t *ctx, void *data)
             flood->accepted++;
             cr_assert(lt(u32, flood->accepted, 1000000), "a mailbox that is never full");
         } else {
-            cr_assert(err == TROUPE_ERR_FULL, "troupe_send: %s", troupe_err_text(err));
+            cr_assert(err == TROUPE_ERR_FULL, "troupe_send: %s", troupe_strerror(err));
             flood->refused++;
             tries++;
         }

@@ -1,7 +1,7 @@
 /*
  * How a test program carries process actors.
  *
- *     test --spawn--> /proc/self/exe: constructor --troupe_enter--> carries actors, exits
+ *     test --spawn--> /proc/self/exe: constructor --troupe_run_if_child--> carries actors, exits
  *                                         |
  *                                         +-- in any other process: returns, and main() follows
  *
@@ -21,7 +21,7 @@
 
 __attribute__((constructor)) static void subjects_enter(void)
 {
-    troupe_enter(subjects);
+    troupe_run_if_child(subjects);
 }
 
 static void subjects_check_names(void)

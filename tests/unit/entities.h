@@ -25,7 +25,7 @@
 #define EXPECT_REFUSED(call, expected, words)                                                  \
     do {                                                                                       \
         enum troupe_err entities_err = (call);                                                 \
-        cr_expect(entities_err == (expected), "%s: %s", #call, troupe_err_text(entities_err)); \
+        cr_expect(entities_err == (expected), "%s: %s", #call, troupe_strerror(entities_err)); \
         cr_expect(                                                                             \
             strstr(troupe_error_detail(), (words)) != NULL,                                    \
             "%s: '%s' lacks '%s'",                                                             \
@@ -91,7 +91,7 @@ static inline void stage_close(struct stage *stage)
 {
     if (stage->system != NULL) {
         troupe_system_stop(stage->system);
-        cr_expect(eq(int, troupe_run(stage->system), TROUPE_OK));
+        cr_expect(eq(int, troupe_system_run(stage->system), TROUPE_OK));
         cr_expect(audit_closes(stage->system));
     }
     cr_expect(eq(int, troupe_system_destroy(&stage->system), TROUPE_OK));

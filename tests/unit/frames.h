@@ -87,7 +87,7 @@ static inline size_t frames_write_all(struct frame_room *room, bool with_given)
     frames_put(&frame, TRP_KIND_REPLY, TRP_FLAG_ASK | TRP_FLAG_UNMETERED, 24, 0x99);
     frames_put(&frame, TRP_KIND_NOTICE, TRP_FLAG_UNMETERED, 16, 0x88);
     frames_put(&frame, TRP_KIND_STOP, 0, 0, 0);
-    frames_put(&frame, TRP_KIND_CREDIT, 0, 16, 0x77);
+    frames_put(&frame, TRP_KIND_CREDIT_GRANT, 0, 16, 0x77);
     if (with_given) {
         frames_put(&frame, TRP_KIND_USER, TRP_FLAG_GIVEN, 0, 0);
         frames_put(&frame, TRP_KIND_USER, TRP_FLAG_GIVEN | TRP_FLAG_ASK, 0, 0);

@@ -47,7 +47,7 @@ static char *audit_of(troupe_system_t *system, bool *out_closes)
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
     cr_assert(ne(ptr, file, NULL));
-    *out_closes = troupe_audit(system, file);
+    *out_closes = troupe_system_audit(system, file);
     (void)fclose(file);
     return text;
 }
@@ -57,7 +57,7 @@ static void expect_audit(troupe_system_t *system, const char *what)
 {
     bool closes = false;
     troupe_system_stop(system);
-    cr_assert(eq(int, troupe_run(system), TROUPE_OK), "%s", troupe_error_detail());
+    cr_assert(eq(int, troupe_system_run(system), TROUPE_OK), "%s", troupe_error_detail());
     char *text = audit_of(system, &closes);
     cr_expect(eq(int, closes, what == NULL), "%s", text);
     cr_expect(strstr(text, what != NULL ? what : "the law closes") != NULL, "%s", text);
@@ -73,7 +73,7 @@ Test(audit, closes_where_nothing_is_wrong)
 Test(audit, names_the_link_on_which_messages_are_missing)
 {
     troupe_system_t *system = open_system();
-    struct trp_link *link = trp_idmap_find(&system->executor->links, 1);
+    struct trp_channel *link = trp_idmap_find(&system->executor->channels, 1);
     cr_assert(ne(ptr, link, NULL));
     trp_count(&link->ledger->accepted, 2);
     expect_audit(
@@ -148,7 +148,7 @@ static int run_failing(void *line)
     return child_troupe_main(line, TROUPE_BEHAVIOURS(&quitter));
 }
 
-Test(audit, of_a_child_is_looked_at_whatever_its_status_and_kept_apart)
+Test(audit, of_a_child_is_looked_at_whatever_its_status_and_retained_apart)
 {
     char line[] = "quitter";
     struct child_end end = child_run(run_failing, line);

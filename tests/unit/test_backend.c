@@ -17,19 +17,19 @@ static enum troupe_err start(
     void *self,
     troupe_executor_t *executor,
     const struct troupe_executor_spec *spec,
-    void **out_carrier)
+    void **out_handle)
 {
     (void)self;
     (void)executor;
     (void)spec;
-    (void)out_carrier;
+    (void)out_handle;
     return TROUPE_ERR_UNSUPPORTED;
 }
 
-static void wait_for(void *self, void *carrier)
+static void wait_for(void *self, void *handle)
 {
     (void)self;
-    (void)carrier;
+    (void)handle;
 }
 
 static void run_once(void *self, troupe_executor_t *executor)
@@ -44,7 +44,7 @@ static const struct troupe_backend_ops whole = {
     .name = "whole",
     .description = "a table with all it needs",
     .start = start,
-    .wait = wait_for,
+    .join = wait_for,
 };
 
 static uint32_t count_known(void)
@@ -107,7 +107,7 @@ Test(backend, table_that_lacks_a_field_is_refused_and_the_field_named)
     ops.start = NULL;
     expect_refused(&ops, TROUPE_ERR_INVAL, "'whole' lacks `start`");
     ops = whole;
-    ops.wait = NULL;
+    ops.join = NULL;
     expect_refused(&ops, TROUPE_ERR_INVAL, "'whole' lacks `wait`");
 }
 
@@ -118,7 +118,7 @@ Test(backend, on_the_callers_thread_needs_run_once_instead)
     expect_refused(&ops, TROUPE_ERR_INVAL, "`run_once`");
     ops.run_once = run_once;
     ops.start = NULL;
-    ops.wait = NULL;
+    ops.join = NULL;
     cr_expect(eq(int, troupe_backend_register(&ops), TROUPE_OK));
 }
 

@@ -157,7 +157,7 @@ Test(ecs_queries, that_are_left_open_are_closed_by_the_next_tick)
     cr_assert(troupe_ecs_query_next(&it));
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));
 
-    EXPECT_OK(troupe_progress(stage.system, NULL));
+    EXPECT_OK(troupe_system_progress(stage.system, NULL));
 
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.tag));
     cr_expect(not(troupe_ecs_query_next(&it)));

@@ -59,7 +59,7 @@ static void note_in(const char *name, enum troupe_ecs_phase phase)
 
 static void tick(void)
 {
-    EXPECT_OK(troupe_progress(stage.system, NULL));
+    EXPECT_OK(troupe_system_progress(stage.system, NULL));
 }
 
 Test(ecs_systems, run_phase_by_phase_and_in_each_as_they_were_made)
@@ -349,7 +349,7 @@ Test(ecs_walk, an_actor_takes_its_components_with_it)
 
     cr_expect(not(troupe_ecs_is_alive(stage.ecs, entity)));
     cr_expect(eq(u32, entities_count(stage.ecs, stage.position), 0));
-    cr_expect(not(troupe_ref_is_some(troupe_ecs_actor_of(stage.ecs, entity))));
+    cr_expect(troupe_ref_is_none(troupe_ecs_actor_of(stage.ecs, entity)));
     EXPECT_REFUSED(troupe_ecs_entity_of(stage.ecs, ref, &entity), TROUPE_ERR_NOENT, "has ended");
 }
 
@@ -391,18 +391,18 @@ Test(ecs_walk, mail_has_what_systems_leave_of_a_budget_and_always_some)
     }
     // Each step is 10 us long, so in no budget of these are all of them taken.
     struct troupe_budget budget = {.ns = MEASURE_MS_NS / 2};
-    EXPECT_OK(troupe_progress(stage.system, &budget));
+    EXPECT_OK(troupe_system_progress(stage.system, &budget));
     cr_expect(gt(u32, steps, 0), "systems took all of it, and mail had its share");
     cr_expect(lt(u32, steps, sent));
 
     uint32_t before = steps;
     budget = (struct troupe_budget){.messages = 10};
-    EXPECT_OK(troupe_progress(stage.system, &budget));
+    EXPECT_OK(troupe_system_progress(stage.system, &budget));
     cr_expect(gt(u32, steps, before));
     cr_expect(lt(u32, steps, sent));
 }
 
-/* In troupe_run(). ------------------------------------------------------------------------------ */
+/* In troupe_system_run(). ------------------------------------------------------------------------------ */
 
 /** When ticks came, and when it is enough. */
 struct beat {
@@ -418,7 +418,7 @@ static void beat(struct troupe_ecs_iter *it)
     self->first_ns = self->count == 0 ? now_ns : self->first_ns;
     self->last_ns = now_ns;
     if (++self->count == 20) {
-        troupe_stop_system(it->ctx);
+        troupe_shutdown(it->ctx);
     }
 }
 
@@ -431,7 +431,7 @@ Test(ecs_walk, a_system_that_runs_ticks_once_a_period)
     EXPECT_OK(troupe_ecs_set_period(stage.ecs, 5 * MEASURE_MS_NS));
     uint64_t cpu_ns = measure_cpu_ns();
 
-    EXPECT_OK(troupe_run(stage.system));
+    EXPECT_OK(troupe_system_run(stage.system));
 
     cr_expect(eq(u32, counted.count, 20), "and none after it was asked to stop");
     cr_expect(ge(u64, counted.last_ns - counted.first_ns, 90 * MEASURE_MS_NS));

@@ -17,7 +17,7 @@ typedef const char *text_fn(int number);
 
 static const char *text_of_error(int number)
 {
-    return troupe_err_text((enum troupe_err)number);
+    return troupe_strerror((enum troupe_err)number);
 }
 
 static const char *text_of_exit(int number)

@@ -129,8 +129,8 @@ Test(frame_writing, joins_equal_neighbours_in_one_run)
 /** Put a plain message with that envelope, whose tag is its size. */
 static bool put_plain(struct trp_outframe *frame, const struct trp_envelope *like, const void *body)
 {
-    uint64_t to = trp_place(like->to_index, like->to_generation);
-    uint64_t from = trp_place(like->from_index, like->from_generation);
+    uint64_t to = trp_actor_key(like->to_index, like->to_generation);
+    uint64_t from = trp_actor_key(like->from_index, like->from_generation);
     return trp_outframe_put_plain(frame, to, from, like->type, body, like->tag);
 }
 
@@ -376,8 +376,8 @@ Test(frame_writing, words_come_to_the_same_bytes_by_the_short_way)
         struct trp_outframe other = frames_begin(&other_room);
         for (uint32_t i = 0; i < 200; i++) {
             // Few of each, so that many follow their like; now and then one of another size.
-            uint64_t to = trp_place(chance_below(&chance, 2), 1);
-            uint64_t from = trp_place(chance_below(&chance, 2), 1);
+            uint64_t to = trp_actor_key(chance_below(&chance, 2), 1);
+            uint64_t from = trp_actor_key(chance_below(&chance, 2), 1);
             uint32_t type = chance_below(&chance, 2);
             uint64_t body[2] = {chance_bits(&chance), chance_bits(&chance)};
             uint32_t size = chance_one_in(&chance, 8) ? sizeof(body) : sizeof(body[0]);

@@ -60,7 +60,7 @@ static void expect_text(const struct trp_launch_text *text, const char *expected
     cr_expect(eq(u32, text->line, line), "%s", expected);
 }
 
-static void expect_words(const struct trp_words *words, const char *expected, size_t bytes)
+static void expect_words(const struct trp_shell_words *words, const char *expected, size_t bytes)
 {
     cr_expect(words->byte_count == bytes && memcmp(words->bytes, expected, bytes) == 0);
 }

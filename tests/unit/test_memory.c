@@ -37,7 +37,7 @@ Test(memory, who_waited_in_vain_for_long_is_ended)
 {
     int ends = 0;
     uint64_t since_ns = 0;
-    trp_memory_on_lack(note_end, &ends, FIXTURE_DEADLINE_NS);
+    trp_memory_on_shortage(note_end, &ends, FIXTURE_DEADLINE_NS);
 
     trp_memory_wait(&since_ns);
     cr_expect(eq(int, ends, 0), "it has just begun");

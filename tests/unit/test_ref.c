@@ -47,7 +47,7 @@ Test(ref, of_zeroed_memory_is_nobody)
 {
     troupe_ref_t ref;
     memset(&ref, 0, sizeof(ref));
-    cr_expect(not(troupe_ref_is_some(ref)));
+    cr_expect(troupe_ref_is_none(ref));
     cr_expect(troupe_ref_equal(ref, TROUPE_REF_NONE));
     cr_expect(eq(sz, sizeof(ref), 16));
 }
@@ -108,7 +108,7 @@ Test(ref, parses_nobody)
 {
     troupe_ref_t ref = {9, 9, 9, 9};
     cr_expect(eq(int, troupe_ref_parse("-", &ref), TROUPE_OK));
-    cr_expect(not(troupe_ref_is_some(ref)));
+    cr_expect(troupe_ref_is_none(ref));
 }
 
 Test(ref, refuses_other_texts_and_points_at_the_character)

@@ -46,16 +46,16 @@ static const struct troupe_behaviour *const behaviours[] = {&counter, NULL};
 /* The stage: a system, a counter on a thread, a port, and a stranger. --------------------------- */
 
 static troupe_system_t *system_under_test;
-static troupe_port_t *port;
+static troupe_inbox_t *port;
 static troupe_ref_t counter_ref;
 
 static void open_stage(const char *place)
 {
     const struct troupe_system_options options = {.behaviours = behaviours};
     cr_assert(eq(int, troupe_system_new(&options, &system_under_test), TROUPE_OK));
-    cr_assert(eq(int, troupe_port_new(system_under_test, &port), TROUPE_OK));
+    cr_assert(eq(int, troupe_inbox_new(system_under_test, &port), TROUPE_OK));
     const struct troupe_spawn_options spawn = {.behaviour = &counter, .place = place};
-    cr_assert(eq(int, troupe_spawn(troupe_port_context(port), &spawn, &counter_ref), TROUPE_OK));
+    cr_assert(eq(int, troupe_spawn(troupe_inbox_context(port), &spawn, &counter_ref), TROUPE_OK));
 }
 
 static struct troupe_stats stats_now(void)
@@ -68,9 +68,10 @@ static struct troupe_stats stats_now(void)
 /** End the system. @return its counters, which close and of which nothing waits. */
 static struct troupe_stats close_stage(void)
 {
-    cr_assert(eq(int, troupe_port_destroy(&port), TROUPE_OK));
+    cr_assert(eq(int, troupe_inbox_destroy(&port), TROUPE_OK));
     troupe_system_stop(system_under_test);
-    cr_assert(eq(int, troupe_run(system_under_test), TROUPE_OK), "%s", troupe_error_detail());
+    cr_assert(
+        eq(int, troupe_system_run(system_under_test), TROUPE_OK), "%s", troupe_error_detail());
     struct troupe_stats stats = stats_now();
     cr_expect(audit_closes(system_under_test));
     cr_assert(eq(int, troupe_system_destroy(&system_under_test), TROUPE_OK));
@@ -79,16 +80,16 @@ static struct troupe_stats close_stage(void)
 
 static void send_count(void)
 {
-    troupe_context_t *ctx = troupe_port_context(port);
+    troupe_context_t *ctx = troupe_inbox_context(port);
     cr_assert(eq(int, troupe_send(ctx, counter_ref, COUNT, NULL, 0), TROUPE_OK));
 }
 
 /** @return how many messages the counter met, after all that was sent before. */
 static uint64_t ask_count(void)
 {
-    const struct troupe_letter letter = {.to = counter_ref, .type = ASK};
+    const struct troupe_outgoing letter = {.to = counter_ref, .type = ASK};
     troupe_message_t *answer = NULL;
-    cr_assert(eq(int, troupe_port_ask(port, &letter, DEADLINE_NS, &answer), TROUPE_OK));
+    cr_assert(eq(int, troupe_inbox_ask(port, &letter, DEADLINE_NS, &answer), TROUPE_OK));
     const uint64_t *count = TROUPE_BODY(answer, uint64_t);
     cr_assert(count != NULL);
     uint64_t met = *count;
@@ -99,7 +100,7 @@ static uint64_t ask_count(void)
 /** Wait until so many frames were refused: every ask is an event on that executor. */
 static void await_refused(uint64_t count)
 {
-    troupe_context_t *ctx = troupe_port_context(port);
+    troupe_context_t *ctx = troupe_inbox_context(port);
     uint64_t deadline_ns = troupe_now(ctx) + DEADLINE_NS;
     while (stats_now().frames_undecodable < count) {
         (void)ask_count();
@@ -170,7 +171,7 @@ Test(undecodable, frames_of_every_sort_are_counted_and_harm_nobody)
         forge(counter_ref.executor), // to be the receiver itself
         forge(UINT32_MAX),           // to be nobody there is
         forge(
-            troupe_self(troupe_port_context(port)).executor), // to be the port, without its cookie
+            troupe_self(troupe_inbox_context(port)).executor), // to be the port, without its cookie
     };
     struct forged foreign = forge(0);
     foreign.header.node = 77;
@@ -193,7 +194,7 @@ Test(undecodable, frames_of_every_sort_are_counted_and_harm_nobody)
     struct troupe_stats stats = close_stage();
     cr_expect(eq(u64, stats.frames_undecodable, 11));
     cr_expect(eq(u64, stats.dead, 0)); // what no peer sent was never accepted
-    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
 Test(undecodable, parts_of_one_message_are_refused_one_by_one)
@@ -252,7 +253,7 @@ Test(undecodable, random_frames_lose_no_message_of_others)
     struct troupe_stats stats = close_stage();
     cr_expect(eq(u64, stats.frames_undecodable, FRAMES));
     cr_expect(eq(u64, stats.dead, 0));
-    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
 Test(undecodable, strangers_leave_nothing_behind)
@@ -260,16 +261,16 @@ Test(undecodable, strangers_leave_nothing_behind)
     enum { FRAMES = 1000 };
     open_stage("ecs");
     void *stranger = stranger_open(0);
-    uint32_t links = system_under_test->executor->links.count;
+    uint32_t links = system_under_test->executor->channels.count;
     for (uint32_t i = 0; i < FRAMES; i++) {
         struct forged forged = forge(1000 + i); // each claims to be another
         stranger_send(stranger, &forged, sizeof(forged));
     }
     while (stats_now().frames_undecodable < FRAMES) { // the suite's timeout is the deadline
-        cr_assert(eq(int, troupe_progress(system_under_test, NULL), TROUPE_OK));
+        cr_assert(eq(int, troupe_system_progress(system_under_test, NULL), TROUPE_OK));
     }
 
-    cr_expect(le(u32, system_under_test->executor->links.count, links + 1)); // the port's
+    cr_expect(le(u32, system_under_test->executor->channels.count, links + 1)); // the port's
 
     cr_assert(eq(int, zmq_close(stranger), 0));
     (void)close_stage();
@@ -278,10 +279,10 @@ Test(undecodable, strangers_leave_nothing_behind)
 /* A peer's frames that were damaged on their way. ------------------------------------------------ */
 
 /** A frame with the port's own cookie, as if the port had sent it. */
-static struct forged forge_of_port(struct trp_link **out_link)
+static struct forged forge_of_port(struct trp_channel **out_link)
 {
-    struct troupe_executor *sender = trp_executor_of(troupe_port_context(port));
-    struct trp_link *link = trp_idmap_find(&sender->links, counter_ref.executor);
+    struct troupe_executor *sender = trp_executor_of(troupe_inbox_context(port));
+    struct trp_channel *link = trp_idmap_find(&sender->channels, counter_ref.executor);
     cr_assert(ne(ptr, link, NULL));
     struct forged forged = forge(sender->id);
     forged.header.cookie = link->cookie;
@@ -292,9 +293,10 @@ static struct forged forge_of_port(struct trp_link **out_link)
 }
 
 /** Send a frame that the port accepted @p accepted messages for. */
-static void send_as_port(struct trp_link *link, const void *bytes, size_t size, uint64_t accepted)
+static void send_as_port(
+    struct trp_channel *link, const void *bytes, size_t size, uint64_t accepted)
 {
-    struct troupe_executor *sender = trp_executor_of(troupe_port_context(port));
+    struct troupe_executor *sender = trp_executor_of(troupe_inbox_context(port));
     trp_count(&link->ledger->accepted, accepted);
     stranger_send(link->push, bytes, size);
     trp_gate_ring(link->gate, TRP_MARK_RUNG);
@@ -305,7 +307,7 @@ Test(undecodable, what_a_damaged_frame_held_becomes_dead_letters)
 {
     open_stage("thread");
     (void)ask_count(); // opens the link
-    struct trp_link *link = NULL;
+    struct trp_channel *link = NULL;
     struct forged forged = forge_of_port(&link);
     forged.header.count = 3;
     forged.envelope.tag = trp_tag(TRP_KIND_USER, 0, 100); // and the frame ends before it
@@ -317,14 +319,14 @@ Test(undecodable, what_a_damaged_frame_held_becomes_dead_letters)
     struct troupe_stats stats = close_stage();
     cr_expect(eq(u64, stats.frames_undecodable, 1));
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_UNDECODABLE], 3));
-    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
 Test(undecodable, what_came_before_the_damage_is_met)
 {
     open_stage("thread");
     (void)ask_count();
-    struct trp_link *link = NULL;
+    struct trp_channel *link = NULL;
     struct {
         struct forged sound;
         struct trp_envelope damaged;
@@ -340,14 +342,14 @@ Test(undecodable, what_came_before_the_damage_is_met)
     struct troupe_stats stats = close_stage();
     cr_expect(eq(u64, stats.frames_undecodable, 1));
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_UNDECODABLE], 1));
-    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
 Test(undecodable, a_frame_that_holds_fewer_messages_than_it_says_is_counted)
 {
     open_stage("thread");
     (void)ask_count();
-    struct trp_link *link = NULL;
+    struct trp_channel *link = NULL;
     struct forged forged = forge_of_port(&link);
     forged.header.count = 5;
     forged.envelope.tag = trp_tag(TRP_KIND_USER, TRP_FLAG_UNMETERED, 0);
@@ -358,14 +360,14 @@ Test(undecodable, a_frame_that_holds_fewer_messages_than_it_says_is_counted)
     struct troupe_stats stats = close_stage();
     cr_expect(eq(u64, stats.frames_undecodable, 1));
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_UNDECODABLE], 4));
-    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
 Test(undecodable, a_frame_that_holds_more_messages_than_it_says_loses_none_twice)
 {
     open_stage("thread");
     (void)ask_count();
-    struct trp_link *link = NULL;
+    struct trp_channel *link = NULL;
     struct {
         struct forged sound;
         struct trp_envelope damaged;
@@ -381,5 +383,5 @@ Test(undecodable, a_frame_that_holds_more_messages_than_it_says_loses_none_twice
     struct troupe_stats stats = close_stage();
     cr_expect(eq(u64, stats.frames_undecodable, 1));
     cr_expect(eq(u64, stats.dead, 0));
-    cr_expect(eq(u64, stats.ledger_gaps, 0));
+    cr_expect(eq(u64, stats.sequence_gaps, 0));
 }

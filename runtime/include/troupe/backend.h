@@ -46,12 +46,12 @@ struct troupe_executor_spec {
 
     // The rest is for a backend that has ::TROUPE_TRAIT_ISOLATES_CRASHES.
 
-    const char *runner; /**< The program that carries it; NULL: the one that runs now. */
-    const char *ticket; /**< `NAME=VALUE` for its environment: by this it learns what it is for. */
-    const int *fds;     /**< Descriptors that it inherits under the same numbers. */
-    uint32_t fd_count;  /**< How many. */
-    int output_fd;      /**< Becomes its standard output; -1: the one there is. */
-    int error_fd;       /**< Becomes its standard error; -1: the one there is. */
+    const char *program; /**< The program to run; NULL: the one that runs now. */
+    const char *env;     /**< `NAME=VALUE` for its environment: what it is started for. */
+    const int *fds;      /**< Descriptors that it inherits under the same numbers. */
+    uint32_t fd_count;   /**< How many. */
+    int output_fd;       /**< Becomes its standard output; -1: the one there is. */
+    int error_fd;        /**< Becomes its standard error; -1: the one there is. */
 };
 
 /** What a backend may ask of the runtime. */
@@ -62,7 +62,7 @@ struct troupe_host {
      * Run the executor's loop until its end. Called once, on the thread of control that carries it;
      * nobody else may touch the executor from then on.
      *
-     * @blocks until the executor has ended; after that only `gone` may name it
+     * @blocks until the executor has ended; after that only `exited` may name it
      */
     void (*run)(troupe_executor_t *executor);
 
@@ -72,7 +72,7 @@ struct troupe_host {
      * @threads any
      * @blocks  never
      */
-    void (*gone)(troupe_executor_t *executor);
+    void (*exited)(troupe_executor_t *executor);
 
     /**
      * Run one turn of executor 0: all the mail at hand, timers, flush. For `run_once` only.
@@ -80,7 +80,7 @@ struct troupe_host {
      * @threads the owner's
      * @blocks  never, callbacks aside
      */
-    void (*turn)(troupe_executor_t *executor);
+    void (*run_turn)(troupe_executor_t *executor);
 
     /** @return the time in nanoseconds, by the system's clock. Any thread; never blocks. */
     uint64_t (*now)(troupe_executor_t *executor);
@@ -91,7 +91,7 @@ struct troupe_host {
      * @threads any
      * @blocks  never
      */
-    void (*explain)(const char *text);
+    void (*set_error_detail)(const char *text);
 
     /**
      * @return the context of executor 0 for code that is no actor: what it sends is nobody's.
@@ -130,10 +130,10 @@ struct troupe_backend_ops {
      * Required, but not of a backend that has ::TROUPE_TRAIT_CALLERS_THREAD.
      *
      * A backend that has ::TROUPE_TRAIT_ISOLATES_CRASHES starts a program instead, which takes over
-     * in its own call of troupe_enter(); then @p executor is NULL, and `end_fd` and `reap` tell how
+     * in its own call of troupe_run_if_child(); then @p executor is NULL, and `exit_fd` and `reap` tell how
      * it ended.
      *
-     * @param out_carrier  Receives what `stop`, `kill` and `wait` get; may be set to NULL.
+     * @param out_handle  Receives what `stop`, `kill` and `join` get; may be set to NULL.
      * @return ::TROUPE_OK; ::TROUPE_ERR_LIMIT when threads or processes run out. On an error
      *         `host->run` is never called for it.
      * @threads any, one at a time; blocks never
@@ -142,10 +142,10 @@ struct troupe_backend_ops {
         void *self,
         troupe_executor_t *executor,
         const struct troupe_executor_spec *spec,
-        void **out_carrier);
+        void **out_handle);
 
     /**
-     * Run what the executor has at hand, by `host->turn`, and return. Required of a backend that has
+     * Run what the executor has at hand, by `host->run_turn`, and return. Required of a backend that has
      * ::TROUPE_TRAIT_CALLERS_THREAD, and called for executor 0 only.
      *
      * @threads the owner's; blocks never, callbacks aside
@@ -153,18 +153,18 @@ struct troupe_backend_ops {
     void (*run_once)(void *self, troupe_executor_t *executor);
 
     /** Ask it to stop, beside the runtime's own command. Optional; must not block. */
-    void (*stop)(void *self, void *carrier);
+    void (*stop)(void *self, void *handle);
 
     /** End it by force. Optional, and only of a backend that ::TROUPE_TRAIT_PREEMPTS. */
-    void (*kill)(void *self, void *carrier);
+    void (*kill)(void *self, void *handle);
 
     /**
-     * Give back what carried an executor that has called, or is about to call, `host->gone`.
+     * Give back what carried an executor that has called, or is about to call, `host->exited`.
      * Required where `start` is, unless it isolates. Called once for each start.
      *
-     * @blocks as long as the carrier takes to return after `host->gone`
+     * @blocks as long as the carrier takes to return after `host->exited`
      */
-    void (*wait)(void *self, void *carrier);
+    void (*join)(void *self, void *handle);
 
     /** Undo `init`. Optional. Called once, after every executor was waited for. */
     void (*fini)(void *self);
@@ -175,14 +175,14 @@ struct troupe_backend_ops {
      *
      * @owns   The carrier keeps it.
      */
-    int (*end_fd)(void *self, void *carrier);
+    int (*exit_fd)(void *self, void *handle);
 
     /**
      * Give back a carrier that has ended, and tell how: reason, and code or signal.
      *
      * @blocks until it has ended
      */
-    void (*reap)(void *self, void *carrier, struct troupe_exit *out_exit);
+    void (*reap)(void *self, void *handle, struct troupe_exit *out_exit);
 
     /**
      * In the program that `start` started, before anything else: be a child of @p parent_pid, called
@@ -190,16 +190,16 @@ struct troupe_backend_ops {
      *
      * @return ::TROUPE_OK; an error when the parent is gone already.
      */
-    enum troupe_err (*enter)(const char *name, int32_t parent_pid);
+    enum troupe_err (*child_setup)(const char *name, int32_t parent_pid);
 
     // The rest is for a backend that has TROUPE_TRAIT_CALLERS_THREAD. All of it is optional, and called on
     // the owner's thread, for executor 0 only.
 
     /**
-     * Do what the backend does besides turns, if it is due: once for each troupe_progress(), and between
-     * turns in troupe_run(). What is sent meanwhile leaves with the next turn, which follows.
+     * Do what the backend does besides turns, if it is due: once for each troupe_system_progress(), and between
+     * turns in troupe_system_run(). What is sent meanwhile leaves with the next turn, which follows.
      *
-     * @param now  It is due, whatever the clock says: troupe_progress().
+     * @param now  It is due, whatever the clock says: troupe_system_progress().
      * @return     nanoseconds until it is due again; UINT64_MAX: when something else happens.
      */
     uint64_t (*tick)(void *self, troupe_executor_t *executor, bool now);
@@ -208,7 +208,7 @@ struct troupe_backend_ops {
     void (*actor_ended)(void *self, troupe_executor_t *executor, uint32_t index);
 
     /** All actors of executor 0 have ended, and nothing runs there any more; `fini` follows. */
-    void (*ended)(void *self, troupe_executor_t *executor);
+    void (*stopped)(void *self, troupe_executor_t *executor);
 };
 
 /**

@@ -4,7 +4,7 @@
  *
  * Everything here takes the context that a callback was given. Two more contexts exist for code that
  * is no actor: troupe_system_context() for the thread that made the system, and
- * troupe_port_context() for any other thread.
+ * troupe_inbox_context() for any other thread.
  *
  * Unless a function says otherwise: the thread that owns the context may call it (debug builds check
  * and return ::TROUPE_ERR_THREAD), it never blocks, what it is given is copied, and it works on any
@@ -131,7 +131,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send(
  * @owns    Takes what @p body holds and zeroes it, on ::TROUPE_OK only. The receiver's executor, or
  *          whoever the message ends with, calls the body's free function.
  */
-TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_give(
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_body(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, struct troupe_body *body);
 
 /**
@@ -143,7 +143,7 @@ TROUPE_API void troupe_flush(troupe_context_t *ctx);
 /* Ask and reply. ------------------------------------------------------------------------------- */
 
 /** What to send to whom, where a call has more to say than that. Zero-initialise. */
-struct troupe_letter {
+struct troupe_outgoing {
     troupe_ref_t to;   /**< Whom. */
     uint32_t type;     /**< What the body means. */
     const void *body;  /**< The bytes, copied. */
@@ -166,8 +166,8 @@ struct troupe_letter {
  *
  * @param letter  What to send to whom; read during this call only.
  */
-TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_letter(
-    troupe_context_t *ctx, const struct troupe_letter *letter);
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_message(
+    troupe_context_t *ctx, const struct troupe_outgoing *letter);
 
 /** How long an ask waits when its timeout is 0: 5 s, in nanoseconds. */
 #define TROUPE_ASK_TIMEOUT_DEFAULT_NS UINT64_C(5000000000)
@@ -182,7 +182,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_letter(
  *                troupe_error_detail() says why, as in "the ask of type 7 found nobody: stopped".
  * @param answer  The answer on ::TROUPE_OK, else NULL; kept by the runtime.
  */
-typedef void troupe_answer_fn(
+typedef void troupe_reply_fn(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
@@ -190,31 +190,31 @@ typedef void troupe_answer_fn(
     const troupe_message_t *answer);
 
 /**
- * Send a message that wants an answer, and carry on; @p on_answer meets the answer.
+ * Send a message that wants an answer, and carry on; @p on_reply meets the answer.
  *
  * @param letter      What to ask whom.
  * @param timeout_ns  How long to wait, in nanoseconds; 0: ::TROUPE_ASK_TIMEOUT_DEFAULT_NS.
- * @param on_answer   Meets the answer. Required.
- * @param tag         Handed to @p on_answer as it is, to tell one ask from another.
+ * @param on_reply   Meets the answer. Required.
+ * @param tag         Handed to @p on_reply as it is, to tell one ask from another.
  *
- * @retval TROUPE_OK  On its way. Other errors as troupe_send(); then @p on_answer is not called.
+ * @retval TROUPE_OK  On its way. Other errors as troupe_send(); then @p on_reply is not called.
  * @retval TROUPE_ERR_UNSUPPORTED  this context runs no callbacks (a port's, or the main program's).
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ask(
     troupe_context_t *ctx,
-    const struct troupe_letter *letter,
+    const struct troupe_outgoing *letter,
     uint64_t timeout_ns,
-    troupe_answer_fn *on_answer,
+    troupe_reply_fn *on_reply,
     uint64_t tag);
 
 /**
- * Ask as troupe_ask(), and meet no other mail until @p on_answer has met the answer: what comes is
+ * Ask as troupe_ask(), and meet no other mail until @p on_reply has met the answer: what comes is
  * deferred, in order, and keeps its room in the mailbox. No thread waits; other actors go on.
  *
  * Answers to other asks, and ROOM notices, are met meanwhile. A stop or a kill ends the actor as ever.
  *
  * Where actors wait for each other in a circle, at least one of their asks fails with
- * ::TROUPE_ERR_DEADLOCK, and troupe_error_detail() says the circle within @p on_answer. It is found where
+ * ::TROUPE_ERR_DEADLOCK, and troupe_error_detail() says the circle within @p on_reply. It is found where
  * each of them waits while it meets what it was asked, or has not met that yet; else the deadline ends it.
  *
  * @retval TROUPE_ERR_DEADLOCK  the actor would wait for itself.
@@ -224,9 +224,9 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ask(
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ask_and_wait(
     troupe_context_t *ctx,
-    const struct troupe_letter *letter,
+    const struct troupe_outgoing *letter,
     uint64_t timeout_ns,
-    troupe_answer_fn *on_answer,
+    troupe_reply_fn *on_reply,
     uint64_t tag);
 
 /**
@@ -248,7 +248,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_forward(
 
 /** Send @p letter on behalf of @p asker: whoever gets it answers @p asker. Errors as troupe_send(). */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_delegate(
-    troupe_context_t *ctx, struct troupe_asker asker, const struct troupe_letter *letter);
+    troupe_context_t *ctx, struct troupe_reply_to asker, const struct troupe_outgoing *letter);
 
 /**
  * Answer @p message: its sender's ask if it was one, else a plain send back. A reply to an ask always
@@ -264,9 +264,9 @@ TROUPE_API enum troupe_err troupe_reply(
     size_t body_bytes);
 
 /** Answer later than in the callback that met the ask; as troupe_reply(). An ask has one answer. */
-TROUPE_API enum troupe_err troupe_answer(
+TROUPE_API enum troupe_err troupe_reply_later(
     troupe_context_t *ctx,
-    struct troupe_asker asker,
+    struct troupe_reply_to asker,
     uint32_t type,
     const void *body,
     size_t body_bytes);
@@ -288,7 +288,7 @@ typedef uint64_t troupe_timer_t;
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_after(
     troupe_context_t *ctx,
     uint64_t delay_ns,
-    const struct troupe_letter *letter,
+    const struct troupe_outgoing *letter,
     troupe_timer_t *out_timer);
 
 /**
@@ -298,7 +298,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_after(
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_every(
     troupe_context_t *ctx,
     uint64_t period_ns,
-    const struct troupe_letter *letter,
+    const struct troupe_outgoing *letter,
     troupe_timer_t *out_timer);
 
 /**
@@ -344,9 +344,9 @@ TROUPE_API enum troupe_err troupe_stop_actor(troupe_context_t *ctx, troupe_ref_t
 
 /**
  * End the whole system in order: mail is drained, then the actors of each executor stop in reverse order
- * of their start. The program's troupe_run() returns.
+ * of their start. The program's troupe_system_run() returns.
  */
-TROUPE_API void troupe_stop_system(troupe_context_t *ctx);
+TROUPE_API void troupe_shutdown(troupe_context_t *ctx);
 
 /* Ends. ---------------------------------------------------------------------------------------- */
 
@@ -457,20 +457,20 @@ TROUPE_API enum troupe_err troupe_unregister(troupe_context_t *ctx, const char *
  * Find who goes by @p name.
  *
  * @retval TROUPE_OK         *out_ref is set; it may end at any moment, as any actor may.
- * @retval TROUPE_ERR_NOENT  nobody, for now; troupe_await() waits.
+ * @retval TROUPE_ERR_NOENT  nobody, for now; troupe_await_name() waits.
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_lookup(
     troupe_context_t *ctx, const char *name, troupe_ref_t *out_ref);
 
 /**
- * Wait until somebody goes by @p name; @p on_answer meets a ::TROUPE_MESSAGE_NAME, at the earliest in
+ * Wait until somebody goes by @p name; @p on_reply meets a ::TROUPE_MESSAGE_NAME, at the earliest in
  * the next turn. Timeout, tag and errors as troupe_ask().
  */
-TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_await(
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_await_name(
     troupe_context_t *ctx,
     const char *name,
     uint64_t timeout_ns,
-    troupe_answer_fn *on_answer,
+    troupe_reply_fn *on_reply,
     uint64_t tag);
 
 /* Dead letters. -------------------------------------------------------------------------------- */

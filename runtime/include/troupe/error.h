@@ -48,7 +48,7 @@ enum troupe_err {
  * @threads any
  * @blocks  never
  */
-TROUPE_API const char *troupe_err_text(enum troupe_err err);
+TROUPE_API const char *troupe_strerror(enum troupe_err err);
 
 /**
  * Say what went wrong in the latest call of this thread that failed: the place and the remedy.

@@ -28,7 +28,7 @@
  *     --watchdog TIME[,kill]                       name callbacks that run longer, and kill the processes
  *                                                  of actors that they hold up
  *     --stats                                      print the counters at the end, on standard error
- *     --audit                                      the same and more, see troupe_audit(); and fail if the
+ *     --audit                                      the same and more, see troupe_system_audit(); and fail if the
  *                                                  law does not close
  *     --help                                       print the usage
  *
@@ -93,7 +93,7 @@ TROUPE_API int troupe_main(int argc, char **argv, const struct troupe_behaviour 
  * @threads the program's first, before it starts others
  * @blocks  until the actors have ended, in a process that carries some
  */
-TROUPE_API void troupe_enter(const struct troupe_behaviour *const *behaviours);
+TROUPE_API void troupe_run_if_child(const struct troupe_behaviour *const *behaviours);
 
 /**
  * Walk over words that each end with a NUL, as troupe_main() hands them to the first actor.

@@ -37,7 +37,7 @@ enum troupe_notice {
     /** A message found nobody. Body: struct troupe_dead_letter. For subscribers only. */
     TROUPE_MESSAGE_DEAD_LETTER = 0x7FFFFF02,
 
-    /** The answer of troupe_await(). Body: the troupe_ref_t that goes by the name now. */
+    /** The answer of troupe_await_name(). Body: the troupe_ref_t that goes by the name now. */
     TROUPE_MESSAGE_NAME = 0x7FFFFF03,
 
     /** A monitored actor has ended. Body: struct troupe_down. See troupe_monitor(). */
@@ -61,12 +61,12 @@ enum troupe_dead_reason {
      * with ::TROUPE_ERR_FULL, and what was never accepted is no dead letter.
      */
     TROUPE_DEAD_OVERFLOW = 2,
-    TROUPE_DEAD_EXPIRED = 3,     /**< Its time to live had passed. */
-    TROUPE_DEAD_UNDECODABLE = 4, /**< The frame that carried it was damaged. */
-    TROUPE_DEAD_PEER_DOWN = 5,   /**< The receiving process died before it was begun. */
-    TROUPE_DEAD_SENDER_DOWN = 6, /**< The sending process died before it was sent. */
-    TROUPE_DEAD_LATE_REPLY = 7,  /**< An answer to an ask that was over already. */
-    TROUPE_DEAD_REFUSED = 8,     /**< Its actor's `init` failed, or it could not be reached. */
+    TROUPE_DEAD_EXPIRED = 3,       /**< Its time to live had passed. */
+    TROUPE_DEAD_UNDECODABLE = 4,   /**< The frame that carried it was damaged. */
+    TROUPE_DEAD_PEER_DOWN = 5,     /**< The receiving process died before it was begun. */
+    TROUPE_DEAD_SENDER_DOWN = 6,   /**< The sending process died before it was sent. */
+    TROUPE_DEAD_LATE_REPLY = 7,    /**< An answer to an ask that was over already. */
+    TROUPE_DEAD_UNDELIVERABLE = 8, /**< Its actor's `init` failed, or it could not be reached. */
     /**
      * It ended its receiver more often than allowed. For supervisors to say; none does so far.
      */
@@ -109,17 +109,18 @@ TROUPE_API size_t troupe_message_body_bytes(const troupe_message_t *message);
 TROUPE_API troupe_ref_t troupe_message_sender(const troupe_message_t *message);
 
 /** @return the body when it has exactly @p body_bytes bytes, else NULL: a guard for reading structs. */
-TROUPE_API const void *troupe_message_body_of(const troupe_message_t *message, size_t body_bytes);
+TROUPE_API const void *troupe_message_body_sized(
+    const troupe_message_t *message, size_t body_bytes);
 
 /** The body as a `const struct_type *`, or NULL when its size is another. */
 #define TROUPE_BODY(message, struct_type) \
-    ((const struct_type *)troupe_message_body_of((message), sizeof(struct_type)))
+    ((const struct_type *)troupe_message_body_sized((message), sizeof(struct_type)))
 
 /** Frees a body that was given away. Called once, on any thread, maybe long after the send. */
 typedef void troupe_free_fn(void *data, void *free_data);
 
 /**
- * Bytes with an owner, to be given away with troupe_give() without a copy.
+ * Bytes with an owner, to be given away with troupe_send_body() without a copy.
  *
  * Fill it with memory of your own and its free function, or let troupe_body_new() make it.
  */
@@ -136,7 +137,7 @@ struct troupe_body {
  * @retval TROUPE_OK        *out_body is set.
  * @retval TROUPE_ERR_NOMEM no memory for it.
  *
- * @owns    The caller owns *out_body until troupe_give() takes it or troupe_body_free() ends it.
+ * @owns    The caller owns *out_body until troupe_send_body() takes it or troupe_body_free() ends it.
  * @threads any
  * @blocks  never
  */
@@ -165,13 +166,13 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_message_take_body(
     const troupe_message_t *message, struct troupe_body *out_body);
 
 /** Whom to answer: enough of an ask to reply to it after the callback that met it. A value. */
-struct troupe_asker {
+struct troupe_reply_to {
     troupe_ref_t ref; /**< Who asked. */
     uint64_t ask;     /**< Which of its asks; 0 when it was a plain send. */
 };
 
-/** @return whom troupe_answer() has to answer, for a reply later than this callback. */
-TROUPE_API struct troupe_asker troupe_message_asker(const troupe_message_t *message);
+/** @return whom troupe_reply_later() has to answer, for a reply later than this callback. */
+TROUPE_API struct troupe_reply_to troupe_message_reply_to(const troupe_message_t *message);
 
 /**
  * Free a message that a port handed out, and set *message_p to NULL. Does nothing when it is NULL.

@@ -44,8 +44,8 @@ typedef struct troupe_ref {
 /** Room for any printed reference and its ending NUL, in bytes. */
 #define TROUPE_REF_TEXT_BYTES 48
 
-/** @return whether @p ref names an actor, alive or gone, rather than nobody. */
-TROUPE_API bool troupe_ref_is_some(troupe_ref_t ref);
+/** @return whether @p ref is ::TROUPE_REF_NONE, rather than an actor, alive or ended. */
+TROUPE_API bool troupe_ref_is_none(troupe_ref_t ref);
 
 /** @return whether both name the same actor. */
 TROUPE_API bool troupe_ref_equal(troupe_ref_t a, troupe_ref_t b);

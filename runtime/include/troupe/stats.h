@@ -29,7 +29,7 @@ struct troupe_stats {
     uint64_t frames_sent;        /**< ZeroMQ messages that carried all this. */
     uint64_t frames_received;    /**< Of them, those that arrived. */
     uint64_t frames_undecodable; /**< Of them, those that were damaged or not for us. */
-    uint64_t ledger_gaps;        /**< Links whose two ends disagreed at their end. Always 0. */
+    uint64_t sequence_gaps;      /**< Links whose two ends disagreed at their end. Always 0. */
     uint64_t actors_started;     /**< Actors whose `init` succeeded. */
     uint64_t actors_failed;      /**< Actors whose `init` failed. */
     uint64_t actors_ended;       /**< Actors that ended after a start. */

@@ -2,14 +2,14 @@
  * @file troupe/system.h
  * @brief The system: all actors of one node, and the thread that runs its world.
  *
- *     troupe_system_new --> troupe_spawn ... --> troupe_run --> troupe_system_destroy
+ *     troupe_system_new --> troupe_spawn ... --> troupe_system_run --> troupe_system_destroy
  *
  * troupe_main() does all of this for a program that is nothing but actors. A program with a loop of
- * its own calls troupe_progress() instead of troupe_run(), when troupe_system_fd() is readable or
+ * its own calls troupe_system_progress() instead of troupe_system_run(), when troupe_system_fd() is readable or
  * troupe_system_timeout_ns() has passed.
  *
  * The thread that made a system owns it: unless a function says otherwise, only that thread may call
- * it. The `ecs` actors run on that thread, inside troupe_run() and troupe_progress().
+ * it. The `ecs` actors run on that thread, inside troupe_system_run() and troupe_system_progress().
  */
 #ifndef TROUPE_SYSTEM_H
 #define TROUPE_SYSTEM_H
@@ -70,7 +70,7 @@ struct troupe_system_options {
      * Path of a launch file; NULL: what the environment variable `TROUPE_LAUNCH` names, if anything.
      * What the other options say goes before what it says, but for the program's rules.
      */
-    const char *launch;
+    const char *launch_file;
 
     /** Most messages that may wait in a mailbox; 0: ::TROUPE_MAILBOX_MESSAGES_DEFAULT. */
     uint32_t mailbox_messages;
@@ -102,7 +102,7 @@ struct troupe_system_options {
     uint64_t callback_timeout_ns;
 
     /** Kill the process of such a callback, if it is one of actors: its end is then told as `killed`. */
-    bool callback_kill;
+    bool callback_timeout_kills;
 
     /**
      * Signals that actors may ask for with troupe_signals_subscribe(), ended by 0: they are blocked in the
@@ -112,10 +112,10 @@ struct troupe_system_options {
     const int *signals;
 
     /**
-     * The program that carries process actors: any whose main() calls troupe_enter() or troupe_main()
+     * The program that carries process actors: any whose main() calls troupe_run_if_child() or troupe_main()
      * with the same behaviours. NULL: the one that runs now.
      */
-    const char *runner;
+    const char *child_program;
 
     /** What becomes of what process actors print. */
     enum troupe_output output;
@@ -174,20 +174,20 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_new(
 TROUPE_API troupe_context_t *troupe_system_context(troupe_system_t *system);
 
 /**
- * Run until the system is asked to stop (troupe_system_stop(), troupe_stop_system(), the end of the
- * actor named by troupe_system_watch()) and has stopped: then every actor has ended.
+ * Run until the system is asked to stop (troupe_system_stop(), troupe_shutdown(), the end of the
+ * actor named by troupe_system_set_root()) and has stopped: then every actor has ended.
  *
  * @retval TROUPE_OK            It ended in order.
  * @retval TROUPE_ERR_TIMEDOUT  an executor did not stop in time; the detail names its actors, and standard
- *                              error has a line for each, as troupe_why_alive() prints them. Processes
+ *                              error has a line for each, as troupe_system_print_active() prints them. Processes
  *                              were killed; threads go on.
  *
  * @threads the owner's
  * @blocks  until the system has ended
  */
-TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_run(troupe_system_t *system);
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_run(troupe_system_t *system);
 
-/** How much one troupe_progress() may do. Zero-initialise; 0 is no bound. */
+/** How much one troupe_system_progress() may do. Zero-initialise; 0 is no bound. */
 struct troupe_budget {
     uint64_t messages; /**< About how many messages to handle at most; checked between frames. */
 
@@ -211,7 +211,7 @@ struct troupe_budget {
  * @threads the owner's
  * @blocks  never, callbacks aside
  */
-TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_progress(
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_progress(
     troupe_system_t *system, const struct troupe_budget *budget);
 
 /**
@@ -246,12 +246,12 @@ TROUPE_API void troupe_system_stop(troupe_system_t *system);
  * Stop the system when @p actor ends; at most one actor is watched, the latest.
  *
  * How an actor ended is kept from the moment it is watched: of one that ended before, all that
- * troupe_system_watched_exit() tells is `normal`, or `init_failed`, and that it was too late.
+ * troupe_system_root_exit() tells is `normal`, or `init_failed`, and that it was too late.
  *
  * @threads the owner's
  * @blocks  never
  */
-TROUPE_API void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor);
+TROUPE_API void troupe_system_set_root(troupe_system_t *system, troupe_ref_t actor);
 
 /**
  * Tell how the watched actor ended.
@@ -262,7 +262,7 @@ TROUPE_API void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor)
  * @threads the owner's
  * @blocks  never
  */
-TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_watched_exit(
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_root_exit(
     troupe_system_t *system, struct troupe_exit *out_exit);
 
 /**
@@ -293,7 +293,7 @@ TROUPE_API void troupe_system_print_stats(troupe_system_t *system, FILE *file);
  * @threads the owner's
  * @blocks  never, @p file aside
  */
-TROUPE_API bool troupe_audit(troupe_system_t *system, FILE *file);
+TROUPE_API bool troupe_system_audit(troupe_system_t *system, FILE *file);
 
 /**
  * Print to @p file what keeps the system alive: a line for each executor and port, in whichever process,
@@ -304,7 +304,7 @@ TROUPE_API bool troupe_audit(troupe_system_t *system, FILE *file);
  * @threads any
  * @blocks  for 20 ms, to see which callbacks are still the same, and for @p file
  */
-TROUPE_API void troupe_why_alive(troupe_system_t *system, FILE *file);
+TROUPE_API void troupe_system_print_active(troupe_system_t *system, FILE *file);
 
 /**
  * Stop the system if it still runs, free it, and set *system_p to NULL. Does nothing when it is NULL.

@@ -9,8 +9,8 @@
  * on its way. A reservation and its START may arrive out of order with another sender's message, so
  * the world can tell a row that is reserved from one that never was.
  */
-#ifndef TRP_WORLD_H
-#define TRP_WORLD_H
+#ifndef TRP_ACTOR_TABLE_H
+#define TRP_ACTOR_TABLE_H
 
 #include "base/check.h"
 #include "troupe/behaviour.h"
@@ -49,7 +49,7 @@ enum trp_actor_flag {
     TRP_ACTOR_SIGNALS = 1 << 7,    // hears of signals
 };
 
-struct trp_held; // mail that came before its actor, or is deferred; see held.h
+struct trp_stash_entry; // mail that came before its actor, or is deferred; see held.h
 
 /** An actor's row: 64 bytes, a cache line. */
 struct trp_actor {
@@ -59,12 +59,12 @@ struct trp_actor {
     uint16_t column;                          // where its state lies
     const struct troupe_behaviour *behaviour; // of a free row, its last tenant's
     void *state;
-    char *name;                 // NULL: its behaviour's
-    struct trp_held *held;      // in order
-    struct trp_held *held_last; // of them
+    char *name;                         // NULL: its behaviour's
+    struct trp_stash_entry *stash;      // in order
+    struct trp_stash_entry *stash_last; // of them
     uint32_t next;     // in the order of start, index + 1; of a free row, the next free one
     uint32_t previous; // in the order of start, index + 1
-    uint32_t watches;  // its list of struct trp_watch, index + 1
+    uint32_t monitors; // its list of struct trp_monitor_entry, index + 1
     uint32_t wait;     // WAITING: the place of its ask, + 1
 };
 
@@ -81,7 +81,7 @@ struct trp_column {
 /** Rows lie in segments that double in size, so that they never move. */
 enum { TRP_SEGMENT_FIRST_BITS = 4, TRP_SEGMENT_COUNT = 28 };
 
-struct trp_world {
+struct trp_actor_table {
     struct trp_actor *segments[TRP_SEGMENT_COUNT];
     uint32_t made_count; // rows that have memory: those below
     struct trp_column *columns;
@@ -116,87 +116,96 @@ static inline bool trp_actor_is_up(const struct trp_actor *actor)
 }
 
 /** Have an actor run, in the way its behaviour takes its mail. */
-static inline void trp_world_set_running(struct trp_world *world, struct trp_actor *actor)
+static inline void trp_actor_table_set_running(
+    struct trp_actor_table *actors, struct trp_actor *actor)
 {
     bool is_batched = actor->behaviour->receive_batch != NULL;
     actor->life = is_batched ? TRP_LIFE_BATCHED : TRP_LIFE_RUNNING;
-    world->has_batched |= is_batched;
+    actors->has_batched |= is_batched;
 }
 
 /** Make a world for @p behaviour_count behaviours. @return false: no memory. */
-bool trp_world_init(struct trp_world *world, uint32_t behaviour_count);
+bool trp_actor_table_init(struct trp_actor_table *actors, uint32_t behaviour_count);
 
 /** Free it. No actor lives there any more. */
-void trp_world_fini(struct trp_world *world);
+void trp_actor_table_fini(struct trp_actor_table *actors);
 
 /** @return the row, which was made before. */
-static inline struct trp_actor *trp_world_row(const struct trp_world *world, uint32_t index)
+static inline struct trp_actor *trp_actor_table_row(
+    const struct trp_actor_table *actors, uint32_t index)
 {
     uint64_t place = (uint64_t)index + (1u << TRP_SEGMENT_FIRST_BITS);
     uint64_t bits = 63 ^ (uint64_t)__builtin_clzll(place); // 63 minus it, in one step with it
-    return &world->segments[bits - TRP_SEGMENT_FIRST_BITS][place ^ UINT64_C(1) << bits];
+    return &actors->segments[bits - TRP_SEGMENT_FIRST_BITS][place ^ UINT64_C(1) << bits];
 }
 
 /** @return the row, or NULL when it was never made. */
-static inline struct trp_actor *trp_world_try_row(const struct trp_world *world, uint32_t index)
+static inline struct trp_actor *trp_actor_table_try_row(
+    const struct trp_actor_table *actors, uint32_t index)
 {
-    return index < world->made_count ? trp_world_row(world, index) : NULL;
+    return index < actors->made_count ? trp_actor_table_row(actors, index) : NULL;
 }
 
 /** @return the row of that very tenant, or NULL when it is gone, or not there yet. */
-static inline struct trp_actor *trp_world_find(
-    const struct trp_world *world, uint32_t index, uint32_t generation)
+static inline struct trp_actor *trp_actor_table_find(
+    const struct trp_actor_table *actors, uint32_t index, uint32_t generation)
 {
-    if (TRP_UNLIKELY(index >= world->made_count)) {
+    if (TRP_UNLIKELY(index >= actors->made_count)) {
         return NULL;
     }
-    struct trp_actor *actor = trp_world_row(world, index);
+    struct trp_actor *actor = trp_actor_table_row(actors, index);
     return actor->generation == generation && actor->life != TRP_LIFE_FREE ? actor : NULL;
 }
 
 /** Make sure that a row has memory. @return it, or NULL without. */
-struct trp_actor *trp_world_make_row(struct trp_world *world, uint32_t index);
+struct trp_actor *trp_actor_table_make_row(struct trp_actor_table *actors, uint32_t index);
 
 /**
  * Give out a row for an actor that the owner starts; it is STARTING.
  *
  * @return the row, or NULL without memory or rows.
  */
-struct trp_actor *trp_world_add(struct trp_world *world, uint32_t *out_index);
+struct trp_actor *trp_actor_table_add(struct trp_actor_table *actors, uint32_t *out_index);
 
 /** Reserve a row for an actor that somebody else starts. @return false: no memory. @threads any */
-bool trp_world_reserve(struct trp_world *world, uint32_t *out_index, uint32_t *out_generation);
+bool trp_actor_table_reserve(
+    struct trp_actor_table *actors, uint32_t *out_index, uint32_t *out_generation);
 
 /** Make a reserved row STARTING, now that its START is here. @return NULL: no memory, or no such. */
-struct trp_actor *trp_world_claim(struct trp_world *world, uint32_t index, uint32_t generation);
+struct trp_actor *trp_actor_table_claim(
+    struct trp_actor_table *actors, uint32_t index, uint32_t generation);
 
 /** @return whether that tenant is still to come: reserved, its START on its way. */
-bool trp_world_awaits(struct trp_world *world, uint32_t index, uint32_t generation);
+bool trp_actor_table_is_reserved(
+    struct trp_actor_table *actors, uint32_t index, uint32_t generation);
 
 /** @return whether that tenant lived here once. */
-bool trp_world_knew(const struct trp_world *world, uint32_t index, uint32_t generation);
+bool trp_actor_table_had(const struct trp_actor_table *actors, uint32_t index, uint32_t generation);
 
 /** @return whether that tenant was the row's last, and could not start. */
-bool trp_world_refused(const struct trp_world *world, uint32_t index, uint32_t generation);
+bool trp_actor_table_refused(
+    const struct trp_actor_table *actors, uint32_t index, uint32_t generation);
 
 /** Note in a row that was just freed how its last tenant ended. */
-void trp_world_note_exit(struct trp_actor *actor, const struct troupe_exit *exit);
+void trp_actor_table_note_exit(struct trp_actor *actor, const struct troupe_exit *exit);
 
 /** Tell how a tenant ended, as far as it is known. */
-void trp_world_recall_exit(
-    const struct trp_world *world,
+void trp_actor_table_last_exit(
+    const struct trp_actor_table *actors,
     uint32_t index,
     uint32_t generation,
     struct troupe_exit *out_exit);
 
 /** Give an actor its state, zeroed, from the column of behaviour @p column. @return false: no memory. */
-bool trp_world_add_state(
-    struct trp_world *world, struct trp_actor *actor, uint16_t column, size_t bytes);
+bool trp_actor_table_add_state(
+    struct trp_actor_table *actors, struct trp_actor *actor, uint16_t column, size_t bytes);
 
 /** Put a started actor at the end of the order. */
-void trp_world_enlist(struct trp_world *world, struct trp_actor *actor, uint32_t index);
+void trp_actor_table_enlist(
+    struct trp_actor_table *actors, struct trp_actor *actor, uint32_t index);
 
 /** End the tenancy of a row: free its state and name, and let the row be used again. */
-void trp_world_remove(struct trp_world *world, struct trp_actor *actor, uint32_t index);
+void trp_actor_table_remove(
+    struct trp_actor_table *actors, struct trp_actor *actor, uint32_t index);
 
 #endif

@@ -21,10 +21,10 @@ struct trp_ask {
     uint32_t actor_index;
     uint32_t actor_generation;
     uint64_t timer; // of its deadline
-    troupe_answer_fn *on_answer;
+    troupe_reply_fn *on_reply;
     uint64_t tag;
-    troupe_ref_t to;            // whom it was sent to; nobody: its actor does not wait for it alone
-    struct troupe_asker behalf; // what its actor has not answered yet, and cannot while it waits
+    troupe_ref_t to; // whom it was sent to; nobody: its actor does not wait for it alone
+    struct troupe_reply_to behalf; // what its actor has not answered yet, and cannot while it waits
 };
 
 struct trp_asks {

@@ -63,7 +63,7 @@ static struct trp_actor *batch_find_actor(
     struct troupe_executor *executor, const struct trp_envelope *envelope)
 {
     struct trp_actor *actor =
-        trp_world_find(&executor->world, envelope->to_index, envelope->to_generation);
+        trp_actor_table_find(&executor->actors, envelope->to_index, envelope->to_generation);
     return actor != NULL && actor->life == TRP_LIFE_BATCHED ? actor : NULL;
 }
 
@@ -84,7 +84,7 @@ static inline void batch_add(
 {
     uint32_t at = batch->count++;
     batch->actors[at] = actor;
-    batch->places[at] = trp_place(envelope->to_index, envelope->to_generation);
+    batch->places[at] = trp_actor_key(envelope->to_index, envelope->to_generation);
     batch->states[at] = actor->state;
     batch->bodies[at] = body;
     batch->messages[at] = (struct troupe_message){
@@ -190,7 +190,7 @@ static void batch_turn_to(struct troupe_executor *executor, struct trp_batch *ba
 {
     uint64_t place = batch->places[index];
     trp_activity_begin(
-        executor->seat, &executor->activity_count, (uint32_t)place, batch->messages[index].type);
+        executor->slot, &executor->activity_count, (uint32_t)place, batch->messages[index].type);
     executor->context.actor = batch->actors[index];
     executor->context.place = place;
     batch->selected = index;
@@ -211,7 +211,7 @@ static void batch_turn_away(struct troupe_executor *executor, struct trp_batch *
 static bool batch_is_to_stop(const struct troupe_executor *executor, uint64_t place)
 {
     for (uint32_t i = 0; i < executor->stop_count; i++) {
-        if (trp_place(executor->stops[i].index, executor->stops[i].generation) == place) {
+        if (trp_actor_key(executor->stops[i].index, executor->stops[i].generation) == place) {
             return true;
         }
     }
@@ -219,7 +219,7 @@ static bool batch_is_to_stop(const struct troupe_executor *executor, uint64_t pl
 }
 
 /** @return whether an actor was passed over before: what it gets later is not to overtake that. */
-static bool batch_has_passed(const struct trp_batch *batch, uint64_t place)
+static bool batch_is_over_time(const struct trp_batch *batch, uint64_t place)
 {
     for (uint64_t left = batch->passed; left != 0; left &= left - 1) {
         if (batch->places[__builtin_ctzll(left)] == place) {
@@ -242,7 +242,7 @@ bool troupe_batch_select(troupe_context_t *ctx, size_t index)
     const struct trp_actor *actor = batch->actors[index];
     uint64_t place = batch->places[index];
     bool is_as_before = actor->life == TRP_LIFE_BATCHED && actor->behaviour == batch->behaviour &&
-                        !batch_is_to_stop(executor, place) && !batch_has_passed(batch, place);
+                        !batch_is_to_stop(executor, place) && !batch_is_over_time(batch, place);
     if (TRP_UNLIKELY(!is_as_before)) {
         batch->passed |= UINT64_C(1) << index & ~batch->met;
         return false;
@@ -266,7 +266,7 @@ static void batch_call(struct troupe_executor *executor, struct trp_batch *batch
     batch_turn_away(executor, batch);
     executor->context.actor = NULL;
     executor->context.place = 0;
-    trp_activity_end(executor->seat);
+    trp_activity_end(executor->slot);
 }
 
 /* Settle. --------------------------------------------------------------------------------------- */
@@ -284,7 +284,7 @@ static void batch_end_some(struct troupe_executor *executor, const struct trp_ba
 }
 
 /** @return the messages of a piece that were passed over, a bit each from the lowest. */
-static uint64_t batch_passed_of(const struct trp_batch *batch, const struct batch_piece *piece)
+static uint64_t batch_expired_of(const struct trp_batch *batch, const struct batch_piece *piece)
 {
     uint32_t others = TROUPE_BATCH_MAX - piece->count;
     return batch->passed >> piece->first << others >> others;
@@ -292,7 +292,7 @@ static uint64_t batch_passed_of(const struct trp_batch *batch, const struct batc
 
 /** Give back the credit of what was met: most of it in one sum. */
 static void batch_return_credit(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_batch *batch)
+    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_batch *batch)
 {
     uint32_t count = 0;
     int64_t bytes = 0;
@@ -300,61 +300,61 @@ static void batch_return_credit(
         const struct batch_piece *piece = &batch->pieces[i];
         uint32_t met = piece->count;
         if (TRP_UNLIKELY(batch->passed != 0)) {
-            met -= (uint32_t)__builtin_popcountll(batch_passed_of(batch, piece));
+            met -= (uint32_t)__builtin_popcountll(batch_expired_of(batch, piece));
         }
         if (TRP_LIKELY((piece->flags & (TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL)) == 0)) {
             count += met;
             bytes += (int64_t)met * piece->body_bytes;
         } else {
             const struct trp_item item = batch_item(batch, piece);
-            trp_link_return_credit(executor, link, &item, met);
+            trp_channel_return_credit(executor, channel, &item, met);
         }
     }
     if (count != 0) {
-        trp_link_owe(executor, link, count, bytes);
+        trp_channel_owe(executor, channel, count, bytes);
     }
 }
 
 /** Meet singly what was passed over. */
-static void batch_meet_passed(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_batch *batch)
+static void batch_deliver_expired(
+    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_batch *batch)
 {
     for (uint32_t i = 0; i < batch->piece_count; i++) {
         const struct batch_piece *piece = &batch->pieces[i];
-        uint64_t passed = batch_passed_of(batch, piece);
+        uint64_t passed = batch_expired_of(batch, piece);
         for (; passed != 0; passed &= passed - 1) {
             struct trp_item item = batch_item(batch, piece);
             item.count = 1;
             item.body += (size_t)__builtin_ctzll(passed) * trp_pad8(item.body_bytes);
-            trp_actor_meet(executor, link, &item);
+            trp_actor_deliver(executor, channel, &item);
         }
     }
 }
 
 static void batch_run(
-    struct troupe_executor *executor, struct trp_link *link, struct trp_batch *batch)
+    struct troupe_executor *executor, struct trp_channel *channel, struct trp_batch *batch)
 {
-    trp_ledger_begin(link->in_ledger, batch->count);
+    trp_ledger_start(channel->in_ledger, batch->count);
     batch_call(executor, batch);
     batch_end_some(executor, batch);
     uint32_t met = batch->count - (uint32_t)__builtin_popcountll(batch->passed);
-    trp_ledger_begin(link->in_ledger, met); // the others are to be begun anew
-    trp_count(&link->in_ledger->handled, met);
+    trp_ledger_start(channel->in_ledger, met); // the others are to be begun anew
+    trp_count(&channel->in_ledger->handled, met);
     executor->handled_count += met;
     executor->callback_count += batch->count;
     if (executor->dirty != NULL && (executor->callback_count & 15) < batch->count) {
-        trp_links_flush_old(executor);
+        trp_channels_flush_old(executor);
     }
-    batch_return_credit(executor, link, batch);
+    batch_return_credit(executor, channel, batch);
     if (batch->passed != 0) {
-        batch_meet_passed(executor, link, batch);
+        batch_deliver_expired(executor, channel, batch);
     }
 }
 
 // What it has on its stack is no business of frames without batches.
-__attribute__((noinline)) bool trp_batch_meet(
+__attribute__((noinline)) bool trp_batch_deliver(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     struct trp_cursor *cursor,
     struct trp_item *item,
     uint64_t *counted)
@@ -362,16 +362,16 @@ __attribute__((noinline)) bool trp_batch_meet(
     struct trp_batch batch;
     struct trp_actor *actor = NULL;
     while (item->count != 0 && (actor = batch_find(executor, item)) != NULL) {
-        uint32_t begun = item->count; // counted already
+        uint32_t started = item->count; // counted already
         batch_gather(executor, &batch, cursor, item, actor);
-        uint64_t more = (uint64_t)batch.count + item->count - begun;
-        link->received_count += more;
+        uint64_t more = (uint64_t)batch.count + item->count - started;
+        channel->received_count += more;
         *counted += more;
         if (batch.count == 1) {
             *item = batch_item(&batch, &batch.pieces[0]); // it comes alone
             return false;
         }
-        batch_run(executor, link, &batch);
+        batch_run(executor, channel, &batch);
     }
     return item->count == 0;
 }

@@ -21,9 +21,9 @@
  * @param counted  Grows by the counted messages that were taken from @p cursor.
  * @return         whether nothing is left: else it is to be met singly.
  */
-bool trp_batch_meet(
+bool trp_batch_deliver(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     struct trp_cursor *cursor,
     struct trp_item *item,
     uint64_t *counted);

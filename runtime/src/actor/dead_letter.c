@@ -15,7 +15,7 @@ const char *troupe_dead_reason_text(enum troupe_dead_reason reason)
         [TROUPE_DEAD_PEER_DOWN] = "peer_down",
         [TROUPE_DEAD_SENDER_DOWN] = "sender_down",
         [TROUPE_DEAD_LATE_REPLY] = "late_reply",
-        [TROUPE_DEAD_REFUSED] = "refused",
+        [TROUPE_DEAD_UNDELIVERABLE] = "undeliverable",
         [TROUPE_DEAD_POISON] = "poison",
     };
     return (unsigned)reason < TROUPE_DEAD_REASON_COUNT ? texts[reason] : "unknown";
@@ -47,7 +47,7 @@ enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failur
 void trp_dead_letter_fail_ask(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     const struct trp_ask_failure failure = {.reason = dead->reason, .type = dead->type};
-    const struct trp_letter letter = {
+    const struct trp_outgoing outgoing = {
         .to = dead->from,
         .type = dead->reason == TROUPE_DEAD_EXPIRED ? TROUPE_ERR_TIMEDOUT : TROUPE_ERR_NOENT,
         .kind = TRP_KIND_NOTICE,
@@ -56,21 +56,21 @@ void trp_dead_letter_fail_ask(struct troupe_executor *executor, const struct trp
         .body_bytes = sizeof(failure),
         .ask = dead->ask,
     };
-    (void)trp_post_letter(executor, &letter); // without memory the ask ends at its deadline
+    (void)trp_send_message(executor, &outgoing); // without memory the ask ends at its deadline
 }
 
 /** Copy the subscribers, for notices are posted without the lock. @return how many there are. */
 static uint32_t dead_letter_subscribers(
-    struct trp_board *board, troupe_ref_t copy[static TRP_BOARD_SUBSCRIBERS])
+    struct trp_shared *shared, troupe_ref_t copy[static TRP_SHARED_SUBSCRIBERS])
 {
-    trp_board_lock(board);
-    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
-    memcpy(copy, board->subscribers, count * sizeof(*copy));
-    trp_board_unlock(board);
+    trp_shared_lock(shared);
+    uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
+    memcpy(copy, shared->subscribers, count * sizeof(*copy));
+    trp_shared_unlock(shared);
     return count;
 }
 
-static void dead_letter_tell(struct troupe_executor *executor, const struct trp_dead *dead)
+static void dead_letter_notify(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     const struct troupe_dead_letter notice = {
         .to = dead->to,
@@ -80,65 +80,67 @@ static void dead_letter_tell(struct troupe_executor *executor, const struct trp_
         .body_bytes = dead->body_bytes,
         .count = trp_dead_count(dead),
     };
-    troupe_ref_t subscribers[TRP_BOARD_SUBSCRIBERS];
-    uint32_t count = dead_letter_subscribers(executor->system->board, subscribers);
+    troupe_ref_t subscribers[TRP_SHARED_SUBSCRIBERS];
+    uint32_t count = dead_letter_subscribers(executor->system->shared, subscribers);
     for (uint32_t i = 0; i < count; i++) {
-        (void)trp_post_notice(
+        (void)trp_send_notice(
             executor, subscribers[i], TROUPE_MESSAGE_DEAD_LETTER, &notice, sizeof(notice));
     }
 }
 
 /** Print the name of an actor of this very executor. @return false: it is not known. */
 static bool dead_letter_own_name(
-    const struct troupe_executor *executor, troupe_ref_t ref, char name[TRP_TOLL_NAME_BYTES])
+    const struct troupe_executor *executor, troupe_ref_t ref, char name[TRP_DEAD_COUNTS_NAME_BYTES])
 {
     bool may_be_here = ref.executor == executor->id && ref.generation != 0 &&
-                       executor->manner != TRP_MANNER_PORT && ref.index < UINT32_MAX / 2;
+                       executor->mode != TRP_MODE_INBOX && ref.index < UINT32_MAX / 2;
     const struct trp_actor *row =
-        may_be_here ? trp_world_try_row(&executor->world, ref.index) : NULL;
+        may_be_here ? trp_actor_table_try_row(&executor->actors, ref.index) : NULL;
     // A row keeps the behaviour of its last tenant.
     if (row == NULL || row->generation != ref.generation || row->behaviour == NULL) {
         return false;
     }
     const char *known = row->name != NULL ? row->name : row->behaviour->name;
-    (void)snprintf(name, TRP_TOLL_NAME_BYTES, " '%.48s'", known);
+    (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " '%.48s'", known);
     return true;
 }
 
 void trp_dead_letter_name(
-    struct troupe_executor *executor, troupe_ref_t ref, char name[static TRP_TOLL_NAME_BYTES])
+    struct troupe_executor *executor,
+    troupe_ref_t ref,
+    char name[static TRP_DEAD_COUNTS_NAME_BYTES])
 {
     name[0] = '\0';
     if (dead_letter_own_name(executor, ref, name)) {
         return;
     }
-    struct trp_board *board = executor->system->board;
-    trp_board_lock(board);
-    const struct trp_seat *seat = trp_board_find_seat(board, ref.executor);
-    if (seat != NULL && seat->node == ref.node) {
-        (void)snprintf(name, TRP_TOLL_NAME_BYTES, " on '%s'", seat->name);
-        for (uint32_t at = ref.generation == 0 ? 0 : seat->first_name; at != 0;) {
-            const struct trp_board_name *entry = &board->names[at - 1];
+    struct trp_shared *shared = executor->system->shared;
+    trp_shared_lock(shared);
+    const struct trp_slot *slot = trp_shared_find_slot(shared, ref.executor);
+    if (slot != NULL && slot->node == ref.node) {
+        (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " on '%s'", slot->name);
+        for (uint32_t at = ref.generation == 0 ? 0 : slot->first_name; at != 0;) {
+            const struct trp_shared_name *entry = &shared->names[at - 1];
             at = entry->next_owned;
             if (troupe_ref_equal(entry->owner, ref)) {
-                (void)snprintf(name, TRP_TOLL_NAME_BYTES, " '%.48s'", entry->text);
+                (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " '%.48s'", entry->text);
             }
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
 }
 
 /** Add to the receiver's toll. @return the name it has there, or "". */
-static const char *dead_letter_toll(struct troupe_executor *executor, const struct trp_dead *dead)
+static const char *dead_letter_count(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     bool is_new = false;
-    struct trp_toll *toll = &executor->system->board->toll;
-    struct trp_toll_entry *entry = trp_toll_seek(toll, dead->to, &is_new);
+    struct trp_dead_counts *dead_counts = &executor->system->shared->dead_counts;
+    struct trp_dead_counts_entry *entry = trp_dead_counts_seek(dead_counts, dead->to, &is_new);
     if (is_new) {
         trp_dead_letter_name(executor, dead->to, entry->name);
-        trp_toll_publish(entry);
+        trp_dead_counts_publish(entry);
     }
-    trp_toll_count(toll, entry, dead->reason, trp_dead_count(dead));
+    trp_dead_counts_add(dead_counts, entry, dead->reason, trp_dead_count(dead));
     return entry == NULL ? "" : entry->name;
 }
 
@@ -151,10 +153,10 @@ void trp_dead_letters_lost(
     if (count == 0) {
         return;
     }
-    struct trp_board *board = executor->system->board;
-    trp_board_lock(board);
-    const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
-    const struct trp_seat *to = trp_board_find_seat(board, ledger->to);
+    struct trp_shared *shared = executor->system->shared;
+    trp_shared_lock(shared);
+    const struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);
+    const struct trp_slot *to = trp_shared_find_slot(shared, ledger->to);
     const struct trp_dead dead = {
         .ledger = ledger,
         .to = {.node = to == NULL ? 0 : to->node, .executor = ledger->to},
@@ -162,20 +164,20 @@ void trp_dead_letters_lost(
         .reason = reason,
         .lost = count,
     };
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     trp_dead_letter(executor, &dead);
 }
 
 void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     trp_count(&dead->ledger->dead[dead->reason], trp_dead_count(dead));
-    trp_dead_log_write(executor, dead, dead_letter_toll(executor, dead));
+    trp_dead_log_write(executor, dead, dead_letter_count(executor, dead));
     if (dead->ask != 0) {
         trp_dead_letter_fail_ask(executor, dead);
     }
-    if (atomic_load_explicit(&executor->system->board->subscriber_count, memory_order_relaxed) >
+    if (atomic_load_explicit(&executor->system->shared->subscriber_count, memory_order_relaxed) >
         0) {
-        dead_letter_tell(executor, dead);
+        dead_letter_notify(executor, dead);
     }
 }
 
@@ -189,35 +191,35 @@ enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         return TROUPE_OK;
     }
-    struct trp_board *board = executor->system->board;
+    struct trp_shared *shared = executor->system->shared;
     enum troupe_err err = TROUPE_OK;
-    trp_board_lock(board);
-    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
-    if (count == TRP_BOARD_SUBSCRIBERS) {
+    trp_shared_lock(shared);
+    uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
+    if (count == TRP_SHARED_SUBSCRIBERS) {
         err = TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "%d actors hear of dead letters already; have one of them pass them on",
-            TRP_BOARD_SUBSCRIBERS);
+            TRP_SHARED_SUBSCRIBERS);
     } else {
-        board->subscribers[count] = troupe_self(ctx);
-        atomic_store_explicit(&board->subscriber_count, count + 1, memory_order_relaxed);
+        shared->subscribers[count] = troupe_self(ctx);
+        atomic_store_explicit(&shared->subscriber_count, count + 1, memory_order_relaxed);
         actor->flags |= TRP_ACTOR_SUBSCRIBED;
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return err;
 }
 
-void trp_subscribers_remove(struct trp_board *board, troupe_ref_t subscriber)
+void trp_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber)
 {
-    trp_board_lock(board);
-    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
+    trp_shared_lock(shared);
+    uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
-        if (troupe_ref_equal(board->subscribers[i], subscriber)) {
-            board->subscribers[i] = board->subscribers[--count];
+        if (troupe_ref_equal(shared->subscribers[i], subscriber)) {
+            shared->subscribers[i] = shared->subscribers[--count];
         }
     }
-    atomic_store_explicit(&board->subscriber_count, count, memory_order_relaxed);
-    trp_board_unlock(board);
+    atomic_store_explicit(&shared->subscriber_count, count, memory_order_relaxed);
+    trp_shared_unlock(shared);
 }
 
 void troupe_dead_letters_unsubscribe(troupe_context_t *ctx)
@@ -225,6 +227,6 @@ void troupe_dead_letters_unsubscribe(troupe_context_t *ctx)
     struct troupe_executor *executor = trp_executor_of(ctx);
     if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SUBSCRIBED;
-        trp_subscribers_remove(executor->system->board, troupe_self(ctx));
+        trp_subscribers_remove(executor->system->shared, troupe_self(ctx));
     }
 }

@@ -13,9 +13,9 @@ enum { DEAD_LETTER_LOG_LINE_BYTES = 512 };
 /** @return whether a dead letter is what the end of a system brings with it. */
 static bool dead_log_is_usual(const troupe_system_t *system, const struct trp_dead *dead)
 {
-    return (dead->reason == TROUPE_DEAD_STOPPED || dead->reason == TROUPE_DEAD_REFUSED) &&
+    return (dead->reason == TROUPE_DEAD_STOPPED || dead->reason == TROUPE_DEAD_UNDELIVERABLE) &&
            (atomic_load_explicit(&system->stop_asked, memory_order_relaxed) ||
-            atomic_load_explicit(&system->board->stop_asked, memory_order_relaxed));
+            atomic_load_explicit(&system->shared->stop_asked, memory_order_relaxed));
 }
 
 void trp_dead_log_close(struct trp_dead_log *log)
@@ -57,7 +57,7 @@ static void dead_log_print_one(
 {
     char from[TROUPE_REF_TEXT_BYTES];
     char to[TROUPE_REF_TEXT_BYTES];
-    char from_name[TRP_TOLL_NAME_BYTES] = "";
+    char from_name[TRP_DEAD_COUNTS_NAME_BYTES] = "";
     bool is_signed = dead->from.generation != 0;
     if (is_signed) {
         trp_dead_letter_name(executor, dead->from, from_name);
@@ -82,7 +82,7 @@ static void dead_log_print_sum(
     const char *to_name,
     char line[DEAD_LETTER_LOG_LINE_BYTES])
 {
-    char from_name[TRP_TOLL_NAME_BYTES] = "";
+    char from_name[TRP_DEAD_COUNTS_NAME_BYTES] = "";
     trp_dead_letter_name(executor, dead->from, from_name);
     (void)snprintf(
         line,

@@ -13,66 +13,67 @@ enum {
 };
 
 /** An actor on the way of a probe. */
-struct waits_hop {
+struct deadlock_hop {
     troupe_ref_t actor;
     char name[HOP_NAME_BYTES];
 };
 
-struct waits_probe {
+struct deadlock_probe {
     uint64_t first_ask; // of the first hop
     uint64_t last_ask;  // of the last hop: what the receiver was asked
     uint64_t hop_count;
-    struct waits_hop hops[HOPS_MAX];
+    struct deadlock_hop hops[HOPS_MAX];
 };
 
-static size_t waits_probe_bytes(const struct waits_probe *probe)
+static size_t deadlock_probe_bytes(const struct deadlock_probe *probe)
 {
-    return offsetof(struct waits_probe, hops) + probe->hop_count * sizeof(probe->hops[0]);
+    return offsetof(struct deadlock_probe, hops) + probe->hop_count * sizeof(probe->hops[0]);
 }
 
 /** @return the ask an actor waits for; NULL: it does not wait. */
-static struct trp_ask *waits_find(struct troupe_executor *executor, const struct trp_actor *actor)
+static struct trp_ask *deadlock_find(
+    struct troupe_executor *executor, const struct trp_actor *actor)
 {
     return actor->wait == 0 ? NULL : &executor->asks.entries[actor->wait - 1];
 }
 
-static bool waits_same(const struct troupe_asker *a, const struct troupe_asker *b)
+static bool deadlock_same(const struct troupe_reply_to *a, const struct troupe_reply_to *b)
 {
     return a->ask == b->ask && troupe_ref_equal(a->ref, b->ref);
 }
 
 /** Send a probe on from an actor that waits. Without memory a deadline ends the circle, if it is one. */
-static void waits_send_probe(
+static void deadlock_send_probe(
     struct troupe_executor *executor,
     const struct trp_actor *actor,
     uint32_t index,
-    struct waits_probe *probe)
+    struct deadlock_probe *probe)
 {
-    const struct trp_ask *ask = waits_find(executor, actor);
+    const struct trp_ask *ask = deadlock_find(executor, actor);
     TRP_CHECK(ask != NULL); // it waits
-    struct waits_hop *hop = &probe->hops[probe->hop_count++];
+    struct deadlock_hop *hop = &probe->hops[probe->hop_count++];
     const char *name = actor->name != NULL ? actor->name : actor->behaviour->name;
     hop->actor = trp_actor_ref(executor, index, actor->generation);
     (void)snprintf(hop->name, sizeof(hop->name), "%s", name);
     probe->last_ask = (uint64_t)ask->generation << 32 | actor->wait;
-    const struct trp_letter letter = {
+    const struct trp_outgoing outgoing = {
         .to = ask->to,
         .from_index = index,
         .from_generation = actor->generation,
         .type = TRP_SIGNAL_PROBE,
-        .kind = TRP_KIND_SIGNAL,
+        .kind = TRP_KIND_MONITOR,
         .flags = TRP_FLAG_UNMETERED,
         .body = probe,
-        .body_bytes = waits_probe_bytes(probe),
+        .body_bytes = deadlock_probe_bytes(probe),
     };
-    (void)trp_post_letter(executor, &letter);
+    (void)trp_send_message(executor, &outgoing);
 }
 
 enum troupe_err troupe_ask_and_wait(
     troupe_context_t *ctx,
-    const struct troupe_letter *letter,
+    const struct troupe_outgoing *outgoing,
     uint64_t timeout_ns,
-    troupe_answer_fn *on_answer,
+    troupe_reply_fn *on_reply,
     uint64_t tag)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
@@ -87,57 +88,58 @@ enum troupe_err troupe_ask_and_wait(
             actor->life == TRP_LIFE_WAITING ? "it waits for an answer already"
                                             : "it is about to end, and waits for nothing more");
     }
-    if (actor != NULL && troupe_ref_equal(letter->to, troupe_self(ctx))) {
+    if (actor != NULL && troupe_ref_equal(outgoing->to, troupe_self(ctx))) {
         return TRP_EXPLAIN(TROUPE_ERR_DEADLOCK, "an actor that waits cannot answer itself");
     }
     uint64_t number = 0;
-    err = trp_ask(ctx, letter, timeout_ns, on_answer, tag, &number);
+    err = trp_ask(ctx, outgoing, timeout_ns, on_reply, tag, &number);
     if (err != TROUPE_OK) {
         return err;
     }
     struct trp_ask *ask = trp_asks_find(&executor->asks, number);
     TRP_CHECK(ask != NULL && actor != NULL); // or it would have been refused
-    ask->to = letter->to;
+    ask->to = outgoing->to;
     ask->behalf = ctx->behalf;
     actor->wait = (uint32_t)number;
     actor->life = TRP_LIFE_WAITING;
-    struct waits_probe probe = {.first_ask = number};
-    waits_send_probe(executor, actor, trp_context_index(ctx), &probe);
+    struct deadlock_probe probe = {.first_ask = number};
+    deadlock_send_probe(executor, actor, trp_context_index(ctx), &probe);
     return TROUPE_OK;
 }
 
-void trp_waits_end(
+void trp_deadlock_end_wait(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_ask *ask)
 {
-    if (TRP_LIKELY(!troupe_ref_is_some(ask->to))) {
+    if (TRP_LIKELY(troupe_ref_is_none(ask->to))) {
         return;
     }
     actor->wait = 0;
     if (actor->life == TRP_LIFE_WAITING) {
-        trp_world_set_running(&executor->world, actor);
+        trp_actor_table_set_running(&executor->actors, actor);
     }
     executor->context.behalf = ask->behalf;
 }
 
-void trp_waits_answered(struct troupe_executor *executor, const struct troupe_asker *asker)
+void trp_deadlock_reply_received(
+    struct troupe_executor *executor, const struct troupe_reply_to *reply_to)
 {
     struct troupe_context *ctx = &executor->context;
-    if (waits_same(&ctx->behalf, asker)) {
+    if (deadlock_same(&ctx->behalf, reply_to)) {
         ctx->behalf.ask = 0;
     }
-    struct trp_ask *ask = ctx->actor == NULL ? NULL : waits_find(executor, ctx->actor);
-    if (ask != NULL && waits_same(&ask->behalf, asker)) {
+    struct trp_ask *ask = ctx->actor == NULL ? NULL : deadlock_find(executor, ctx->actor);
+    if (ask != NULL && deadlock_same(&ask->behalf, reply_to)) {
         ask->behalf.ask = 0;
     }
 }
 
 /** Put a circle into words: "a waits for b waits for a". */
-static void waits_explain(const struct waits_probe *probe)
+static void deadlock_explain(const struct deadlock_probe *probe)
 {
     char text[768] = "";
     size_t at = 0;
     for (uint64_t i = 0; i <= probe->hop_count && at < sizeof(text) - 1; i++) {
-        const struct waits_hop *hop = &probe->hops[i % probe->hop_count];
+        const struct deadlock_hop *hop = &probe->hops[i % probe->hop_count];
         char ref[TROUPE_REF_TEXT_BYTES];
         at += (size_t)snprintf(
             text + at,
@@ -152,58 +154,59 @@ static void waits_explain(const struct waits_probe *probe)
 }
 
 /** A probe came back to its first: fail the ask it waits for. */
-static void waits_break(
+static void deadlock_break(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
-    const struct waits_probe *probe)
+    const struct deadlock_probe *probe)
 {
     struct trp_ask ask;
     if (!trp_asks_take(&executor->asks, probe->first_ask, &ask)) {
         return;
     }
-    free(trp_timers_cancel(&executor->timers, ask.timer));
-    waits_explain(probe);
+    free(trp_timer_heap_cancel(&executor->timers, ask.timer));
+    deadlock_explain(probe);
     trp_actor_fail_ask(executor, actor, index, &ask, TROUPE_ERR_DEADLOCK);
 }
 
 /** Read a probe. @return false: it is none. */
-static bool waits_read_probe(const struct trp_item *item, struct waits_probe *out_probe)
+static bool deadlock_read_probe(const struct trp_item *item, struct deadlock_probe *out_probe)
 {
-    size_t least = offsetof(struct waits_probe, hops);
+    size_t least = offsetof(struct deadlock_probe, hops);
     if (item->body_bytes <= least || item->body_bytes > sizeof(*out_probe)) {
         return false;
     }
     memcpy(out_probe, item->body, item->body_bytes);
     return out_probe->hop_count > 0 && out_probe->hop_count <= HOPS_MAX &&
-           waits_probe_bytes(out_probe) == item->body_bytes;
+           deadlock_probe_bytes(out_probe) == item->body_bytes;
 }
 
-void trp_waits_meet_probe(struct troupe_executor *executor, const struct trp_item *item)
+void trp_deadlock_handle_probe(struct troupe_executor *executor, const struct trp_item *item)
 {
-    struct waits_probe probe;
+    struct deadlock_probe probe;
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
-    struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
-    if (actor == NULL || actor->life != TRP_LIFE_WAITING || !waits_read_probe(item, &probe)) {
+    struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
+    if (actor == NULL || actor->life != TRP_LIFE_WAITING || !deadlock_read_probe(item, &probe)) {
         return;
     }
     // Only if it has that ask still to answer does the one before wait for what this one waits for.
-    const struct troupe_asker asker = {
+    const struct troupe_reply_to reply_to = {
         .ref = probe.hops[probe.hop_count - 1].actor,
         .ask = probe.last_ask,
     };
-    const struct trp_ask *ask = waits_find(executor, actor);
-    if (ask == NULL || (!waits_same(&ask->behalf, &asker) && !trp_held_has_ask(actor, &asker))) {
+    const struct trp_ask *ask = deadlock_find(executor, actor);
+    if (ask == NULL ||
+        (!deadlock_same(&ask->behalf, &reply_to) && !trp_stash_has_ask(actor, &reply_to))) {
         return;
     }
     troupe_ref_t self = trp_actor_ref(executor, index, generation);
     uint64_t number = (uint64_t)ask->generation << 32 | actor->wait;
     if (troupe_ref_equal(probe.hops[0].actor, self)) {
         if (probe.first_ask == number) {
-            waits_break(executor, actor, index, &probe);
+            deadlock_break(executor, actor, index, &probe);
         }
     } else if (probe.hop_count < HOPS_MAX) {
-        waits_send_probe(executor, actor, index, &probe);
+        deadlock_send_probe(executor, actor, index, &probe);
     }
 }

@@ -5,8 +5,8 @@
  * Who begins to wait sends a probe after its ask. An actor that waits, and has that ask still to answer,
  * sends it on to whom it waits for itself; so a probe that comes back to its first has gone in a circle.
  */
-#ifndef TRP_WAITS_H
-#define TRP_WAITS_H
+#ifndef TRP_DEADLOCK_H
+#define TRP_DEADLOCK_H
 
 #include "actor/executor.h"
 
@@ -14,13 +14,14 @@
 #define TRP_SIGNAL_PROBE 6
 
 /** An ask was taken out: if its actor waited for it, it waits no more. */
-void trp_waits_end(
+void trp_deadlock_end_wait(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_ask *ask);
 
 /** The running actor has answered @p asker, or somebody will in its place. */
-void trp_waits_answered(struct troupe_executor *executor, const struct troupe_asker *asker);
+void trp_deadlock_reply_received(
+    struct troupe_executor *executor, const struct troupe_reply_to *reply_to);
 
 /** Meet a probe. */
-void trp_waits_meet_probe(struct troupe_executor *executor, const struct trp_item *item);
+void trp_deadlock_handle_probe(struct troupe_executor *executor, const struct trp_item *item);
 
 #endif

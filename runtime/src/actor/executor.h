@@ -35,9 +35,9 @@
 /** What callbacks hold: the executor, and whose callback it is. */
 struct troupe_context {
     struct trp_actor *actor; // NULL: none runs
-    uint64_t place;          // its row and generation, as trp_place(); 0: none runs
+    uint64_t place;          // its row and generation, as trp_actor_key(); 0: none runs
     struct troupe_exit exit; // how the running actor asked to end
-    struct troupe_asker
+    struct troupe_reply_to
         behalf; // the ask that the callback meets, and has not answered; ask 0: none
 };
 
@@ -49,10 +49,10 @@ struct trp_stop {
 };
 
 /** Why an executor runs no loop, or how. */
-enum trp_executor_manner {
-    TRP_MANNER_LOOP,   // a backend calls trp_executor_run()
-    TRP_MANNER_CALLER, // executor 0: turns on the owner's thread
-    TRP_MANNER_PORT,   // no actors: a foreign thread sends and receives
+enum trp_executor_mode {
+    TRP_MODE_LOOP,   // a backend calls trp_executor_run()
+    TRP_MODE_CALLER, // executor 0: turns on the owner's thread
+    TRP_MODE_INBOX,  // no actors: a foreign thread sends and receives
 };
 
 struct troupe_executor {
@@ -60,42 +60,42 @@ struct troupe_executor {
     troupe_system_t *system;
     uint32_t node; // this and the next as in a reference
     uint32_t id;
-    enum trp_executor_manner manner;
+    enum trp_executor_mode mode;
     char *name;
     pthread_t owner; // whose thread it is, from the start of its loop
     uint64_t random_state;
     uint32_t spawned_behaviour; // which of the system's was spawned last from here
 
-    struct trp_seat *seat;         // on the board: what other executors and processes know of it
-    struct trp_gate *gate;         // its seat's
-    struct trp_counters *counters; // its seat's
+    struct trp_slot *slot; // in shared memory: what other executors and processes know of it
+    struct trp_gate *gate; // its slot's
+    struct trp_counters *counters; // its slot's
     int wake_fd; // an eventfd that ends its sleep; anyone writes to it, holding the system's lock
     struct trp_mailbox mailbox;
-    struct trp_world world; // its reservations: any thread's
-    struct trp_timers timers;
+    struct trp_actor_table actors; // its reservations: any thread's
+    struct trp_timer_heap timers;
     struct trp_asks asks;
-    struct trp_watches watches;
+    struct trp_monitor_table monitors;
     struct trp_frame_cache frames;
 
-    struct trp_idmap links;    // by peer
-    struct trp_link *loop;     // to itself
-    struct trp_link *last_out; // by which something was sent last
-    uint64_t last_home;        // whose link that is, as trp_home(); 0: nobody's
-    struct trp_link *last_in;
-    struct trp_link *dirty;        // links with an open frame, but the loop
-    struct trp_link *owed;         // links whose credit is owed back
-    int64_t owed_messages;         // in sum
-    int64_t owed_bytes;            // in sum
-    struct trp_link *hungry_first; // peers that wait for credit, first come first served
-    struct trp_link *hungry_last;
-    struct trp_lack lack;   // of frames that could not be sent yet
+    struct trp_idmap channels;    // by peer
+    struct trp_channel *loop;     // to itself
+    struct trp_channel *last_out; // by which something was sent last
+    uint64_t last_address_key;    // whose channel that is, as trp_address_key(); 0: nobody's
+    struct trp_channel *last_in;
+    struct trp_channel *dirty;         // channels with an open frame, but the loop
+    struct trp_channel *owed;          // channels whose credit is owed back
+    int64_t owed_messages;             // in sum
+    int64_t owed_bytes;                // in sum
+    struct trp_channel *waiting_first; // peers that wait for credit, first come first served
+    struct trp_channel *waiting_last;
+    struct trp_memory_shortage shortage; // of frames that could not be sent yet
     bool rooms_late;        // somebody waits for a ROOM who could not be sent it, or not ask for it
     uint64_t swept_ns;      // when unspent credit was last looked for
     uint64_t timers_cycles; // when timers were last looked at
     uint32_t timers_stride; // turns from one look at the timers to the next, while busy
     uint32_t timers_turns;  // of them, those to come
     uint32_t turn_count;
-    uint32_t activity_count; // callbacks, as `doing` on the seat numbers them
+    uint32_t activity_count; // callbacks, as `doing` on the slot numbers them
     uint32_t callback_count; // for looking at the cycle counter now and then
 
     uint64_t handled_limit; // a turn ends between frames when so many were handled; UINT64_MAX: no
@@ -105,47 +105,50 @@ struct troupe_executor {
     bool in_turn;    // else what is sent to others leaves at once
     bool dedicated;  // ends with its only actor
     bool ending;     // the loop is to end
-    bool closed_out; // its links are finished: what is sent now is a dead letter
+    bool closed_out; // its channels are finished: what is sent now is a dead letter
 
-    _Atomic bool has_word;   // some receiver asked for its link to be finished. Any thread's
-    uint32_t finished_count; // links that said FIN and wait for the receiver to meet it
-    uint32_t deaths_seen;    // of the board's
-    uint64_t handled_count;  // messages, for the budget of a turn
-    int listener_fd;         // where it is to listen from the next turn on; -1: nowhere
+    _Atomic bool attention;      // some receiver asked for its channel to be finished. Any thread's
+    uint32_t finished_count;     // channels that said FIN and wait for the receiver to meet it
+    uint32_t process_exits_seen; // of shared memory's
+    uint64_t handled_count;      // messages, for the budget of a turn
+    int listener_fd;             // where it is to listen from the next turn on; -1: nowhere
 
-    uint32_t held_count;       // messages that wait for their actors' STARTs, or are deferred
-    struct trp_held *replayed; // the deferred one that is met now
-    struct trp_stop *stops;    // local actors to stop once the running callback returns
+    uint32_t stash_count; // messages that wait for their actors' STARTs, or are deferred
+    struct trp_stash_entry *replayed; // the deferred one that is met now
+    struct trp_stop *stops;           // local actors to stop once the running callback returns
     uint32_t stop_count;
     uint32_t stop_capacity;
 
-    struct troupe_port *port; // of a port; see port.c
-    struct trp_batch *batch;  // that a callback meets; NULL: none. See batch.c
+    struct troupe_inbox *inbox; // of a inbox; see inbox.c
+    struct trp_batch *batch;    // that a callback meets; NULL: none. See batch.c
 
     const struct troupe_backend_ops *ops; // NULL: neither loop nor backend
     void *backend_self;
-    void *carrier;
+    void *handle;
     struct troupe_executor *next_finished; // guarded by the system's lock
 };
 
 /** @return node and executor as one number, as they lie in a reference. */
-static inline uint64_t trp_home(uint32_t node, uint32_t executor)
+static inline uint64_t trp_address_key(uint32_t node, uint32_t executor)
 {
     return (uint64_t)executor << 32 | node;
 }
 
-/** Have @p link be the one that the next message is held against; NULL: none. */
-static inline void trp_executor_aim(struct troupe_executor *executor, struct trp_link *link)
+/** Have @p channel be the one that the next message is held against; NULL: none. */
+static inline void trp_executor_set_last_channel(
+    struct troupe_executor *executor, struct trp_channel *channel)
 {
-    executor->last_out = link;
-    executor->last_home = link != NULL ? trp_home(link->peer_node, link->peer_id) : 0;
+    executor->last_out = channel;
+    executor->last_address_key =
+        channel != NULL ? trp_address_key(channel->peer_node, channel->peer_id) : 0;
 }
 
-/** Forget a link that nothing is sent on any more. */
-static inline void trp_executor_unaim(struct troupe_executor *executor, const struct trp_link *link)
+/** Forget a channel that nothing is sent on any more. */
+static inline void trp_executor_clear_last_channel(
+    struct troupe_executor *executor, const struct trp_channel *channel)
 {
-    if (executor->last_out == link) {
-        trp_executor_aim(executor, NULL);
+    if (executor->last_out == channel) {
+        trp_executor_set_last_channel(executor, NULL);
     }
 }
 
@@ -168,13 +171,13 @@ static inline struct troupe_executor *trp_executor_of(troupe_context_t *ctx)
  */
 enum troupe_err trp_executor_new(
     troupe_system_t *system,
-    struct trp_seat *seat,
-    enum trp_executor_manner manner,
+    struct trp_slot *slot,
+    enum trp_executor_mode mode,
     const char *name,
     struct troupe_executor **out_executor);
 
 /** @return whether what its actors send each other goes by ipc or tcp, as its placement says. */
-bool trp_executor_mails_itself(const struct troupe_executor *executor);
+bool trp_executor_uses_remote_loop(const struct troupe_executor *executor);
 
 /** End an executor of an actor's own when that has ended, and nothing else runs in its process. */
 void trp_executor_end_if_done(struct troupe_executor *executor);
@@ -195,11 +198,11 @@ bool trp_executor_turn(struct troupe_executor *executor);
 bool trp_executor_has_work(struct troupe_executor *executor);
 
 /**
- * Get ready to be idle: feed the hungry, and give back credit that lay unspent for 10 ms.
+ * Get ready to be idle: feed the waiting, and give back credit that lay unspent for 10 ms.
  *
  * @return how long the executor may sleep before it does that again; UINT64_MAX: for ever.
  */
-uint64_t trp_executor_rest(struct troupe_executor *executor);
+uint64_t trp_executor_prepare_idle(struct troupe_executor *executor);
 
 /** End the sleep of an executor, or the one it is about to begin. @threads any, holding the system's lock */
 void trp_executor_wake(struct troupe_executor *executor);
@@ -217,7 +220,7 @@ void trp_executor_run(struct troupe_executor *executor);
 void trp_executor_stop_actors(struct troupe_executor *executor);
 
 /**
- * Leave: take no new links, have the peers finish theirs, make dead letters of what still comes,
+ * Leave: take no new channels, have the peers finish theirs, make dead letters of what still comes,
  * finish the own ones.
  *
  * @param deadline_ns  By the monotonic clock; UINT64_MAX: as long as it takes.
@@ -225,13 +228,13 @@ void trp_executor_stop_actors(struct troupe_executor *executor);
  */
 bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns);
 
-/** Take no new links, and ask everybody who has one to here to finish it. */
-void trp_executor_say_gone(struct troupe_executor *executor);
+/** Take no new channels, and ask everybody who has one to here to finish it. */
+void trp_executor_request_close(struct troupe_executor *executor);
 
 /** @return whether some peer's FIN is still to come. */
 bool trp_executor_has_peers(struct troupe_executor *executor);
 
-/** Bury what is left, and finish the own links. */
+/** Bury what is left, and finish the own channels. */
 void trp_executor_finish(struct troupe_executor *executor);
 
 /** Receive and meet one frame of a peer's. @return whether there was one. */
@@ -243,7 +246,7 @@ uint64_t trp_executor_now(const struct troupe_executor *executor);
 /* Posting (post.c). ---------------------------------------------------------------------------- */
 
 /** What is to be sent, before it is known which frame it goes into. */
-struct trp_letter {
+struct trp_outgoing {
     troupe_ref_t to;
     uint32_t from_index;
     uint32_t from_generation;
@@ -255,29 +258,30 @@ struct trp_letter {
     uint64_t ask;
     uint32_t from_node;        // 0: from here; else whose executor the sender is on
     uint32_t from_executor;    // likewise
-    uint64_t expires_ns;       // with TRP_FLAG_EXPIRES: see trp_letter_expire()
+    uint64_t expires_ns;       // with TRP_FLAG_EXPIRES: see trp_outgoing_set_ttl()
     struct troupe_body *given; // taken when posted; NULL: copy `body`
 };
 
 /** Have the way of an executor to itself, if there are descriptors for it. */
-enum troupe_err trp_post_open_loop(struct troupe_executor *executor);
+enum troupe_err trp_send_open_loop(struct troupe_executor *executor);
 
 /** Give a letter @p ttl_ns to live from now on; 0: as long as it takes. */
-void trp_letter_expire(
-    const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_letter *letter);
+void trp_outgoing_set_ttl(
+    const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_outgoing *outgoing);
 
 /** Have a letter expire at @p expires_ns, by the system's clock; 0: never. */
-void trp_letter_expire_at(
-    const struct troupe_executor *executor, uint64_t expires_ns, struct trp_letter *letter);
+void trp_outgoing_set_expiry(
+    const struct troupe_executor *executor, uint64_t expires_ns, struct trp_outgoing *outgoing);
 
 /** @return from when on an item is not to be met, by the system's clock; UINT64_MAX: no such time. */
 uint64_t trp_item_expiry(const struct troupe_executor *executor, const struct trp_item *item);
 
 /** Post a letter on its way, as troupe_send() says. */
-enum troupe_err trp_post_letter(struct troupe_executor *executor, const struct trp_letter *letter);
+enum troupe_err trp_send_message(
+    struct troupe_executor *executor, const struct trp_outgoing *outgoing);
 
 /** Post a notice for an actor. @return false: no memory; as notices are not counted, that is all. */
-bool trp_post_notice(
+bool trp_send_notice(
     struct troupe_executor *executor,
     troupe_ref_t to,
     uint32_t type,
@@ -307,7 +311,7 @@ static inline enum troupe_err trp_check_thread(const troupe_context_t *ctx)
 enum troupe_err trp_ask_begin(
     troupe_context_t *ctx,
     uint64_t timeout_ns,
-    troupe_answer_fn *on_answer,
+    troupe_reply_fn *on_reply,
     uint64_t tag,
     bool awaits_name,
     uint64_t *out_ask);
@@ -315,15 +319,15 @@ enum troupe_err trp_ask_begin(
 /** As troupe_ask(). @param out_ask  Receives its number. */
 enum troupe_err trp_ask(
     troupe_context_t *ctx,
-    const struct troupe_letter *wanted,
+    const struct troupe_outgoing *wanted,
     uint64_t timeout_ns,
-    troupe_answer_fn *on_answer,
+    troupe_reply_fn *on_reply,
     uint64_t tag,
     uint64_t *out_ask);
 
-/** Send what a port asks, under its own number. */
-enum troupe_err trp_port_send_ask(
-    troupe_context_t *ctx, const struct troupe_letter *wanted, uint64_t ask);
+/** Send what a inbox asks, under its own number. */
+enum troupe_err trp_inbox_send_ask(
+    troupe_context_t *ctx, const struct troupe_outgoing *wanted, uint64_t ask);
 
 /** Forget an ask that could not be sent. */
 void trp_ask_undo(troupe_context_t *ctx, uint64_t number);
@@ -365,7 +369,9 @@ void trp_dead_letter_fail_ask(struct troupe_executor *executor, const struct trp
  * executor it is or was on; "" where not even that is.
  */
 void trp_dead_letter_name(
-    struct troupe_executor *executor, troupe_ref_t ref, char name[static TRP_TOLL_NAME_BYTES]);
+    struct troupe_executor *executor,
+    troupe_ref_t ref,
+    char name[static TRP_DEAD_COUNTS_NAME_BYTES]);
 
 /** Count @p count messages of a ledger, whose envelopes are lost, as dead letters, and tell of them. */
 void trp_dead_letters_lost(
@@ -439,11 +445,11 @@ static inline struct troupe_body trp_item_body(const struct trp_item *item, uint
 }
 
 /** Meet a message for an actor: a USER, REPLY or NOTICE. Mail that was held came by the loop. */
-void trp_actor_meet(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item);
+void trp_actor_deliver(
+    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item);
 
 /** Have an actor meet a notice that was made here. */
-void trp_actor_tell(
+void trp_actor_notify(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
@@ -460,26 +466,26 @@ void trp_actor_fail_ask(
     enum troupe_err err);
 
 /** Meet a signal about ends, or keep it for an actor whose START is on its way. */
-void trp_actor_meet_signal(struct troupe_executor *executor, const struct trp_item *item);
+void trp_actor_handle_monitor(struct troupe_executor *executor, const struct trp_item *item);
 
 /** Stop the actors that running callbacks asked to stop. */
 void trp_actor_run_stops(struct troupe_executor *executor);
 
 /** Stop the actor of a STOP. */
-void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item *item);
+void trp_actor_handle_stop(struct troupe_executor *executor, const struct trp_item *item);
 
-/** Say that the actor of a LOOK has ended, if it has. */
-void trp_actor_meet_look(struct troupe_executor *executor, const struct trp_item *item);
+/** Say that the actor of a CHECK_ALIVE has ended, if it has. */
+void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct trp_item *item);
 
 /** Make dead letters of mail whose actors never came. */
-void trp_actor_drop_held(struct troupe_executor *executor);
+void trp_actor_drop_stash(struct troupe_executor *executor);
 
 /**
- * Meet the plain messages that come next in a frame of @p link, as long as their actors run here and take no
- * batches: what most messages are. The link counts them as received.
+ * Meet the plain messages that come next in a frame of @p channel, as long as their actors run here and take no
+ * batches: what most messages are. The channel counts them as received.
  */
-void trp_actor_meet_plain(
-    struct troupe_executor *executor, struct trp_link *link, struct trp_cursor *cursor);
+void trp_actor_deliver_plain(
+    struct troupe_executor *executor, struct trp_channel *channel, struct trp_cursor *cursor);
 
 /** End an actor: fini, and nobody finds it any more. */
 void trp_actor_end(
@@ -495,10 +501,10 @@ static inline troupe_ref_t trp_actor_ref(
     return (troupe_ref_t){executor->node, executor->id, index, generation};
 }
 
-/** The message that a callback meets, or that a port hands out. */
+/** The message that a callback meets, or that a inbox hands out. */
 struct troupe_message {
     uint32_t type;
-    bool owned; // came out of a port
+    bool owned; // came out of a inbox
     bool given; // its body has an owner, and did not come in a frame
     uint64_t ask;
     uint64_t expires_ns; // by the clock of the system; 0: never

@@ -5,112 +5,120 @@
 
 enum { WATCHES_FIRST_CAPACITY = 8 };
 
-void trp_watches_fini(struct trp_watches *watches)
+void trp_monitor_table_fini(struct trp_monitor_table *monitors)
 {
-    free(watches->entries);
-    *watches = (struct trp_watches){0};
+    free(monitors->entries);
+    *monitors = (struct trp_monitor_table){0};
 }
 
-static bool watches_grow(struct trp_watches *watches)
+static bool monitor_table_grow(struct trp_monitor_table *monitors)
 {
-    uint32_t capacity = watches->capacity == 0 ? WATCHES_FIRST_CAPACITY : watches->capacity * 2;
-    struct trp_watch *entries = realloc(watches->entries, capacity * sizeof(*entries));
+    uint32_t capacity = monitors->capacity == 0 ? WATCHES_FIRST_CAPACITY : monitors->capacity * 2;
+    struct trp_monitor_entry *entries = realloc(monitors->entries, capacity * sizeof(*entries));
     if (entries == NULL) {
         return false;
     }
-    watches->entries = entries;
-    watches->capacity = capacity;
+    monitors->entries = entries;
+    monitors->capacity = capacity;
     return true;
 }
 
-static uint32_t watches_index(const struct trp_watches *watches, const struct trp_watch *watch)
+static uint32_t monitor_table_index(
+    const struct trp_monitor_table *monitors, const struct trp_monitor_entry *entry)
 {
-    return (uint32_t)(watch - watches->entries) + 1;
+    return (uint32_t)(entry - monitors->entries) + 1;
 }
 
-static void watches_enlist(struct trp_watches *watches, uint32_t *head, struct trp_watch *watch)
+static void monitor_table_enlist(
+    struct trp_monitor_table *monitors, uint32_t *head, struct trp_monitor_entry *entry)
 {
-    watch->previous = 0;
-    watch->next = *head;
+    entry->previous = 0;
+    entry->next = *head;
     if (*head != 0) {
-        watches->entries[*head - 1].previous = watches_index(watches, watch);
+        monitors->entries[*head - 1].previous = monitor_table_index(monitors, entry);
     }
-    *head = watches_index(watches, watch);
+    *head = monitor_table_index(monitors, entry);
 }
 
-static void watches_delist(
-    const struct trp_watches *watches, uint32_t *head, const struct trp_watch *watch)
+static void monitor_table_delist(
+    const struct trp_monitor_table *monitors, uint32_t *head, const struct trp_monitor_entry *entry)
 {
-    if (watch->previous != 0) {
-        watches->entries[watch->previous - 1].next = watch->next;
+    if (entry->previous != 0) {
+        monitors->entries[entry->previous - 1].next = entry->next;
     } else {
-        *head = watch->next;
+        *head = entry->next;
     }
-    if (watch->next != 0) {
-        watches->entries[watch->next - 1].previous = watch->previous;
+    if (entry->next != 0) {
+        monitors->entries[entry->next - 1].previous = entry->previous;
     }
 }
 
-struct trp_watch *trp_watches_add(
-    struct trp_watches *watches, uint32_t *head, const struct trp_watch *like)
+struct trp_monitor_entry *trp_monitor_table_add(
+    struct trp_monitor_table *monitors, uint32_t *head, const struct trp_monitor_entry *like)
 {
-    uint32_t index = watches->free_head;
+    uint32_t index = monitors->free_head;
     uint32_t generation = 1;
     if (index != 0) {
-        watches->free_head = watches->entries[index - 1].next;
-        generation = watches->entries[index - 1].generation;
+        monitors->free_head = monitors->entries[index - 1].next;
+        generation = monitors->entries[index - 1].generation;
     } else {
-        if (watches->count == watches->capacity && !watches_grow(watches)) {
+        if (monitors->count == monitors->capacity && !monitor_table_grow(monitors)) {
             return NULL;
         }
-        index = ++watches->count;
+        index = ++monitors->count;
     }
-    struct trp_watch *watch = &watches->entries[index - 1];
-    *watch = *like;
-    watch->generation = generation;
-    if (watch->side == TRP_WATCH_HOLDS) {
-        watch->number = (uint64_t)generation << 32 | index;
+    struct trp_monitor_entry *entry = &monitors->entries[index - 1];
+    *entry = *like;
+    entry->generation = generation;
+    if (entry->side == TRP_MONITORS) {
+        entry->number = (uint64_t)generation << 32 | index;
     }
-    watches_enlist(watches, head, watch);
-    return watch;
+    monitor_table_enlist(monitors, head, entry);
+    return entry;
 }
 
-struct trp_watch *trp_watches_find(struct trp_watches *watches, uint64_t number)
+struct trp_monitor_entry *trp_monitor_table_find(
+    struct trp_monitor_table *monitors, uint64_t number)
 {
     uint32_t index = (uint32_t)number;
-    if (index == 0 || index > watches->count) {
+    if (index == 0 || index > monitors->count) {
         return NULL;
     }
-    struct trp_watch *watch = &watches->entries[index - 1];
-    return watch->side == TRP_WATCH_HOLDS && watch->number == number ? watch : NULL;
+    struct trp_monitor_entry *entry = &monitors->entries[index - 1];
+    return entry->side == TRP_MONITORS && entry->number == number ? entry : NULL;
 }
 
-struct trp_watch *trp_watches_find_peer(
-    struct trp_watches *watches,
+struct trp_monitor_entry *trp_monitor_table_find_peer(
+    struct trp_monitor_table *monitors,
     uint32_t head,
-    enum trp_watch_side side,
+    enum trp_monitor_side side,
     troupe_ref_t peer,
     uint64_t number)
 {
-    for (uint32_t at = head; at != 0; at = watches->entries[at - 1].next) {
-        struct trp_watch *watch = &watches->entries[at - 1];
-        if (watch->side == side && watch->number == number && troupe_ref_equal(watch->peer, peer)) {
-            return watch;
+    for (uint32_t at = head; at != 0; at = monitors->entries[at - 1].next) {
+        struct trp_monitor_entry *entry = &monitors->entries[at - 1];
+        if (entry->side == side && entry->number == number && troupe_ref_equal(entry->peer, peer)) {
+            return entry;
         }
     }
     return NULL;
 }
 
-void trp_watches_remove(struct trp_watches *watches, uint32_t *head, struct trp_watch *watch)
+void trp_monitor_table_remove(
+    struct trp_monitor_table *monitors, uint32_t *head, struct trp_monitor_entry *entry)
 {
-    watches_delist(watches, head, watch);
-    *watch = (struct trp_watch){.generation = watch->generation + 1, .next = watches->free_head};
-    watches->free_head = watches_index(watches, watch);
+    monitor_table_delist(monitors, head, entry);
+    *entry = (struct trp_monitor_entry){
+        .generation = entry->generation + 1, .next = monitors->free_head};
+    monitors->free_head = monitor_table_index(monitors, entry);
 }
 
-void trp_watches_move(
-    struct trp_watches *watches, uint32_t *head, struct trp_watch *watch, uint32_t *to_head)
+void trp_monitor_table_move(
+    struct trp_monitor_table *monitors,
+    uint32_t *head,
+    struct trp_monitor_entry *entry,
+    uint32_t *to_head)
 {
-    watches_delist(watches, head, watch);
-    watches_enlist(watches, to_head, watch);
+    monitor_table_delist(monitors, head, entry);
+    monitor_table_enlist(monitors, to_head, entry);
 }

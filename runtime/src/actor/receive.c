@@ -48,9 +48,9 @@ const char *troupe_exit_reason_text(enum troupe_exit_reason reason)
 /* Messages for nobody. -------------------------------------------------------------------------- */
 
 /** Make dead letters of the last @p count messages of an item. */
-static void actor_bury(
+static void actor_dead_letter(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     const struct trp_item *item,
     uint32_t count,
     enum troupe_dead_reason reason)
@@ -59,7 +59,7 @@ static void actor_bury(
         return;
     }
     const struct trp_dead dead = {
-        .ledger = link->in_ledger,
+        .ledger = channel->in_ledger,
         .to = trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation),
         .from = trp_item_sender(item),
         .type = item->envelope->type,
@@ -73,42 +73,43 @@ static void actor_bury(
     if (item->given != NULL && item->given->free != NULL) {
         item->given->free(item->given->data, item->given->free_data);
     }
-    trp_link_return_credit(executor, link, item, count);
+    trp_channel_return_credit(executor, channel, item, count);
 }
 
-static void actor_meet_notice(
+static void actor_deliver_notice(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item);
 
 /** Meet a message whose actor is not running here. */
 static void actor_miss(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
-    const struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
-    bool awaited = actor != NULL ? actor->life == TRP_LIFE_STARTING
-                                 : trp_world_awaits(&executor->world, index, generation);
-    if (awaited && trp_held_keep(executor, link, item)) {
+    const struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
+    bool awaited = actor != NULL
+                       ? actor->life == TRP_LIFE_STARTING
+                       : trp_actor_table_is_reserved(&executor->actors, index, generation);
+    if (awaited && trp_stash_add(executor, channel, item)) {
         return;
     }
     if (item->kind == TRP_KIND_NOTICE && item->ask == 0) {
-        actor_meet_notice(executor, NULL, item);
+        actor_deliver_notice(executor, NULL, item);
         return;
     }
     enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
     if (awaited) {
-        reason = TROUPE_DEAD_REFUSED; // no memory to hold it
-    } else if (trp_world_knew(&executor->world, index, generation)) {
-        bool failed = trp_world_refused(&executor->world, index, generation);
-        reason = failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_STOPPED;
+        reason = TROUPE_DEAD_UNDELIVERABLE; // no memory to hold it
+    } else if (trp_actor_table_had(&executor->actors, index, generation)) {
+        bool failed = trp_actor_table_refused(&executor->actors, index, generation);
+        reason = failed ? TROUPE_DEAD_UNDELIVERABLE : TROUPE_DEAD_STOPPED;
     }
-    actor_bury(executor, link, item, item->count, reason);
+    actor_dead_letter(executor, channel, item, item->count, reason);
 }
 
 /** Defer the last @p count messages of an item until its actor has the answer it waits for. */
 static void actor_defer(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     struct trp_actor *actor,
     const struct trp_item *item,
     uint32_t count)
@@ -116,8 +117,8 @@ static void actor_defer(
     struct trp_item rest = *item;
     rest.count = count;
     rest.body += (size_t)(item->count - count) * trp_pad8(item->body_bytes);
-    if (!trp_held_defer(executor, link, actor, &rest)) {
-        actor_bury(executor, link, &rest, count, TROUPE_DEAD_REFUSED);
+    if (!trp_stash_defer(executor, channel, actor, &rest)) {
+        actor_dead_letter(executor, channel, &rest, count, TROUPE_DEAD_UNDELIVERABLE);
     }
 }
 
@@ -126,7 +127,7 @@ static void actor_defer(
 static inline void actor_enter(
     struct troupe_executor *executor, struct trp_actor *actor, uint64_t place, uint32_t type)
 {
-    trp_activity_begin(executor->seat, &executor->activity_count, (uint32_t)place, type);
+    trp_activity_begin(executor->slot, &executor->activity_count, (uint32_t)place, type);
     executor->context.actor = actor;
     executor->context.place = place;
 }
@@ -136,7 +137,7 @@ static inline void actor_exit(struct troupe_executor *executor)
 {
     executor->context.actor = NULL;
     executor->context.place = 0;
-    trp_activity_end(executor->seat);
+    trp_activity_end(executor->slot);
 }
 
 /** End whom a callback asked to end. @return whether its own actor still runs. */
@@ -159,7 +160,7 @@ static bool actor_end_some(
 static inline void actor_flush_old(struct troupe_executor *executor)
 {
     if (executor->dirty != NULL && (++executor->callback_count & 15) == 0) {
-        trp_links_flush_old(executor);
+        trp_channels_flush_old(executor);
     }
 }
 
@@ -180,21 +181,22 @@ static inline bool actor_leave(
     return runs;
 }
 
-/** One message more of a link was handled. */
-static inline void actor_count_handled(struct troupe_executor *executor, struct trp_link *link)
+/** One message more of a channel was handled. */
+static inline void actor_count_handled(
+    struct troupe_executor *executor, struct trp_channel *channel)
 {
-    trp_count(&link->in_ledger->handled, 1);
+    trp_count(&channel->in_ledger->handled, 1);
     executor->handled_count++;
 }
 
-/** Have the actor meet the one message of an item. @param link  That counts it; NULL: it is not counted. */
+/** Have the actor meet the one message of an item. @param channel  That counts it; NULL: it is not counted. */
 static void actor_receive(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     struct trp_actor *actor,
     const struct trp_item *item)
 {
-    uint64_t place = trp_place(item->envelope->to_index, item->envelope->to_generation);
+    uint64_t place = trp_actor_key(item->envelope->to_index, item->envelope->to_generation);
     struct troupe_body body = trp_item_body(item, 0);
     struct troupe_message message = {
         .type = item->envelope->type,
@@ -204,16 +206,16 @@ static void actor_receive(
         .sender = trp_item_sender(item),
         .body = &body,
     };
-    if (link != NULL) {
-        trp_ledger_begin(link->in_ledger, 1);
+    if (channel != NULL) {
+        trp_ledger_start(channel->in_ledger, 1);
     }
     actor_enter(executor, actor, place, message.type);
-    executor->context.behalf = (struct troupe_asker){message.sender, message.ask};
+    executor->context.behalf = (struct troupe_reply_to){message.sender, message.ask};
     actor->behaviour->receive(&executor->context, actor->state, &message);
     executor->context.behalf.ask = 0;
     (void)actor_leave(executor, actor, place);
-    if (link != NULL) {
-        actor_count_handled(executor, link);
+    if (channel != NULL) {
+        actor_count_handled(executor, channel);
     }
     if (TRP_UNLIKELY(message.given)) {
         troupe_body_free(&body);
@@ -223,14 +225,14 @@ static void actor_receive(
 /** Have an actor meet a message that has a body and nothing else. @return whether it still runs. */
 TRP_INLINE bool actor_receive_plain(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     struct trp_actor *actor,
     uint64_t place,
     uint32_t type,
     const troupe_message_t *message)
 {
     bool runs = true;
-    trp_ledger_begin(link->in_ledger, 1);
+    trp_ledger_start(channel->in_ledger, 1);
     actor_enter(executor, actor, place, type);
     actor->behaviour->receive(&executor->context, actor->state, message);
     // Where nothing is left to do, another of these may follow at once, and begins where this one ended.
@@ -240,18 +242,18 @@ TRP_INLINE bool actor_receive_plain(
         runs = actor_end_some(executor, actor, place);
     }
     actor_flush_old(executor);
-    actor_count_handled(executor, link);
+    actor_count_handled(executor, channel);
     return runs;
 }
 
 /** Have the actor meet the messages of a run, until it stops. @return how many it met. */
 static uint32_t actor_receive_run(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     struct trp_actor *actor,
     const struct trp_item *run)
 {
-    uint64_t place = trp_place(run->envelope->to_index, run->envelope->to_generation);
+    uint64_t place = trp_actor_key(run->envelope->to_index, run->envelope->to_generation);
     size_t stride = trp_pad8(run->body_bytes);
     struct troupe_body body = trp_item_body(run, 0);
     struct troupe_message message = {
@@ -268,7 +270,7 @@ static uint32_t actor_receive_run(
             body.bytes = run->body_bytes;
             at += stride;
         }
-        runs = actor_receive_plain(executor, link, actor, place, message.type, &message);
+        runs = actor_receive_plain(executor, channel, actor, place, message.type, &message);
     } while (--left != 0 && runs);
     actor_exit(executor);
     return run->count - left;
@@ -277,21 +279,21 @@ static uint32_t actor_receive_run(
 /** Let an item's messages but the first @p met be: its actor has ended, or waits. */
 static void actor_pass_over(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     const struct trp_item *item,
     uint32_t met)
 {
-    struct trp_actor *actor =
-        trp_world_find(&executor->world, item->envelope->to_index, item->envelope->to_generation);
+    struct trp_actor *actor = trp_actor_table_find(
+        &executor->actors, item->envelope->to_index, item->envelope->to_generation);
     if (actor != NULL && actor->life == TRP_LIFE_WAITING) {
-        actor_defer(executor, link, actor, item, item->count - met);
+        actor_defer(executor, channel, actor, item, item->count - met);
     } else {
-        actor_bury(executor, link, item, item->count - met, TROUPE_DEAD_STOPPED);
+        actor_dead_letter(executor, channel, item, item->count - met, TROUPE_DEAD_STOPPED);
     }
 }
 
-void trp_actor_meet_plain(
-    struct troupe_executor *executor, struct trp_link *link, struct trp_cursor *cursor)
+void trp_actor_deliver_plain(
+    struct troupe_executor *executor, struct trp_channel *channel, struct trp_cursor *cursor)
 {
     struct troupe_body body = {0};
     struct troupe_message message = {.body = &body};
@@ -300,7 +302,7 @@ void trp_actor_meet_plain(
     while ((bytes = trp_frame_peek_plain(cursor)) != 0) {
         const struct trp_envelope *envelope = (const void *)cursor->at;
         struct trp_actor *actor =
-            trp_world_find(&executor->world, envelope->to_index, envelope->to_generation);
+            trp_actor_table_find(&executor->actors, envelope->to_index, envelope->to_generation);
         if (TRP_UNLIKELY(
                 actor == NULL || actor->life != TRP_LIFE_RUNNING ||
                 envelope->from_generation == 0)) {
@@ -316,11 +318,11 @@ void trp_actor_meet_plain(
         message.type = envelope->type;
         // Written in the two steps in which it is read: the processor waits for a read of two writes.
         memcpy(&message.sender.index, &envelope->from_index, 2 * sizeof(uint32_t));
-        uint64_t place = trp_place(envelope->to_index, envelope->to_generation);
+        uint64_t place = trp_actor_key(envelope->to_index, envelope->to_generation);
         cursor->at += bytes;
-        (void)actor_receive_plain(executor, link, actor, place, message.type, &message);
-        trp_link_owe(executor, link, 1, size);
-        link->received_count++;
+        (void)actor_receive_plain(executor, channel, actor, place, message.type, &message);
+        trp_channel_owe(executor, channel, 1, size);
+        channel->received_count++;
     }
     actor_exit(executor);
 }
@@ -328,9 +330,9 @@ void trp_actor_meet_plain(
 static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation);
 
 /** Hand the answer of an ask to who asked. @return false: nobody waits for it. */
-static bool actor_meet_answer(
+static bool actor_deliver_reply(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     struct trp_actor *actor,
     const struct trp_item *item)
 {
@@ -338,7 +340,7 @@ static bool actor_meet_answer(
     if (!trp_asks_take(&executor->asks, item->ask, &ask)) {
         return false;
     }
-    free(trp_timers_cancel(&executor->timers, ask.timer));
+    free(trp_timer_heap_cancel(&executor->timers, ask.timer));
     struct troupe_body body = trp_item_body(item, 0);
     struct troupe_message message = {
         .type = item->envelope->type,
@@ -352,14 +354,15 @@ static bool actor_meet_answer(
         (void)trp_ask_explain((enum troupe_err)item->envelope->type, &failure);
     }
     bool counted = item->kind == TRP_KIND_REPLY;
-    uint64_t place = trp_place(item->envelope->to_index, item->envelope->to_generation);
+    uint64_t place = trp_actor_key(item->envelope->to_index, item->envelope->to_generation);
     if (counted) {
-        trp_ledger_begin(link->in_ledger, 1);
+        trp_ledger_start(channel->in_ledger, 1);
     }
-    uint32_t doing = failed ? (uint32_t)TRP_DOING_FAILED_ASK : message.type | TRP_DOING_ANSWER;
-    actor_enter(executor, actor, place, doing);
-    trp_waits_end(executor, actor, &ask);
-    ask.on_answer(
+    uint32_t callback =
+        failed ? (uint32_t)TRP_CALLBACK_FAILED_ASK : message.type | TRP_CALLBACK_REPLY;
+    actor_enter(executor, actor, place, callback);
+    trp_deadlock_end_wait(executor, actor, &ask);
+    ask.on_reply(
         &executor->context,
         actor->state,
         ask.tag,
@@ -368,7 +371,7 @@ static bool actor_meet_answer(
     executor->context.behalf.ask = 0;
     (void)actor_leave(executor, actor, place);
     if (counted) {
-        actor_count_handled(executor, link);
+        actor_count_handled(executor, channel);
     }
     if (message.given) {
         troupe_body_free(&body);
@@ -381,34 +384,34 @@ static bool actor_meet_answer(
 static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation)
 {
     struct trp_actor *actor = NULL;
-    while ((actor = trp_world_find(&executor->world, index, generation)) != NULL &&
-           actor->held != NULL && trp_actor_runs(actor)) {
-        struct trp_held *held = actor->held;
-        actor->held = held->next;
-        executor->replayed = held;
-        trp_actor_meet(executor, executor->loop, &held->item);
+    while ((actor = trp_actor_table_find(&executor->actors, index, generation)) != NULL &&
+           actor->stash != NULL && trp_actor_runs(actor)) {
+        struct trp_stash_entry *stash = actor->stash;
+        actor->stash = stash->next;
+        executor->replayed = stash;
+        trp_actor_deliver(executor, executor->loop, &stash->item);
         executor->replayed = NULL;
-        trp_held_release(executor, held);
-        free(held);
+        trp_stash_release(executor, stash);
+        free(stash);
     }
 }
 
 /** Have the actor meet a notice; @p actor NULL: it is gone. With a ROOM goes the credit to use it. */
-static void actor_meet_notice(
+static void actor_deliver_notice(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
 {
     bool is_room = item->envelope->type == TROUPE_MESSAGE_ROOM &&
                    item->body_bytes == sizeof(struct troupe_room);
     const struct troupe_room *room = (const void *)item->body;
     if (is_room) {
-        trp_link_begin_room(executor, room->to.executor);
+        trp_channel_begin_room(executor, room->to.executor);
     }
     if (actor != NULL) {
         actor_receive(executor, NULL, actor, item);
         actor_replay(executor, item->envelope->to_index, item->envelope->to_generation);
     }
     if (is_room) {
-        trp_link_end_room(executor, room->to.executor);
+        trp_channel_end_room(executor, room->to.executor);
     }
 }
 
@@ -420,55 +423,55 @@ void trp_actor_fail_ask(
     enum troupe_err err)
 {
     uint32_t generation = actor->generation;
-    uint64_t place = trp_place(index, generation);
-    actor_enter(executor, actor, place, TRP_DOING_FAILED_ASK);
-    trp_waits_end(executor, actor, ask);
-    ask->on_answer(&executor->context, actor->state, ask->tag, err, NULL);
+    uint64_t place = trp_actor_key(index, generation);
+    actor_enter(executor, actor, place, TRP_CALLBACK_FAILED_ASK);
+    trp_deadlock_end_wait(executor, actor, ask);
+    ask->on_reply(&executor->context, actor->state, ask->tag, err, NULL);
     executor->context.behalf.ask = 0;
     (void)actor_leave(executor, actor, place);
     actor_replay(executor, index, generation);
 }
 
-void trp_actor_meet(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+void trp_actor_deliver(
+    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
-    struct trp_actor *actor =
-        trp_world_find(&executor->world, item->envelope->to_index, item->envelope->to_generation);
+    struct trp_actor *actor = trp_actor_table_find(
+        &executor->actors, item->envelope->to_index, item->envelope->to_generation);
     if (TRP_UNLIKELY(actor == NULL || !trp_actor_is_up(actor))) {
-        actor_miss(executor, link, item);
+        actor_miss(executor, channel, item);
         return;
     }
-    bool is_answer =
+    bool is_reply =
         item->kind == TRP_KIND_REPLY || (item->kind == TRP_KIND_NOTICE && item->ask != 0);
-    if (TRP_UNLIKELY(is_answer)) {
-        if (!actor_meet_answer(executor, link, actor, item)) {
-            actor_bury(executor, link, item, item->count, TROUPE_DEAD_LATE_REPLY);
+    if (TRP_UNLIKELY(is_reply)) {
+        if (!actor_deliver_reply(executor, channel, actor, item)) {
+            actor_dead_letter(executor, channel, item, item->count, TROUPE_DEAD_LATE_REPLY);
         }
         return;
     }
     if (TRP_UNLIKELY(item->kind == TRP_KIND_NOTICE)) {
-        actor_meet_notice(executor, actor, item);
+        actor_deliver_notice(executor, actor, item);
         return;
     }
     if (TRP_UNLIKELY(item->expires_ns != 0) &&
         trp_executor_now(executor) >= trp_item_expiry(executor, item)) {
-        actor_bury(executor, link, item, item->count, TROUPE_DEAD_EXPIRED);
+        actor_dead_letter(executor, channel, item, item->count, TROUPE_DEAD_EXPIRED);
         return;
     }
     uint32_t met = 0;
     if (item->count > 1 && trp_actor_runs(actor)) {
-        met = actor_receive_run(executor, link, actor, item);
+        met = actor_receive_run(executor, channel, actor, item);
     } else if (trp_actor_runs(actor)) {
-        actor_receive(executor, link, actor, item);
+        actor_receive(executor, channel, actor, item);
         met = 1;
     }
-    trp_link_return_credit(executor, link, item, met);
+    trp_channel_return_credit(executor, channel, item, met);
     if (TRP_UNLIKELY(met < item->count)) {
-        actor_pass_over(executor, link, item, met);
+        actor_pass_over(executor, channel, item, met);
     }
 }
 
-void trp_actor_tell(
+void trp_actor_notify(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
@@ -495,41 +498,48 @@ void trp_actor_tell(
     }
 }
 
-void trp_actor_meet_signal(struct troupe_executor *executor, const struct trp_item *item)
+void trp_actor_handle_monitor(struct troupe_executor *executor, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
-    const struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
-    bool awaited = actor != NULL ? actor->life == TRP_LIFE_STARTING
-                                 : trp_world_awaits(&executor->world, index, generation);
-    if (!awaited || !trp_held_keep(executor, executor->loop, item)) {
-        trp_ends_meet(executor, item);
+    const struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
+    bool awaited = actor != NULL
+                       ? actor->life == TRP_LIFE_STARTING
+                       : trp_actor_table_is_reserved(&executor->actors, index, generation);
+    if (!awaited || !trp_stash_add(executor, executor->loop, item)) {
+        trp_monitor_handle(executor, item);
     }
 }
 
 /* Start. ---------------------------------------------------------------------------------------- */
 
 /** Meet what came before the actor, or bury it if @p refusal says why it did not start. */
-static void actor_meet_held(
-    struct troupe_executor *executor, struct trp_held *held, const struct troupe_exit *refusal)
+static void actor_deliver_stash(
+    struct troupe_executor *executor,
+    struct trp_stash_entry *stash,
+    const struct troupe_exit *refusal)
 {
-    while (held != NULL) {
-        struct trp_held *next = held->next;
-        trp_held_release(executor, held);
-        if (held->item.kind == TRP_KIND_SIGNAL && refusal != NULL) {
-            trp_ends_refuse(executor, &held->item, refusal);
-        } else if (held->item.kind == TRP_KIND_SIGNAL) {
-            trp_ends_meet(executor, &held->item);
+    while (stash != NULL) {
+        struct trp_stash_entry *next = stash->next;
+        trp_stash_release(executor, stash);
+        if (stash->item.kind == TRP_KIND_MONITOR && refusal != NULL) {
+            trp_monitor_refuse(executor, &stash->item, refusal);
+        } else if (stash->item.kind == TRP_KIND_MONITOR) {
+            trp_monitor_handle(executor, &stash->item);
         } else if (refusal != NULL) {
-            actor_bury(
-                executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_REFUSED);
-        } else if (held->item.kind == TRP_KIND_STOP) {
-            trp_actor_meet_stop(executor, &held->item);
+            actor_dead_letter(
+                executor,
+                executor->loop,
+                &stash->item,
+                stash->item.count,
+                TROUPE_DEAD_UNDELIVERABLE);
+        } else if (stash->item.kind == TRP_KIND_STOP) {
+            trp_actor_handle_stop(executor, &stash->item);
         } else {
-            trp_actor_meet(executor, executor->loop, &held->item);
+            trp_actor_deliver(executor, executor->loop, &stash->item);
         }
-        free(held);
-        held = next;
+        free(stash);
+        stash = next;
     }
 }
 
@@ -549,12 +559,12 @@ static bool actor_equip(
         }
         memcpy(actor->name, name, start->name_bytes);
     }
-    return trp_world_add_state(
-        &executor->world, actor, (uint16_t)behaviour_index, actor->behaviour->state_bytes);
+    return trp_actor_table_add_state(
+        &executor->actors, actor, (uint16_t)behaviour_index, actor->behaviour->state_bytes);
 }
 
 /** Let the backend forget what it keeps for an actor. */
-static void actor_tell_backend(struct troupe_executor *executor, uint32_t index)
+static void actor_notify_backend(struct troupe_executor *executor, uint32_t index)
 {
     if (executor->ops != NULL && executor->ops->actor_ended != NULL) {
         executor->ops->actor_ended(executor->backend_self, executor, index);
@@ -570,18 +580,18 @@ static void actor_free(
 {
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
-        (void)trp_names_remove(executor->system->board, NULL, ref);
+        (void)trp_names_remove(executor->system->shared, NULL, ref);
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
-        trp_subscribers_remove(executor->system->board, ref);
+        trp_subscribers_remove(executor->system->shared, ref);
     }
     if ((actor->flags & TRP_ACTOR_SIGNALS) != 0) {
         trp_signals_forget(executor->system, ref);
     }
-    trp_ends_tell(executor, actor, index, exit);
-    actor_tell_backend(executor, index);
-    trp_world_remove(&executor->world, actor, index);
-    trp_world_note_exit(actor, exit);
+    trp_monitor_notify(executor, actor, index, exit);
+    actor_notify_backend(executor, index);
+    trp_actor_table_remove(&executor->actors, actor, index);
+    trp_actor_table_note_exit(actor, exit);
 }
 
 /** The actor could not start: tell why, refuse its mail, free its row. */
@@ -592,12 +602,12 @@ static void actor_fail_start(
     const struct troupe_exit *exit)
 {
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
-    struct trp_held *held = actor->held;
-    actor->held = NULL;
+    struct trp_stash_entry *stash = actor->stash;
+    actor->stash = NULL;
     trp_count(&executor->counters->actors_failed, 1);
     actor_free(executor, actor, index, exit);
     actor->flags |= TRP_ACTOR_FAILED;
-    actor_meet_held(executor, held, exit);
+    actor_deliver_stash(executor, stash, exit);
     trp_system_actor_ended(executor->system, ref, exit);
     if (executor->dedicated) {
         trp_system_note_exit(executor, exit);
@@ -616,7 +626,7 @@ static enum troupe_err actor_init(
     if (actor->behaviour->init == NULL) {
         return TROUPE_OK;
     }
-    actor_enter(executor, actor, trp_place(index, actor->generation), TRP_DOING_INIT);
+    actor_enter(executor, actor, trp_actor_key(index, actor->generation), TRP_CALLBACK_INIT);
     executor->context.exit = (struct troupe_exit){.reason = TROUPE_EXIT_NORMAL};
     enum troupe_err err =
         actor->behaviour->init(&executor->context, actor->state, args, args_bytes);
@@ -660,16 +670,16 @@ static uint32_t actor_find_behaviour(
 static struct trp_actor *actor_claim(
     struct troupe_executor *executor, uint32_t index, uint32_t generation)
 {
-    struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
     if (actor != NULL) {
         return actor;
     }
     uint64_t since_ns = 0;
-    while (trp_world_awaits(&executor->world, index, generation) &&
-           trp_world_make_row(&executor->world, index) == NULL) {
+    while (trp_actor_table_is_reserved(&executor->actors, index, generation) &&
+           trp_actor_table_make_row(&executor->actors, index) == NULL) {
         trp_memory_wait(&since_ns); // without a row nobody could be told how it ended
     }
-    return trp_world_claim(&executor->world, index, generation);
+    return trp_actor_table_claim(&executor->actors, index, generation);
 }
 
 /** Have an actor begin as its START says. @return false: *out_exit says why it cannot. */
@@ -707,7 +717,7 @@ static bool actor_begin(
         actor_init(executor, actor, index, start->args_bytes != 0 ? args : NULL, start->args_bytes);
     if (err != TROUPE_OK) {
         *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
-        (void)snprintf(out_exit->text, sizeof(out_exit->text), "%s", troupe_err_text(err));
+        (void)snprintf(out_exit->text, sizeof(out_exit->text), "%s", troupe_strerror(err));
     }
     return err == TROUPE_OK;
 }
@@ -730,26 +740,27 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     }
     // What it asked for in its init: to stop, or to wait for an answer.
     if (actor->life == TRP_LIFE_STARTING) {
-        trp_world_set_running(&executor->world, actor);
+        trp_actor_table_set_running(&executor->actors, actor);
     }
-    trp_world_enlist(&executor->world, actor, index);
+    trp_actor_table_enlist(&executor->actors, actor, index);
     trp_count(&executor->counters->actors_started, 1);
-    struct trp_held *held = actor->held;
-    actor->held = NULL;
-    if (actor_leave(executor, actor, trp_place(index, actor->generation)) || held != NULL) {
-        actor_meet_held(executor, held, NULL);
+    struct trp_stash_entry *stash = actor->stash;
+    actor->stash = NULL;
+    if (actor_leave(executor, actor, trp_actor_key(index, actor->generation)) || stash != NULL) {
+        actor_deliver_stash(executor, stash, NULL);
     }
 }
 
 /** Bury what was deferred for an actor that has ended. */
-static void actor_bury_held(struct troupe_executor *executor, struct trp_held *held)
+static void actor_dead_letter_stash(struct troupe_executor *executor, struct trp_stash_entry *stash)
 {
-    while (held != NULL) {
-        struct trp_held *next = held->next;
-        trp_held_release(executor, held);
-        actor_bury(executor, executor->loop, &held->item, held->item.count, TROUPE_DEAD_STOPPED);
-        free(held);
-        held = next;
+    while (stash != NULL) {
+        struct trp_stash_entry *next = stash->next;
+        trp_stash_release(executor, stash);
+        actor_dead_letter(
+            executor, executor->loop, &stash->item, stash->item.count, TROUPE_DEAD_STOPPED);
+        free(stash);
+        stash = next;
     }
 }
 
@@ -764,15 +775,15 @@ void trp_actor_end(
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     actor->life = TRP_LIFE_STOPPING;
     if (actor->behaviour->fini != NULL && exit->reason != TROUPE_EXIT_KILLED) {
-        actor_enter(executor, actor, trp_place(index, actor->generation), TRP_DOING_FINI);
+        actor_enter(executor, actor, trp_actor_key(index, actor->generation), TRP_CALLBACK_FINI);
         actor->behaviour->fini(&executor->context, actor->state, exit);
         actor_exit(executor);
     }
-    struct trp_held *held = actor->held;
-    actor->held = NULL;
+    struct trp_stash_entry *stash = actor->stash;
+    actor->stash = NULL;
     actor_free(executor, actor, index, exit);
     trp_count(&executor->counters->actors_ended, 1);
-    actor_bury_held(executor, held);
+    actor_dead_letter_stash(executor, stash);
     trp_system_actor_ended(executor->system, ref, exit);
     if (executor->dedicated) {
         trp_system_note_exit(executor, exit);
@@ -780,11 +791,11 @@ void trp_actor_end(
     trp_executor_end_if_done(executor);
 }
 
-void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item *item)
+void trp_actor_handle_stop(struct troupe_executor *executor, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
-    struct trp_actor *actor = trp_world_find(&executor->world, index, generation);
+    struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
     if (actor != NULL && trp_actor_is_up(actor)) {
         bool killed = item->envelope->type == TROUPE_EXIT_KILLED;
         const struct troupe_exit exit = {
@@ -793,21 +804,21 @@ void trp_actor_meet_stop(struct troupe_executor *executor, const struct trp_item
         trp_actor_end(executor, actor, index, &exit);
     } else if (
         (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
-        trp_world_awaits(&executor->world, index, generation)) {
-        (void)trp_held_keep(executor, executor->loop, item);
+        trp_actor_table_is_reserved(&executor->actors, index, generation)) {
+        (void)trp_stash_add(executor, executor->loop, item);
     }
 }
 
-void trp_actor_meet_look(struct troupe_executor *executor, const struct trp_item *item)
+void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
-    if (trp_world_find(&executor->world, index, generation) != NULL ||
-        trp_world_awaits(&executor->world, index, generation)) {
+    if (trp_actor_table_find(&executor->actors, index, generation) != NULL ||
+        trp_actor_table_is_reserved(&executor->actors, index, generation)) {
         return; // its end will be told
     }
-    bool failed = trp_world_knew(&executor->world, index, generation) &&
-                  trp_world_refused(&executor->world, index, generation);
+    bool failed = trp_actor_table_had(&executor->actors, index, generation) &&
+                  trp_actor_table_refused(&executor->actors, index, generation);
     const struct troupe_exit exit = {
         .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
         .text = "ended before it was watched",
@@ -829,21 +840,21 @@ void trp_actor_run_stops(struct troupe_executor *executor)
             .count = 1,
             .kind = TRP_KIND_STOP,
         };
-        trp_actor_meet_stop(executor, &item);
+        trp_actor_handle_stop(executor, &item);
     }
     executor->stop_count = 0;
 }
 
-void trp_actor_drop_held(struct troupe_executor *executor)
+void trp_actor_drop_stash(struct troupe_executor *executor)
 {
     const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
-    uint32_t row_count = atomic_load_explicit(executor->world.row_count, memory_order_relaxed);
-    for (uint32_t index = 0; executor->held_count > 0 && index < row_count; index++) {
-        struct trp_actor *actor = trp_world_try_row(&executor->world, index);
-        if (actor != NULL && actor->held != NULL) {
-            struct trp_held *held = actor->held;
-            actor->held = NULL;
-            actor_meet_held(executor, held, &exit);
+    uint32_t row_count = atomic_load_explicit(executor->actors.row_count, memory_order_relaxed);
+    for (uint32_t index = 0; executor->stash_count > 0 && index < row_count; index++) {
+        struct trp_actor *actor = trp_actor_table_try_row(&executor->actors, index);
+        if (actor != NULL && actor->stash != NULL) {
+            struct trp_stash_entry *stash = actor->stash;
+            actor->stash = NULL;
+            actor_deliver_stash(executor, stash, &exit);
         }
     }
 }

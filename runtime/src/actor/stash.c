@@ -7,139 +7,143 @@
 #include <string.h>
 
 /** @return a copy of an item, with its bodies; NULL: no memory, and its messages are counted. */
-static struct trp_held *held_new(const struct trp_item *item)
+static struct trp_stash_entry *stash_new(const struct trp_item *item)
 {
     size_t body_bytes = item->given != NULL ? 0 : trp_pad8(item->body_bytes) * item->count;
-    struct trp_held *held = NULL;
+    struct trp_stash_entry *stash = NULL;
     uint64_t since_ns = 0;
-    while ((held = malloc(sizeof(*held) + body_bytes)) == NULL) {
+    while ((stash = malloc(sizeof(*stash) + body_bytes)) == NULL) {
         if (trp_kind_is_counted(item->kind)) {
             return NULL;
         }
         trp_memory_wait(&since_ns); // a STOP, a signal, a notice: nobody would miss it
     }
-    *held = (struct trp_held){.item = *item, .envelope = *item->envelope};
-    held->item.envelope = &held->envelope;
-    held->item.body = held->body;
+    *stash = (struct trp_stash_entry){.item = *item, .envelope = *item->envelope};
+    stash->item.envelope = &stash->envelope;
+    stash->item.body = stash->body;
     if (item->given != NULL) {
-        held->given = *item->given;
-        held->item.given = &held->given;
+        stash->given = *item->given;
+        stash->item.given = &stash->given;
     } else if (body_bytes != 0) {
-        memcpy(held->body, item->body, body_bytes);
+        memcpy(stash->body, item->body, body_bytes);
     }
-    return held;
+    return stash;
 }
 
-static void held_append(
-    struct troupe_executor *executor, struct trp_actor *actor, struct trp_held *held)
+static void stash_append(
+    struct troupe_executor *executor, struct trp_actor *actor, struct trp_stash_entry *stash)
 {
-    if (actor->held == NULL) {
-        actor->held = held;
+    if (actor->stash == NULL) {
+        actor->stash = stash;
     } else {
-        actor->held_last->next = held;
+        actor->stash_last->next = stash;
     }
-    actor->held_last = held;
-    executor->held_count++;
+    actor->stash_last = stash;
+    executor->stash_count++;
 }
 
 /**
- * From here on the executor sends a kept item to itself, for the link that brought it may end first.
+ * From here on the executor sends a kept item to itself, for the channel that brought it may end first.
  *
  * @param deferred  It keeps its room in the mailbox until it is met.
  */
-static void held_adopt(
-    struct troupe_executor *executor, struct trp_link *link, struct trp_held *held, bool deferred)
+static void stash_adopt(
+    struct troupe_executor *executor,
+    struct trp_channel *channel,
+    struct trp_stash_entry *stash,
+    bool deferred)
 {
-    const struct trp_item *item = &held->item;
+    const struct trp_item *item = &stash->item;
     if (!trp_kind_is_counted(item->kind)) {
         return;
     }
     trp_count(&executor->loop->ledger->accepted, item->count);
-    trp_count(&link->in_ledger->moved, item->count);
+    trp_count(&channel->in_ledger->moved, item->count);
     uint32_t free_flags = TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL;
     if (deferred && (item->flags & free_flags) == 0 && item->kind == TRP_KIND_USER) {
         // For the sender it came back; to the gate it does when the message is met.
-        held->kept_messages = item->count;
-        held->kept_bytes = (int64_t)item->count * (int64_t)trp_item_bytes(item);
+        stash->retained_messages = item->count;
+        stash->retained_bytes = (int64_t)item->count * (int64_t)trp_item_bytes(item);
         atomic_fetch_add_explicit(
-            &link->in_ledger->returned_messages, held->kept_messages, memory_order_relaxed);
+            &channel->in_ledger->returned_messages, stash->retained_messages, memory_order_relaxed);
         atomic_fetch_add_explicit(
-            &link->in_ledger->returned_bytes, held->kept_bytes, memory_order_relaxed);
+            &channel->in_ledger->returned_bytes, stash->retained_bytes, memory_order_relaxed);
     } else {
-        trp_link_return_credit(executor, link, item, item->count);
+        trp_channel_return_credit(executor, channel, item, item->count);
     }
-    held->item.flags = (item->flags | TRP_FLAG_UNMETERED) & ~(uint32_t)TRP_FLAG_PROVISIONAL;
+    stash->item.flags = (item->flags | TRP_FLAG_UNMETERED) & ~(uint32_t)TRP_FLAG_PROVISIONAL;
 }
 
-void trp_held_release(struct troupe_executor *executor, const struct trp_held *held)
+void trp_stash_release(struct troupe_executor *executor, const struct trp_stash_entry *stash)
 {
-    executor->held_count--;
-    if (held->kept_messages != 0) {
-        trp_gate_give(executor->gate, held->kept_messages, held->kept_bytes);
+    executor->stash_count--;
+    if (stash->retained_messages != 0) {
+        trp_gate_give(executor->gate, stash->retained_messages, stash->retained_bytes);
     }
 }
 
-bool trp_held_keep(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+bool trp_stash_add(
+    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
     struct trp_actor *actor = NULL;
     uint64_t since_ns = 0;
-    while ((actor = trp_world_make_row(&executor->world, item->envelope->to_index)) == NULL) {
+    while ((actor = trp_actor_table_make_row(&executor->actors, item->envelope->to_index)) ==
+           NULL) {
         if (trp_kind_is_counted(item->kind)) {
             return false;
         }
         trp_memory_wait(&since_ns);
     }
-    struct trp_held *held = held_new(item);
-    if (held == NULL) {
+    struct trp_stash_entry *stash = stash_new(item);
+    if (stash == NULL) {
         return false;
     }
-    held_append(executor, actor, held);
-    held_adopt(executor, link, held, false);
+    stash_append(executor, actor, stash);
+    stash_adopt(executor, channel, stash, false);
     return true;
 }
 
 /** Put back the rest of what was deferred before: it goes first, with its share of the room. */
-static void held_put_back(
-    struct troupe_executor *executor, struct trp_actor *actor, struct trp_held *held)
+static void stash_put_back(
+    struct troupe_executor *executor, struct trp_actor *actor, struct trp_stash_entry *stash)
 {
-    held->next = actor->held;
-    actor->held = held;
-    actor->held_last = held->next == NULL ? held : actor->held_last;
-    executor->held_count++;
-    struct trp_held *whole = executor->replayed;
-    if (whole->kept_messages != 0) {
-        held->kept_messages = held->item.count;
-        held->kept_bytes = held->kept_messages * (int64_t)trp_item_bytes(&held->item);
-        whole->kept_messages -= held->kept_messages;
-        whole->kept_bytes -= held->kept_bytes;
+    stash->next = actor->stash;
+    actor->stash = stash;
+    actor->stash_last = stash->next == NULL ? stash : actor->stash_last;
+    executor->stash_count++;
+    struct trp_stash_entry *whole = executor->replayed;
+    if (whole->retained_messages != 0) {
+        stash->retained_messages = stash->item.count;
+        stash->retained_bytes = stash->retained_messages * (int64_t)trp_item_bytes(&stash->item);
+        whole->retained_messages -= stash->retained_messages;
+        whole->retained_bytes -= stash->retained_bytes;
     }
 }
 
-bool trp_held_defer(
+bool trp_stash_defer(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     struct trp_actor *actor,
     const struct trp_item *item)
 {
-    struct trp_held *held = held_new(item);
-    if (held == NULL) {
+    struct trp_stash_entry *stash = stash_new(item);
+    if (stash == NULL) {
         return false;
     }
     if (executor->replayed != NULL) {
-        held_put_back(executor, actor, held);
+        stash_put_back(executor, actor, stash);
     } else {
-        held_append(executor, actor, held);
-        held_adopt(executor, link, held, true);
+        stash_append(executor, actor, stash);
+        stash_adopt(executor, channel, stash, true);
     }
     return true;
 }
 
-bool trp_held_has_ask(const struct trp_actor *actor, const struct troupe_asker *asker)
+bool trp_stash_has_ask(const struct trp_actor *actor, const struct troupe_reply_to *reply_to)
 {
-    for (const struct trp_held *held = actor->held; held != NULL; held = held->next) {
-        if (held->item.ask == asker->ask && held->item.kind == TRP_KIND_USER &&
-            troupe_ref_equal(trp_item_sender(&held->item), asker->ref)) {
+    for (const struct trp_stash_entry *stash = actor->stash; stash != NULL; stash = stash->next) {
+        if (stash->item.ask == reply_to->ask && stash->item.kind == TRP_KIND_USER &&
+            troupe_ref_equal(trp_item_sender(&stash->item), reply_to->ref)) {
             return true;
         }
     }

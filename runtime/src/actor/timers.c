@@ -7,79 +7,83 @@
 enum { ALARMS_AGAIN_NS = 1000000 }; // when a message that could not be sent is tried again
 
 /** An ask was not answered in time. */
-static void alarm_meet_timeout(
-    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_alarm *alarm)
+static void actor_timer_handle_timeout(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    const struct trp_actor_timer *actor_timer)
 {
     struct trp_ask ask;
-    if (!trp_asks_take(&executor->asks, alarm->ask, &ask)) {
+    if (!trp_asks_take(&executor->asks, actor_timer->ask, &ask)) {
         return;
     }
     if (ask.awaits_name) {
         trp_names_forget(
-            executor->system->board,
-            trp_actor_ref(executor, alarm->actor_index, alarm->actor_generation),
-            alarm->ask);
+            executor->system->shared,
+            trp_actor_ref(executor, actor_timer->actor_index, actor_timer->actor_generation),
+            actor_timer->ask);
     }
     if (actor == NULL) {
         return;
     }
-    trp_actor_fail_ask(executor, actor, alarm->actor_index, &ask, TROUPE_ERR_TIMEDOUT);
+    trp_actor_fail_ask(executor, actor, actor_timer->actor_index, &ask, TROUPE_ERR_TIMEDOUT);
 }
 
 /** Send the message of a timer. @return false: no memory, or no descriptor. */
-static bool alarm_send(struct troupe_executor *executor, const struct trp_alarm *alarm)
+static bool actor_timer_send(
+    struct troupe_executor *executor, const struct trp_actor_timer *actor_timer)
 {
-    struct trp_letter letter = {
-        .to = alarm->to,
-        .from_index = alarm->actor_index,
-        .from_generation = alarm->actor_generation,
-        .type = alarm->type,
+    struct trp_outgoing outgoing = {
+        .to = actor_timer->to,
+        .from_index = actor_timer->actor_index,
+        .from_generation = actor_timer->actor_generation,
+        .type = actor_timer->type,
         .kind = TRP_KIND_USER,
         .flags = TRP_FLAG_UNMETERED,
-        .body = alarm->body,
-        .body_bytes = alarm->body_bytes,
+        .body = actor_timer->body,
+        .body_bytes = actor_timer->body_bytes,
     };
-    trp_letter_expire(executor, alarm->ttl_ns, &letter);
-    return trp_post_letter(executor, &letter) == TROUPE_OK;
+    trp_outgoing_set_ttl(executor, actor_timer->ttl_ns, &outgoing);
+    return trp_send_message(executor, &outgoing) == TROUPE_OK;
 }
 
 /** When a periodic alarm is due next: what was missed is skipped. */
-static uint64_t alarm_next_due(uint64_t due_ns, uint64_t period_ns, uint64_t now_ns)
+static uint64_t actor_timer_next_due(uint64_t due_ns, uint64_t period_ns, uint64_t now_ns)
 {
     uint64_t next_ns = due_ns + period_ns;
     return next_ns > now_ns ? next_ns : now_ns + period_ns - (now_ns - due_ns) % period_ns;
 }
 
-bool trp_alarms_run(struct troupe_executor *executor, uint64_t now_ns)
+bool trp_actor_timers_run(struct troupe_executor *executor, uint64_t now_ns)
 {
     bool worked = false;
-    while (trp_timers_due(&executor->timers) <= now_ns) {
-        uint64_t due_ns = trp_timers_due(&executor->timers);
+    while (trp_timer_heap_due(&executor->timers) <= now_ns) {
+        uint64_t due_ns = trp_timer_heap_due(&executor->timers);
         uint64_t timer = 0;
-        struct trp_alarm *alarm = trp_timers_pop(&executor->timers, &timer);
-        if (alarm == NULL) {
+        struct trp_actor_timer *actor_timer = trp_timer_heap_pop(&executor->timers, &timer);
+        if (actor_timer == NULL) {
             break;
         }
-        struct trp_actor *actor =
-            trp_world_find(&executor->world, alarm->actor_index, alarm->actor_generation);
+        struct trp_actor *actor = trp_actor_table_find(
+            &executor->actors, actor_timer->actor_index, actor_timer->actor_generation);
         if (actor != NULL && !trp_actor_is_up(actor)) {
             actor = NULL;
         }
-        bool again = alarm->period_ns != 0 && actor != NULL;
+        bool again = actor_timer->period_ns != 0 && actor != NULL;
         if (again) {
-            uint64_t next_ns = alarm_next_due(due_ns, alarm->period_ns, now_ns);
-            trp_timers_again(&executor->timers, timer, next_ns, alarm);
+            uint64_t next_ns = actor_timer_next_due(due_ns, actor_timer->period_ns, now_ns);
+            trp_timer_heap_restart(&executor->timers, timer, next_ns, actor_timer);
         }
-        if (alarm->ask != 0) {
-            alarm_meet_timeout(executor, actor, alarm);
+        if (actor_timer->ask != 0) {
+            actor_timer_handle_timeout(executor, actor, actor_timer);
         } else if (
-            (actor != NULL || alarm->actor_generation == 0) && !alarm_send(executor, alarm) &&
+            (actor != NULL || actor_timer->actor_generation == 0) &&
+            !actor_timer_send(executor, actor_timer) &&
             !again) { // a beat is skipped, but this is due
-            trp_timers_again(&executor->timers, timer, now_ns + ALARMS_AGAIN_NS, alarm);
+            trp_timer_heap_restart(&executor->timers, timer, now_ns + ALARMS_AGAIN_NS, actor_timer);
             again = true;
         }
         if (!again) {
-            free(alarm);
+            free(actor_timer);
         }
         worked = true;
     }

@@ -2,13 +2,13 @@
  * @file alarms.h
  * @brief What timers are for: a letter to send, once or again and again, or the deadline of an ask.
  */
-#ifndef TRP_ALARMS_H
-#define TRP_ALARMS_H
+#ifndef TRP_ACTOR_TIMERS_H
+#define TRP_ACTOR_TIMERS_H
 
 #include "actor/executor.h"
 
 /** The payload of a timer. */
-struct trp_alarm {
+struct trp_actor_timer {
     uint32_t actor_index;
     uint32_t actor_generation;
     uint64_t ask;       // 0: send the letter
@@ -21,6 +21,6 @@ struct trp_alarm {
 };
 
 /** Run the timers that are due. @return whether one was. */
-bool trp_alarms_run(struct troupe_executor *executor, uint64_t now_ns);
+bool trp_actor_timers_run(struct troupe_executor *executor, uint64_t now_ns);
 
 #endif

@@ -18,7 +18,7 @@ enum troupe_err trp_explain_thread(const struct troupe_executor *executor)
 {
     return TRP_EXPLAIN(
         TROUPE_ERR_THREAD,
-        "the context of executor %u ('%s') is used on another thread; open a port there",
+        "the context of executor %u ('%s') is used on another thread; open an inbox there",
         executor->id,
         executor->name);
 }
@@ -29,7 +29,7 @@ troupe_ref_t troupe_self(const troupe_context_t *ctx)
     if (ctx->actor != NULL) {
         return trp_actor_ref(executor, trp_context_index(ctx), ctx->actor->generation);
     }
-    return executor->manner == TRP_MANNER_PORT ? trp_actor_ref(executor, 0, 1) : TROUPE_REF_NONE;
+    return executor->mode == TRP_MODE_INBOX ? trp_actor_ref(executor, 0, 1) : TROUPE_REF_NONE;
 }
 
 const char *troupe_self_name(const troupe_context_t *ctx)
@@ -57,16 +57,16 @@ uint64_t troupe_random(troupe_context_t *ctx)
 
 /* Sending. -------------------------------------------------------------------------------------- */
 
-/** Say who sends: the running actor, the port, or nobody. */
-static void context_sign(const troupe_context_t *ctx, struct trp_letter *letter)
+/** Say who sends: the running actor, the inbox, or nobody. */
+static void context_sign(const troupe_context_t *ctx, struct trp_outgoing *outgoing)
 {
     if (TRP_LIKELY(ctx->actor != NULL)) {
-        letter->from_index = trp_context_index(ctx);
-        letter->from_generation = ctx->actor->generation;
+        outgoing->from_index = trp_context_index(ctx);
+        outgoing->from_generation = ctx->actor->generation;
         return;
     }
     const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
-    letter->from_generation = executor->manner == TRP_MANNER_PORT ? 1 : 0;
+    outgoing->from_generation = executor->mode == TRP_MODE_INBOX ? 1 : 0;
 }
 
 /** Say what is wrong with a message that cannot be sent. */
@@ -103,17 +103,18 @@ static inline enum troupe_err context_check(
 }
 
 /** @return what is to be sent, for whoever signs it. */
-static struct trp_letter context_letter(troupe_context_t *ctx, const struct troupe_letter *wanted)
+static struct trp_outgoing context_letter(
+    troupe_context_t *ctx, const struct troupe_outgoing *wanted)
 {
-    struct trp_letter letter = {
+    struct trp_outgoing outgoing = {
         .to = wanted->to,
         .type = wanted->type,
         .kind = TRP_KIND_USER,
         .body = wanted->body,
         .body_bytes = wanted->body_bytes,
     };
-    trp_letter_expire(trp_executor_of(ctx), wanted->ttl_ns, &letter);
-    return letter;
+    trp_outgoing_set_ttl(trp_executor_of(ctx), wanted->ttl_ns, &outgoing);
+    return outgoing;
 }
 
 /** Send as troupe_send() does where that is not as simple as in a world it mostly is. */
@@ -124,18 +125,18 @@ __attribute__((noinline)) static enum troupe_err context_send(
     if (err != TROUPE_OK) {
         return err;
     }
-    if (TRP_LIKELY(trp_post_plain(trp_executor_of(ctx), to, type, body, body_bytes))) {
+    if (TRP_LIKELY(trp_send_plain(trp_executor_of(ctx), to, type, body, body_bytes))) {
         return TROUPE_OK;
     }
-    struct trp_letter letter = {
+    struct trp_outgoing outgoing = {
         .to = to,
         .type = type,
         .kind = TRP_KIND_USER,
         .body = body,
         .body_bytes = body_bytes,
     };
-    context_sign(ctx, &letter);
-    return trp_post_letter(trp_executor_of(ctx), &letter);
+    context_sign(ctx, &outgoing);
+    return trp_send_message(trp_executor_of(ctx), &outgoing);
 }
 
 enum troupe_err troupe_send(
@@ -144,13 +145,13 @@ enum troupe_err troupe_send(
     // What is wrong with a message is looked for where it is no plain one to a peer that is known.
     if (TRP_LIKELY(type < TROUPE_MESSAGE_RESERVED) && TRP_LIKELY(body != NULL) &&
         TRP_LIKELY(body_bytes == 8) && TRP_LIKELY(trp_check_thread(ctx) == TROUPE_OK) &&
-        TRP_LIKELY(trp_post_word(trp_executor_of(ctx), to, type, body))) {
+        TRP_LIKELY(trp_send_word(trp_executor_of(ctx), to, type, body))) {
         return TROUPE_OK;
     }
     return context_send(ctx, to, type, body, body_bytes);
 }
 
-enum troupe_err troupe_send_letter(troupe_context_t *ctx, const struct troupe_letter *wanted)
+enum troupe_err troupe_send_message(troupe_context_t *ctx, const struct troupe_outgoing *wanted)
 {
     if (wanted->ttl_ns == 0) {
         return troupe_send(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
@@ -160,12 +161,12 @@ enum troupe_err troupe_send_letter(troupe_context_t *ctx, const struct troupe_le
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_letter letter = context_letter(ctx, wanted);
-    context_sign(ctx, &letter);
-    return trp_post_letter(trp_executor_of(ctx), &letter);
+    struct trp_outgoing outgoing = context_letter(ctx, wanted);
+    context_sign(ctx, &outgoing);
+    return trp_send_message(trp_executor_of(ctx), &outgoing);
 }
 
-enum troupe_err troupe_give(
+enum troupe_err troupe_send_body(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, struct troupe_body *body)
 {
     enum troupe_err err = context_check(ctx, to, type, body->data, body->bytes);
@@ -175,22 +176,22 @@ enum troupe_err troupe_give(
     if ((uintptr_t)body->data % 8 != 0) {
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a body that is given away starts at a multiple of 8");
     }
-    struct trp_letter letter = {
+    struct trp_outgoing outgoing = {
         .to = to,
         .type = type,
         .kind = TRP_KIND_USER,
         .given = body,
     };
-    context_sign(ctx, &letter);
-    return trp_post_letter(trp_executor_of(ctx), &letter);
+    context_sign(ctx, &outgoing);
+    return trp_send_message(trp_executor_of(ctx), &outgoing);
 }
 
 void troupe_flush(troupe_context_t *ctx)
 {
-    // A port's messages left already.
-    if (trp_check_thread(ctx) == TROUPE_OK && trp_executor_of(ctx)->port == NULL) {
-        trp_link_flush(trp_executor_of(ctx), trp_executor_of(ctx)->loop);
-        trp_links_flush(trp_executor_of(ctx));
+    // A inbox's messages left already.
+    if (trp_check_thread(ctx) == TROUPE_OK && trp_executor_of(ctx)->inbox == NULL) {
+        trp_channel_flush(trp_executor_of(ctx), trp_executor_of(ctx)->loop);
+        trp_channels_flush(trp_executor_of(ctx));
     }
 }
 
@@ -199,7 +200,7 @@ void troupe_flush(troupe_context_t *ctx)
 enum troupe_err trp_ask_begin(
     troupe_context_t *ctx,
     uint64_t timeout_ns,
-    troupe_answer_fn *on_answer,
+    troupe_reply_fn *on_reply,
     uint64_t tag,
     bool awaits_name,
     uint64_t *out_ask)
@@ -207,35 +208,35 @@ enum troupe_err trp_ask_begin(
     struct troupe_executor *executor = trp_executor_of(ctx);
     if (ctx->actor == NULL) {
         return TRP_EXPLAIN(
-            TROUPE_ERR_UNSUPPORTED, "no actor runs here that could meet the answer; use a port");
+            TROUPE_ERR_UNSUPPORTED, "no actor runs here that could meet the answer; use an inbox");
     }
-    if (on_answer == NULL) {
+    if (on_reply == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "an ask needs a callback for its answer");
     }
-    struct trp_alarm *alarm = calloc(1, sizeof(*alarm));
-    if (alarm == NULL) {
+    struct trp_actor_timer *actor_timer = calloc(1, sizeof(*actor_timer));
+    if (actor_timer == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
     }
-    alarm->actor_index = trp_context_index(ctx);
-    alarm->actor_generation = ctx->actor->generation;
+    actor_timer->actor_index = trp_context_index(ctx);
+    actor_timer->actor_generation = ctx->actor->generation;
     struct trp_ask ask = {
         .awaits_name = awaits_name,
         .actor_index = trp_context_index(ctx),
         .actor_generation = ctx->actor->generation,
-        .on_answer = on_answer,
+        .on_reply = on_reply,
         .tag = tag,
     };
     uint64_t wait_ns = timeout_ns == 0 ? TROUPE_ASK_TIMEOUT_DEFAULT_NS : timeout_ns;
     uint64_t now_ns = trp_executor_now(executor);
     uint64_t due_ns = wait_ns < UINT64_MAX - 1 - now_ns ? now_ns + wait_ns : UINT64_MAX - 1;
-    ask.timer = trp_timers_add(&executor->timers, due_ns, alarm);
-    alarm->ask = ask.timer == 0 ? 0 : trp_asks_add(&executor->asks, &ask);
-    if (alarm->ask == 0) {
-        (void)trp_timers_cancel(&executor->timers, ask.timer);
-        free(alarm);
+    ask.timer = trp_timer_heap_add(&executor->timers, due_ns, actor_timer);
+    actor_timer->ask = ask.timer == 0 ? 0 : trp_asks_add(&executor->asks, &ask);
+    if (actor_timer->ask == 0) {
+        (void)trp_timer_heap_cancel(&executor->timers, ask.timer);
+        free(actor_timer);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
     }
-    *out_ask = alarm->ask;
+    *out_ask = actor_timer->ask;
     return TROUPE_OK;
 }
 
@@ -244,25 +245,25 @@ void trp_ask_undo(troupe_context_t *ctx, uint64_t number)
     struct troupe_executor *executor = trp_executor_of(ctx);
     struct trp_ask ask;
     if (trp_asks_take(&executor->asks, number, &ask)) {
-        free(trp_timers_cancel(&executor->timers, ask.timer));
+        free(trp_timer_heap_cancel(&executor->timers, ask.timer));
     }
 }
 
 static enum troupe_err context_post_ask(
-    troupe_context_t *ctx, const struct troupe_letter *wanted, uint64_t ask)
+    troupe_context_t *ctx, const struct troupe_outgoing *wanted, uint64_t ask)
 {
-    struct trp_letter letter = context_letter(ctx, wanted);
-    letter.flags |= TRP_FLAG_ASK;
-    letter.ask = ask;
-    context_sign(ctx, &letter);
-    return trp_post_letter(trp_executor_of(ctx), &letter);
+    struct trp_outgoing outgoing = context_letter(ctx, wanted);
+    outgoing.flags |= TRP_FLAG_ASK;
+    outgoing.ask = ask;
+    context_sign(ctx, &outgoing);
+    return trp_send_message(trp_executor_of(ctx), &outgoing);
 }
 
 enum troupe_err trp_ask(
     troupe_context_t *ctx,
-    const struct troupe_letter *wanted,
+    const struct troupe_outgoing *wanted,
     uint64_t timeout_ns,
-    troupe_answer_fn *on_answer,
+    troupe_reply_fn *on_reply,
     uint64_t tag,
     uint64_t *out_ask)
 {
@@ -272,7 +273,7 @@ enum troupe_err trp_ask(
         return err;
     }
     uint64_t ask = 0;
-    err = trp_ask_begin(ctx, timeout_ns, on_answer, tag, false, &ask);
+    err = trp_ask_begin(ctx, timeout_ns, on_reply, tag, false, &ask);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -286,37 +287,37 @@ enum troupe_err trp_ask(
 
 enum troupe_err troupe_ask(
     troupe_context_t *ctx,
-    const struct troupe_letter *wanted,
+    const struct troupe_outgoing *wanted,
     uint64_t timeout_ns,
-    troupe_answer_fn *on_answer,
+    troupe_reply_fn *on_reply,
     uint64_t tag)
 {
     uint64_t ask = 0;
-    return trp_ask(ctx, wanted, timeout_ns, on_answer, tag, &ask);
+    return trp_ask(ctx, wanted, timeout_ns, on_reply, tag, &ask);
 }
 
-enum troupe_err trp_port_send_ask(
-    troupe_context_t *ctx, const struct troupe_letter *wanted, uint64_t ask)
+enum troupe_err trp_inbox_send_ask(
+    troupe_context_t *ctx, const struct troupe_outgoing *wanted, uint64_t ask)
 {
     enum troupe_err err =
         context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
     return err != TROUPE_OK ? err : context_post_ask(ctx, wanted, ask);
 }
 
-enum troupe_err troupe_answer(
+enum troupe_err troupe_reply_later(
     troupe_context_t *ctx,
-    struct troupe_asker asker,
+    struct troupe_reply_to reply_to,
     uint32_t type,
     const void *body,
     size_t body_bytes)
 {
-    if (!troupe_ref_is_some(asker.ref)) {
+    if (troupe_ref_is_none(reply_to.ref)) {
         return TRP_EXPLAIN(TROUPE_ERR_NOENT, "a reply of type %u is for nobody", type);
     }
-    if (asker.ask == 0) {
-        return troupe_send(ctx, asker.ref, type, body, body_bytes);
+    if (reply_to.ask == 0) {
+        return troupe_send(ctx, reply_to.ref, type, body, body_bytes);
     }
-    enum troupe_err err = context_check(ctx, asker.ref, type, body, body_bytes);
+    enum troupe_err err = context_check(ctx, reply_to.ref, type, body, body_bytes);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -328,19 +329,19 @@ enum troupe_err troupe_answer(
             body_bytes,
             (unsigned long long)executor->system->mailbox_bytes);
     }
-    struct trp_letter letter = {
-        .to = asker.ref,
+    struct trp_outgoing outgoing = {
+        .to = reply_to.ref,
         .type = type,
         .kind = TRP_KIND_REPLY,
         .flags = TRP_FLAG_UNMETERED | TRP_FLAG_ASK,
         .body = body,
         .body_bytes = body_bytes,
-        .ask = asker.ask,
+        .ask = reply_to.ask,
     };
-    context_sign(ctx, &letter);
-    err = trp_post_letter(executor, &letter);
+    context_sign(ctx, &outgoing);
+    err = trp_send_message(executor, &outgoing);
     if (err == TROUPE_OK) {
-        trp_waits_answered(executor, &asker);
+        trp_deadlock_reply_received(executor, &reply_to);
     }
     return err;
 }
@@ -352,7 +353,7 @@ enum troupe_err troupe_reply(
     const void *body,
     size_t body_bytes)
 {
-    return troupe_answer(ctx, troupe_message_asker(message), type, body, body_bytes);
+    return troupe_reply_later(ctx, troupe_message_reply_to(message), type, body, body_bytes);
 }
 
 enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
@@ -371,9 +372,9 @@ enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
         const struct trp_ask *ask = trp_asks_find(&executor->asks, number);
         TRP_CHECK(ask != NULL);
         if (ask->awaits_name) {
-            trp_names_forget(executor->system->board, troupe_self(ctx), number);
+            trp_names_forget(executor->system->shared, troupe_self(ctx), number);
         }
-        trp_waits_end(executor, ctx->actor, ask);
+        trp_deadlock_end_wait(executor, ctx->actor, ask);
         trp_ask_undo(ctx, number);
     }
     return found ? TROUPE_OK
@@ -382,39 +383,39 @@ enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
 
 /** Send a letter that @p asker signs, and who answers it answers that one. */
 static enum troupe_err context_post_for(
-    troupe_context_t *ctx, struct troupe_asker asker, struct trp_letter *letter)
+    troupe_context_t *ctx, struct troupe_reply_to reply_to, struct trp_outgoing *outgoing)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
-    bool is_own = asker.ref.executor == executor->id || !troupe_ref_is_some(asker.ref);
-    letter->from_index = asker.ref.index;
-    letter->from_generation = asker.ref.generation;
-    letter->from_node = is_own ? 0 : asker.ref.node;
-    letter->from_executor = is_own ? 0 : asker.ref.executor;
-    letter->flags |= asker.ask != 0 ? TRP_FLAG_ASK : 0;
-    letter->ask = asker.ask;
-    enum troupe_err err = trp_post_letter(executor, letter);
+    bool is_own = reply_to.ref.executor == executor->id || troupe_ref_is_none(reply_to.ref);
+    outgoing->from_index = reply_to.ref.index;
+    outgoing->from_generation = reply_to.ref.generation;
+    outgoing->from_node = is_own ? 0 : reply_to.ref.node;
+    outgoing->from_executor = is_own ? 0 : reply_to.ref.executor;
+    outgoing->flags |= reply_to.ask != 0 ? TRP_FLAG_ASK : 0;
+    outgoing->ask = reply_to.ask;
+    enum troupe_err err = trp_send_message(executor, outgoing);
     if (err == TROUPE_OK) {
-        trp_waits_answered(executor, &asker);
+        trp_deadlock_reply_received(executor, &reply_to);
     }
     return err;
 }
 
 enum troupe_err troupe_delegate(
-    troupe_context_t *ctx, struct troupe_asker asker, const struct troupe_letter *wanted)
+    troupe_context_t *ctx, struct troupe_reply_to reply_to, const struct troupe_outgoing *wanted)
 {
     enum troupe_err err =
         context_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_letter letter = context_letter(ctx, wanted);
-    return context_post_for(ctx, asker, &letter);
+    struct trp_outgoing outgoing = context_letter(ctx, wanted);
+    return context_post_for(ctx, reply_to, &outgoing);
 }
 
 enum troupe_err troupe_forward(
     troupe_context_t *ctx, const troupe_message_t *message, troupe_ref_t to)
 {
-    const struct troupe_letter wanted = {
+    const struct troupe_outgoing wanted = {
         .to = to,
         .type = troupe_message_type(message),
         .body = troupe_message_body(message),
@@ -425,9 +426,9 @@ enum troupe_err troupe_forward(
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_letter letter = context_letter(ctx, &wanted);
-    trp_letter_expire_at(trp_executor_of(ctx), message->expires_ns, &letter);
-    return context_post_for(ctx, troupe_message_asker(message), &letter);
+    struct trp_outgoing outgoing = context_letter(ctx, &wanted);
+    trp_outgoing_set_expiry(trp_executor_of(ctx), message->expires_ns, &outgoing);
+    return context_post_for(ctx, troupe_message_reply_to(message), &outgoing);
 }
 
 /* Timers. --------------------------------------------------------------------------------------- */
@@ -436,46 +437,48 @@ static enum troupe_err context_start_timer(
     troupe_context_t *ctx,
     uint64_t delay_ns,
     uint64_t period_ns,
-    const struct troupe_letter *letter,
+    const struct troupe_outgoing *outgoing,
     troupe_timer_t *out_timer)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
     enum troupe_err err =
-        context_check(ctx, letter->to, letter->type, letter->body, letter->body_bytes);
+        context_check(ctx, outgoing->to, outgoing->type, outgoing->body, outgoing->body_bytes);
     if (err != TROUPE_OK) {
         return err;
     }
-    if (executor->manner == TRP_MANNER_PORT) {
+    if (executor->mode == TRP_MODE_INBOX) {
         return TRP_EXPLAIN(
-            TROUPE_ERR_UNSUPPORTED, "a port runs no timers: nobody would look at them");
+            TROUPE_ERR_UNSUPPORTED, "an inbox runs no timers: nobody would look at them");
     }
-    if (letter->body_bytes > executor->system->mailbox_bytes) {
+    if (outgoing->body_bytes > executor->system->mailbox_bytes) {
         return TRP_EXPLAIN(
-            TROUPE_ERR_TOOBIG, "a timer's body of %zu bytes is over the bound", letter->body_bytes);
+            TROUPE_ERR_TOOBIG,
+            "a timer's body of %zu bytes is over the bound",
+            outgoing->body_bytes);
     }
-    struct trp_alarm *alarm = calloc(1, sizeof(*alarm) + letter->body_bytes);
-    if (alarm == NULL) {
+    struct trp_actor_timer *actor_timer = calloc(1, sizeof(*actor_timer) + outgoing->body_bytes);
+    if (actor_timer == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
-    alarm->actor_index = trp_context_index(ctx);
-    alarm->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
-    alarm->period_ns = period_ns;
-    alarm->ttl_ns = letter->ttl_ns;
-    alarm->to = letter->to;
-    alarm->type = letter->type;
-    alarm->body_bytes = letter->body_bytes;
-    if (letter->body_bytes != 0) {
-        memcpy(alarm->body, letter->body, letter->body_bytes);
+    actor_timer->actor_index = trp_context_index(ctx);
+    actor_timer->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
+    actor_timer->period_ns = period_ns;
+    actor_timer->ttl_ns = outgoing->ttl_ns;
+    actor_timer->to = outgoing->to;
+    actor_timer->type = outgoing->type;
+    actor_timer->body_bytes = outgoing->body_bytes;
+    if (outgoing->body_bytes != 0) {
+        memcpy(actor_timer->body, outgoing->body, outgoing->body_bytes);
     }
     uint64_t now_ns = trp_executor_now(executor);
     uint64_t due_ns = delay_ns < UINT64_MAX - 1 - now_ns ? now_ns + delay_ns : UINT64_MAX - 1;
-    troupe_timer_t timer = trp_timers_add(&executor->timers, due_ns, alarm);
+    troupe_timer_t timer = trp_timer_heap_add(&executor->timers, due_ns, actor_timer);
     if (timer == 0) {
-        free(alarm);
+        free(actor_timer);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
     if (!executor->in_turn) {
-        trp_system_mind(executor->system); // a foreign loop does not know of it yet
+        trp_system_wake_foreign_loop(executor->system); // a foreign loop does not know of it yet
     }
     if (out_timer != NULL) {
         *out_timer = timer;
@@ -486,22 +489,22 @@ static enum troupe_err context_start_timer(
 enum troupe_err troupe_send_after(
     troupe_context_t *ctx,
     uint64_t delay_ns,
-    const struct troupe_letter *letter,
+    const struct troupe_outgoing *outgoing,
     troupe_timer_t *out_timer)
 {
-    return context_start_timer(ctx, delay_ns, 0, letter, out_timer);
+    return context_start_timer(ctx, delay_ns, 0, outgoing, out_timer);
 }
 
 enum troupe_err troupe_send_every(
     troupe_context_t *ctx,
     uint64_t period_ns,
-    const struct troupe_letter *letter,
+    const struct troupe_outgoing *outgoing,
     troupe_timer_t *out_timer)
 {
     if (period_ns == 0) {
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a period of 0 ns would never let go");
     }
-    return context_start_timer(ctx, period_ns, period_ns, letter, out_timer);
+    return context_start_timer(ctx, period_ns, period_ns, outgoing, out_timer);
 }
 
 enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer)
@@ -510,11 +513,11 @@ enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer)
     if (err != TROUPE_OK) {
         return err;
     }
-    void *alarm = trp_timers_cancel(&trp_executor_of(ctx)->timers, timer);
-    if (alarm == NULL) {
+    void *actor_timer = trp_timer_heap_cancel(&trp_executor_of(ctx)->timers, timer);
+    if (actor_timer == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such timer runs: it fired, or was cancelled");
     }
-    free(alarm);
+    free(actor_timer);
     return TROUPE_OK;
 }
 
@@ -551,7 +554,7 @@ enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behavio
     }
     ctx->actor->behaviour = behaviour;
     if (trp_actor_runs(ctx->actor)) {
-        trp_world_set_running(&trp_executor_of(ctx)->world, ctx->actor);
+        trp_actor_table_set_running(&trp_executor_of(ctx)->actors, ctx->actor);
     }
     return TROUPE_OK;
 }
@@ -606,28 +609,29 @@ static enum troupe_err context_end_actor(
     if (err != TROUPE_OK) {
         return err;
     }
-    if (actor.executor == executor->id && !trp_executor_mails_itself(executor)) {
+    if (actor.executor == executor->id && !trp_executor_uses_remote_loop(executor)) {
         err = context_note_stop(executor, actor, reason);
         if (err == TROUPE_OK && ctx->actor == NULL && !executor->in_turn) {
             trp_actor_run_stops(executor); // no callback's end will
         }
         return err;
     }
-    if (executor->port != NULL) {
-        trp_port_lock(executor->port);
+    if (executor->inbox != NULL) {
+        trp_inbox_lock(executor->inbox);
     }
-    struct trp_link *link = NULL;
-    err = trp_link_open(executor, actor.executor, &link);
-    if (err == TROUPE_OK && link->peer_node == actor.node) {
-        err = trp_link_stop_actor(executor, link, actor, reason);
-        if (err == TROUPE_OK && reason == TROUPE_EXIT_KILLED && link->peer_node != executor->node) {
-            trp_warden_kill(executor->system, link->peer_node, actor.executor);
+    struct trp_channel *channel = NULL;
+    err = trp_channel_open(executor, actor.executor, &channel);
+    if (err == TROUPE_OK && channel->peer_node == actor.node) {
+        err = trp_channel_stop_actor(executor, channel, actor, reason);
+        if (err == TROUPE_OK && reason == TROUPE_EXIT_KILLED &&
+            channel->peer_node != executor->node) {
+            trp_process_manager_kill(executor->system, channel->peer_node, actor.executor);
         }
     } else if (err == TROUPE_ERR_NOENT) {
         err = TROUPE_OK; // gone already
     }
-    if (executor->port != NULL) {
-        trp_port_unlock(executor->port);
+    if (executor->inbox != NULL) {
+        trp_inbox_unlock(executor->inbox);
     }
     return err;
 }
@@ -642,7 +646,7 @@ enum troupe_err troupe_kill(troupe_context_t *ctx, troupe_ref_t actor)
     return context_end_actor(ctx, actor, TROUPE_EXIT_KILLED);
 }
 
-void troupe_stop_system(troupe_context_t *ctx)
+void troupe_shutdown(troupe_context_t *ctx)
 {
     troupe_system_stop(trp_executor_of(ctx)->system);
 }

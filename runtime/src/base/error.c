@@ -8,7 +8,7 @@ enum { DETAIL_BYTES = 1024 };
 static _Thread_local char error_detail[DETAIL_BYTES];
 static _Thread_local uint32_t error_full; // whose mailbox is full, to be printed when read, + 1
 
-const char *troupe_err_text(enum troupe_err err)
+const char *troupe_strerror(enum troupe_err err)
 {
     switch (err) {
     case TROUPE_OK:

@@ -16,7 +16,7 @@ static struct {
     void (*end)(void *data);
     void *data;
     uint64_t patience_ns;
-} memory_lack;
+} memory_shortage;
 
 void trp_memory_wait(uint64_t *since_ns)
 {
@@ -24,27 +24,27 @@ void trp_memory_wait(uint64_t *since_ns)
     if (*since_ns == 0) {
         *since_ns = now_ns;
     }
-    if (memory_lack.end != NULL && now_ns - *since_ns > memory_lack.patience_ns) {
-        memory_lack.end(memory_lack.data);
+    if (memory_shortage.end != NULL && now_ns - *since_ns > memory_shortage.patience_ns) {
+        memory_shortage.end(memory_shortage.data);
     }
     (void)sched_yield();
 }
 
-void trp_memory_lack(struct trp_lack *lack)
+void trp_memory_shortage_note(struct trp_memory_shortage *shortage)
 {
     uint64_t now_ns = trp_clock_monotonic(NULL);
-    if (now_ns - lack->latest_ns > MEMORY_PAUSE_NS) {
-        lack->since_ns = now_ns;
+    if (now_ns - shortage->latest_ns > MEMORY_PAUSE_NS) {
+        shortage->since_ns = now_ns;
     }
-    lack->latest_ns = now_ns;
-    trp_memory_wait(&lack->since_ns);
+    shortage->latest_ns = now_ns;
+    trp_memory_wait(&shortage->since_ns);
 }
 
-void trp_memory_on_lack(void (*end)(void *data), void *data, uint64_t patience_ns)
+void trp_memory_on_shortage(void (*end)(void *data), void *data, uint64_t patience_ns)
 {
-    memory_lack.end = end;
-    memory_lack.data = data;
-    memory_lack.patience_ns = patience_ns;
+    memory_shortage.end = end;
+    memory_shortage.data = data;
+    memory_shortage.patience_ns = patience_ns;
 }
 
 void trp_memory_expect(void *block, size_t bytes)

@@ -19,7 +19,7 @@
  *         trp_memory_wait(&since_ns);
  *     }
  *
- * In a process that carries actors for another this ends it in the end: see trp_memory_on_lack().
+ * In a process that carries actors for another this ends it in the end: see trp_memory_on_shortage().
  *
  * @param since_ns  When this wait began; 0 at first.
  * @threads         any
@@ -35,7 +35,7 @@ void trp_memory_wait(uint64_t *since_ns);
 void trp_memory_expect(void *block, size_t bytes);
 
 /** A lack of memory that is met between other work. Zeroed memory is one that never was. */
-struct trp_lack {
+struct trp_memory_shortage {
     uint64_t since_ns;
     uint64_t latest_ns;
 };
@@ -46,13 +46,13 @@ struct trp_lack {
  *
  * @threads  one at a time
  */
-void trp_memory_lack(struct trp_lack *lack);
+void trp_memory_shortage_note(struct trp_memory_shortage *shortage);
 
 /**
  * Have @p end called by whoever waited for @p patience_ns in vain. Without it the wait has no end.
  *
  * @threads  before there are others
  */
-void trp_memory_on_lack(void (*end)(void *data), void *data, uint64_t patience_ns);
+void trp_memory_on_shortage(void (*end)(void *data), void *data, uint64_t patience_ns);
 
 #endif

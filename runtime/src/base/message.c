@@ -25,14 +25,14 @@ troupe_ref_t troupe_message_sender(const troupe_message_t *message)
     return message->sender;
 }
 
-const void *troupe_message_body_of(const troupe_message_t *message, size_t body_bytes)
+const void *troupe_message_body_sized(const troupe_message_t *message, size_t body_bytes)
 {
     return troupe_message_body_bytes(message) == body_bytes ? troupe_message_body(message) : NULL;
 }
 
-struct troupe_asker troupe_message_asker(const troupe_message_t *message)
+struct troupe_reply_to troupe_message_reply_to(const troupe_message_t *message)
 {
-    return (struct troupe_asker){.ref = message->sender, .ask = message->ask};
+    return (struct troupe_reply_to){.ref = message->sender, .ask = message->ask};
 }
 
 static void message_free_body(void *data, void *free_data)

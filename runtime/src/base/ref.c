@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-bool troupe_ref_is_some(troupe_ref_t ref)
+bool troupe_ref_is_none(troupe_ref_t ref)
 {
-    return ref.node != 0;
+    return ref.node == 0;
 }
 
 bool troupe_ref_equal(troupe_ref_t a, troupe_ref_t b)
@@ -36,7 +36,7 @@ int troupe_ref_compare(troupe_ref_t a, troupe_ref_t b)
 
 const char *troupe_ref_print(troupe_ref_t ref, char text[TROUPE_REF_TEXT_BYTES])
 {
-    if (!troupe_ref_is_some(ref)) {
+    if (troupe_ref_is_none(ref)) {
         return memcpy(text, "-", sizeof("-"));
     }
     (void)snprintf(

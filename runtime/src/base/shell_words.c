@@ -7,19 +7,19 @@
 #include <string.h>
 
 /** What stands at `at` of the text goes to `out`. */
-struct words_reader {
+struct shell_words_reader {
     const char *text;
     size_t at;
     char *out;
-    struct trp_flaw *flaw;
+    struct trp_parse_error *parse_error;
 };
 
-static bool words_is_blank(char character)
+static bool shell_words_is_blank(char character)
 {
     return character == ' ' || character == '\t';
 }
 
-static int words_hex(char character)
+static int shell_words_hex(char character)
 {
     static const char digits[] = "0123456789abcdef";
     const char *digit =
@@ -28,7 +28,7 @@ static int words_hex(char character)
 }
 
 /** Read an escape, at its backslash. */
-static enum troupe_err words_read_escape(struct words_reader *reader)
+static enum troupe_err shell_words_read_escape(struct shell_words_reader *reader)
 {
     static const char escaped[] = "\\\"' #\tntr";
     static const char meant[] = "\\\"' #\t\n\t\r";
@@ -39,11 +39,11 @@ static enum troupe_err words_read_escape(struct words_reader *reader)
         reader->at += 2;
         return TROUPE_OK;
     }
-    int high = at[1] == 'x' ? words_hex(at[2]) : -1;
-    int low = high >= 0 ? words_hex(at[3]) : -1;
+    int high = at[1] == 'x' ? shell_words_hex(at[2]) : -1;
+    int low = high >= 0 ? shell_words_hex(at[3]) : -1;
     if (low < 0 || high + low == 0) {
-        return TRP_FLAW(
-            reader->flaw,
+        return TRP_PARSE_ERROR(
+            reader->parse_error,
             TROUPE_ERR_INVAL,
             reader->at,
             "unknown escape; known are \\\\ \\\" \\' \\# \\n \\t \\r, a blank, and \\x01 to \\xff");
@@ -54,18 +54,18 @@ static enum troupe_err words_read_escape(struct words_reader *reader)
 }
 
 /** Read a word, up to the blank or the end behind it. */
-static enum troupe_err words_read_word(struct words_reader *reader)
+static enum troupe_err shell_words_read_word(struct shell_words_reader *reader)
 {
     char quote = '\0';
     size_t quote_at = 0;
     enum troupe_err err = TROUPE_OK;
     while (err == TROUPE_OK) {
         char character = reader->text[reader->at];
-        if (character == '\0' || (quote == '\0' && words_is_blank(character))) {
+        if (character == '\0' || (quote == '\0' && shell_words_is_blank(character))) {
             break;
         }
         if (character == '\\' && quote != '\'') {
-            err = words_read_escape(reader);
+            err = shell_words_read_escape(reader);
         } else if (quote == '\0' && (character == '"' || character == '\'')) {
             quote = character;
             quote_at = reader->at++;
@@ -79,30 +79,33 @@ static enum troupe_err words_read_word(struct words_reader *reader)
         }
     }
     if (err == TROUPE_OK && quote != '\0') {
-        err = TRP_FLAW(reader->flaw, TROUPE_ERR_INVAL, quote_at, "this quote has no end");
+        err = TRP_PARSE_ERROR(
+            reader->parse_error, TROUPE_ERR_INVAL, quote_at, "this quote has no end");
     }
     *reader->out++ = '\0';
     return err;
 }
 
-enum troupe_err trp_words_split(const char *text, struct trp_flaw *flaw, struct trp_words *words)
+enum troupe_err trp_shell_words_split(
+    const char *text, struct trp_parse_error *parse_error, struct trp_shell_words *words)
 {
     // Each word takes what it has in the text, at most, and a NUL for the blank or the end behind it.
     char *bytes = realloc(words->bytes, words->byte_count + strlen(text) + 1);
     if (bytes == NULL) {
-        return TRP_FLAW(flaw, TROUPE_ERR_NOMEM, 0, "no memory for these words");
+        return TRP_PARSE_ERROR(parse_error, TROUPE_ERR_NOMEM, 0, "no memory for these words");
     }
     words->bytes = bytes;
-    struct words_reader reader = {.text = text, .out = bytes + words->byte_count, .flaw = flaw};
+    struct shell_words_reader reader = {
+        .text = text, .out = bytes + words->byte_count, .parse_error = parse_error};
     enum troupe_err err = TROUPE_OK;
     while (err == TROUPE_OK) {
-        while (words_is_blank(text[reader.at])) {
+        while (shell_words_is_blank(text[reader.at])) {
             reader.at++;
         }
         if (text[reader.at] == '\0') {
             break;
         }
-        err = words_read_word(&reader);
+        err = shell_words_read_word(&reader);
     }
     if (err == TROUPE_OK) {
         words->byte_count = (size_t)(reader.out - bytes);
@@ -111,12 +114,12 @@ enum troupe_err trp_words_split(const char *text, struct trp_flaw *flaw, struct 
 }
 
 /** @return whether a word of such characters needs no quotes. */
-static bool words_is_plain(unsigned char character)
+static bool shell_words_is_plain(unsigned char character)
 {
     return isalnum(character) || character >= 0x80 || strchr("_@%+=:,./-*?", character) != NULL;
 }
 
-static size_t words_print_character(unsigned char character, char *text)
+static size_t shell_words_print_character(unsigned char character, char *text)
 {
     if (character == '"' || character == '\\') {
         text[0] = '\\';
@@ -131,18 +134,18 @@ static size_t words_print_character(unsigned char character, char *text)
     return 1;
 }
 
-size_t trp_word_print(const char *word, char *text)
+size_t trp_shell_word_print(const char *word, char *text)
 {
     bool plain = *word != '\0';
     for (const char *at = word; *at != '\0'; at++) {
-        plain = plain && words_is_plain((unsigned char)*at);
+        plain = plain && shell_words_is_plain((unsigned char)*at);
     }
     size_t bytes = 0;
     if (!plain) {
         text[bytes++] = '"';
     }
     for (const char *at = word; *at != '\0'; at++) {
-        bytes += words_print_character((unsigned char)*at, text + bytes);
+        bytes += shell_words_print_character((unsigned char)*at, text + bytes);
     }
     if (!plain) {
         text[bytes++] = '"';
@@ -151,8 +154,8 @@ size_t trp_word_print(const char *word, char *text)
     return bytes;
 }
 
-void trp_words_fini(struct trp_words *words)
+void trp_shell_words_fini(struct trp_shell_words *words)
 {
     free(words->bytes);
-    *words = (struct trp_words){0};
+    *words = (struct trp_shell_words){0};
 }

@@ -5,20 +5,20 @@
 
 enum { DIGITS_MAX = 20 };
 
-static void scribble_bytes(struct trp_scribble *scribble, const char *text, size_t bytes)
+static void sigsafe_bytes(struct trp_sigsafe *sigsafe, const char *text, size_t bytes)
 {
-    size_t room = sizeof(scribble->text) - 1 - scribble->used; // and the newline
+    size_t room = sizeof(sigsafe->text) - 1 - sigsafe->used; // and the newline
     bytes = bytes < room ? bytes : room;
-    memcpy(scribble->text + scribble->used, text, bytes);
-    scribble->used += bytes;
+    memcpy(sigsafe->text + sigsafe->used, text, bytes);
+    sigsafe->used += bytes;
 }
 
-void trp_scribble_text(struct trp_scribble *scribble, const char *text)
+void trp_sigsafe_text(struct trp_sigsafe *sigsafe, const char *text)
 {
-    scribble_bytes(scribble, text, strlen(text));
+    sigsafe_bytes(sigsafe, text, strlen(text));
 }
 
-static void scribble_digits(struct trp_scribble *scribble, uint64_t number, uint64_t base)
+static void sigsafe_digits(struct trp_sigsafe *sigsafe, uint64_t number, uint64_t base)
 {
     char digits[DIGITS_MAX];
     size_t at = sizeof(digits);
@@ -26,28 +26,28 @@ static void scribble_digits(struct trp_scribble *scribble, uint64_t number, uint
         digits[--at] = "0123456789abcdef"[number % base];
         number /= base;
     } while (number != 0);
-    scribble_bytes(scribble, digits + at, sizeof(digits) - at);
+    sigsafe_bytes(sigsafe, digits + at, sizeof(digits) - at);
 }
 
-void trp_scribble_number(struct trp_scribble *scribble, uint64_t number)
+void trp_sigsafe_number(struct trp_sigsafe *sigsafe, uint64_t number)
 {
-    scribble_digits(scribble, number, 10);
+    sigsafe_digits(sigsafe, number, 10);
 }
 
-void trp_scribble_hex(struct trp_scribble *scribble, uint64_t number)
+void trp_sigsafe_hex(struct trp_sigsafe *sigsafe, uint64_t number)
 {
-    scribble_digits(scribble, number, 16);
+    sigsafe_digits(sigsafe, number, 16);
 }
 
-void trp_scribble_copy(const struct trp_scribble *scribble, char *text, size_t bytes)
+void trp_sigsafe_copy(const struct trp_sigsafe *sigsafe, char *text, size_t bytes)
 {
-    size_t used = scribble->used < bytes ? scribble->used : bytes - 1;
-    memcpy(text, scribble->text, used);
+    size_t used = sigsafe->used < bytes ? sigsafe->used : bytes - 1;
+    memcpy(text, sigsafe->text, used);
     text[used] = '\0';
 }
 
-void trp_scribble_write(struct trp_scribble *scribble, int fd)
+void trp_sigsafe_write(struct trp_sigsafe *sigsafe, int fd)
 {
-    scribble->text[scribble->used] = '\n';
-    (void)!write(fd, scribble->text, scribble->used + 1);
+    sigsafe->text[sigsafe->used] = '\n';
+    (void)!write(fd, sigsafe->text, sigsafe->used + 1);
 }

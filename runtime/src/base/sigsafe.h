@@ -4,33 +4,33 @@
  *
  * Everything here is safe in a signal handler. What does not fit is cut.
  */
-#ifndef TRP_SCRIBBLE_H
-#define TRP_SCRIBBLE_H
+#ifndef TRP_SIGSAFE_H
+#define TRP_SIGSAFE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TRP_SCRIBBLE_BYTES = 512 };
+enum { TRP_SIGSAFE_BYTES = 512 };
 
 /** A text in the making. Zero-initialise. */
-struct trp_scribble {
+struct trp_sigsafe {
     size_t used;
-    char text[TRP_SCRIBBLE_BYTES];
+    char text[TRP_SIGSAFE_BYTES];
 };
 
 /** Add a text. */
-void trp_scribble_text(struct trp_scribble *scribble, const char *text);
+void trp_sigsafe_text(struct trp_sigsafe *sigsafe, const char *text);
 
 /** Add a number. */
-void trp_scribble_number(struct trp_scribble *scribble, uint64_t number);
+void trp_sigsafe_number(struct trp_sigsafe *sigsafe, uint64_t number);
 
 /** Add a number in hexadecimal digits. */
-void trp_scribble_hex(struct trp_scribble *scribble, uint64_t number);
+void trp_sigsafe_hex(struct trp_sigsafe *sigsafe, uint64_t number);
 
 /** Copy it with a NUL, cut at @p bytes. */
-void trp_scribble_copy(const struct trp_scribble *scribble, char *text, size_t bytes);
+void trp_sigsafe_copy(const struct trp_sigsafe *sigsafe, char *text, size_t bytes);
 
 /** Write it to @p fd in one piece, ended by a newline. */
-void trp_scribble_write(struct trp_scribble *scribble, int fd);
+void trp_sigsafe_write(struct trp_sigsafe *sigsafe, int fd);
 
 #endif

@@ -6,19 +6,19 @@
 
 enum { TIMERS_FIRST_CAPACITY = 8 };
 
-void trp_timers_fini(struct trp_timers *timers)
+void trp_timer_heap_fini(struct trp_timer_heap *timers)
 {
     free(timers->entries);
     free(timers->heap);
-    *timers = (struct trp_timers){0};
+    *timers = (struct trp_timer_heap){0};
 }
 
-static uint64_t timers_number(const struct trp_timers *timers, uint32_t entry)
+static uint64_t timer_heap_number(const struct trp_timer_heap *timers, uint32_t entry)
 {
     return (uint64_t)timers->entries[entry].generation << 32 | (entry + 1);
 }
 
-static bool timers_before(const struct trp_timers *timers, uint32_t a, uint32_t b)
+static bool timer_heap_before(const struct trp_timer_heap *timers, uint32_t a, uint32_t b)
 {
     const struct trp_timer *left = &timers->entries[a];
     const struct trp_timer *right = &timers->entries[b];
@@ -26,41 +26,41 @@ static bool timers_before(const struct trp_timers *timers, uint32_t a, uint32_t 
                                          : left->sequence < right->sequence;
 }
 
-static void timers_place(struct trp_timers *timers, uint32_t place, uint32_t entry)
+static void timer_heap_place(struct trp_timer_heap *timers, uint32_t place, uint32_t entry)
 {
     timers->heap[place] = entry;
     timers->entries[entry].place = place;
 }
 
-static void timers_sift_up(struct trp_timers *timers, uint32_t place)
+static void timer_heap_sift_up(struct trp_timer_heap *timers, uint32_t place)
 {
     uint32_t entry = timers->heap[place];
-    while (place > 0 && timers_before(timers, entry, timers->heap[(place - 1) / 2])) {
-        timers_place(timers, place, timers->heap[(place - 1) / 2]);
+    while (place > 0 && timer_heap_before(timers, entry, timers->heap[(place - 1) / 2])) {
+        timer_heap_place(timers, place, timers->heap[(place - 1) / 2]);
         place = (place - 1) / 2;
     }
-    timers_place(timers, place, entry);
+    timer_heap_place(timers, place, entry);
 }
 
-static void timers_sift_down(struct trp_timers *timers, uint32_t place)
+static void timer_heap_sift_down(struct trp_timer_heap *timers, uint32_t place)
 {
     uint32_t entry = timers->heap[place];
     for (;;) {
         uint32_t child = place * 2 + 1;
         if (child + 1 < timers->count &&
-            timers_before(timers, timers->heap[child + 1], timers->heap[child])) {
+            timer_heap_before(timers, timers->heap[child + 1], timers->heap[child])) {
             child++;
         }
-        if (child >= timers->count || !timers_before(timers, timers->heap[child], entry)) {
+        if (child >= timers->count || !timer_heap_before(timers, timers->heap[child], entry)) {
             break;
         }
-        timers_place(timers, place, timers->heap[child]);
+        timer_heap_place(timers, place, timers->heap[child]);
         place = child;
     }
-    timers_place(timers, place, entry);
+    timer_heap_place(timers, place, entry);
 }
 
-static bool timers_grow(struct trp_timers *timers)
+static bool timer_heap_grow(struct trp_timer_heap *timers)
 {
     uint32_t capacity = timers->capacity == 0 ? TIMERS_FIRST_CAPACITY : timers->capacity * 2;
     struct trp_timer *entries = realloc(timers->entries, capacity * sizeof(*entries));
@@ -77,16 +77,17 @@ static bool timers_grow(struct trp_timers *timers)
     return true;
 }
 
-static void timers_insert(struct trp_timers *timers, uint32_t entry, uint64_t due_ns, void *payload)
+static void timer_heap_insert(
+    struct trp_timer_heap *timers, uint32_t entry, uint64_t due_ns, void *payload)
 {
     timers->entries[entry].due_ns = due_ns;
     timers->entries[entry].sequence = timers->sequence++;
     timers->entries[entry].payload = payload;
-    timers_place(timers, timers->count++, entry);
-    timers_sift_up(timers, timers->count - 1);
+    timer_heap_place(timers, timers->count++, entry);
+    timer_heap_sift_up(timers, timers->count - 1);
 }
 
-uint64_t trp_timers_add(struct trp_timers *timers, uint64_t due_ns, void *payload)
+uint64_t trp_timer_heap_add(struct trp_timer_heap *timers, uint64_t due_ns, void *payload)
 {
     TRP_CHECK(payload != NULL);
     uint32_t entry = 0;
@@ -94,25 +95,25 @@ uint64_t trp_timers_add(struct trp_timers *timers, uint64_t due_ns, void *payloa
         entry = timers->free_head - 1;
         timers->free_head = timers->entries[entry].place;
     } else {
-        if (timers->entry_count == timers->capacity && !timers_grow(timers)) {
+        if (timers->entry_count == timers->capacity && !timer_heap_grow(timers)) {
             return 0;
         }
         entry = timers->entry_count++;
         timers->entries[entry] = (struct trp_timer){.generation = 1};
     }
-    timers_insert(timers, entry, due_ns, payload);
-    return timers_number(timers, entry);
+    timer_heap_insert(timers, entry, due_ns, payload);
+    return timer_heap_number(timers, entry);
 }
 
 /** Take @p entry out of the heap; its number stays its own until it is freed. */
-static void *timers_remove(struct trp_timers *timers, uint32_t entry)
+static void *timer_heap_remove(struct trp_timer_heap *timers, uint32_t entry)
 {
     uint32_t place = timers->entries[entry].place;
     uint32_t moved = timers->heap[--timers->count];
     if (moved != entry) {
-        timers_place(timers, place, moved);
-        timers_sift_up(timers, place);
-        timers_sift_down(timers, timers->entries[moved].place);
+        timer_heap_place(timers, place, moved);
+        timer_heap_sift_up(timers, place);
+        timer_heap_sift_down(timers, timers->entries[moved].place);
     }
     void *payload = timers->entries[entry].payload;
     timers->entries[entry].payload = NULL;
@@ -122,30 +123,31 @@ static void *timers_remove(struct trp_timers *timers, uint32_t entry)
     return payload;
 }
 
-void *trp_timers_cancel(struct trp_timers *timers, uint64_t timer)
+void *trp_timer_heap_cancel(struct trp_timer_heap *timers, uint64_t timer)
 {
     uint32_t entry = (uint32_t)timer - 1;
     if ((uint32_t)timer == 0 || entry >= timers->entry_count ||
-        timers->entries[entry].payload == NULL || timers_number(timers, entry) != timer) {
+        timers->entries[entry].payload == NULL || timer_heap_number(timers, entry) != timer) {
         return NULL;
     }
-    return timers_remove(timers, entry);
+    return timer_heap_remove(timers, entry);
 }
 
-void *trp_timers_pop(struct trp_timers *timers, uint64_t *out_timer)
+void *trp_timer_heap_pop(struct trp_timer_heap *timers, uint64_t *out_timer)
 {
     if (timers->count == 0) {
         return NULL;
     }
-    *out_timer = timers_number(timers, timers->heap[0]);
-    return timers_remove(timers, timers->heap[0]);
+    *out_timer = timer_heap_number(timers, timers->heap[0]);
+    return timer_heap_remove(timers, timers->heap[0]);
 }
 
-void trp_timers_again(struct trp_timers *timers, uint64_t timer, uint64_t due_ns, void *payload)
+void trp_timer_heap_restart(
+    struct trp_timer_heap *timers, uint64_t timer, uint64_t due_ns, void *payload)
 {
     uint32_t entry = (uint32_t)timer - 1;
     TRP_CHECK(timers->free_head == entry + 1);
     timers->free_head = timers->entries[entry].place;
     timers->entries[entry].generation = (uint32_t)(timer >> 32);
-    timers_insert(timers, entry, due_ns, payload);
+    timer_heap_insert(timers, entry, due_ns, payload);
 }

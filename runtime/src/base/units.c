@@ -4,19 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
-struct quantity_unit {
+struct units_unit {
     const char *name;
     uint64_t scale;
 };
 
 // The largest first, for printing; one that another begins with stands behind it, for reading.
-static const struct quantity_unit quantity_sizes[] = {
+static const struct units_unit units_sizes[] = {
     {"G", UINT64_C(1) << 30},
     {"M", UINT64_C(1) << 20},
     {"K", UINT64_C(1) << 10},
     {"", 1},
 };
-static const struct quantity_unit quantity_times[] = {
+static const struct units_unit units_times[] = {
     {"ms", UINT64_C(1000000)},
     {"m", UINT64_C(60000000000)},
     {"s", UINT64_C(1000000000)},
@@ -45,11 +45,11 @@ bool trp_number_parse(const char *text, size_t *at, uint64_t most, uint64_t *out
 }
 
 /** Read a number and the first of @p units that follows; the last one always does. */
-static bool quantity_parse(
+static bool units_parse(
     const char *text,
     size_t *at,
     uint64_t most,
-    const struct quantity_unit *units,
+    const struct units_unit *units,
     uint64_t *out_value)
 {
     size_t next = *at;
@@ -57,7 +57,7 @@ static bool quantity_parse(
     if (!trp_number_parse(text, &next, most, &number)) {
         return false;
     }
-    const struct quantity_unit *unit = units;
+    const struct units_unit *unit = units;
     while (strncmp(text + next, unit->name, strlen(unit->name)) != 0) {
         unit++;
     }
@@ -71,19 +71,19 @@ static bool quantity_parse(
 
 bool trp_size_parse(const char *text, size_t *at, uint64_t most, uint64_t *out_bytes)
 {
-    return quantity_parse(text, at, most, quantity_sizes, out_bytes);
+    return units_parse(text, at, most, units_sizes, out_bytes);
 }
 
 bool trp_time_parse(const char *text, size_t *at, uint64_t most_ns, uint64_t *out_ns)
 {
-    return quantity_parse(text, at, most_ns, quantity_times, out_ns);
+    return units_parse(text, at, most_ns, units_times, out_ns);
 }
 
 /** Print @p value with the largest of @p units that leaves no rest. */
-static void quantity_print(
-    uint64_t value, const struct quantity_unit *units, size_t unit_count, char *text)
+static void units_print(
+    uint64_t value, const struct units_unit *units, size_t unit_count, char *text)
 {
-    const struct quantity_unit *best = NULL;
+    const struct units_unit *best = NULL;
     for (size_t i = 0; i < unit_count; i++) {
         if (value % units[i].scale == 0 && (best == NULL || units[i].scale > best->scale) &&
             (value != 0 || units[i].scale == 1)) {
@@ -91,18 +91,17 @@ static void quantity_print(
         }
     }
     if (best != NULL) {
-        (void)snprintf(text, TRP_QUANTITY_BYTES, "%" PRIu64 "%s", value / best->scale, best->name);
+        (void)snprintf(text, TRP_UNITS_BYTES, "%" PRIu64 "%s", value / best->scale, best->name);
     }
 }
 
-void trp_size_print(uint64_t bytes, char text[TRP_QUANTITY_BYTES])
+void trp_size_print(uint64_t bytes, char text[TRP_UNITS_BYTES])
 {
-    quantity_print(bytes, quantity_sizes, sizeof(quantity_sizes) / sizeof(quantity_sizes[0]), text);
+    units_print(bytes, units_sizes, sizeof(units_sizes) / sizeof(units_sizes[0]), text);
 }
 
-void trp_time_print(uint64_t ns, char text[TRP_QUANTITY_BYTES])
+void trp_time_print(uint64_t ns, char text[TRP_UNITS_BYTES])
 {
     // Without the last one, which is for reading.
-    quantity_print(
-        ns, quantity_times, sizeof(quantity_times) / sizeof(quantity_times[0]) - 1, text);
+    units_print(ns, units_times, sizeof(units_times) / sizeof(units_times[0]) - 1, text);
 }

@@ -2,15 +2,15 @@
  * @file quantity.h
  * @brief Numbers with a unit, as people write them: `64M`, `10s`.
  */
-#ifndef TRP_QUANTITY_H
-#define TRP_QUANTITY_H
+#ifndef TRP_UNITS_H
+#define TRP_UNITS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /** Room for any quantity, as printed, and its NUL. */
-enum { TRP_QUANTITY_BYTES = 24 };
+enum { TRP_UNITS_BYTES = 24 };
 
 /**
  * Read a whole number of at most @p most at *at, which moves behind it.
@@ -26,9 +26,9 @@ bool trp_size_parse(const char *text, size_t *at, uint64_t most, uint64_t *out_b
 bool trp_time_parse(const char *text, size_t *at, uint64_t most_ns, uint64_t *out_ns);
 
 /** Print a size with the largest unit that leaves no rest. */
-void trp_size_print(uint64_t bytes, char text[TRP_QUANTITY_BYTES]);
+void trp_size_print(uint64_t bytes, char text[TRP_UNITS_BYTES]);
 
 /** Print a time likewise. */
-void trp_time_print(uint64_t ns, char text[TRP_QUANTITY_BYTES]);
+void trp_time_print(uint64_t ns, char text[TRP_UNITS_BYTES]);
 
 #endif

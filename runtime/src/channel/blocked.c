@@ -5,14 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-void trp_refusals_fini(struct trp_refusals *list)
+void trp_blocked_fini(struct trp_blocked *list)
 {
     free(list->entries);
-    *list = (struct trp_refusals){0};
+    *list = (struct trp_blocked){0};
 }
 
-static bool refusals_hold(
-    const struct trp_refused *from, const struct trp_refused *end, const struct trp_refused *one)
+static bool blocked_hold(
+    const struct trp_blocked_sender *from,
+    const struct trp_blocked_sender *end,
+    const struct trp_blocked_sender *one)
 {
     for (; from != end; from++) {
         if (from->index == one->index && from->generation == one->generation &&
@@ -23,20 +25,20 @@ static bool refusals_hold(
     return false;
 }
 
-bool trp_refusals_have(const struct trp_refusals *list, const struct trp_refused *refused)
+bool trp_blocked_have(const struct trp_blocked *list, const struct trp_blocked_sender *refused)
 {
-    const struct trp_refused *entries = list->entries;
+    const struct trp_blocked_sender *entries = list->entries;
     if (entries == NULL) {
         return false;
     }
-    return refusals_hold(entries + list->called_first, entries + list->called_end, refused) ||
-           refusals_hold(entries + list->first, entries + list->count, refused);
+    return blocked_hold(entries + list->called_first, entries + list->called_end, refused) ||
+           blocked_hold(entries + list->first, entries + list->count, refused);
 }
 
 /** Move all entries to the front, over those that are done with. */
-static void refusals_close_up(struct trp_refusals *list)
+static void blocked_close_up(struct trp_blocked *list)
 {
-    uint32_t called = trp_refusals_called(list);
+    uint32_t called = trp_blocked_called(list);
     uint32_t waiting = list->count - list->first;
     memmove(list->entries, list->entries + list->called_first, called * sizeof(*list->entries));
     memmove(list->entries + called, list->entries + list->first, waiting * sizeof(*list->entries));
@@ -47,17 +49,17 @@ static void refusals_close_up(struct trp_refusals *list)
 }
 
 /** Make room for one more. @return false: no memory. */
-static bool refusals_make_room(struct trp_refusals *list)
+static bool blocked_make_room(struct trp_blocked *list)
 {
     if (list->capacity > 0) {
-        refusals_close_up(list);
+        blocked_close_up(list);
     }
     // Half of it is to be free, or all would be moved again soon.
     if (list->count <= list->capacity / 2 && list->capacity > 0) {
         return true;
     }
     uint32_t capacity = list->capacity * 2 + 4;
-    struct trp_refused *grown = realloc(list->entries, capacity * sizeof(*grown));
+    struct trp_blocked_sender *grown = realloc(list->entries, capacity * sizeof(*grown));
     if (grown != NULL) {
         list->entries = grown;
         list->capacity = capacity;
@@ -65,36 +67,36 @@ static bool refusals_make_room(struct trp_refusals *list)
     return list->count < list->capacity;
 }
 
-bool trp_refusals_add(struct trp_refusals *list, const struct trp_refused *refused)
+bool trp_blocked_add(struct trp_blocked *list, const struct trp_blocked_sender *refused)
 {
-    if (list->count == list->capacity && !refusals_make_room(list)) {
+    if (list->count == list->capacity && !blocked_make_room(list)) {
         return false;
     }
     list->entries[list->count++] = *refused;
     return true;
 }
 
-const struct trp_refused *trp_refusals_next(struct trp_refusals *list)
+const struct trp_blocked_sender *trp_blocked_next(struct trp_blocked *list)
 {
-    return trp_refusals_wait(list) ? &list->entries[list->first] : NULL;
+    return trp_blocked_wait(list) ? &list->entries[list->first] : NULL;
 }
 
-void trp_refusals_drop(struct trp_refusals *list)
+void trp_blocked_drop(struct trp_blocked *list)
 {
-    TRP_DCHECK(trp_refusals_wait(list));
+    TRP_DCHECK(trp_blocked_wait(list));
     list->first++;
 }
 
-void trp_refusals_call(struct trp_refusals *list)
+void trp_blocked_call(struct trp_blocked *list)
 {
-    TRP_DCHECK(trp_refusals_wait(list));
-    const struct trp_refused *next = &list->entries[list->first++];
+    TRP_DCHECK(trp_blocked_wait(list));
+    const struct trp_blocked_sender *next = &list->entries[list->first++];
     list->called_bytes += next->bytes;
     list->entries[list->called_end++] = *next;
 }
 
-void trp_refusals_meet(struct trp_refusals *list)
+void trp_blocked_meet(struct trp_blocked *list)
 {
-    TRP_DCHECK(trp_refusals_called(list) > 0);
+    TRP_DCHECK(trp_blocked_called(list) > 0);
     list->called_bytes -= list->entries[list->called_first++].bytes;
 }

@@ -39,10 +39,10 @@ enum troupe_err trp_mailbox_init(
         .wake_fd = wake_fd,
         .spin_score = 0,
     };
-    trp_parcel_init(&mailbox->parcel);
-    enum troupe_err err = trp_wire_pull_new(context, id, &mailbox->pull);
+    trp_zmsg_init(&mailbox->zmsg);
+    enum troupe_err err = trp_zmq_pull_new(context, id, &mailbox->pull);
     if (err == TROUPE_OK) {
-        mailbox->pull_fd = trp_wire_fd(mailbox->pull);
+        mailbox->pull_fd = trp_zmq_fd(mailbox->pull);
     }
     return err;
 }
@@ -51,7 +51,7 @@ enum troupe_err trp_mailbox_listen(
     struct trp_mailbox *mailbox, const char *endpoint, int listener_fd)
 {
     int64_t bound = mailbox->gate->bound_bytes;
-    enum troupe_err err = trp_wire_listen(
+    enum troupe_err err = trp_zmq_listen(
         mailbox->pull, endpoint, listener_fd, bound > PART_BYTES_MAX ? bound : PART_BYTES_MAX);
     mailbox->listens = err == TROUPE_OK;
     return err;
@@ -74,10 +74,10 @@ static uint32_t mailbox_peek(const uint8_t *bytes, size_t size, enum trp_lane *o
 }
 
 /** Have the bytes of what came where they can be read. */
-static void mailbox_align(struct trp_parcel *parcel)
+static void mailbox_align(struct trp_zmsg *zmsg)
 {
     uint64_t since_ns = 0;
-    while (!trp_parcel_align(parcel)) {
+    while (!trp_zmsg_align(zmsg)) {
         trp_memory_wait(&since_ns);
     }
 }
@@ -85,15 +85,15 @@ static void mailbox_align(struct trp_parcel *parcel)
 /** Receive the parts that follow a frame; those over the limit are let go. */
 static void mailbox_receive_parts(struct trp_mailbox *mailbox)
 {
-    struct trp_parcel part;
+    struct trp_zmsg part;
     const uint8_t *bytes = NULL;
     size_t size = 0;
     bool more = true;
     while (more) {
-        trp_parcel_init(&part);
-        bool received = trp_wire_receive(mailbox->pull, &part, &bytes, &size);
+        trp_zmsg_init(&part);
+        bool received = trp_zmq_receive(mailbox->pull, &part, &bytes, &size);
         TRP_CHECK(received); // the parts of a message arrive together
-        more = trp_parcel_has_more(&part);
+        more = trp_zmsg_has_more(&part);
         uint64_t since_ns = 0;
         while (mailbox->parts == NULL &&
                (mailbox->parts = calloc(TRP_PARTS_MAX, sizeof(*mailbox->parts))) == NULL) {
@@ -103,7 +103,7 @@ static void mailbox_receive_parts(struct trp_mailbox *mailbox)
             mailbox_align(&part);
             mailbox->parts[mailbox->part_count++] = part;
         } else {
-            trp_parcel_clear(&part);
+            trp_zmsg_clear(&part);
         }
     }
 }
@@ -112,13 +112,13 @@ static void mailbox_receive_parts(struct trp_mailbox *mailbox)
 static bool mailbox_receive_next(
     struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size, enum trp_lane *lane)
 {
-    if (!trp_wire_receive(mailbox->pull, &mailbox->parcel, out_bytes, out_size)) {
+    if (!trp_zmq_receive(mailbox->pull, &mailbox->zmsg, out_bytes, out_size)) {
         return false;
     }
     if (TRP_UNLIKELY(mailbox->listens)) {
-        bool more = trp_parcel_has_more(&mailbox->parcel);
-        mailbox_align(&mailbox->parcel);
-        *out_bytes = trp_parcel_bytes(&mailbox->parcel, out_size);
+        bool more = trp_zmsg_has_more(&mailbox->zmsg);
+        mailbox_align(&mailbox->zmsg);
+        *out_bytes = trp_zmsg_bytes(&mailbox->zmsg, out_size);
         if (more) {
             mailbox_receive_parts(mailbox);
         }
@@ -133,14 +133,14 @@ static bool mailbox_receive_next(
 void trp_mailbox_drop_parts(struct trp_mailbox *mailbox)
 {
     while (mailbox->part_count > 0) {
-        trp_parcel_clear(&mailbox->parts[--mailbox->part_count]);
+        trp_zmsg_clear(&mailbox->parts[--mailbox->part_count]);
     }
 }
 
 static void mailbox_free_part(void *bytes, void *data)
 {
     (void)bytes;
-    trp_parcel_clear(data);
+    trp_zmsg_clear(data);
     free(data);
 }
 
@@ -148,19 +148,19 @@ bool trp_mailbox_take_part(struct trp_mailbox *mailbox, uint32_t which, struct t
 {
     TRP_DCHECK(which < mailbox->part_count);
     size_t size = 0;
-    (void)trp_parcel_bytes(&mailbox->parts[which], &size);
+    (void)trp_zmsg_bytes(&mailbox->parts[which], &size);
     if (size == 0) {
         return false;
     }
-    struct trp_parcel *part = NULL;
+    struct trp_zmsg *part = NULL;
     uint64_t since_ns = 0;
     while ((part = malloc(sizeof(*part))) == NULL) {
         trp_memory_wait(&since_ns);
     }
     *part = mailbox->parts[which];
-    trp_parcel_init(&mailbox->parts[which]); // empty: not to be taken twice
+    trp_zmsg_init(&mailbox->parts[which]); // empty: not to be taken twice
     *out_given = (struct trp_given){.free = mailbox_free_part, .free_data = part};
-    out_given->data = trp_parcel_bytes(part, &size);
+    out_given->data = trp_zmsg_bytes(part, &size);
     out_given->bytes = size;
     return true;
 }
@@ -187,65 +187,66 @@ static bool mailbox_has_command(const struct trp_mailbox *mailbox)
     return (int64_t)(bell - mailbox->command_count) > 0;
 }
 
-static bool mailbox_has_passed(const struct trp_mailbox *mailbox)
+static bool mailbox_has_overtaken(const struct trp_mailbox *mailbox)
 {
-    return mailbox->passed_first < mailbox->passed_count;
+    return mailbox->overtaken_first < mailbox->overtaken_count;
 }
 
 /** Have room for one more frame that waits. @return false: no memory, and none waits yet. */
-static bool mailbox_grow_passed(struct trp_mailbox *mailbox)
+static bool mailbox_grow_overtaken(struct trp_mailbox *mailbox)
 {
-    uint32_t capacity = mailbox->passed_capacity * 2 + 4;
+    uint32_t capacity = mailbox->overtaken_capacity * 2 + 4;
     uint64_t since_ns = 0;
-    struct trp_passed *grown = NULL;
+    struct trp_overtaken *grown = NULL;
     while ((grown = realloc(mailbox->passed, capacity * sizeof(*grown))) == NULL) {
-        if (!mailbox_has_passed(mailbox)) {
+        if (!mailbox_has_overtaken(mailbox)) {
             return false;
         }
         trp_memory_wait(&since_ns); // it would be met before those that came before it
     }
     mailbox->passed = grown;
-    mailbox->passed_capacity = capacity;
+    mailbox->overtaken_capacity = capacity;
     return true;
 }
 
 /** Let the frame received last wait behind a command. @return false: no memory, so it does not. */
-static bool mailbox_pass(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size)
+static bool mailbox_set_overtaken(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size)
 {
-    // One that lies in the parcel would not move with it, and is nothing that a peer of ours sends.
-    if (size <= TRP_PARCEL_INSIDE_BYTES) {
+    // One that lies in the zmsg would not move with it, and is nothing that a peer of ours sends.
+    if (size <= TRP_ZMSG_INLINE_BYTES) {
         return false;
     }
-    if (!mailbox_has_passed(mailbox)) {
-        mailbox->passed_first = mailbox->passed_count = 0;
+    if (!mailbox_has_overtaken(mailbox)) {
+        mailbox->overtaken_first = mailbox->overtaken_count = 0;
     }
-    if (mailbox->passed_count == mailbox->passed_capacity && !mailbox_grow_passed(mailbox)) {
+    if (mailbox->overtaken_count == mailbox->overtaken_capacity &&
+        !mailbox_grow_overtaken(mailbox)) {
         return false;
     }
-    struct trp_passed *passed = &mailbox->passed[mailbox->passed_count++];
-    *passed = (struct trp_passed){
-        .parcel = mailbox->parcel,
+    struct trp_overtaken *passed = &mailbox->passed[mailbox->overtaken_count++];
+    *passed = (struct trp_overtaken){
+        .zmsg = mailbox->zmsg,
         .bytes = bytes,
         .size = size,
         .parts = mailbox->parts,
         .part_count = mailbox->part_count,
     };
-    trp_parcel_init(&mailbox->parcel);
+    trp_zmsg_init(&mailbox->zmsg);
     mailbox->parts = NULL;
     mailbox->part_count = 0;
     return true;
 }
 
 /** Take the first of the frames that commands passed. */
-static bool mailbox_take_passed(
+static bool mailbox_take_overtaken(
     struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)
 {
-    if (!mailbox_has_passed(mailbox)) {
+    if (!mailbox_has_overtaken(mailbox)) {
         return false;
     }
-    struct trp_passed *passed = &mailbox->passed[mailbox->passed_first++];
-    trp_parcel_clear(&mailbox->parcel);
-    mailbox->parcel = passed->parcel;
+    struct trp_overtaken *passed = &mailbox->passed[mailbox->overtaken_first++];
+    trp_zmsg_clear(&mailbox->zmsg);
+    mailbox->zmsg = passed->zmsg;
     if (passed->parts != NULL) {
         free(mailbox->parts);
         mailbox->parts = passed->parts;
@@ -265,8 +266,8 @@ bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes,
         *out_bytes = mailbox->early_bytes;
         *out_size = mailbox->early_size;
         (void)mailbox_peek(*out_bytes, *out_size, &lane);
-    } else if (mailbox_has_passed(mailbox) && !mailbox_has_command(mailbox)) {
-        return mailbox_take_passed(mailbox, out_bytes, out_size);
+    } else if (mailbox_has_overtaken(mailbox) && !mailbox_has_command(mailbox)) {
+        return mailbox_take_overtaken(mailbox, out_bytes, out_size);
     } else if (trp_mailbox_has_mail(mailbox)) {
         // A ring can be seen before its frame, when it overtakes another pipe's: the next turn looks.
         received = mailbox_receive_next(mailbox, out_bytes, out_size, &lane);
@@ -274,11 +275,11 @@ bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes,
     // Commands go first: what was received before them waits, in order.
     bool noticed = false;
     while (received && lane == TRP_LANE_USER &&
-           (mailbox_has_command(mailbox) || mailbox_has_passed(mailbox)) &&
-           mailbox_pass(mailbox, *out_bytes, *out_size)) {
+           (mailbox_has_command(mailbox) || mailbox_has_overtaken(mailbox)) &&
+           mailbox_set_overtaken(mailbox, *out_bytes, *out_size)) {
         if (!noticed) {
             noticed = true;
-            trp_wire_notice(mailbox->pull);
+            trp_zmq_notice(mailbox->pull);
         }
         received = mailbox_has_command(mailbox) &&
                    mailbox_receive_next(mailbox, out_bytes, out_size, &lane);
@@ -286,7 +287,7 @@ bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes,
     if (!received && mailbox->listens && mailbox_has_command(mailbox)) {
         return false; // it comes by ipc or tcp, and what was sent after it was faster
     }
-    return received || mailbox_take_passed(mailbox, out_bytes, out_size);
+    return received || mailbox_take_overtaken(mailbox, out_bytes, out_size);
 }
 
 void trp_mailbox_uncount(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size)
@@ -310,25 +311,25 @@ void trp_mailbox_fini(struct trp_mailbox *mailbox)
     mailbox_leave_spinners(mailbox);
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    while (mailbox_take_passed(mailbox, &bytes, &size)) {
+    while (mailbox_take_overtaken(mailbox, &bytes, &size)) {
         trp_mailbox_drop_parts(mailbox);
     }
     trp_mailbox_drop_parts(mailbox);
     free(mailbox->parts);
     free(mailbox->passed);
-    trp_parcel_clear(&mailbox->parcel);
-    trp_wire_close(&mailbox->pull);
-    trp_wire_close(&mailbox->loop_in);
-    trp_wire_close(&mailbox->loop_out);
+    trp_zmsg_clear(&mailbox->zmsg);
+    trp_zmq_close(&mailbox->pull);
+    trp_zmq_close(&mailbox->loop_in);
+    trp_zmq_close(&mailbox->loop_out);
 }
 
 enum troupe_err trp_mailbox_make_loop(struct trp_mailbox *mailbox)
 {
-    mailbox->parcel_inside = trp_parcel_inside();
-    return trp_wire_pair_new(mailbox->context, mailbox->id, &mailbox->loop_in, &mailbox->loop_out);
+    mailbox->zmsg_inside = trp_zmsg_inline();
+    return trp_zmq_pair_new(mailbox->context, mailbox->id, &mailbox->loop_in, &mailbox->loop_out);
 }
 
-bool trp_mailbox_look(struct trp_mailbox *mailbox)
+bool trp_mailbox_poll(struct trp_mailbox *mailbox)
 {
     enum trp_lane lane = TRP_LANE_USER;
     if (!mailbox->has_early &&
@@ -392,7 +393,7 @@ static void mailbox_score_sleep(struct trp_mailbox *mailbox, bool is_short)
     }
 }
 
-bool trp_mailbox_doze(struct trp_mailbox *mailbox, uint64_t timeout_ns)
+bool trp_mailbox_wait_doorbell(struct trp_mailbox *mailbox, uint64_t timeout_ns)
 {
     if (!mailbox->has_thread || !mailbox->may_doze || mailbox->listens) {
         return false;

@@ -26,11 +26,11 @@ struct trp_spinners {
 };
 
 /** A frame that was received, and has to wait until a command was met that came after it. */
-struct trp_passed {
-    struct trp_parcel parcel;
+struct trp_overtaken {
+    struct trp_zmsg zmsg;
     const uint8_t *bytes;
     size_t size;
-    struct trp_parcel *parts;
+    struct trp_zmsg *parts;
     uint32_t part_count;
 };
 
@@ -46,23 +46,23 @@ struct trp_mailbox {
     struct trp_gate *gate;
     struct trp_spinners *spinners;
 
-    uint64_t received_count;   // frames that rang, so far
-    uint64_t command_count;    // of them, commands
-    struct trp_passed *passed; // frames that commands passed, in order
-    uint32_t passed_first;
-    uint32_t passed_count;
-    uint32_t passed_capacity;
+    uint64_t received_count;      // frames that rang, so far
+    uint64_t command_count;       // of them, commands
+    struct trp_overtaken *passed; // frames that commands passed, in order
+    uint32_t overtaken_first;
+    uint32_t overtaken_count;
+    uint32_t overtaken_capacity;
     void *loop_in; // NULL until the first frame to itself
     void *loop_out;
-    uint32_t loop_count;  // frames on their way to itself
-    size_t parcel_inside; // where in the parcel the bytes of a small one are
+    uint32_t loop_count; // frames on their way to itself
+    size_t zmsg_inside;  // where in the zmsg the bytes of a small one are
 
     bool listens;         // by ipc or tcp, too
     uint64_t look_cycles; // when those were last looked at
     uint32_t look_turns;  // turns until the clock is asked whether to look again
 
-    struct trp_parcel parcel; // what was received last
-    struct trp_parcel *parts; // what followed it
+    struct trp_zmsg zmsg;   // what was received last
+    struct trp_zmsg *parts; // what followed it
     uint32_t part_count;
     bool has_early; // it was found while getting ready to sleep, and is to be met yet
     const uint8_t *early_bytes;
@@ -100,7 +100,7 @@ static inline bool trp_mailbox_has_mail(const struct trp_mailbox *mailbox)
     // Acquire: pairs with the release in trp_gate_ring(), so that the frame is in the pipe.
     uint64_t bell = atomic_load_explicit(&mailbox->gate->bell, memory_order_acquire);
     return (int64_t)(bell - mailbox->received_count) > 0 || mailbox->has_early ||
-           mailbox->passed_first < mailbox->passed_count;
+           mailbox->overtaken_first < mailbox->overtaken_count;
 }
 
 /** Ring a peer's doorbell, after the send, as the marks of the frame say. */
@@ -132,8 +132,8 @@ void trp_mailbox_drop_parts(struct trp_mailbox *mailbox);
 /** Let go of the frame received last, of @p size bytes. */
 static inline void trp_mailbox_let_go(struct trp_mailbox *mailbox, size_t size)
 {
-    if (size > TRP_PARCEL_INSIDE_BYTES) {
-        trp_parcel_clear(&mailbox->parcel);
+    if (size > TRP_ZMSG_INLINE_BYTES) {
+        trp_zmsg_clear(&mailbox->zmsg);
     }
     if (TRP_UNLIKELY(mailbox->part_count != 0)) {
         trp_mailbox_drop_parts(mailbox);
@@ -165,11 +165,11 @@ static inline void trp_mailbox_loop_sent(struct trp_mailbox *mailbox)
     mailbox->loop_count++;
 }
 
-/** Send itself a small frame, up to ::TRP_PARCEL_INSIDE_BYTES. @return false: no memory. */
+/** Send itself a small frame, up to ::TRP_ZMSG_INLINE_BYTES. @return false: no memory. */
 TRP_INLINE bool trp_mailbox_loop_send_small(
     struct trp_mailbox *mailbox, const void *bytes, size_t size)
 {
-    bool sent = trp_wire_send_inside(mailbox->loop_in, mailbox->parcel_inside, bytes, size);
+    bool sent = trp_zmq_send_inline(mailbox->loop_in, mailbox->zmsg_inside, bytes, size);
     mailbox->loop_count += sent ? 1 : 0;
     return sent;
 }
@@ -179,16 +179,15 @@ TRP_INLINE void trp_mailbox_loop_receive(
     struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)
 {
     TRP_DCHECK(mailbox->loop_count > 0 && !mailbox->has_early);
-    bool received = trp_wire_take(mailbox->loop_out, &mailbox->parcel, out_size);
+    bool received = trp_zmq_take(mailbox->loop_out, &mailbox->zmsg, out_size);
     TRP_CHECK(received);
     mailbox->loop_count--;
-    *out_bytes = *out_size <= TRP_PARCEL_INSIDE_BYTES
-                     ? mailbox->parcel.opaque + mailbox->parcel_inside
-                     : trp_parcel_bytes(&mailbox->parcel, out_size);
+    *out_bytes = *out_size <= TRP_ZMSG_INLINE_BYTES ? mailbox->zmsg.opaque + mailbox->zmsg_inside
+                                                    : trp_zmsg_bytes(&mailbox->zmsg, out_size);
 }
 
 /** Look whether a frame came without a ring, and put the pipes to sleep. @return whether one did. */
-bool trp_mailbox_look(struct trp_mailbox *mailbox);
+bool trp_mailbox_poll(struct trp_mailbox *mailbox);
 
 /** Spin for mail while that has paid lately. @return whether there is some. */
 bool trp_mailbox_spin(struct trp_mailbox *mailbox, uint64_t timeout_ns);
@@ -199,7 +198,7 @@ bool trp_mailbox_spin(struct trp_mailbox *mailbox, uint64_t timeout_ns);
  *
  * @return whether it slept; woken or not, the executor is to look around.
  */
-bool trp_mailbox_doze(struct trp_mailbox *mailbox, uint64_t timeout_ns);
+bool trp_mailbox_wait_doorbell(struct trp_mailbox *mailbox, uint64_t timeout_ns);
 
 /** Sleep until mail comes, the wake_fd is written, or @p timeout_ns pass (UINT64_MAX: for ever). */
 void trp_mailbox_sleep(struct trp_mailbox *mailbox, uint64_t timeout_ns);

@@ -2,7 +2,7 @@
  * Frames that go by ipc or tcp. A share of each is kept until the ledger says that its messages are done
  * with: if the receiver's process dies, they say who waits in vain.
  *
- *     open frame, bodies --pack--> parcels --share--> ZeroMQ
+ *     open frame, bodies --pack--> zmsgs --share--> ZeroMQ
  *                                    |
  *                                    +--> kept, in order, until handled
  */
@@ -11,15 +11,15 @@
 
 #include <stdlib.h>
 
-/** Move the open frame into a parcel: a copy, or for a large one itself. @return false: no memory. */
-static bool kept_pack(
-    struct troupe_executor *executor, struct trp_outframe *frame, struct trp_parcel *parcel)
+/** Move the open frame into a zmsg: a copy, or for a large one itself. @return false: no memory. */
+static bool retained_pack(
+    struct troupe_executor *executor, struct trp_outframe *frame, struct trp_zmsg *zmsg)
 {
     if (frame->used <= TRP_COPIED_BYTES_MAX) {
-        return trp_parcel_fill(parcel, frame->bytes, frame->used);
+        return trp_zmsg_fill(zmsg, frame->bytes, frame->used);
     }
-    if (!trp_parcel_give(
-            parcel, frame->bytes, frame->used, trp_frame_give_back, executor->frames.pool)) {
+    if (!trp_zmsg_give(
+            zmsg, frame->bytes, frame->used, trp_frame_give_back, executor->frames.pool)) {
         return false;
     }
     frame->bytes = NULL;
@@ -28,54 +28,54 @@ static bool kept_pack(
 }
 
 /** Keep what is about to be sent, until its messages are done with. */
-static void kept_append(struct trp_link *link, struct trp_kept *kept)
+static void retained_append(struct trp_channel *channel, struct trp_retained *retained)
 {
-    kept->next = NULL;
-    if (link->kept_last != NULL) {
-        link->kept_last->next = kept;
+    retained->next = NULL;
+    if (channel->retained_last != NULL) {
+        channel->retained_last->next = retained;
     } else {
-        link->kept_first = kept;
+        channel->retained_first = retained;
     }
-    link->kept_last = kept;
+    channel->retained_last = retained;
 }
 
-static void kept_free(struct trp_kept *kept)
+static void retained_free(struct trp_retained *retained)
 {
-    trp_parcel_clear(&kept->frame);
-    for (uint32_t i = 0; i < kept->part_count; i++) {
-        trp_parcel_clear(&kept->parts[i].parcel);
+    trp_zmsg_clear(&retained->frame);
+    for (uint32_t i = 0; i < retained->part_count; i++) {
+        trp_zmsg_clear(&retained->parts[i].zmsg);
     }
-    free(kept);
+    free(retained);
 }
 
-void trp_link_forget_kept(struct trp_link *link)
+void trp_channel_release_retained(struct trp_channel *channel)
 {
-    uint64_t done = link->kept_first == NULL ? 0 : trp_ledger_done(link->ledger);
-    while (link->kept_first != NULL &&
-           link->kept_first->first_sequence + link->kept_first->count <= done) {
-        struct trp_kept *next = link->kept_first->next;
-        kept_free(link->kept_first);
-        link->kept_first = next;
+    uint64_t done = channel->retained_first == NULL ? 0 : trp_ledger_done(channel->ledger);
+    while (channel->retained_first != NULL &&
+           channel->retained_first->first_sequence + channel->retained_first->count <= done) {
+        struct trp_retained *next = channel->retained_first->next;
+        retained_free(channel->retained_first);
+        channel->retained_first = next;
     }
-    link->kept_last = link->kept_first == NULL ? NULL : link->kept_last;
+    channel->retained_last = channel->retained_first == NULL ? NULL : channel->retained_last;
 }
 
-static void kept_free_body(void *data, void *body)
+static void retained_free_body(void *data, void *body)
 {
     (void)data;
     troupe_body_free(body);
     free(body);
 }
 
-/** Move a given body into a parcel. @return false: no memory. */
-static bool kept_pack_given(struct troupe_body *given, struct trp_kept_part *part)
+/** Move a given body into a zmsg. @return false: no memory. */
+static bool retained_pack_given(struct troupe_body *given, struct trp_retained_part *part)
 {
     struct troupe_body *owned = malloc(sizeof(*owned));
     if (owned == NULL) {
         return false;
     }
     *owned = *given;
-    if (!trp_parcel_give(&part->parcel, owned->data, owned->bytes, kept_free_body, owned)) {
+    if (!trp_zmsg_give(&part->zmsg, owned->data, owned->bytes, retained_free_body, owned)) {
         free(owned);
         return false;
     }
@@ -84,71 +84,74 @@ static bool kept_pack_given(struct troupe_body *given, struct trp_kept_part *par
     return true;
 }
 
-/** Undo kept_pack_given(), without any memory: nothing shares the parcel yet. */
-static void kept_unpack_given(struct trp_kept_part *part, struct troupe_body *given)
+/** Undo retained_pack_given(), without any memory: nothing shares the zmsg yet. */
+static void retained_unpack_given(struct trp_retained_part *part, struct troupe_body *given)
 {
     *given = *part->body;
-    *part->body = (struct troupe_body){0}; // so that the parcel frees nothing but itself
-    trp_parcel_clear(&part->parcel);
+    *part->body = (struct troupe_body){0}; // so that the zmsg frees nothing but itself
+    trp_zmsg_clear(&part->zmsg);
 }
 
 /** Pack the open frame and the bodies that follow it. @return NULL: no memory; nothing was packed. */
-static struct trp_kept *kept_pack_all(struct troupe_executor *executor, struct trp_link *link)
+static struct trp_retained *retained_pack_all(
+    struct troupe_executor *executor, struct trp_channel *channel)
 {
-    struct trp_outframe *frame = &link->frame;
-    uint32_t count = link->given_count;
-    struct trp_kept *kept = malloc(sizeof(*kept) + count * sizeof(kept->parts[0]));
-    if (kept == NULL) {
+    struct trp_outframe *frame = &channel->frame;
+    uint32_t count = channel->given_count;
+    struct trp_retained *retained = malloc(sizeof(*retained) + count * sizeof(retained->parts[0]));
+    if (retained == NULL) {
         return NULL;
     }
-    kept->first_sequence = trp_counted(&link->ledger->accepted) - trp_outframe_counted(frame);
-    kept->count = trp_outframe_counted(frame);
-    kept->part_count = 0;
-    while (kept->part_count < count &&
-           kept_pack_given(&link->given[kept->part_count], &kept->parts[kept->part_count])) {
-        kept->part_count++;
+    retained->first_sequence =
+        trp_counted(&channel->ledger->accepted) - trp_outframe_counted(frame);
+    retained->count = trp_outframe_counted(frame);
+    retained->part_count = 0;
+    while (retained->part_count < count &&
+           retained_pack_given(
+               &channel->given[retained->part_count], &retained->parts[retained->part_count])) {
+        retained->part_count++;
     }
-    if (kept->part_count == count && kept_pack(executor, frame, &kept->frame)) {
-        link->given_count = 0;
-        link->given_bytes = 0;
-        return kept;
+    if (retained->part_count == count && retained_pack(executor, frame, &retained->frame)) {
+        channel->given_count = 0;
+        channel->given_bytes = 0;
+        return retained;
     }
     // What was packed already stays a body, of the same bytes, until there is memory.
-    for (uint32_t i = 0; i < kept->part_count; i++) {
-        kept_unpack_given(&kept->parts[i], &link->given[i]);
+    for (uint32_t i = 0; i < retained->part_count; i++) {
+        retained_unpack_given(&retained->parts[i], &channel->given[i]);
     }
-    free(kept);
+    free(retained);
     return NULL;
 }
 
-bool trp_link_send_kept(struct troupe_executor *executor, struct trp_link *link)
+bool trp_channel_send_retained(struct troupe_executor *executor, struct trp_channel *channel)
 {
-    trp_link_forget_kept(link);
-    struct trp_kept *kept = kept_pack_all(executor, link);
-    if (kept == NULL) {
+    trp_channel_release_retained(channel);
+    struct trp_retained *retained = retained_pack_all(executor, channel);
+    if (retained == NULL) {
         return false;
     }
-    struct trp_parcel parcel;
-    trp_parcel_share(&parcel, &kept->frame);
-    trp_wire_send_parcel(link->push, &parcel, kept->part_count > 0);
-    for (uint32_t i = 0; i < kept->part_count; i++) {
-        trp_parcel_share(&parcel, &kept->parts[i].parcel);
-        trp_wire_send_parcel(link->push, &parcel, i + 1 < kept->part_count);
+    struct trp_zmsg zmsg;
+    trp_zmsg_share(&zmsg, &retained->frame);
+    trp_zmq_send_zmsg(channel->push, &zmsg, retained->part_count > 0);
+    for (uint32_t i = 0; i < retained->part_count; i++) {
+        trp_zmsg_share(&zmsg, &retained->parts[i].zmsg);
+        trp_zmq_send_zmsg(channel->push, &zmsg, i + 1 < retained->part_count);
     }
-    if (kept->count > 0) {
-        kept_append(link, kept);
+    if (retained->count > 0) {
+        retained_append(channel, retained);
     } else {
-        kept_free(kept);
+        retained_free(retained);
     }
     return true;
 }
 
-void trp_link_drop_kept(struct trp_link *link)
+void trp_channel_drop_retained(struct trp_channel *channel)
 {
-    while (link->kept_first != NULL) {
-        struct trp_kept *next = link->kept_first->next;
-        kept_free(link->kept_first);
-        link->kept_first = next;
+    while (channel->retained_first != NULL) {
+        struct trp_retained *next = channel->retained_first->next;
+        retained_free(channel->retained_first);
+        channel->retained_first = next;
     }
-    link->kept_last = NULL;
+    channel->retained_last = NULL;
 }

@@ -44,13 +44,13 @@ static enum troupe_err backend_check(const struct troupe_backend_ops *ops)
         missing = "run_once";
     } else if (!on_caller && ops->start == NULL) {
         missing = "start";
-    } else if (!on_caller && !isolates && ops->wait == NULL) {
+    } else if (!on_caller && !isolates && ops->join == NULL) {
         missing = "wait";
-    } else if (isolates && ops->end_fd == NULL) {
+    } else if (isolates && ops->exit_fd == NULL) {
         missing = "end_fd";
     } else if (isolates && ops->reap == NULL) {
         missing = "reap";
-    } else if (isolates && ops->enter == NULL) {
+    } else if (isolates && ops->child_setup == NULL) {
         missing = "enter";
     }
     if (missing != NULL) {

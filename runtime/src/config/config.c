@@ -8,15 +8,15 @@
 enum { ORIGIN_BYTES = TRP_LAUNCH_NAME_BYTES + 16 };
 
 /** Print where a value of the launch file stands. */
-static void plan_print_origin(
+static void config_print_origin(
     const struct trp_launch *launch, uint32_t line, char text[ORIGIN_BYTES])
 {
     (void)snprintf(text, ORIGIN_BYTES, "%s:%u", launch->name, line);
 }
 
 /** Append the file's rule for one actor, where it has one. */
-static enum troupe_err plan_add_actor_rule(
-    struct trp_plan *plan,
+static enum troupe_err config_add_actor_rule(
+    struct trp_config *config,
     const struct trp_launch_actor *actor,
     const struct trp_rule_kind *kind,
     const struct trp_launch_text *text,
@@ -26,31 +26,31 @@ static enum troupe_err plan_add_actor_rule(
         return TROUPE_OK;
     }
     char origin[ORIGIN_BYTES];
-    plan_print_origin(&plan->launch, text->line, origin);
+    config_print_origin(&config->launch, text->line, origin);
     return trp_rules_add_actor(
         rules, kind, actor->name.text, actor->behaviour.text, text->text, origin);
 }
 
 /** Append the file's rules of a kind: of its actors, then of all; or those to be asked at last. */
-static enum troupe_err plan_add_launch(
-    struct trp_plan *plan,
+static enum troupe_err config_add_launch(
+    struct trp_config *config,
     const struct trp_rule_kind *kind,
     bool is_default,
     struct trp_rule **rules)
 {
-    const struct trp_launch *launch = &plan->launch;
+    const struct trp_launch *launch = &config->launch;
     enum troupe_err err = TROUPE_OK;
     for (size_t i = 0; i < launch->actor_count && !is_default && err == TROUPE_OK; i++) {
         const struct trp_launch_actor *actor = &launch->actors[i];
         bool is_place = kind == &trp_placement_kind;
-        err = plan_add_actor_rule(
-            plan, actor, kind, is_place ? &actor->place : &actor->limits, rules);
+        err = config_add_actor_rule(
+            config, actor, kind, is_place ? &actor->place : &actor->limits, rules);
     }
     for (size_t i = 0; i < launch->rule_count && err == TROUPE_OK; i++) {
         const struct trp_launch_rule *rule = &launch->rules[i];
         if (rule->kind == kind && rule->is_default == is_default) {
             char origin[ORIGIN_BYTES];
-            plan_print_origin(launch, rule->rule.line, origin);
+            config_print_origin(launch, rule->rule.line, origin);
             err = trp_rules_add(
                 rules,
                 kind,
@@ -63,8 +63,8 @@ static enum troupe_err plan_add_launch(
 }
 
 /** Append all rules of a kind, in the order in which they are asked. */
-static enum troupe_err plan_add_rules(
-    struct trp_plan *plan,
+static enum troupe_err config_add_rules(
+    struct trp_config *config,
     const struct trp_rule_kind *kind,
     const char *const *from_line,
     const char *const *from_program,
@@ -76,10 +76,10 @@ static enum troupe_err plan_add_rules(
         err = trp_rules_add_text(rules, kind, environment, TRP_RULE_ENVIRONMENT);
     }
     if (err == TROUPE_OK) {
-        err = plan_add_launch(plan, kind, false, rules);
+        err = config_add_launch(config, kind, false, rules);
     }
     if (err == TROUPE_OK) {
-        err = plan_add_launch(plan, kind, true, rules);
+        err = config_add_launch(config, kind, true, rules);
     }
     if (err == TROUPE_OK) {
         err = trp_rules_add_all(rules, kind, from_program, TRP_RULE_PROGRAM);
@@ -87,77 +87,78 @@ static enum troupe_err plan_add_rules(
     return err;
 }
 
-static struct trp_plan_number plan_choose(
+static struct trp_config_number config_choose(
     uint64_t option, const struct trp_launch_number *number, uint64_t otherwise)
 {
     if (option != 0) {
-        return (struct trp_plan_number){.value = option};
+        return (struct trp_config_number){.value = option};
     }
     if (number->line != 0) {
-        return (struct trp_plan_number){.value = number->value, .line = number->line};
+        return (struct trp_config_number){.value = number->value, .line = number->line};
     }
-    return (struct trp_plan_number){.value = otherwise, .is_default = true};
+    return (struct trp_config_number){.value = otherwise, .is_default = true};
 }
 
-static void plan_choose_numbers(struct trp_plan *plan, const struct troupe_system_options *options)
+static void config_choose_numbers(
+    struct trp_config *config, const struct troupe_system_options *options)
 {
-    const struct trp_launch *launch = &plan->launch;
-    plan->seed = plan_choose(options->seed, &launch->seed, 0);
-    plan->mailbox_messages = plan_choose(
+    const struct trp_launch *launch = &config->launch;
+    config->seed = config_choose(options->seed, &launch->seed, 0);
+    config->mailbox_messages = config_choose(
         options->mailbox_messages, &launch->mailbox_messages, TROUPE_MAILBOX_MESSAGES_DEFAULT);
-    plan->mailbox_bytes =
-        plan_choose(options->mailbox_bytes, &launch->mailbox_bytes, TROUPE_MAILBOX_BYTES_DEFAULT);
-    plan->stop_timeout_ns = plan_choose(
+    config->mailbox_bytes =
+        config_choose(options->mailbox_bytes, &launch->mailbox_bytes, TROUPE_MAILBOX_BYTES_DEFAULT);
+    config->stop_timeout_ns = config_choose(
         options->stop_timeout_ns, &launch->stop_timeout_ns, TROUPE_STOP_TIMEOUT_DEFAULT_NS);
-    plan->watchdog = plan_choose(options->callback_timeout_ns, &launch->watchdog_ns, 0);
-    plan->watchdog_kills =
-        plan->watchdog.line != 0 ? launch->watchdog_kills : options->callback_kill;
+    config->watchdog = config_choose(options->callback_timeout_ns, &launch->watchdog_ns, 0);
+    config->watchdog_kills =
+        config->watchdog.line != 0 ? launch->watchdog_kills : options->callback_timeout_kills;
 }
 
-enum troupe_err trp_plan_make(
-    const struct troupe_system_options *options, struct trp_plan *out_plan)
+enum troupe_err trp_config_make(
+    const struct troupe_system_options *options, struct trp_config *out_plan)
 {
-    struct trp_plan plan = {0};
-    const char *path = options->launch;
+    struct trp_config config = {0};
+    const char *path = options->launch_file;
     if (path == NULL) {
         path = getenv("TROUPE_LAUNCH"); // NOLINT(concurrency-mt-unsafe)
     }
     enum troupe_err err = TROUPE_OK;
     if (path != NULL && path[0] != '\0') {
-        err = trp_launch_load(path, &plan.launch);
+        err = trp_launch_load(path, &config.launch);
     }
     if (err == TROUPE_OK) {
-        err = trp_launch_check_behaviours(&plan.launch, options->behaviours);
+        err = trp_launch_check_behaviours(&config.launch, options->behaviours);
     }
     if (err == TROUPE_OK) {
-        plan_choose_numbers(&plan, options);
-        err = plan_add_rules(
-            &plan,
+        config_choose_numbers(&config, options);
+        err = config_add_rules(
+            &config,
             &trp_placement_kind,
             options->place,
             options->place_default,
-            &plan.placement.rules);
+            &config.placement.rules);
     }
     if (err == TROUPE_OK) {
-        err = plan_add_rules(
-            &plan, &trp_limits_kind, options->limit, options->limit_default, &plan.limits);
+        err = config_add_rules(
+            &config, &trp_limits_kind, options->limit, options->limit_default, &config.limits);
     }
     if (err != TROUPE_OK) {
-        trp_plan_fini(&plan);
+        trp_config_fini(&config);
         return err;
     }
-    *out_plan = plan;
+    *out_plan = config;
     return TROUPE_OK;
 }
 
-enum troupe_err trp_plan_start(
-    const struct trp_plan *plan,
+enum troupe_err trp_config_start(
+    const struct trp_config *config,
     const struct troupe_behaviour *const *behaviours,
     troupe_context_t *ctx)
 {
     enum troupe_err err = TROUPE_OK;
-    for (size_t i = 0; i < plan->launch.actor_count && err == TROUPE_OK; i++) {
-        const struct trp_launch_actor *actor = &plan->launch.actors[i];
+    for (size_t i = 0; i < config->launch.actor_count && err == TROUPE_OK; i++) {
+        const struct trp_launch_actor *actor = &config->launch.actors[i];
         const struct troupe_spawn_options options = {
             .behaviour = trp_launch_find_behaviour(behaviours, actor->behaviour.text),
             .name = actor->name.text,
@@ -170,7 +171,7 @@ enum troupe_err trp_plan_start(
             (void)snprintf(why, sizeof(why), "%.500s", troupe_error_detail());
             trp_error_set_detail(
                 "launch file %s, line %u: actor '%s' does not start: %s",
-                plan->launch.name,
+                config->launch.name,
                 actor->name.line,
                 actor->name.text,
                 why);
@@ -179,15 +180,15 @@ enum troupe_err trp_plan_start(
     return err;
 }
 
-void trp_plan_warn(const struct trp_plan *plan)
+void trp_config_warn(const struct trp_config *config)
 {
-    trp_placement_warn(&plan->placement);
-    trp_rules_warn(plan->limits, &trp_limits_kind);
+    trp_placement_warn(&config->placement);
+    trp_rules_warn(config->limits, &trp_limits_kind);
 }
 
-void trp_plan_fini(struct trp_plan *plan)
+void trp_config_fini(struct trp_config *config)
 {
-    trp_launch_fini(&plan->launch);
-    trp_placement_fini(&plan->placement);
-    trp_rules_fini(&plan->limits);
+    trp_launch_fini(&config->launch);
+    trp_placement_fini(&config->placement);
+    trp_rules_fini(&config->limits);
 }

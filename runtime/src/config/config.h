@@ -6,8 +6,8 @@
  *                                                              --> the actors that the file asks for
  *                                                              --> a launch file that says it all
  */
-#ifndef TRP_PLAN_H
-#define TRP_PLAN_H
+#ifndef TRP_CONFIG_H
+#define TRP_CONFIG_H
 
 #include "config/launch_file.h"
 #include "config/placement.h"
@@ -16,21 +16,21 @@
 
 #include <stdio.h>
 
-struct trp_plan_number {
+struct trp_config_number {
     uint64_t value;
     uint32_t line;   // of the launch file; 0: it is not from there
     bool is_default; // nobody said it
 };
 
-struct trp_plan {
+struct trp_config {
     struct trp_launch launch;
     struct trp_placement placement;
-    struct trp_rule *limits;     // rules of trp_limits_kind; const once the system runs
-    struct trp_plan_number seed; // 0: from the operating system
-    struct trp_plan_number mailbox_messages;
-    struct trp_plan_number mailbox_bytes;
-    struct trp_plan_number stop_timeout_ns;
-    struct trp_plan_number watchdog; // ns; 0: none
+    struct trp_rule *limits;       // rules of trp_limits_kind; const once the system runs
+    struct trp_config_number seed; // 0: from the operating system
+    struct trp_config_number mailbox_messages;
+    struct trp_config_number mailbox_bytes;
+    struct trp_config_number stop_timeout_ns;
+    struct trp_config_number watchdog; // ns; 0: none
     bool watchdog_kills;
 };
 
@@ -41,10 +41,10 @@ struct trp_plan {
  * @retval TROUPE_ERR_UNSUPPORTED  a rule asks for what cannot be had.
  * @retval TROUPE_ERR_NOMEM        no memory.
  *
- * @owns    The caller owns what is in *out_plan until trp_plan_fini().
+ * @owns    The caller owns what is in *out_plan until trp_config_fini().
  */
-enum troupe_err trp_plan_make(
-    const struct troupe_system_options *options, struct trp_plan *out_plan);
+enum troupe_err trp_config_make(
+    const struct troupe_system_options *options, struct trp_config *out_plan);
 
 /**
  * Start the actors of the launch file, in its order.
@@ -52,8 +52,8 @@ enum troupe_err trp_plan_make(
  * @param behaviours  All of the system's, ended by NULL.
  * @return            the first error of a spawn, with the actor's name and line.
  */
-enum troupe_err trp_plan_start(
-    const struct trp_plan *plan,
+enum troupe_err trp_config_start(
+    const struct trp_config *config,
     const struct troupe_behaviour *const *behaviours,
     troupe_context_t *ctx);
 
@@ -68,13 +68,13 @@ enum troupe_err trp_plan_start(
  * @retval TROUPE_ERR_NOMEM   no memory.
  * @retval TROUPE_ERR_SYSTEM  @p file does not take it.
  */
-enum troupe_err trp_plan_dump(
-    const struct trp_plan *plan, const struct trp_words *words, FILE *file);
+enum troupe_err trp_config_dump(
+    const struct trp_config *config, const struct trp_shell_words *words, FILE *file);
 
 /** Name on standard error the rules that matched nothing. */
-void trp_plan_warn(const struct trp_plan *plan);
+void trp_config_warn(const struct trp_config *config);
 
 /** Free what is in it. Does nothing to a zeroed one. */
-void trp_plan_fini(struct trp_plan *plan);
+void trp_config_fini(struct trp_config *config);
 
 #endif

@@ -20,7 +20,7 @@ enum {
 };
 
 struct dump {
-    const struct trp_plan *plan;
+    const struct trp_config *config;
     FILE *memory;
     enum troupe_err err; // the first
 };
@@ -84,12 +84,12 @@ static void dump_launch_entry(
     struct dump *dump, int level, const char *key, const char *value, uint32_t line)
 {
     char origin[TRP_LAUNCH_NAME_BYTES + 16];
-    (void)snprintf(origin, sizeof(origin), "%s:%u", dump->plan->launch.name, line);
+    (void)snprintf(origin, sizeof(origin), "%s:%u", dump->config->launch.name, line);
     dump_entry(dump, level, key, value, origin);
 }
 
 static void dump_number(
-    struct dump *dump, const char *key, const struct trp_plan_number *number, const char *value)
+    struct dump *dump, const char *key, const struct trp_config_number *number, const char *value)
 {
     if (number->line != 0) {
         dump_launch_entry(dump, 1, key, value, number->line);
@@ -99,7 +99,8 @@ static void dump_number(
 }
 
 /** Print words, in as many entries as they take. @p line: of the launch file; 0: the command line. */
-static void dump_words(struct dump *dump, int level, const struct trp_words *words, uint32_t line)
+static void dump_words(
+    struct dump *dump, int level, const struct trp_shell_words *words, uint32_t line)
 {
     char *text = malloc(words->byte_count * (TRP_WORD_STRETCH + 3) + 1);
     if (text == NULL) {
@@ -108,12 +109,12 @@ static void dump_words(struct dump *dump, int level, const struct trp_words *wor
     }
     const char *word = troupe_args_next(words->bytes, words->byte_count, NULL);
     while (word != NULL) {
-        size_t bytes = trp_word_print(word, text);
+        size_t bytes = trp_shell_word_print(word, text);
         word = troupe_args_next(words->bytes, words->byte_count, word);
         while (word != NULL && bytes < WORDS_BYTES_PER_LINE &&
                bytes + TRP_WORD_STRETCH * strlen(word) < WORDS_BYTES_PER_LINE) {
             text[bytes++] = ' ';
-            bytes += trp_word_print(word, text + bytes);
+            bytes += trp_shell_word_print(word, text + bytes);
             word = troupe_args_next(words->bytes, words->byte_count, word);
         }
         if (line != 0) {
@@ -125,29 +126,30 @@ static void dump_words(struct dump *dump, int level, const struct trp_words *wor
     free(text);
 }
 
-static void dump_options(struct dump *dump, const struct trp_words *words)
+static void dump_options(struct dump *dump, const struct trp_shell_words *words)
 {
-    const struct trp_plan *plan = dump->plan;
-    char text[TRP_QUANTITY_BYTES];
+    const struct trp_config *config = dump->config;
+    char text[TRP_UNITS_BYTES];
     (void)fputs("options\n", dump->memory);
-    if (plan->seed.value == 0) {
+    if (config->seed.value == 0) {
         (void)fputs("    # seed: from the operating system\n", dump->memory);
     } else {
-        (void)snprintf(text, sizeof(text), "%" PRIu64, plan->seed.value);
-        dump_number(dump, "seed", &plan->seed, text);
+        (void)snprintf(text, sizeof(text), "%" PRIu64, config->seed.value);
+        dump_number(dump, "seed", &config->seed, text);
     }
-    (void)snprintf(text, sizeof(text), "%" PRIu64, plan->mailbox_messages.value);
-    dump_number(dump, "mailbox", &plan->mailbox_messages, text);
-    trp_size_print(plan->mailbox_bytes.value, text);
-    dump_number(dump, "mailbox-bytes", &plan->mailbox_bytes, text);
-    trp_time_print(plan->stop_timeout_ns.value, text);
-    dump_number(dump, "stop-timeout", &plan->stop_timeout_ns, text);
-    if (plan->watchdog.value != 0) {
-        char watchdog[TRP_QUANTITY_BYTES + sizeof(",kill")];
-        trp_watchdog_print(plan->watchdog.value, plan->watchdog_kills, watchdog, sizeof(watchdog));
-        dump_number(dump, "watchdog", &plan->watchdog, watchdog);
+    (void)snprintf(text, sizeof(text), "%" PRIu64, config->mailbox_messages.value);
+    dump_number(dump, "mailbox", &config->mailbox_messages, text);
+    trp_size_print(config->mailbox_bytes.value, text);
+    dump_number(dump, "mailbox-bytes", &config->mailbox_bytes, text);
+    trp_time_print(config->stop_timeout_ns.value, text);
+    dump_number(dump, "stop-timeout", &config->stop_timeout_ns, text);
+    if (config->watchdog.value != 0) {
+        char watchdog[TRP_UNITS_BYTES + sizeof(",kill")];
+        trp_watchdog_print(
+            config->watchdog.value, config->watchdog_kills, watchdog, sizeof(watchdog));
+        dump_number(dump, "watchdog", &config->watchdog, watchdog);
     }
-    const struct trp_launch_words *args = &plan->launch.args;
+    const struct trp_launch_words *args = &config->launch.args;
     bool from_line = words->byte_count > 0;
     dump_words(dump, 1, from_line ? words : &args->words, from_line ? 0 : args->line);
 }
@@ -194,7 +196,7 @@ static void dump_own(
     const struct trp_rule *rule =
         trp_rules_match(rules, actor->name.text, actor->behaviour.text, true);
     if (rule != NULL && rule->behaviour == NULL) {
-        const char *name = dump->plan->launch.name;
+        const char *name = dump->config->launch.name;
         (void)fprintf(
             dump->memory, "        # %s: a rule goes before that of %s:%u\n", key, name, own->line);
         return;
@@ -204,7 +206,7 @@ static void dump_own(
 
 static void dump_actors(struct dump *dump)
 {
-    const struct trp_launch *launch = &dump->plan->launch;
+    const struct trp_launch *launch = &dump->config->launch;
     for (size_t i = 0; i < launch->actor_count; i++) {
         const struct trp_launch_actor *actor = &launch->actors[i];
         (void)fprintf(
@@ -217,23 +219,23 @@ static void dump_actors(struct dump *dump)
             actor->name.line);
         dump_launch_entry(dump, 2, "behaviour", actor->behaviour.text, actor->behaviour.line);
         dump_words(dump, 2, &actor->args.words, actor->args.line);
-        dump_own(dump, "place", dump->plan->placement.rules, actor, &actor->place);
-        dump_own(dump, "limits", dump->plan->limits, actor, &actor->limits);
+        dump_own(dump, "place", dump->config->placement.rules, actor, &actor->place);
+        dump_own(dump, "limits", dump->config->limits, actor, &actor->limits);
     }
 }
 
-enum troupe_err trp_plan_dump(
-    const struct trp_plan *plan, const struct trp_words *words, FILE *file)
+enum troupe_err trp_config_dump(
+    const struct trp_config *config, const struct trp_shell_words *words, FILE *file)
 {
     char *text = NULL;
     size_t bytes = 0;
-    struct dump dump = {.plan = plan, .memory = open_memstream(&text, &bytes)};
+    struct dump dump = {.config = config, .memory = open_memstream(&text, &bytes)};
     if (dump.memory == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a launch file");
     }
     dump_options(&dump, words);
-    dump_rules(&dump, "place", &trp_placement_kind, plan->placement.rules);
-    dump_rules(&dump, "limit", &trp_limits_kind, plan->limits);
+    dump_rules(&dump, "place", &trp_placement_kind, config->placement.rules);
+    dump_rules(&dump, "limit", &trp_limits_kind, config->limits);
     dump_actors(&dump);
     if (fclose(dump.memory) != 0 && dump.err == TROUPE_OK) {
         dump.err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a launch file");

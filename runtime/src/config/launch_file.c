@@ -60,17 +60,19 @@ static enum troupe_err launch_refuse(
     uint32_t offset,
     const char *what)
 {
-    struct trp_flaw flaw;
-    trp_flaw_set(&flaw, TROUPE_ERR_INVAL, offset, "%s", what);
-    return trp_launch_explain(reader->launch->name, &item->line, &flaw);
+    struct trp_parse_error parse_error;
+    trp_parse_error_set(&parse_error, TROUPE_ERR_INVAL, offset, "%s", what);
+    return trp_launch_explain(reader->launch->name, &item->line, &parse_error);
 }
 
 /** Explain a flaw in a value. */
 static enum troupe_err launch_refuse_value(
-    const struct launch_reader *reader, const struct launch_value *value, struct trp_flaw *flaw)
+    const struct launch_reader *reader,
+    const struct launch_value *value,
+    struct trp_parse_error *parse_error)
 {
-    flaw->offset += value->item->value_offset;
-    return trp_launch_explain(reader->launch->name, &value->item->line, flaw);
+    parse_error->offset += value->item->value_offset;
+    return trp_launch_explain(reader->launch->name, &value->item->line, parse_error);
 }
 
 /** Have one more element in an array. @return it, zeroed; NULL: no memory. */
@@ -197,9 +199,9 @@ static enum troupe_err launch_read_watchdog(
 static enum troupe_err launch_read_words(
     struct launch_reader *reader, const struct launch_value *value, struct trp_launch_words *args)
 {
-    struct trp_flaw flaw = {0};
-    if (trp_words_split(value->text, &flaw, &args->words) != TROUPE_OK) {
-        return launch_refuse_value(reader, value, &flaw);
+    struct trp_parse_error parse_error = {0};
+    if (trp_shell_words_split(value->text, &parse_error, &args->words) != TROUPE_OK) {
+        return launch_refuse_value(reader, value, &parse_error);
     }
     if (args->words.byte_count > ARGS_BYTES_MAX) {
         return launch_refuse(
@@ -223,10 +225,10 @@ static enum troupe_err launch_read_first_args(
 static enum troupe_err launch_add_rule(
     struct launch_reader *reader, const struct launch_value *value, bool is_default)
 {
-    struct trp_flaw flaw = {0};
+    struct trp_parse_error parse_error = {0};
     struct trp_launch *launch = reader->launch;
-    if (trp_rule_check(reader->rule_kind, value->text, &flaw) != TROUPE_OK) {
-        return launch_refuse_value(reader, value, &flaw);
+    if (trp_rule_check(reader->rule_kind, value->text, &parse_error) != TROUPE_OK) {
+        return launch_refuse_value(reader, value, &parse_error);
     }
     struct trp_launch_rule *rule =
         launch_grow(&launch->rules, &launch->rule_count, sizeof(*launch->rules));
@@ -271,10 +273,10 @@ static enum troupe_err launch_read_args(
 static enum troupe_err launch_read_place(
     struct launch_reader *reader, const struct launch_value *value)
 {
-    struct trp_flaw flaw = {0};
-    struct trp_place place;
-    if (trp_place_check(value->text, 0, &flaw, &place) != TROUPE_OK) {
-        return launch_refuse_value(reader, value, &flaw);
+    struct trp_parse_error parse_error = {0};
+    struct trp_actor_key place;
+    if (trp_place_check(value->text, 0, &parse_error, &place) != TROUPE_OK) {
+        return launch_refuse_value(reader, value, &parse_error);
     }
     return launch_keep_value(value, &reader->actor->place);
 }
@@ -282,10 +284,10 @@ static enum troupe_err launch_read_place(
 static enum troupe_err launch_read_limits(
     struct launch_reader *reader, const struct launch_value *value)
 {
-    struct trp_flaw flaw = {0};
+    struct trp_parse_error parse_error = {0};
     struct troupe_limits limits;
-    if (trp_limits_check(value->text, 0, &flaw, &limits) != TROUPE_OK) {
-        return launch_refuse_value(reader, value, &flaw);
+    if (trp_limits_check(value->text, 0, &parse_error, &limits) != TROUPE_OK) {
+        return launch_refuse_value(reader, value, &parse_error);
     }
     return launch_keep_value(value, &reader->actor->limits);
 }
@@ -352,9 +354,9 @@ static enum troupe_err launch_refuse_name(
     const char *what,
     const char *known)
 {
-    struct trp_flaw flaw;
-    trp_flaw_set(
-        &flaw,
+    struct trp_parse_error parse_error;
+    trp_parse_error_set(
+        &parse_error,
         TROUPE_ERR_INVAL,
         item->name_offset,
         "unknown %s '%.*s'; known here are %s",
@@ -362,7 +364,7 @@ static enum troupe_err launch_refuse_name(
         (int)(item->name_bytes < 64 ? item->name_bytes : 64),
         item->line.text + item->name_offset,
         known);
-    return trp_launch_explain(reader->launch->name, &item->line, &flaw);
+    return trp_launch_explain(reader->launch->name, &item->line, &parse_error);
 }
 
 static enum troupe_err launch_refuse_key(
@@ -697,10 +699,10 @@ void trp_launch_fini(struct trp_launch *launch)
         free(actor->behaviour.text);
         free(actor->place.text);
         free(actor->limits.text);
-        trp_words_fini(&actor->args.words);
+        trp_shell_words_fini(&actor->args.words);
     }
     free(launch->rules);
     free(launch->actors);
-    trp_words_fini(&launch->args.words);
+    trp_shell_words_fini(&launch->args.words);
     *launch = (struct trp_launch){0};
 }

@@ -53,7 +53,7 @@ struct trp_launch_number {
 };
 
 struct trp_launch_words {
-    struct trp_words words;
+    struct trp_shell_words words;
     uint32_t line; // of the first of them
 };
 

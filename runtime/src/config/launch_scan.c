@@ -11,12 +11,12 @@ struct scan_reader {
     struct trp_launch_line line; // without blanks at its end
     uint32_t at;
     uint32_t level_max; // how deep the line may stand
-    struct trp_flaw *flaw;
+    struct trp_parse_error *parse_error;
 };
 
 static enum troupe_err scan_refuse(const struct scan_reader *reader, const char *what)
 {
-    return TRP_FLAW(reader->flaw, TROUPE_ERR_INVAL, reader->at, "%s", what);
+    return TRP_PARSE_ERROR(reader->parse_error, TROUPE_ERR_INVAL, reader->at, "%s", what);
 }
 
 /** @return the character at hand; at the end of the line, NUL. */
@@ -44,8 +44,8 @@ static void scan_skip_blanks(struct scan_reader *reader)
 static enum troupe_err scan_check_line(struct scan_reader *reader)
 {
     if (reader->line.bytes > TRP_LAUNCH_LINE_BYTES_MAX) {
-        return TRP_FLAW(
-            reader->flaw,
+        return TRP_PARSE_ERROR(
+            reader->parse_error,
             TROUPE_ERR_INVAL,
             TRP_LAUNCH_LINE_BYTES_MAX,
             "a line has at most %d bytes; this one goes on",
@@ -54,8 +54,8 @@ static enum troupe_err scan_check_line(struct scan_reader *reader)
     for (uint32_t at = 0; at < reader->line.bytes; at++) {
         unsigned char character = (unsigned char)reader->line.text[at];
         if ((character < ' ' && character != '\t') || character == 0x7f) {
-            return TRP_FLAW(
-                reader->flaw,
+            return TRP_PARSE_ERROR(
+                reader->parse_error,
                 TROUPE_ERR_INVAL,
                 at,
                 "a control character, 0x%02x; this is no text",
@@ -160,11 +160,13 @@ static enum troupe_err scan_read_line(struct scan_reader *reader, struct trp_lau
 
 /** Append an item. */
 static enum troupe_err scan_add(
-    struct trp_launch_scan *scan, const struct trp_launch_item *item, struct trp_flaw *flaw)
+    struct trp_launch_scan *scan,
+    const struct trp_launch_item *item,
+    struct trp_parse_error *parse_error)
 {
     if (scan->count == TRP_LAUNCH_ITEM_COUNT_MAX) {
-        return TRP_FLAW(
-            flaw,
+        return TRP_PARSE_ERROR(
+            parse_error,
             TROUPE_ERR_INVAL,
             item->name_offset,
             "a launch file has at most %d entries",
@@ -174,7 +176,7 @@ static enum troupe_err scan_add(
         size_t capacity = scan->count == 0 ? 1 : scan->count * 2;
         struct trp_launch_item *items = reallocarray(scan->items, capacity, sizeof(*items));
         if (items == NULL) {
-            return TRP_FLAW(flaw, TROUPE_ERR_NOMEM, 0, "no memory for what follows");
+            return TRP_PARSE_ERROR(parse_error, TROUPE_ERR_NOMEM, 0, "no memory for what follows");
         }
         scan->items = items;
     }
@@ -198,8 +200,8 @@ enum troupe_err trp_launch_scan(
     const char *text, size_t bytes, const char *name, struct trp_launch_scan *out_scan)
 {
     struct trp_launch_scan scan = {0};
-    struct trp_flaw flaw = {0};
-    struct scan_reader reader = {.flaw = &flaw};
+    struct trp_parse_error parse_error = {0};
+    struct scan_reader reader = {.parse_error = &parse_error};
     enum troupe_err err = TROUPE_OK;
     for (size_t at = 0; at < bytes && err == TROUPE_OK;) {
         const char *newline = memchr(text + at, '\n', bytes - at);
@@ -209,30 +211,30 @@ enum troupe_err trp_launch_scan(
         struct trp_launch_item item = {0};
         err = scan_read_line(&reader, &item);
         if (err == TROUPE_OK && item.name_bytes > 0) {
-            err = scan_add(&scan, &item, &flaw);
+            err = scan_add(&scan, &item, &parse_error);
             reader.level_max = item.level + 1;
         }
         at += line_bytes + 1;
     }
     if (err != TROUPE_OK) {
         trp_launch_scan_fini(&scan);
-        return trp_launch_explain(name, &reader.line, &flaw);
+        return trp_launch_explain(name, &reader.line, &parse_error);
     }
     *out_scan = scan;
     return TROUPE_OK;
 }
 
 enum troupe_err trp_launch_explain(
-    const char *name, const struct trp_launch_line *line, const struct trp_flaw *flaw)
+    const char *name, const struct trp_launch_line *line, const struct trp_parse_error *parse_error)
 {
-    return trp_flaw_explain(
-        flaw,
+    return trp_parse_error_explain(
+        parse_error,
         line->text,
         line->bytes,
         "launch file %s, line %u, column %zu",
         name,
         line->number,
-        flaw->offset + 1);
+        parse_error->offset + 1);
 }
 
 void trp_launch_scan_fini(struct trp_launch_scan *scan)

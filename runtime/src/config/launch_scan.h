@@ -55,7 +55,9 @@ enum troupe_err trp_launch_scan(
 
 /** Set the detail: what *flaw says of a line, with its place and a caret. @return the flaw's error. */
 enum troupe_err trp_launch_explain(
-    const char *name, const struct trp_launch_line *line, const struct trp_flaw *flaw);
+    const char *name,
+    const struct trp_launch_line *line,
+    const struct trp_parse_error *parse_error);
 
 void trp_launch_scan_fini(struct trp_launch_scan *scan);
 

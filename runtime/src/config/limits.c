@@ -15,13 +15,13 @@ enum { CPU_COUNT_MAX = 64, NICE_MOST = 39, NICE_LEAST = -40 };
 struct limits_reader {
     const char *text;
     size_t at;
-    struct trp_flaw *flaw;
+    struct trp_parse_error *parse_error;
     struct troupe_limits *limits;
 };
 
 static enum troupe_err limits_refuse(const struct limits_reader *reader, const char *what)
 {
-    return TRP_FLAW(reader->flaw, TROUPE_ERR_INVAL, reader->at, "%s", what);
+    return TRP_PARSE_ERROR(reader->parse_error, TROUPE_ERR_INVAL, reader->at, "%s", what);
 }
 
 static enum troupe_err limits_read_memory(struct limits_reader *reader)
@@ -156,16 +156,20 @@ static enum troupe_err limits_read_one(struct limits_reader *reader, unsigned *s
         i++;
     }
     if (i == LIMITS_KEY_COUNT || name[bytes] != ':') {
-        return TRP_FLAW(
-            reader->flaw,
+        return TRP_PARSE_ERROR(
+            reader->parse_error,
             TROUPE_ERR_INVAL,
             reader->at,
             "a limit belongs here: mem:SIZE, cpu:TIME, files:COUNT, core:SIZE, nice:NUMBER, "
             "cpus:LIST");
     }
     if ((*seen & 1U << i) != 0) {
-        return TRP_FLAW(
-            reader->flaw, TROUPE_ERR_INVAL, reader->at, "%s is given twice", limits_keys[i].name);
+        return TRP_PARSE_ERROR(
+            reader->parse_error,
+            TROUPE_ERR_INVAL,
+            reader->at,
+            "%s is given twice",
+            limits_keys[i].name);
     }
     *seen |= 1U << i;
     reader->at += bytes + 1;
@@ -173,10 +177,14 @@ static enum troupe_err limits_read_one(struct limits_reader *reader, unsigned *s
 }
 
 enum troupe_err trp_limits_check(
-    const char *text, size_t offset, struct trp_flaw *flaw, struct troupe_limits *out_limits)
+    const char *text,
+    size_t offset,
+    struct trp_parse_error *parse_error,
+    struct troupe_limits *out_limits)
 {
     struct troupe_limits limits = {0};
-    struct limits_reader reader = {.text = text, .at = offset, .flaw = flaw, .limits = &limits};
+    struct limits_reader reader = {
+        .text = text, .at = offset, .parse_error = parse_error, .limits = &limits};
     unsigned seen = 0;
     enum troupe_err err = TROUPE_OK;
     if (strcmp(text + offset, "none") != 0) {
@@ -196,9 +204,9 @@ enum troupe_err trp_limits_check(
 }
 
 static enum troupe_err limits_parse_right(
-    const char *text, size_t offset, struct trp_flaw *flaw, struct trp_rule *rule)
+    const char *text, size_t offset, struct trp_parse_error *parse_error, struct trp_rule *rule)
 {
-    return trp_limits_check(text, offset, flaw, &rule->limits);
+    return trp_limits_check(text, offset, parse_error, &rule->limits);
 }
 
 const struct trp_rule_kind trp_limits_kind = {
@@ -212,9 +220,9 @@ const struct trp_rule_kind trp_limits_kind = {
 enum troupe_err trp_limits_parse(
     const char *text, size_t offset, const char *source, struct troupe_limits *out_limits)
 {
-    struct trp_flaw flaw;
-    enum troupe_err err = trp_limits_check(text, offset, &flaw, out_limits);
-    return err == TROUPE_OK ? err : trp_rule_explain(&trp_limits_kind, text, &flaw, source);
+    struct trp_parse_error parse_error;
+    enum troupe_err err = trp_limits_check(text, offset, &parse_error, out_limits);
+    return err == TROUPE_OK ? err : trp_rule_explain(&trp_limits_kind, text, &parse_error, source);
 }
 
 bool trp_limits_are_some(const struct troupe_limits *limits)
@@ -250,7 +258,7 @@ static size_t limits_print_cpus(uint64_t mask, char *text, size_t bytes)
 static size_t limits_print_one(
     const struct troupe_limits *limits, size_t key, char *text, size_t bytes)
 {
-    char quantity[TRP_QUANTITY_BYTES];
+    char quantity[TRP_UNITS_BYTES];
     switch (key) {
     case 0:
         trp_size_print(limits->memory_bytes, quantity);

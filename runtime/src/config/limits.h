@@ -2,8 +2,8 @@
  * @file limit.h
  * @brief Reading and printing limits, and the rules `GLOB=LIMITS` that say whose they are.
  */
-#ifndef TRP_LIMIT_H
-#define TRP_LIMIT_H
+#ifndef TRP_CONFIG_LIMITS_H
+#define TRP_CONFIG_LIMITS_H
 
 #include "config/rules.h"
 #include "troupe/limits.h"
@@ -19,7 +19,10 @@ extern const struct trp_rule_kind trp_limits_kind;
 
 /** Parse limits, from @p offset of @p text on; say in *flaw what is wrong with them. */
 enum troupe_err trp_limits_check(
-    const char *text, size_t offset, struct trp_flaw *flaw, struct troupe_limits *out_limits);
+    const char *text,
+    size_t offset,
+    struct trp_parse_error *parse_error,
+    struct troupe_limits *out_limits);
 
 /**
  * Parse limits, likewise.

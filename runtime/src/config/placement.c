@@ -18,7 +18,7 @@ static const struct troupe_backend_ops *placement_find_backend(const char *name,
 
 /** List the backends there are, for who named another. */
 static enum troupe_err placement_unknown_backend(
-    const char *text, size_t offset, size_t bytes, struct trp_flaw *flaw)
+    const char *text, size_t offset, size_t bytes, struct trp_parse_error *parse_error)
 {
     char known[128] = "";
     size_t at = 0;
@@ -27,8 +27,8 @@ static enum troupe_err placement_unknown_backend(
         const char *comma = i == 0 ? "" : ", ";
         at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", comma, ops->name);
     }
-    return TRP_FLAW(
-        flaw,
+    return TRP_PARSE_ERROR(
+        parse_error,
         TROUPE_ERR_INVAL,
         offset,
         "unknown backend '%.*s'; known are %s",
@@ -38,28 +38,31 @@ static enum troupe_err placement_unknown_backend(
 }
 
 static enum troupe_err placement_parse_count(
-    const char *text, size_t *at, struct trp_flaw *flaw, struct trp_place *place)
+    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_actor_key *place)
 {
     size_t offset = *at;
     uint64_t count = 0;
     if (!trp_number_parse(text, at, TRP_POOL_COUNT_MAX, &count) || count == 0) {
-        return TRP_FLAW(
-            flaw,
+        return TRP_PARSE_ERROR(
+            parse_error,
             TROUPE_ERR_INVAL,
             offset,
             "a count from 1 to %d belongs here",
             TRP_POOL_COUNT_MAX);
     }
     if ((place->ops->traits & TROUPE_TRAIT_PARALLEL) == 0) {
-        return TRP_FLAW(
-            flaw, TROUPE_ERR_INVAL, offset, "this backend has one executor and takes no count");
+        return TRP_PARSE_ERROR(
+            parse_error,
+            TROUPE_ERR_INVAL,
+            offset,
+            "this backend has one executor and takes no count");
     }
     place->count = (uint32_t)count;
     return TROUPE_OK;
 }
 
 static enum troupe_err placement_parse_transport(
-    const char *text, size_t *at, struct trp_flaw *flaw, struct trp_place *place)
+    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_actor_key *place)
 {
     static const struct {
         const char *name;
@@ -76,32 +79,37 @@ static enum troupe_err placement_parse_transport(
             return TROUPE_OK;
         }
     }
-    return TRP_FLAW(flaw, TROUPE_ERR_INVAL, *at, "unknown transport; known are inproc, ipc, tcp");
+    return TRP_PARSE_ERROR(
+        parse_error, TROUPE_ERR_INVAL, *at, "unknown transport; known are inproc, ipc, tcp");
 }
 
 enum troupe_err trp_place_check(
-    const char *text, size_t offset, struct trp_flaw *flaw, struct trp_place *out_place)
+    const char *text,
+    size_t offset,
+    struct trp_parse_error *parse_error,
+    struct trp_actor_key *out_place)
 {
     size_t bytes = strcspn(text + offset, ":+");
     if (bytes == 0) {
-        return TRP_FLAW(flaw, TROUPE_ERR_INVAL, offset, "the name of a backend belongs here");
+        return TRP_PARSE_ERROR(
+            parse_error, TROUPE_ERR_INVAL, offset, "the name of a backend belongs here");
     }
-    struct trp_place place = {.ops = placement_find_backend(text + offset, bytes)};
+    struct trp_actor_key place = {.ops = placement_find_backend(text + offset, bytes)};
     if (place.ops == NULL) {
-        return placement_unknown_backend(text, offset, bytes, flaw);
+        return placement_unknown_backend(text, offset, bytes, parse_error);
     }
     size_t at = offset + bytes;
     enum troupe_err err = TROUPE_OK;
     if (text[at] == ':') {
         at++;
-        err = placement_parse_count(text, &at, flaw, &place);
+        err = placement_parse_count(text, &at, parse_error, &place);
     }
     if (err == TROUPE_OK && text[at] == '+') {
         at++;
-        err = placement_parse_transport(text, &at, flaw, &place);
+        err = placement_parse_transport(text, &at, parse_error, &place);
     }
     if (err == TROUPE_OK && text[at] != '\0') {
-        err = TRP_FLAW(flaw, TROUPE_ERR_INVAL, at, "nothing may follow here");
+        err = TRP_PARSE_ERROR(parse_error, TROUPE_ERR_INVAL, at, "nothing may follow here");
     }
     if (err == TROUPE_OK) {
         *out_place = place;
@@ -110,17 +118,18 @@ enum troupe_err trp_place_check(
 }
 
 enum troupe_err trp_place_parse(
-    const char *text, size_t offset, const char *source, struct trp_place *out_place)
+    const char *text, size_t offset, const char *source, struct trp_actor_key *out_place)
 {
-    struct trp_flaw flaw;
-    enum troupe_err err = trp_place_check(text, offset, &flaw, out_place);
-    return err == TROUPE_OK ? err : trp_rule_explain(&trp_placement_kind, text, &flaw, source);
+    struct trp_parse_error parse_error;
+    enum troupe_err err = trp_place_check(text, offset, &parse_error, out_place);
+    return err == TROUPE_OK ? err
+                            : trp_rule_explain(&trp_placement_kind, text, &parse_error, source);
 }
 
 static enum troupe_err placement_parse_right(
-    const char *text, size_t offset, struct trp_flaw *flaw, struct trp_rule *rule)
+    const char *text, size_t offset, struct trp_parse_error *parse_error, struct trp_rule *rule)
 {
-    return trp_place_check(text, offset, flaw, &rule->place);
+    return trp_place_check(text, offset, parse_error, &rule->place);
 }
 
 const struct trp_rule_kind trp_placement_kind = {

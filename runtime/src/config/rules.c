@@ -36,12 +36,15 @@ const char *trp_rule_origin(const struct trp_rule_kind *kind, const struct trp_r
 
 /** Find where the right side of a rule begins. */
 static enum troupe_err rule_find_right(
-    const struct trp_rule_kind *kind, const char *text, struct trp_flaw *flaw, size_t *out_offset)
+    const struct trp_rule_kind *kind,
+    const char *text,
+    struct trp_parse_error *parse_error,
+    size_t *out_offset)
 {
     const char *equals = strrchr(text, '=');
     if (equals == NULL) {
-        return TRP_FLAW(
-            flaw,
+        return TRP_PARSE_ERROR(
+            parse_error,
             TROUPE_ERR_INVAL,
             strlen(text),
             "'=' and %s belong here, as in '%s'",
@@ -49,8 +52,8 @@ static enum troupe_err rule_find_right(
             kind->example);
     }
     if (equals == text) {
-        return TRP_FLAW(
-            flaw,
+        return TRP_PARSE_ERROR(
+            parse_error,
             TROUPE_ERR_INVAL,
             0,
             "a pattern for names belongs here, as in '%s'",
@@ -61,22 +64,28 @@ static enum troupe_err rule_find_right(
 }
 
 enum troupe_err trp_rule_check(
-    const struct trp_rule_kind *kind, const char *text, struct trp_flaw *flaw)
+    const struct trp_rule_kind *kind, const char *text, struct trp_parse_error *parse_error)
 {
     struct trp_rule rule = {0};
     size_t offset = 0;
-    enum troupe_err err = rule_find_right(kind, text, flaw, &offset);
-    return err != TROUPE_OK ? err : kind->parse(text, offset, flaw, &rule);
+    enum troupe_err err = rule_find_right(kind, text, parse_error, &offset);
+    return err != TROUPE_OK ? err : kind->parse(text, offset, parse_error, &rule);
 }
 
 enum troupe_err trp_rule_explain(
     const struct trp_rule_kind *kind,
     const char *text,
-    const struct trp_flaw *flaw,
+    const struct trp_parse_error *parse_error,
     const char *origin)
 {
-    return trp_flaw_explain(
-        flaw, text, strlen(text), "%s (%s), character %zu", kind->noun, origin, flaw->offset + 1);
+    return trp_parse_error_explain(
+        parse_error,
+        text,
+        strlen(text),
+        "%s (%s), character %zu",
+        kind->noun,
+        origin,
+        parse_error->offset + 1);
 }
 
 static void rule_free(struct trp_rule *rule)
@@ -133,10 +142,10 @@ enum troupe_err trp_rule_make(
     struct trp_rule **out_rule)
 {
     struct trp_rule parsed = {.source = source};
-    struct trp_flaw flaw;
-    enum troupe_err err = kind->parse(text, offset, &flaw, &parsed);
+    struct trp_parse_error parse_error;
+    enum troupe_err err = kind->parse(text, offset, &parse_error, &parsed);
     if (err != TROUPE_OK) {
-        (void)trp_rule_explain(kind, text, &flaw, rule_origin(kind, source, origin));
+        (void)trp_rule_explain(kind, text, &parse_error, rule_origin(kind, source, origin));
         return err;
     }
     return rule_keep(&parsed, text, offset, origin, out_rule);
@@ -157,10 +166,10 @@ enum troupe_err trp_rules_add(
     enum trp_rule_source source,
     const char *origin)
 {
-    struct trp_flaw flaw;
+    struct trp_parse_error parse_error;
     size_t offset = 0;
-    if (rule_find_right(kind, text, &flaw, &offset) != TROUPE_OK) {
-        return trp_rule_explain(kind, text, &flaw, rule_origin(kind, source, origin));
+    if (rule_find_right(kind, text, &parse_error, &offset) != TROUPE_OK) {
+        return trp_rule_explain(kind, text, &parse_error, rule_origin(kind, source, origin));
     }
     struct trp_rule *rule = NULL;
     enum troupe_err err = trp_rule_make(kind, text, offset, source, origin, &rule);

@@ -24,7 +24,7 @@ enum trp_transport {
 };
 
 /** The right side of a placement rule. */
-struct trp_place {
+struct trp_actor_key {
     const struct troupe_backend_ops *ops;
     uint32_t count; // executors to share; 0: one for each actor
     enum trp_transport transport;
@@ -46,7 +46,7 @@ struct trp_rule {
     char *text;
     char *glob;      // the left side; of a spawn's place, NULL
     char *behaviour; // of the rule of one actor of a launch file: this and `glob` are its names
-    struct trp_place place;      // of a placement rule
+    struct trp_actor_key place;  // of a placement rule
     struct troupe_limits limits; // of a limit rule
     _Atomic bool matched;
     _Atomic char *mark; // where the processes that share the rule say so to each other; or NULL
@@ -65,19 +65,22 @@ struct trp_rule_kind {
 
     /** Parse the right side, which begins at @p offset of @p text, into @p rule. */
     enum troupe_err (*parse)(
-        const char *text, size_t offset, struct trp_flaw *flaw, struct trp_rule *rule);
+        const char *text,
+        size_t offset,
+        struct trp_parse_error *parse_error,
+        struct trp_rule *rule);
 };
 
 /** Set the detail: what *flaw says of the rule @p text, with a caret. @return the flaw's error. */
 enum troupe_err trp_rule_explain(
     const struct trp_rule_kind *kind,
     const char *text,
-    const struct trp_flaw *flaw,
+    const struct trp_parse_error *parse_error,
     const char *origin);
 
 /** Parse a rule, keep nothing, and say in *flaw what is wrong with it. */
 enum troupe_err trp_rule_check(
-    const struct trp_rule_kind *kind, const char *text, struct trp_flaw *flaw);
+    const struct trp_rule_kind *kind, const char *text, struct trp_parse_error *parse_error);
 
 /**
  * Make a rule of @p text, whose right side begins at @p offset; 0: it has no left side.

@@ -18,20 +18,20 @@
  *
  *     turn      all frames at hand, of peers and of itself; timers; settle credit; flush
  *     wait      spin a little, look once more, give unspent credit back, sleep
- *     close     GONE to who sends here; dead letters of what still comes; FIN to whom we send
+ *     close     CLOSE_REQUEST to who sends here; dead letters of what still comes; FIN to whom we send
  *
  * A turn takes what was there when it began: what its callbacks send to this same executor is the next
  * turn's, so peers and timers get their chance between.
  */
 
 enum {
-    SWEEP_NS = 10000000, // unspent credit of a quiet link goes back after this
+    SWEEP_NS = 10000000, // unspent credit of a quiet channel goes back after this
     SWEEP_TURNS = 64,    // how often the clock is looked at for it
     TIMERS_NS = 20000,   // about how late a busy executor may see that a timer is due
     TIMERS_STRIDE_MAX = 63,
-    LAST_FRAMES = 4096,           // of a process that died
-    REMOTE_FRAMES = 64,           // by ipc and tcp, a turn
-    CLOSE_STEP_NS = 1000000,      // how soon an executor that closes looks for words on the board,
+    LAST_FRAMES = 4096,      // of a process that died
+    REMOTE_FRAMES = 64,      // by ipc and tcp, a turn
+    CLOSE_STEP_NS = 1000000, // how soon an executor that closes looks for words in shared memory,
     CLOSE_STEP_NS_MAX = 64000000, // and how seldom in the end
     SENDERS = 256,                // who are told at a time that an executor is gone
     LONE_ROUNDS = 16,             // rounds of a turn in which one message follows the other
@@ -39,12 +39,12 @@ enum {
 
 enum troupe_err trp_executor_new(
     troupe_system_t *system,
-    struct trp_seat *seat,
-    enum trp_executor_manner manner,
+    struct trp_slot *slot,
+    enum trp_executor_mode mode,
     const char *name,
     struct troupe_executor **out_executor)
 {
-    uint32_t id = seat->id;
+    uint32_t id = slot->id;
     struct troupe_executor *executor = calloc(1, sizeof(*executor));
     if (executor == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
@@ -52,26 +52,26 @@ enum troupe_err trp_executor_new(
     executor->system = system;
     executor->id = id;
     executor->node = system->node;
-    executor->manner = manner;
+    executor->mode = mode;
     executor->wake_fd = -1;
     executor->owner = pthread_self();
     executor->random_state = system->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
     executor->frames.pool = &system->frames;
     executor->handled_limit = UINT64_MAX;
     executor->name = strdup(name);
-    executor->seat = seat;
-    executor->gate = &seat->gate;
-    executor->counters = &seat->counters;
+    executor->slot = slot;
+    executor->gate = &slot->gate;
+    executor->counters = &slot->counters;
     executor->listener_fd = -1;
-    bool made = trp_world_init(&executor->world, system->behaviour_count);
-    executor->world.row_count = &seat->row_count;
+    bool made = trp_actor_table_init(&executor->actors, system->behaviour_count);
+    executor->actors.row_count = &slot->row_count;
     if (executor->name == NULL || !made) {
         trp_executor_free(&executor);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
-    // A port has its own, too: while it waits it hears of deaths, and that it is to listen.
+    // A inbox has its own, too: while it waits it hears of deaths, and that it is to listen.
     executor->wake_fd =
-        manner == TRP_MANNER_CALLER ? system->wake_fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        mode == TRP_MODE_CALLER ? system->wake_fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (executor->wake_fd < 0) {
         trp_executor_free(&executor);
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
@@ -83,7 +83,7 @@ enum troupe_err trp_executor_new(
         executor->gate,
         &system->spinners,
         executor->wake_fd);
-    if (err == TROUPE_OK && !trp_link_open_loop(executor)) {
+    if (err == TROUPE_OK && !trp_channel_open_loop(executor)) {
         err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
     if (err != TROUPE_OK) {
@@ -97,11 +97,11 @@ enum troupe_err trp_executor_new(
 static void executor_free_timers(struct troupe_executor *executor)
 {
     uint64_t timer = 0;
-    void *alarm = NULL;
-    while ((alarm = trp_timers_pop(&executor->timers, &timer)) != NULL) {
-        free(alarm);
+    void *actor_timer = NULL;
+    while ((actor_timer = trp_timer_heap_pop(&executor->timers, &timer)) != NULL) {
+        free(actor_timer);
     }
-    trp_timers_fini(&executor->timers);
+    trp_timer_heap_fini(&executor->timers);
 }
 
 void trp_executor_free(struct troupe_executor **executor_p)
@@ -110,20 +110,20 @@ void trp_executor_free(struct troupe_executor **executor_p)
     if (executor == NULL) {
         return;
     }
-    trp_links_fini(executor);
+    trp_channels_fini(executor);
     trp_mailbox_fini(&executor->mailbox);
     executor_free_timers(executor);
     trp_asks_fini(&executor->asks);
-    trp_watches_fini(&executor->watches);
-    trp_world_fini(&executor->world);
+    trp_monitor_table_fini(&executor->monitors);
+    trp_actor_table_fini(&executor->actors);
     trp_frame_cache_fini(&executor->frames);
-    if (executor->manner != TRP_MANNER_CALLER && executor->wake_fd >= 0) {
+    if (executor->mode != TRP_MODE_CALLER && executor->wake_fd >= 0) {
         (void)close(executor->wake_fd);
     }
     if (executor->listener_fd >= 0) {
         (void)close(executor->listener_fd);
     }
-    trp_listener_remove(executor->system->board->rundir, executor->seat);
+    trp_endpoint_remove(executor->system->shared->run_dir, executor->slot);
     free(executor->stops);
     free(executor->name);
     free(executor);
@@ -138,21 +138,22 @@ uint64_t trp_executor_now(const struct troupe_executor *executor)
 /* Meeting mail. --------------------------------------------------------------------------------- */
 
 /** Say that the bytes that follow in a frame cannot be read. */
-static void executor_meet_fault(
-    struct troupe_executor *executor, struct trp_link *link, uint64_t lost_count)
+static void executor_reject(
+    struct troupe_executor *executor, struct trp_channel *channel, uint64_t lost_count)
 {
     trp_count(&executor->counters->frames_undecodable, 1);
-    if (link != NULL) {
-        trp_dead_letters_lost(executor, link->in_ledger, TROUPE_DEAD_UNDECODABLE, lost_count);
-        link->received_count += lost_count;
+    if (channel != NULL) {
+        trp_dead_letters_lost(executor, channel->in_ledger, TROUPE_DEAD_UNDECODABLE, lost_count);
+        channel->received_count += lost_count;
     }
 }
 
 /** The peer takes no more mail. */
-static void executor_meet_gone(struct troupe_executor *executor, struct trp_link *link)
+static void executor_handle_close_request(
+    struct troupe_executor *executor, struct trp_channel *channel)
 {
-    if (link->out_open) {
-        trp_link_finish(executor, link);
+    if (channel->out_open) {
+        trp_channel_finish(executor, channel);
     }
 }
 
@@ -163,8 +164,8 @@ static const void *executor_body(const struct trp_item *item, size_t bytes)
 }
 
 /** Meet what is no message for an actor. */
-static void executor_meet_command(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item)
+static void executor_handle_command(
+    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
     const void *body = NULL;
     switch (item->kind) {
@@ -172,39 +173,39 @@ static void executor_meet_command(
         trp_actor_start(executor, item);
         break;
     case TRP_KIND_STOP:
-        trp_actor_meet_stop(executor, item);
+        trp_actor_handle_stop(executor, item);
         break;
-    case TRP_KIND_SIGNAL:
-        trp_actor_meet_signal(executor, item);
+    case TRP_KIND_MONITOR:
+        trp_actor_handle_monitor(executor, item);
         break;
-    case TRP_KIND_LOOK:
-        trp_actor_meet_look(executor, item);
+    case TRP_KIND_CHECK_ALIVE:
+        trp_actor_handle_check_alive(executor, item);
         break;
-    case TRP_KIND_WANT:
-        body = executor_body(item, sizeof(struct trp_want));
+    case TRP_KIND_CREDIT_REQUEST:
+        body = executor_body(item, sizeof(struct trp_credit_request));
         if (body != NULL) {
-            trp_link_meet_want(executor, link, body);
+            trp_channel_handle_credit_request(executor, channel, body);
         }
         break;
-    case TRP_KIND_CREDIT:
-        body = executor_body(item, sizeof(struct trp_credit));
-        if (body != NULL && link->out_open) {
-            trp_link_meet_credit(executor, link, body);
+    case TRP_KIND_CREDIT_GRANT:
+        body = executor_body(item, sizeof(struct trp_credit_grant));
+        if (body != NULL && channel->out_open) {
+            trp_channel_handle_credit_grant(executor, channel, body);
         }
         break;
     case TRP_KIND_STOP_EXECUTOR:
         executor->ending = true;
         break;
-    case TRP_KIND_GONE:
-        executor_meet_gone(executor, link);
+    case TRP_KIND_CLOSE_REQUEST:
+        executor_handle_close_request(executor, channel);
         break;
     case TRP_KIND_FIN:
         body = executor_body(item, sizeof(struct trp_fin));
         if (body != NULL) {
-            trp_link_meet_fin(executor, link, body); // and the link may be gone
+            trp_channel_handle_fin(executor, channel, body); // and the channel may be gone
         }
         break;
-    case TRP_KIND_NUDGE: // having woken up was all of it
+    case TRP_KIND_WAKE: // having woken up was all of it
     case TRP_KIND_USER:
     case TRP_KIND_REPLY:
     case TRP_KIND_NOTICE:
@@ -231,9 +232,9 @@ static bool executor_take_part(
 }
 
 /** Meet the messages of a frame. @return how many counted messages there were before a fault. */
-static uint64_t executor_meet_items(
+static uint64_t executor_receive_items(
     struct troupe_executor *executor,
-    struct trp_link *link,
+    struct trp_channel *channel,
     struct trp_cursor *cursor,
     enum trp_fault *out_fault)
 {
@@ -241,10 +242,10 @@ static uint64_t executor_meet_items(
     struct trp_item item;
     *out_fault = TRP_FAULT_NONE;
     while (true) {
-        if (TRP_LIKELY(executor->manner != TRP_MANNER_PORT)) {
-            uint64_t before = link->received_count;
-            trp_actor_meet_plain(executor, link, cursor);
-            counted += link->received_count - before;
+        if (TRP_LIKELY(executor->mode != TRP_MODE_INBOX)) {
+            uint64_t before = channel->received_count;
+            trp_actor_deliver_plain(executor, channel, cursor);
+            counted += channel->received_count - before;
         }
         if (trp_frame_at_end(cursor)) {
             break;
@@ -263,19 +264,19 @@ static uint64_t executor_meet_items(
         if (TRP_LIKELY(item.kind <= TRP_KIND_NOTICE)) {
             if (trp_kind_is_counted(item.kind)) {
                 counted += item.count;
-                link->received_count += item.count;
+                channel->received_count += item.count;
             }
-            if (TRP_UNLIKELY(executor->manner == TRP_MANNER_PORT)) {
-                trp_port_meet(executor, link, &item);
+            if (TRP_UNLIKELY(executor->mode == TRP_MODE_INBOX)) {
+                trp_inbox_deliver(executor, channel, &item);
             } else if (
-                TRP_LIKELY(!executor->world.has_batched) ||
-                !trp_batch_meet(executor, link, cursor, &item, &counted)) {
-                trp_actor_meet(executor, link, &item);
+                TRP_LIKELY(!executor->actors.has_batched) ||
+                !trp_batch_deliver(executor, channel, cursor, &item, &counted)) {
+                trp_actor_deliver(executor, channel, &item);
             }
         } else {
-            executor_meet_command(executor, link, &item);
+            executor_handle_command(executor, channel, &item);
             if (item.kind == TRP_KIND_FIN) {
-                break; // the last of a lane, and the link may be gone with it
+                break; // the last of a lane, and the channel may be gone with it
             }
         }
     }
@@ -283,7 +284,7 @@ static uint64_t executor_meet_items(
 }
 
 /** Receive and meet the next frame of its own. */
-TRP_INLINE void executor_meet_own(struct troupe_executor *executor)
+TRP_INLINE void executor_receive_own(struct troupe_executor *executor)
 {
     const uint8_t *bytes = NULL;
     size_t size = 0;
@@ -296,50 +297,52 @@ TRP_INLINE void executor_meet_own(struct troupe_executor *executor)
         .executor = executor->id,
         .local = true,
     };
-    trp_actor_meet_plain(executor, executor->loop, &cursor);
+    trp_actor_deliver_plain(executor, executor->loop, &cursor);
     if (TRP_UNLIKELY(!trp_frame_at_end(&cursor))) {
         enum trp_fault fault;
-        (void)executor_meet_items(executor, executor->loop, &cursor, &fault);
+        (void)executor_receive_items(executor, executor->loop, &cursor, &fault);
         TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
     }
-    if (size > TRP_PARCEL_INSIDE_BYTES) {
+    if (size > TRP_ZMSG_INLINE_BYTES) {
         trp_mailbox_let_go(&executor->mailbox, size);
     }
 }
 
 /** Meet a frame that a peer sent, or somebody who claims to be one. */
-static void executor_meet_frame(struct troupe_executor *executor, const uint8_t *bytes, size_t size)
+static void executor_receive_frame(
+    struct troupe_executor *executor, const uint8_t *bytes, size_t size)
 {
     struct trp_header header;
     struct trp_cursor cursor;
     enum trp_fault fault = trp_frame_open(bytes, size, NULL, &header, &cursor);
-    struct trp_link *link = NULL;
+    struct trp_channel *channel = NULL;
     if (fault == TRP_FAULT_NONE) {
-        link = trp_link_accept(executor, header.executor);
-        fault = link != NULL && header.node == link->in_node && header.cookie == link->in_cookie
+        channel = trp_channel_accept(executor, header.executor);
+        fault = channel != NULL && header.node == channel->in_node &&
+                        header.cookie == channel->in_cookie
                     ? TRP_FAULT_NONE
                     : TRP_FAULT_COOKIE;
     }
     if (fault != TRP_FAULT_NONE) {
         trp_mailbox_uncount(&executor->mailbox, bytes, size); // it did not ring
-        executor_meet_fault(executor, NULL, 0);
+        executor_reject(executor, NULL, 0);
         return;
     }
-    if (header.lane == TRP_LANE_USER && header.first_sequence != link->received_count &&
+    if (header.lane == TRP_LANE_USER && header.first_sequence != channel->received_count &&
         header.count != 0) {
-        trp_count(&executor->counters->ledger_gaps, 1);
-        if (header.first_sequence < link->received_count) {
-            executor_meet_fault(executor, NULL, 0); // seen before
+        trp_count(&executor->counters->sequence_gaps, 1);
+        if (header.first_sequence < channel->received_count) {
+            executor_reject(executor, NULL, 0); // seen before
             return;
         }
-        executor_meet_fault(executor, link, header.first_sequence - link->received_count);
+        executor_reject(executor, channel, header.first_sequence - channel->received_count);
     }
-    link->command_count += (header.marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
-    cursor.local = !link->in_is_remote;
+    channel->command_count += (header.marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
+    cursor.local = !channel->in_is_remote;
     cursor.part_count = executor->mailbox.part_count;
-    uint64_t counted = executor_meet_items(executor, link, &cursor, &fault);
+    uint64_t counted = executor_receive_items(executor, channel, &cursor, &fault);
     if (fault != TRP_FAULT_NONE || header.count != counted) {
-        executor_meet_fault(executor, link, header.count > counted ? header.count - counted : 0);
+        executor_reject(executor, channel, header.count > counted ? header.count - counted : 0);
     }
 }
 
@@ -351,7 +354,7 @@ bool trp_executor_receive(struct troupe_executor *executor)
         return false;
     }
     trp_count(&executor->counters->frames_received, 1);
-    executor_meet_frame(executor, bytes, size);
+    executor_receive_frame(executor, bytes, size);
     trp_mailbox_let_go(&executor->mailbox, size);
     return true;
 }
@@ -367,8 +370,8 @@ bool trp_executor_has_work(struct troupe_executor *executor)
 
 uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor)
 {
-    uint64_t due_ns = trp_timers_due(&executor->timers);
-    if (due_ns == TRP_TIMERS_NEVER) {
+    uint64_t due_ns = trp_timer_heap_due(&executor->timers);
+    if (due_ns == TRP_TIMER_HEAP_NEVER) {
         return UINT64_MAX;
     }
     uint64_t now_ns = trp_executor_now(executor);
@@ -387,16 +390,16 @@ void trp_executor_listen(struct troupe_executor *executor)
     (void)pthread_mutex_unlock(&executor->system->lock);
     if (fd >= 0) {
         char endpoint[TRP_ENDPOINT_BYTES];
-        trp_listener_endpoint(executor->system->board->rundir, executor->seat, endpoint);
+        trp_endpoint_print(executor->system->shared->run_dir, executor->slot, endpoint);
         if (trp_mailbox_listen(&executor->mailbox, endpoint, fd) != TROUPE_OK) {
             (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
         }
     }
 }
 
-bool trp_executor_mails_itself(const struct troupe_executor *executor)
+bool trp_executor_uses_remote_loop(const struct troupe_executor *executor)
 {
-    return executor->seat->transport > TRP_TRANSPORT_INPROC;
+    return executor->slot->transport > TRP_TRANSPORT_INPROC;
 }
 
 void trp_executor_end_if_done(struct troupe_executor *executor)
@@ -404,7 +407,7 @@ void trp_executor_end_if_done(struct troupe_executor *executor)
     bool had_actors = trp_counted(&executor->counters->actors_started) +
                           trp_counted(&executor->counters->actors_failed) >
                       0;
-    if (executor->dedicated && had_actors && executor->world.live_count == 0 &&
+    if (executor->dedicated && had_actors && executor->actors.live_count == 0 &&
         trp_system_is_alone(executor->system, executor)) {
         executor->ending = true;
     }
@@ -413,19 +416,19 @@ void trp_executor_end_if_done(struct troupe_executor *executor)
 /** @return who sent here and died before any of it came; 0: nobody. */
 static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
 {
-    struct trp_board *board = executor->system->board;
+    struct trp_shared *shared = executor->system->shared;
     uint32_t found = 0;
-    trp_board_lock(board);
-    for (uint32_t at = executor->seat->first_in; at != 0 && found == 0;) {
-        const struct trp_ledger *ledger = &board->ledgers[at - 1];
-        const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
-        if (!ledger->claimed && from != NULL && trp_seat_state(from) == TRP_SEAT_DEAD &&
+    trp_shared_lock(shared);
+    for (uint32_t at = executor->slot->first_in; at != 0 && found == 0;) {
+        const struct trp_ledger *ledger = &shared->ledgers[at - 1];
+        const struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);
+        if (!ledger->claimed && from != NULL && trp_slot_state(from) == TRP_SLOT_DEAD &&
             atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
             found = ledger->from;
         }
         at = ledger->next_in;
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return found;
 }
 
@@ -433,12 +436,12 @@ void trp_executor_claim_all(struct troupe_executor *executor)
 {
     // What the dead sent, and is here already, is still met.
     uint32_t count = 0;
-    while (count++ < LAST_FRAMES && trp_mailbox_look(&executor->mailbox) &&
+    while (count++ < LAST_FRAMES && trp_mailbox_poll(&executor->mailbox) &&
            trp_executor_receive(executor)) {
     }
     uint32_t peer_id = 0;
     while ((peer_id = executor_find_unclaimed(executor)) != 0 &&
-           trp_link_accept(executor, peer_id) != NULL) {
+           trp_channel_accept(executor, peer_id) != NULL) {
     }
 }
 
@@ -446,11 +449,11 @@ void trp_executor_claim_all(struct troupe_executor *executor)
 static void executor_settle_credit(struct troupe_executor *executor)
 {
     const struct trp_gate *gate = executor->gate;
-    bool wanted = atomic_load_explicit(&gate->hungry_count, memory_order_relaxed) != 0;
+    bool wanted = atomic_load_explicit(&gate->waiting_count, memory_order_relaxed) != 0;
     if (wanted || executor->rooms_late || executor->owed_messages > gate->bound_messages / 16 ||
         executor->owed_bytes > gate->bound_bytes / 16 ||
         executor->loop->credit_messages > gate->bound_messages / 2) {
-        trp_links_settle(executor, false);
+        trp_channels_settle(executor, false);
     }
 }
 
@@ -458,28 +461,28 @@ static void executor_settle_credit(struct troupe_executor *executor)
 static void executor_settle(struct troupe_executor *executor)
 {
     executor_settle_credit(executor);
-    if (TRP_UNLIKELY(executor->watches.untold_first != 0)) {
-        trp_ends_tell_again(executor);
+    if (TRP_UNLIKELY(executor->monitors.untold_first != 0)) {
+        trp_monitor_notify_again(executor);
     }
     // Words are met each turn: with much mail, 64 of them can take seconds.
-    if (TRP_UNLIKELY(atomic_load_explicit(&executor->has_word, memory_order_relaxed))) {
-        trp_links_meet_words(executor);
+    if (TRP_UNLIKELY(atomic_load_explicit(&executor->attention, memory_order_relaxed))) {
+        trp_channels_handle_flags(executor);
     }
     if (++executor->turn_count % SWEEP_TURNS == 0) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns - executor->swept_ns > SWEEP_NS) {
             executor->swept_ns = now_ns;
-            trp_links_return_credit(executor);
-            trp_links_meet_words(executor);
+            trp_channels_return_credit(executor);
+            trp_channels_handle_flags(executor);
             trp_executor_listen(executor);
             // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
-            (void)trp_mailbox_look(&executor->mailbox);
+            (void)trp_mailbox_poll(&executor->mailbox);
         }
     }
 }
 
 /** @return whether to look at the timers this turn: while busy, only about every 20 µs. */
-static bool executor_minds_timers(struct troupe_executor *executor, bool busy)
+static bool executor_checks_timers(struct troupe_executor *executor, bool busy)
 {
     if (!busy || !executor->system->clock_is_real) {
         return true;
@@ -513,10 +516,10 @@ static bool executor_is_spent(const struct troupe_executor *executor)
 /** @return whether one lone message of its own is all there is to do. */
 static bool executor_is_lone(const struct troupe_executor *executor)
 {
-    const struct trp_link *loop = executor->loop;
+    const struct trp_channel *loop = executor->loop;
     return executor->mailbox.loop_count == 0 && loop->frame.used != 0 &&
-           loop->frame.used <= TRP_PARCEL_INSIDE_BYTES && executor->dirty == NULL &&
-           !loop->is_hungry && !executor->ending && !trp_mailbox_has_mail(&executor->mailbox);
+           loop->frame.used <= TRP_ZMSG_INLINE_BYTES && executor->dirty == NULL &&
+           !loop->is_waiting && !executor->ending && !trp_mailbox_has_mail(&executor->mailbox);
 }
 
 /** Send on the lone message of its own that is open. @return false: no memory; it stays open. */
@@ -527,23 +530,23 @@ TRP_INLINE bool executor_send_lone(struct troupe_executor *executor)
         return false;
     }
     trp_count(&executor->counters->frames_sent, 1);
-    trp_link_clear_frame(frame);
+    trp_channel_clear_frame(frame);
     return true;
 }
 
 /** Meet the frames of its own that are there; and where each message sends but one, some of those. */
-static void executor_meet_all_own(struct troupe_executor *executor)
+static void executor_receive_all_own(struct troupe_executor *executor)
 {
     uint32_t count = executor->mailbox.loop_count;
     while (count-- != 0 && !executor_is_spent(executor)) {
-        executor_meet_own(executor);
+        executor_receive_own(executor);
     }
     // What a turn does besides costs a fifth of a hop: a token that goes round need not pay it each time.
     uint32_t rounds = executor->handled_limit == UINT64_MAX ? LONE_ROUNDS : 0;
     for (uint32_t round = 0;
          round < rounds && executor_is_lone(executor) && executor_send_lone(executor);
          round++) {
-        executor_meet_own(executor);
+        executor_receive_own(executor);
     }
 }
 
@@ -552,11 +555,11 @@ static bool executor_receive_remote(struct troupe_executor *executor)
 {
     uint32_t count = 0;
     while (count < REMOTE_FRAMES && !executor_is_spent(executor) &&
-           trp_mailbox_look(&executor->mailbox) && trp_executor_receive(executor)) {
+           trp_mailbox_poll(&executor->mailbox) && trp_executor_receive(executor)) {
         count++;
         executor_settle_credit(executor); // so that they send on while this is met
         if (count == 1) {
-            trp_links_flush(
+            trp_channels_flush(
                 executor); // the answer to a lone message need not wait for an empty look
         }
     }
@@ -567,48 +570,48 @@ bool trp_executor_turn(struct troupe_executor *executor)
 {
     bool worked = false;
     executor->in_turn = true;
-    trp_link_flush(executor, executor->loop); // what the main program sent between turns
+    trp_channel_flush(executor, executor->loop); // what the main program sent between turns
     worked = executor->mailbox.loop_count != 0;
     uint64_t bell = atomic_load_explicit(&executor->gate->bell, memory_order_relaxed);
     while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
-            executor->mailbox.passed_first < executor->mailbox.passed_count) &&
+            executor->mailbox.overtaken_first < executor->mailbox.overtaken_count) &&
            !executor_is_spent(executor) && trp_executor_receive(executor)) {
         worked = true;
     }
     if (TRP_UNLIKELY(trp_mailbox_is_due(&executor->mailbox))) {
         worked |= executor_receive_remote(executor);
     }
-    executor_meet_all_own(executor);
-    if (trp_timers_due(&executor->timers) != TRP_TIMERS_NEVER) {
-        if (executor_minds_timers(executor, worked)) {
-            worked |= trp_alarms_run(executor, trp_executor_now(executor));
+    executor_receive_all_own(executor);
+    if (trp_timer_heap_due(&executor->timers) != TRP_TIMER_HEAP_NEVER) {
+        if (executor_checks_timers(executor, worked)) {
+            worked |= trp_actor_timers_run(executor, trp_executor_now(executor));
         }
     }
     executor_settle(executor);
-    trp_link_flush(executor, executor->loop);
+    trp_channel_flush(executor, executor->loop);
     if (executor->dirty != NULL) {
-        trp_links_flush(executor);
+        trp_channels_flush(executor);
     }
     executor->in_turn = false;
     return worked;
 }
 
-uint64_t trp_executor_rest(struct troupe_executor *executor)
+uint64_t trp_executor_prepare_idle(struct troupe_executor *executor)
 {
     atomic_store_explicit(
-        &executor->seat->timer_count, executor->timers.count, memory_order_relaxed);
-    trp_links_meet_words(executor);
+        &executor->slot->timer_count, executor->timers.count, memory_order_relaxed);
+    trp_channels_handle_flags(executor);
     trp_executor_listen(executor);
-    trp_links_settle(executor, true);
+    trp_channels_settle(executor, true);
     uint64_t now_ns = trp_clock_monotonic(NULL);
     if (now_ns - executor->swept_ns > SWEEP_NS) {
         executor->swept_ns = now_ns;
-        trp_links_return_credit(executor);
+        trp_channels_return_credit(executor);
     }
-    trp_ends_tell_again(executor);
-    // Who is hungry still could not be told: no descriptor, or no memory. That may change.
-    bool again = trp_links_have_unspent(executor) || executor->hungry_first != NULL ||
-                 executor->rooms_late || executor->watches.untold_first != 0 ||
+    trp_monitor_notify_again(executor);
+    // Who is waiting still could not be told: no descriptor, or no memory. That may change.
+    bool again = trp_channels_have_unspent(executor) || executor->waiting_first != NULL ||
+                 executor->rooms_late || executor->monitors.untold_first != 0 ||
                  executor->finished_count > 0;
     return again ? SWEEP_NS : UINT64_MAX;
 }
@@ -623,14 +626,14 @@ void trp_executor_wake(struct troupe_executor *executor)
 
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
 {
-    if (executor->hungry_first != NULL) {
-        trp_links_settle(executor, true);
+    if (executor->waiting_first != NULL) {
+        trp_channels_settle(executor, true);
     }
     if (trp_executor_has_work(executor) || trp_mailbox_spin(&executor->mailbox, timeout_ns)) {
         return;
     }
-    uint64_t rest_ns = trp_executor_rest(executor);
-    if (executor->manner == TRP_MANNER_LOOP &&
+    uint64_t rest_ns = trp_executor_prepare_idle(executor);
+    if (executor->mode == TRP_MODE_LOOP &&
         atomic_load_explicit(&executor->system->draining, memory_order_relaxed)) {
         trp_system_wake(executor->system);
     }
@@ -638,7 +641,8 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
     bool ended = executor->ending && executor->is_looping;
     timeout_ns = timeout_ns < rest_ns ? timeout_ns : rest_ns;
     if (ended || trp_executor_has_work(executor) ||
-        trp_mailbox_doze(&executor->mailbox, timeout_ns) || trp_mailbox_look(&executor->mailbox)) {
+        trp_mailbox_wait_doorbell(&executor->mailbox, timeout_ns) ||
+        trp_mailbox_poll(&executor->mailbox)) {
         return;
     }
     trp_mailbox_sleep(&executor->mailbox, timeout_ns);
@@ -672,14 +676,14 @@ void trp_executor_stop_actors(struct troupe_executor *executor)
     const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
     executor->ending = true;
     executor->in_turn = true;
-    while (executor->world.last_row != 0) {
-        uint32_t index = executor->world.last_row - 1;
-        trp_actor_end(executor, trp_world_row(&executor->world, index), index, &exit);
+    while (executor->actors.last_row != 0) {
+        uint32_t index = executor->actors.last_row - 1;
+        trp_actor_end(executor, trp_actor_table_row(&executor->actors, index), index, &exit);
         trp_actor_run_stops(executor);
     }
-    trp_ends_tell_executor(executor);
-    trp_link_flush(executor, executor->loop);
-    trp_links_flush(executor);
+    trp_monitor_notify_executor(executor);
+    trp_channel_flush(executor, executor->loop);
+    trp_channels_flush(executor);
     executor->in_turn = false;
 }
 
@@ -689,21 +693,21 @@ struct executor_sender {
     bool is_remote;
 };
 
-/** Take no new links. @return how many of those who have one, and were not told, are in @p senders. */
+/** Take no new channels. @return how many of those who have one, and were not told, are in @p senders. */
 static uint32_t executor_shut(
     struct troupe_executor *executor, struct executor_sender senders[static SENDERS])
 {
-    struct trp_board *board = executor->system->board;
-    struct trp_seat *seat = executor->seat;
+    struct trp_shared *shared = executor->system->shared;
+    struct trp_slot *slot = executor->slot;
     uint32_t count = 0;
-    trp_board_lock(board);
-    atomic_store_explicit(&seat->state, TRP_SEAT_CLOSING, memory_order_release);
-    for (uint32_t at = seat->first_in; at != 0 && count < SENDERS;) {
-        struct trp_ledger *ledger = &board->ledgers[at - 1];
+    trp_shared_lock(shared);
+    atomic_store_explicit(&slot->state, TRP_SLOT_CLOSING, memory_order_release);
+    for (uint32_t at = slot->first_in; at != 0 && count < SENDERS;) {
+        struct trp_ledger *ledger = &shared->ledgers[at - 1];
         at = ledger->next_in;
         if (!ledger->is_loop && !atomic_load_explicit(&ledger->gone, memory_order_relaxed) &&
             atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
-            const struct trp_seat *from = trp_board_find_seat(board, ledger->from);
+            const struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);
             atomic_store_explicit(&ledger->gone, true, memory_order_release);
             senders[count++] = (struct executor_sender){
                 .id = ledger->from,
@@ -711,19 +715,19 @@ static uint32_t executor_shut(
             };
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return count;
 }
 
-void trp_executor_say_gone(struct troupe_executor *executor)
+void trp_executor_request_close(struct troupe_executor *executor)
 {
     struct executor_sender senders[SENDERS];
     uint32_t count = 0;
     do {
         count = executor_shut(executor, senders);
         for (uint32_t i = 0; i < count; i++) {
-            if (!trp_port_detach(executor->system, senders[i].id, executor->id)) {
-                trp_link_say_gone(executor, senders[i].id, senders[i].is_remote);
+            if (!trp_inbox_detach(executor->system, senders[i].id, executor->id)) {
+                trp_channel_request_close(executor, senders[i].id, senders[i].is_remote);
             }
         }
     } while (count == SENDERS);
@@ -731,19 +735,19 @@ void trp_executor_say_gone(struct troupe_executor *executor)
 
 bool trp_executor_has_peers(struct troupe_executor *executor)
 {
-    return atomic_load_explicit(&executor->seat->in_open_count, memory_order_acquire) > 0;
+    return atomic_load_explicit(&executor->slot->in_open_count, memory_order_acquire) > 0;
 }
 
 static void executor_finish_links(struct troupe_executor *executor)
 {
-    // Finishing may free the link and so change the table: begin again after each.
+    // Finishing may free the channel and so change the table: begin again after each.
     bool found = true;
     while (found) {
         found = false;
-        for (uint32_t i = 0; i < executor->links.slot_count && !found; i++) {
-            struct trp_link *link = executor->links.slots[i].value;
-            if (link != NULL && link->out_open && !link->is_loop) {
-                trp_link_finish(executor, link);
+        for (uint32_t i = 0; i < executor->channels.slot_count && !found; i++) {
+            struct trp_channel *channel = executor->channels.slots[i].value;
+            if (channel != NULL && channel->out_open && !channel->is_loop) {
+                trp_channel_finish(executor, channel);
                 found = true;
             }
         }
@@ -752,13 +756,13 @@ static void executor_finish_links(struct troupe_executor *executor)
 
 void trp_executor_finish(struct troupe_executor *executor)
 {
-    trp_actor_drop_held(executor);
-    trp_ends_tell_again(executor);
+    trp_actor_drop_stash(executor);
+    trp_monitor_notify_again(executor);
     while (executor->mailbox.loop_count != 0 || executor->loop->frame.used != 0) {
         (void)trp_executor_turn(executor);
     }
     executor->closed_out = true;
-    trp_executor_aim(executor, NULL);
+    trp_executor_set_last_channel(executor, NULL);
     executor_finish_links(executor);
 }
 
@@ -766,30 +770,30 @@ void trp_executor_finish(struct troupe_executor *executor)
 static void executor_close_step(
     struct troupe_executor *executor, uint64_t left_ns, uint64_t *step_ns)
 {
-    trp_links_meet_words(executor);
-    if (trp_executor_turn(executor) || trp_mailbox_look(&executor->mailbox)) {
+    trp_channels_handle_flags(executor);
+    if (trp_executor_turn(executor) || trp_mailbox_poll(&executor->mailbox)) {
         return;
     }
-    // Who is in another process may be closing, too, and then leaves only a word on the board.
+    // Who is in another process may be closing, too, and then leaves only a word in shared memory.
     bool listens = executor->mailbox.listens;
     uint64_t wait_ns = listens && *step_ns < left_ns ? *step_ns : left_ns;
     if (trp_executor_has_peers(executor)) {
         trp_mailbox_sleep(&executor->mailbox, wait_ns);
     } else {
-        trp_links_await_finished(executor, wait_ns);
+        trp_channels_await_finished(executor, wait_ns);
     }
     if (listens) {
         *step_ns = *step_ns < CLOSE_STEP_NS_MAX ? *step_ns * 2 : CLOSE_STEP_NS_MAX;
-        atomic_store_explicit(&executor->has_word, true, memory_order_relaxed);
+        atomic_store_explicit(&executor->attention, true, memory_order_relaxed);
     }
 }
 
 bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
 {
-    trp_executor_say_gone(executor);
+    trp_executor_request_close(executor);
     bool finished = false;
     uint64_t step_ns = CLOSE_STEP_NS;
-    while (trp_executor_has_peers(executor) || !finished || trp_links_reap(executor)) {
+    while (trp_executor_has_peers(executor) || !finished || trp_channels_reap(executor)) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns >= deadline_ns) {
             return false;

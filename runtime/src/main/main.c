@@ -30,8 +30,8 @@ struct main_line {
     size_t place_count;
     const char **limit; // ended by NULL
     size_t limit_count;
-    const char *launch;
-    struct trp_words words; // for the first actor
+    const char *launch_file;
+    struct trp_shell_words words; // for the first actor
     uint64_t seed;
     uint64_t mailbox_messages;
     uint64_t watchdog_ns;
@@ -199,7 +199,7 @@ static bool main_keep_value(struct main_line *line, enum main_flag flag, const c
         line->limit[line->limit_count++] = value;
         return true;
     case MAIN_LAUNCH:
-        line->launch = value;
+        line->launch_file = value;
         return true;
     case MAIN_SEED:
         return main_take_number(line, main_flag_names[flag], value, UINT64_MAX, &line->seed);
@@ -284,12 +284,12 @@ static struct troupe_system_options main_options(
         .behaviours = behaviours,
         .place = line->place,
         .limit = line->limit,
-        .launch = line->launch,
+        .launch_file = line->launch_file,
         .seed = line->seed,
         .mailbox_messages = (uint32_t)line->mailbox_messages,
         .dead_letter_log = !line->no_dead_letters,
         .callback_timeout_ns = line->watchdog_ns,
-        .callback_kill = line->watchdog_kills,
+        .callback_timeout_kills = line->watchdog_kills,
     };
 }
 
@@ -298,7 +298,7 @@ static enum troupe_err main_choose_words(
     const struct main_line *line,
     const struct trp_launch *launch,
     const struct troupe_behaviour *first,
-    struct trp_words *out_words)
+    struct trp_shell_words *out_words)
 {
     *out_words = line->words.byte_count > 0 ? line->words : launch->args.words;
     if (out_words->byte_count == 0 || first->usage != NULL) {
@@ -323,8 +323,8 @@ static enum troupe_err main_start(
     main_install_handlers();
     trp_crash_install(main_system->executor);
     trp_crash_enter(main_system->executor);
-    struct trp_words words = {0};
-    err = main_choose_words(line, &main_system->plan.launch, behaviours[0], &words);
+    struct trp_shell_words words = {0};
+    err = main_choose_words(line, &main_system->config.launch, behaviours[0], &words);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -343,7 +343,7 @@ static int main_status(const struct main_line *line)
     if (main_signal != 0) {
         return STATUS_SIGNAL + (int)main_signal;
     }
-    if (troupe_system_watched_exit(main_system, &exit) != TROUPE_OK ||
+    if (troupe_system_root_exit(main_system, &exit) != TROUPE_OK ||
         exit.reason == TROUPE_EXIT_NORMAL || exit.reason == TROUPE_EXIT_SHUTDOWN) {
         return 0;
     }
@@ -372,17 +372,17 @@ static int main_refuse(const struct main_line *line, enum troupe_err err)
 static int main_dump(const struct main_line *line, const struct troupe_behaviour *const *behaviours)
 {
     const struct troupe_system_options options = main_options(line, behaviours);
-    struct trp_plan plan = {0};
-    struct trp_words words = {0};
-    enum troupe_err err = trp_plan_make(&options, &plan);
+    struct trp_config config = {0};
+    struct trp_shell_words words = {0};
+    enum troupe_err err = trp_config_make(&options, &config);
     if (err == TROUPE_OK) {
-        err = main_choose_words(line, &plan.launch, behaviours[0], &words);
+        err = main_choose_words(line, &config.launch, behaviours[0], &words);
     }
     if (err == TROUPE_OK) {
-        err = trp_plan_dump(&plan, &line->words, stdout);
+        err = trp_config_dump(&config, &line->words, stdout);
     }
     int status = err == TROUPE_OK ? 0 : main_refuse(line, err);
-    trp_plan_fini(&plan);
+    trp_config_fini(&config);
     return status;
 }
 
@@ -395,7 +395,7 @@ static int main_run(const struct main_line *line, const struct troupe_behaviour 
         (void)troupe_system_destroy(&main_system);
         return refused;
     }
-    if (troupe_run(main_system) != TROUPE_OK) {
+    if (troupe_system_run(main_system) != TROUPE_OK) {
         (void)fprintf(stderr, "%s: %s\n", line->program, troupe_error_detail());
         (void)fflush(NULL);
         _exit(STATUS_FAILED); // a thread that cannot be ended would use what is freed
@@ -406,7 +406,7 @@ static int main_run(const struct main_line *line, const struct troupe_behaviour 
     if (line->stats && !line->audit) {
         troupe_system_print_stats(main_system, stderr);
     }
-    if (line->audit && !troupe_audit(main_system, stderr) && status == 0) {
+    if (line->audit && !troupe_system_audit(main_system, stderr) && status == 0) {
         status = STATUS_LAW;
     }
     (void)troupe_system_destroy(&main_system);
@@ -415,7 +415,7 @@ static int main_run(const struct main_line *line, const struct troupe_behaviour 
 
 int troupe_main(int argc, char **argv, const struct troupe_behaviour *const *behaviours)
 {
-    troupe_enter(behaviours);
+    troupe_run_if_child(behaviours);
     size_t bytes = 1;
     for (int i = 1; i < argc; i++) {
         bytes += strlen(argv[i]) + 1;
@@ -446,7 +446,7 @@ int troupe_main(int argc, char **argv, const struct troupe_behaviour *const *beh
     }
     free(line.place);
     free(line.limit);
-    trp_words_fini(&line.words);
+    trp_shell_words_fini(&line.words);
     return status;
 }
 

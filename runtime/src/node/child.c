@@ -1,7 +1,7 @@
 /*
  * The course of a child:
  *
- *     ticket --> board --> a system of its own, with the executor it was started for --> run --> exit
+ *     child environment --> board --> a system of its own, with the executor it was started for --> run --> exit
  *
  * Its executor is the owner's world of this process: what its actors spawn on `ecs` lives there, too. It
  * ends when all of its actors, and all other executors of the process, have ended.
@@ -26,45 +26,46 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TICKET_NAME "TROUPE_TICKET"
+#define TICKET_NAME "TROUPE_CHILD"
 
 /** How long a child waits for memory that it cannot do without: 2 s. */
 #define LACK_PATIENCE_NS UINT64_C(2000000000)
 
 /* Tickets. -------------------------------------------------------------------------------------- */
 
-void trp_ticket_write(const struct trp_ticket *ticket, char text[static TRP_TICKET_BYTES])
+void trp_child_env_write(
+    const struct trp_child_env *child_env, char text[static TRP_CHILD_ENV_BYTES])
 {
     (void)snprintf(
         text,
-        TRP_TICKET_BYTES,
+        TRP_CHILD_ENV_BYTES,
         TICKET_NAME "=%d,%d,%d,%" PRIu32 ",%" PRIx64,
-        ticket->board_fd,
-        ticket->listener_fd,
-        ticket->leash_fd,
-        ticket->node_index,
-        ticket->token);
+        child_env->shared_fd,
+        child_env->listener_fd,
+        child_env->control_fd,
+        child_env->process_index,
+        child_env->token);
 }
 
-bool trp_ticket_read(const char *text, struct trp_ticket *out_ticket)
+bool trp_child_env_read(const char *text, struct trp_child_env *out_child_env)
 {
     int end = 0;
-    struct trp_ticket ticket;
+    struct trp_child_env child_env;
     // A number out of range is none of ours, and then neither is the token.
     int count = sscanf( // NOLINT(cert-err34-c)
         text,
         "%d,%d,%d,%" SCNu32 ",%" SCNx64 "%n",
-        &ticket.board_fd,
-        &ticket.listener_fd,
-        &ticket.leash_fd,
-        &ticket.node_index,
-        &ticket.token,
+        &child_env.shared_fd,
+        &child_env.listener_fd,
+        &child_env.control_fd,
+        &child_env.process_index,
+        &child_env.token,
         &end);
-    if (count != 5 || text[end] != '\0' || ticket.board_fd < 0 || ticket.listener_fd < 0 ||
-        ticket.leash_fd < 0 || ticket.node_index >= TRP_BOARD_NODES) {
+    if (count != 5 || text[end] != '\0' || child_env.shared_fd < 0 || child_env.listener_fd < 0 ||
+        child_env.control_fd < 0 || child_env.process_index >= TRP_SHARED_PROCESSES) {
         return false;
     }
-    *out_ticket = ticket;
+    *out_child_env = child_env;
     return true;
 }
 
@@ -73,69 +74,70 @@ bool trp_ticket_read(const char *text, struct trp_ticket *out_ticket)
 enum troupe_err trp_child_describe(struct troupe_system *system)
 {
     size_t at = 0;
-    struct trp_board *board = system->board;
-    const struct trp_plan *plan = &system->plan;
-    if (trp_rules_write(plan->placement.rules, board->rules, sizeof(board->rules), &at) &&
-        trp_rules_write(plan->limits, board->rules, sizeof(board->rules), &at)) {
+    struct trp_shared *shared = system->shared;
+    const struct trp_config *config = &system->config;
+    if (trp_rules_write(config->placement.rules, shared->rules, sizeof(shared->rules), &at) &&
+        trp_rules_write(config->limits, shared->rules, sizeof(shared->rules), &at)) {
         return TROUPE_OK;
     }
     return TRP_EXPLAIN(
         TROUPE_ERR_LIMIT,
         "the rules of the system have more than %d bytes, so processes cannot know them; write "
         "fewer, with patterns",
-        TRP_BOARD_RULES_BYTES);
+        TRP_SHARED_RULES_BYTES);
 }
 
 /** Read the rules that the first process wrote. */
 static enum troupe_err child_read_rules(troupe_system_t *system)
 {
     size_t at = 0;
-    char *bytes = system->board->rules;
-    struct trp_plan *plan = &system->plan;
-    enum troupe_err err = trp_rules_read(&plan->placement.rules, &trp_placement_kind, bytes, &at);
-    return err == TROUPE_OK ? trp_rules_read(&plan->limits, &trp_limits_kind, bytes, &at) : err;
+    char *bytes = system->shared->rules;
+    struct trp_config *config = &system->config;
+    enum troupe_err err = trp_rules_read(&config->placement.rules, &trp_placement_kind, bytes, &at);
+    return err == TROUPE_OK ? trp_rules_read(&config->limits, &trp_limits_kind, bytes, &at) : err;
 }
 
 /* The course. ----------------------------------------------------------------------------------- */
 
 /** End a child that cannot be what it was started for; its parent tells why. @param node  NULL: unknown. */
-static _Noreturn void child_give_up(struct trp_node *node, const char *what)
+static _Noreturn void child_give_up(struct trp_process *node, const char *what)
 {
     if (node != NULL) {
-        (void)snprintf(node->verdict, sizeof(node->verdict), "%s", what);
+        (void)snprintf(node->exit_note, sizeof(node->exit_note), "%s", what);
     }
     (void)fprintf(stderr, "troupe: a process for actors could not start: %s\n", what);
     _exit(EXIT_FAILURE);
 }
 
-/** Show the ticket, which is good for one. @return the place of this process on the board. */
-static struct trp_node *child_enter_board(const struct trp_ticket *ticket, struct trp_board *board)
+/** Show the child environment, which is good for one. @return the place of this process in shared memory. */
+static struct trp_process *child_enter_shared(
+    const struct trp_child_env *child_env, struct trp_shared *shared)
 {
-    struct trp_node *node = &board->nodes[ticket->node_index];
-    trp_board_lock(board);
-    bool good = node->token == ticket->token && node->token != 0 &&
-                atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_NODE_ASKED;
+    struct trp_process *node = &shared->processes[child_env->process_index];
+    trp_shared_lock(shared);
+    bool good = node->token == child_env->token && node->token != 0 &&
+                atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_PROCESS_REQUESTED;
     node->token = 0;
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return good ? node : NULL;
 }
 
 /** End a child that has no memory for what was accepted for its actors; its parent tells it so. */
 static void child_end_of_memory(void *data)
 {
-    struct trp_node *node = data;
-    atomic_store_explicit(&node->lacks_memory, true, memory_order_release);
+    struct trp_process *node = data;
+    atomic_store_explicit(&node->out_of_memory, true, memory_order_release);
     static const char words[] = "troupe: a process for actors has no memory left\n";
     (void)!write(STDERR_FILENO, words, sizeof(words) - 1);
     _exit(EXIT_FAILURE);
 }
 
-static const struct troupe_backend_ops *child_backend(const struct trp_node *node)
+static const struct troupe_backend_ops *child_backend(const struct trp_process *node)
 {
     const struct troupe_backend_ops *ops = NULL;
     for (uint32_t i = 0; (ops = troupe_backend_get(i)) != NULL; i++) {
         if (strcmp(ops->name, node->backend) == 0) {
-            return ops->enter == NULL ? NULL : ops;
+            return ops->child_setup == NULL ? NULL : ops;
         }
     }
     return NULL;
@@ -161,64 +163,64 @@ static void child_run(troupe_system_t *system)
 }
 
 static _Noreturn void child_main(
-    const struct trp_ticket *ticket, const struct troupe_behaviour *const *behaviours)
+    const struct trp_child_env *child_env, const struct troupe_behaviour *const *behaviours)
 {
-    const int fds[] = {ticket->board_fd, ticket->listener_fd, ticket->leash_fd};
+    const int fds[] = {child_env->shared_fd, child_env->listener_fd, child_env->control_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         (void)fcntl(fds[i], F_SETFD, FD_CLOEXEC); // not for what its actors start
     }
-    struct trp_board *board = NULL;
-    if (trp_board_adopt(ticket->board_fd, &board) != TROUPE_OK) {
+    struct trp_shared *shared = NULL;
+    if (trp_shared_adopt(child_env->shared_fd, &shared) != TROUPE_OK) {
         child_give_up(NULL, troupe_error_detail());
     }
-    struct trp_node *node = child_enter_board(ticket, board);
+    struct trp_process *node = child_enter_shared(child_env, shared);
     const struct troupe_backend_ops *ops = node == NULL ? NULL : child_backend(node);
     if (ops == NULL) {
         child_give_up(NULL, "its ticket is not good, or was shown before");
     }
-    if (ops->enter(node->name, board->first_pid) != TROUPE_OK) {
+    if (ops->child_setup(node->name, shared->first_pid) != TROUPE_OK) {
         _exit(EXIT_FAILURE); // the parent is gone, and nobody is left to be told
     }
     struct troupe_limits limits = {0};
     if (trp_limits_parse(node->limits, 0, "board", &limits) != TROUPE_OK ||
-        trp_confine_threads(&limits) != TROUPE_OK) {
+        trp_rlimits_set_threads(&limits) != TROUPE_OK) {
         child_give_up(node, troupe_error_detail());
     }
-    trp_memory_on_lack(child_end_of_memory, node, LACK_PATIENCE_NS);
+    trp_memory_on_shortage(child_end_of_memory, node, LACK_PATIENCE_NS);
     troupe_system_t *system = NULL;
-    enum troupe_err err = trp_system_new_child(behaviours, board, ticket, node, &system);
+    enum troupe_err err = trp_system_new_child(behaviours, shared, child_env, node, &system);
     if (err == TROUPE_OK) {
         err = child_read_rules(system);
     }
     if (err == TROUPE_OK) {
-        err = trp_warden_adopt(system, ticket->leash_fd);
+        err = trp_process_manager_adopt(system, child_env->control_fd);
     }
     if (err == TROUPE_OK) {
-        err = trp_confine_process(&limits);
+        err = trp_rlimits_set_process(&limits);
     }
     if (err != TROUPE_OK) {
-        atomic_store_explicit(&node->lacks_memory, err == TROUPE_ERR_NOMEM, memory_order_release);
+        atomic_store_explicit(&node->out_of_memory, err == TROUPE_ERR_NOMEM, memory_order_release);
         child_give_up(node, troupe_error_detail());
     }
     atomic_store_explicit(&node->pid, getpid(), memory_order_relaxed);
-    atomic_store_explicit(&node->state, TRP_NODE_RUNNING, memory_order_release);
+    atomic_store_explicit(&node->state, TRP_PROCESS_RUNNING, memory_order_release);
     trp_crash_install(NULL);
     child_run(system);
     trp_system_free_child(system);
     exit(EXIT_SUCCESS); // NOLINT(concurrency-mt-unsafe): no other thread of ours runs any more
 }
 
-void troupe_enter(const struct troupe_behaviour *const *behaviours)
+void troupe_run_if_child(const struct troupe_behaviour *const *behaviours)
 {
-    struct trp_ticket ticket;
+    struct trp_child_env child_env;
     const char *text = getenv(TICKET_NAME); // NOLINT(concurrency-mt-unsafe): before any thread
     if (text == NULL) {
         return;
     }
-    bool good = trp_ticket_read(text, &ticket);
+    bool good = trp_child_env_read(text, &child_env);
     (void)unsetenv(TICKET_NAME); // NOLINT(concurrency-mt-unsafe): as above
     if (!good) {
         child_give_up(NULL, "the environment variable " TICKET_NAME " is none of ours; unset it");
     }
-    child_main(&ticket, behaviours);
+    child_main(&child_env, behaviours);
 }

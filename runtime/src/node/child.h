@@ -1,6 +1,6 @@
 /**
  * @file child.h
- * @brief A process that was started to carry actors: its ticket, and its course.
+ * @brief A process that was started to carry actors: its child environment, and its course.
  */
 #ifndef TRP_CHILD_H
 #define TRP_CHILD_H
@@ -12,24 +12,25 @@
 
 struct troupe_system;
 
-enum { TRP_TICKET_BYTES = 96 };
+enum { TRP_CHILD_ENV_BYTES = 96 };
 
-/** What a child is told by its environment; the board tells the rest. */
-struct trp_ticket {
-    int board_fd;
+/** What a child is told by its environment; shared memory tells the rest. */
+struct trp_child_env {
+    int shared_fd;
     int listener_fd;
-    int leash_fd;
-    uint32_t node_index;
+    int control_fd;
+    uint32_t process_index;
     uint64_t token; // shown once
 };
 
-/** Write a ticket as `NAME=VALUE`. */
-void trp_ticket_write(const struct trp_ticket *ticket, char text[static TRP_TICKET_BYTES]);
+/** Write a child environment as `NAME=VALUE`. */
+void trp_child_env_write(
+    const struct trp_child_env *child_env, char text[static TRP_CHILD_ENV_BYTES]);
 
-/** Read the value of a ticket. @return false: it is none. */
-bool trp_ticket_read(const char *text, struct trp_ticket *out_ticket);
+/** Read the value of a child environment. @return false: it is none. */
+bool trp_child_env_read(const char *text, struct trp_child_env *out_child_env);
 
-/** Write on the board what children need to know of the system. @threads before the first is started */
+/** Write in shared memory what children need to know of the system. @threads before the first is started */
 enum troupe_err trp_child_describe(struct troupe_system *system);
 
 #endif

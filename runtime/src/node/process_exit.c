@@ -7,28 +7,28 @@
 #include <stdio.h>
 
 /** @return whether an executor will do nothing more with its mail. */
-static bool deaths_is_over(const struct trp_seat *seat)
+static bool process_exit_is_over(const struct trp_slot *slot)
 {
-    return seat == NULL || trp_seat_state(seat) == TRP_SEAT_DEAD ||
-           trp_seat_state(seat) == TRP_SEAT_ENDED || trp_seat_state(seat) == TRP_SEAT_FREE;
+    return slot == NULL || trp_slot_state(slot) == TRP_SLOT_DEAD ||
+           trp_slot_state(slot) == TRP_SLOT_ENDED || trp_slot_state(slot) == TRP_SLOT_FREE;
 }
 
 /** Forget a process that was never asked for, since its asker died first. */
-static void deaths_free_node(struct trp_board *board, uint32_t id)
+static void process_exit_free_node(struct trp_shared *shared, uint32_t id)
 {
-    struct trp_node *node = trp_board_find_node(board, id);
+    struct trp_process *node = trp_shared_find_process(shared, id);
     if (node != NULL &&
-        atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_NODE_ASKED) {
-        atomic_store_explicit(&node->state, TRP_NODE_FREE, memory_order_release);
+        atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_PROCESS_REQUESTED) {
+        atomic_store_explicit(&node->state, TRP_PROCESS_FREE, memory_order_release);
     }
 }
 
 /** No pool has that executor any more. */
-static void deaths_clear_slots(struct trp_board *board, uint32_t executor)
+static void process_exit_clear_slots(struct trp_shared *shared, uint32_t executor)
 {
-    for (uint32_t i = 0; i < board->pool_slot_count; i++) {
-        if (board->pool_slots[i] == executor) {
-            board->pool_slots[i] = 0;
+    for (uint32_t i = 0; i < shared->pool_slot_count; i++) {
+        if (shared->pool_slots[i] == executor) {
+            shared->pool_slots[i] = 0;
         }
     }
 }
@@ -38,63 +38,63 @@ static void deaths_clear_slots(struct trp_board *board, uint32_t executor)
  *
  * @return whether there were any.
  */
-static bool deaths_mark(
-    struct trp_board *board, uint32_t node, bool never_ran, const struct troupe_exit *exit)
+static bool process_exit_mark(
+    struct trp_shared *shared, uint32_t node, bool never_ran, const struct troupe_exit *exit)
 {
     bool died = false;
-    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        bool asked_in_vain = seat->asker == node;
-        if ((seat->node != node && !asked_in_vain) || state == TRP_SEAT_FREE) {
+        struct trp_slot *slot = &shared->slots[i];
+        enum trp_slot_state state = trp_slot_state(slot);
+        bool asked_in_vain = slot->reply_to == node;
+        if ((slot->node != node && !asked_in_vain) || state == TRP_SLOT_FREE) {
             continue;
         }
-        bool has_open = atomic_load_explicit(&seat->in_open_count, memory_order_relaxed) != 0 ||
-                        atomic_load_explicit(&seat->out_open_count, memory_order_relaxed) != 0;
-        if (state == TRP_SEAT_ENDED && !has_open) {
+        bool has_open = atomic_load_explicit(&slot->in_open_count, memory_order_relaxed) != 0 ||
+                        atomic_load_explicit(&slot->out_open_count, memory_order_relaxed) != 0;
+        if (state == TRP_SLOT_ENDED && !has_open) {
             continue;
         }
         died = true;
-        seat->failed |= never_ran || asked_in_vain;
-        seat->asker = 0;
+        slot->failed |= never_ran || asked_in_vain;
+        slot->reply_to = 0;
         if (asked_in_vain) {
-            deaths_free_node(board, seat->node);
-            deaths_clear_slots(board, seat->id);
+            process_exit_free_node(shared, slot->node);
+            process_exit_clear_slots(shared, slot->id);
         }
         trp_count(
-            &seat->counters.actors_ended,
-            trp_counted(&seat->counters.actors_started) -
-                trp_counted(&seat->counters.actors_ended));
-        seat->exit = *exit;
-        seat->has_exit = true;
-        atomic_store_explicit(&seat->state, TRP_SEAT_DEAD, memory_order_release);
-        trp_names_remove_all(board, seat);
-        trp_listener_remove(board->rundir, seat);
+            &slot->counters.actors_ended,
+            trp_counted(&slot->counters.actors_started) -
+                trp_counted(&slot->counters.actors_ended));
+        slot->exit = *exit;
+        slot->has_exit = true;
+        atomic_store_explicit(&slot->state, TRP_SLOT_DEAD, memory_order_release);
+        trp_names_remove_all(shared, slot);
+        trp_endpoint_remove(shared->run_dir, slot);
     }
     return died;
 }
 
-static void deaths_add_neighbour(
-    struct trp_deaths *deaths, const struct trp_seat *seat, uint32_t node)
+static void process_exit_add_neighbour(
+    struct trp_process_exit *process_exit_count, const struct trp_slot *slot, uint32_t node)
 {
-    if (seat == NULL || seat->node == node) {
+    if (slot == NULL || slot->node == node) {
         return;
     }
-    for (uint32_t i = 0; i < deaths->neighbour_count; i++) {
-        if (deaths->neighbours[i] == seat->node) {
+    for (uint32_t i = 0; i < process_exit_count->neighbour_count; i++) {
+        if (process_exit_count->neighbours[i] == slot->node) {
             return;
         }
     }
-    if (deaths->neighbour_count < TRP_NEIGHBOURS_MAX) {
-        deaths->neighbours[deaths->neighbour_count++] = seat->node;
+    if (process_exit_count->neighbour_count < TRP_NEIGHBOURS_MAX) {
+        process_exit_count->neighbours[process_exit_count->neighbour_count++] = slot->node;
     }
 }
 
-/** Count what was lost among the dead; nobody is left to tell of it. @threads holding the board's lock */
-static void deaths_add_toll(
-    struct trp_board *board,
-    const struct trp_seat *to,
+/** Count what was lost among the dead; nobody is left to tell of it. @threads holding shared memory's lock */
+static void process_exit_add_dead_counts(
+    struct trp_shared *shared,
+    const struct trp_slot *to,
     enum troupe_dead_reason reason,
     uint64_t count)
 {
@@ -103,26 +103,29 @@ static void deaths_add_toll(
     }
     bool is_new = false;
     const troupe_ref_t ref = {.node = to->node, .executor = to->id};
-    struct trp_toll_entry *entry = trp_toll_seek(&board->toll, ref, &is_new);
+    struct trp_dead_counts_entry *entry = trp_dead_counts_seek(&shared->dead_counts, ref, &is_new);
     if (is_new) {
         (void)snprintf(entry->name, sizeof(entry->name), " on '%s'", to->name);
-        trp_toll_publish(entry);
+        trp_dead_counts_publish(entry);
     }
-    trp_toll_count(&board->toll, entry, reason, count);
+    trp_dead_counts_add(&shared->dead_counts, entry, reason, count);
 }
 
-/** Give each message of a ledger whose two ends are over its outcome. @threads holding the board's lock */
-static void deaths_settle_ledger(
-    struct trp_board *board, struct trp_ledger *ledger, struct trp_seat *from, struct trp_seat *to)
+/** Give each message of a ledger whose two ends are over its outcome. @threads holding shared memory's lock */
+static void process_exit_settle_ledger(
+    struct trp_shared *shared,
+    struct trp_ledger *ledger,
+    struct trp_slot *from,
+    struct trp_slot *to)
 {
     if (to != NULL) {
-        trp_count(&ledger->unknown, trp_ledger_in_hand(ledger));
+        trp_count(&ledger->unknown, trp_ledger_in_progress(ledger));
     }
     uint64_t rest = trp_counted(&ledger->accepted) - trp_ledger_done(ledger);
     bool failed = to != NULL && to->failed;
-    enum troupe_dead_reason reason = failed ? TROUPE_DEAD_REFUSED : TROUPE_DEAD_PEER_DOWN;
+    enum troupe_dead_reason reason = failed ? TROUPE_DEAD_UNDELIVERABLE : TROUPE_DEAD_PEER_DOWN;
     trp_count(&ledger->dead[reason], rest);
-    deaths_add_toll(board, to, reason, rest);
+    process_exit_add_dead_counts(shared, to, reason, rest);
     if (from != NULL && !ledger->is_loop) {
         atomic_fetch_sub_explicit(&from->out_open_count, 1, memory_order_relaxed);
     }
@@ -132,69 +135,71 @@ static void deaths_settle_ledger(
     atomic_store_explicit(&ledger->state, TRP_LEDGER_CLOSED, memory_order_release);
 }
 
-/** Go through the mail from and to a process that died. @threads holding the board's lock */
-static void deaths_settle_ledgers(struct trp_board *board, uint32_t node, struct trp_deaths *deaths)
+/** Go through the mail from and to a process that died. @threads holding shared memory's lock */
+static void process_exit_settle_ledgers(
+    struct trp_shared *shared, uint32_t node, struct trp_process_exit *process_exit_count)
 {
-    uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_acquire);
+    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        struct trp_ledger *ledger = &board->ledgers[i];
+        struct trp_ledger *ledger = &shared->ledgers[i];
         if (atomic_load_explicit(&ledger->state, memory_order_acquire) != TRP_LEDGER_OPEN) {
             continue;
         }
-        struct trp_seat *from = trp_board_find_seat(board, ledger->from);
-        struct trp_seat *to = trp_board_find_seat(board, ledger->to);
+        struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);
+        struct trp_slot *to = trp_shared_find_slot(shared, ledger->to);
         if ((from == NULL || from->node != node) && (to == NULL || to->node != node)) {
             continue;
         }
-        if (deaths_is_over(from) && deaths_is_over(to)) {
-            deaths_settle_ledger(board, ledger, from, to);
+        if (process_exit_is_over(from) && process_exit_is_over(to)) {
+            process_exit_settle_ledger(shared, ledger, from, to);
         } else {
-            deaths_add_neighbour(deaths, from, node);
-            deaths_add_neighbour(deaths, to, node);
+            process_exit_add_neighbour(process_exit_count, from, node);
+            process_exit_add_neighbour(process_exit_count, to, node);
         }
     }
 }
 
 /** Nobody in that process hears of dead letters any more, or carries a pool. */
-static void deaths_forget(struct trp_board *board, const struct trp_node *node)
+static void process_exit_forget(struct trp_shared *shared, const struct trp_process *node)
 {
-    uint32_t count = atomic_load_explicit(&board->subscriber_count, memory_order_relaxed);
+    uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
     for (uint32_t i = 0; i < count;) {
-        if (board->subscribers[i].node == node->id) {
-            board->subscribers[i] = board->subscribers[--count];
+        if (shared->subscribers[i].node == node->id) {
+            shared->subscribers[i] = shared->subscribers[--count];
         } else {
             i++;
         }
     }
-    atomic_store_explicit(&board->subscriber_count, count, memory_order_relaxed);
-    trp_signals_remove_node(board, node->id);
-    deaths_clear_slots(board, node->executor);
+    atomic_store_explicit(&shared->subscriber_count, count, memory_order_relaxed);
+    trp_signals_remove_process(shared, node->id);
+    process_exit_clear_slots(shared, node->executor);
 }
 
-void trp_deaths_settle(
+void trp_process_exit_settle(
     struct troupe_system *system,
-    const struct trp_node *node,
+    const struct trp_process *node,
     const struct troupe_exit *exit,
-    struct trp_deaths *out_deaths)
+    struct trp_process_exit *out_exits)
 {
-    struct trp_board *board = system->board;
-    *out_deaths = (struct trp_deaths){0};
-    bool watched = false;
-    trp_board_lock(board);
-    bool never_ran = atomic_load_explicit(&node->state, memory_order_acquire) == TRP_NODE_ASKED;
-    out_deaths->died = deaths_mark(board, node->id, never_ran, exit);
-    deaths_forget(board, node);
-    if (out_deaths->died) {
-        deaths_settle_ledgers(board, node->id, out_deaths);
-        watched = board->watched.node == node->id && !board->watched_ended;
-        if (watched) {
-            board->watched_exit = *exit;
-            board->watched_ended = true;
+    struct trp_shared *shared = system->shared;
+    *out_exits = (struct trp_process_exit){0};
+    bool root = false;
+    trp_shared_lock(shared);
+    bool never_ran =
+        atomic_load_explicit(&node->state, memory_order_acquire) == TRP_PROCESS_REQUESTED;
+    out_exits->died = process_exit_mark(shared, node->id, never_ran, exit);
+    process_exit_forget(shared, node);
+    if (out_exits->died) {
+        process_exit_settle_ledgers(shared, node->id, out_exits);
+        root = shared->root.node == node->id && !shared->root_ended;
+        if (root) {
+            shared->root_exit = *exit;
+            shared->root_ended = true;
         }
-        atomic_fetch_add_explicit(&board->deaths, 1, memory_order_release);
+        atomic_fetch_add_explicit(&shared->process_exit_count, 1, memory_order_release);
     }
-    trp_board_unlock(board);
-    if (watched) {
+    trp_shared_unlock(shared);
+    if (root) {
         troupe_system_stop(system);
     }
 }

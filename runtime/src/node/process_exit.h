@@ -2,8 +2,8 @@
  * @file deaths.h
  * @brief What the first process settles when another has ended: in order, or by dying.
  */
-#ifndef TRP_DEATHS_H
-#define TRP_DEATHS_H
+#ifndef TRP_PROCESS_EXIT_H
+#define TRP_PROCESS_EXIT_H
 
 #include "shared/shared.h"
 #include "troupe/behaviour.h"
@@ -13,7 +13,7 @@ struct troupe_system;
 enum { TRP_NEIGHBOURS_MAX = 256 };
 
 /** Who is to be told. */
-struct trp_deaths {
+struct trp_process_exit {
     bool died; // else it had ended in order
     uint32_t neighbour_count;
     uint32_t neighbours[TRP_NEIGHBOURS_MAX]; // processes that have mail on the way from or to it
@@ -21,14 +21,14 @@ struct trp_deaths {
 
 /**
  * Settle the end of a process. Of one that died: its executors are DEAD, its names are free, mail among
- * the dead has its outcome. Mail between the dead and the living the living settle; see link.c.
+ * the dead has its outcome. Mail between the dead and the living the living settle; see channel.c.
  *
- * @threads the warden's of the first process
+ * @threads the process manager's of the first process
  */
-void trp_deaths_settle(
+void trp_process_exit_settle(
     struct troupe_system *system,
-    const struct trp_node *node,
+    const struct trp_process *node,
     const struct troupe_exit *exit,
-    struct trp_deaths *out_deaths);
+    struct trp_process_exit *out_exits);
 
 #endif

@@ -12,13 +12,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static enum troupe_err confine_explain(const char *what)
+static enum troupe_err rlimits_explain(const char *what)
 {
     return TRP_EXPLAIN(
         TROUPE_ERR_INVAL, "the limit `%s` cannot be set here: errno %d", what, errno);
 }
 
-enum troupe_err trp_confine_threads(const struct troupe_limits *limits)
+enum troupe_err trp_rlimits_set_threads(const struct troupe_limits *limits)
 {
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
@@ -28,11 +28,11 @@ enum troupe_err trp_confine_threads(const struct troupe_limits *limits)
         }
     }
     if (limits->cpu_mask != 0 && sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
-        return confine_explain("cpus");
+        return rlimits_explain("cpus");
     }
     errno = 0;
     if (limits->nice != 0 && nice(limits->nice) == -1 && errno != 0) {
-        return confine_explain("nice");
+        return rlimits_explain("nice");
     }
     if (limits->memory_bytes != 0) {
         // Each further arena takes 64 MiB of address space, before a byte of it is used.
@@ -42,7 +42,7 @@ enum troupe_err trp_confine_threads(const struct troupe_limits *limits)
 }
 
 /** @return the address space this process holds, in bytes; 0: it cannot be told. */
-static uint64_t confine_held_bytes(void)
+static uint64_t rlimits_held_bytes(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
     uint64_t pages = 0;
@@ -55,7 +55,7 @@ static uint64_t confine_held_bytes(void)
 }
 
 /** @return the lowest descriptor that is free, which is about how many are taken. */
-static uint64_t confine_held_files(void)
+static uint64_t rlimits_held_files(void)
 {
     int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     (void)close(lowest);
@@ -63,7 +63,7 @@ static uint64_t confine_held_files(void)
 }
 
 /** Lower a limit, never raise it. @return false: the operating system refuses. */
-static bool confine_set(int resource, uint64_t soft, uint64_t hard)
+static bool rlimits_set(int resource, uint64_t soft, uint64_t hard)
 {
     struct rlimit limit;
     if (getrlimit((__rlimit_resource_t)resource, &limit) != 0) {
@@ -74,29 +74,29 @@ static bool confine_set(int resource, uint64_t soft, uint64_t hard)
     return setrlimit((__rlimit_resource_t)resource, &limit) == 0;
 }
 
-enum troupe_err trp_confine_process(const struct troupe_limits *limits)
+enum troupe_err trp_rlimits_set_process(const struct troupe_limits *limits)
 {
     if (limits->core_bytes != 0) {
         uint64_t bytes = limits->core_bytes == TROUPE_CORE_NONE ? 0 : limits->core_bytes;
-        if (!confine_set(RLIMIT_CORE, bytes, bytes)) {
-            return confine_explain("core");
+        if (!rlimits_set(RLIMIT_CORE, bytes, bytes)) {
+            return rlimits_explain("core");
         }
     }
     // The soft limit tells by which signal it was; the hard one ends who ignores that.
     if (limits->cpu_seconds != 0 &&
-        !confine_set(RLIMIT_CPU, limits->cpu_seconds, (uint64_t)limits->cpu_seconds + 1)) {
-        return confine_explain("cpu");
+        !rlimits_set(RLIMIT_CPU, limits->cpu_seconds, (uint64_t)limits->cpu_seconds + 1)) {
+        return rlimits_explain("cpu");
     }
     if (limits->file_count != 0) {
-        uint64_t files = confine_held_files() + TRP_DESCRIPTORS_FREE_MIN + limits->file_count;
-        if (!confine_set(RLIMIT_NOFILE, files, files)) {
-            return confine_explain("files");
+        uint64_t files = rlimits_held_files() + TRP_DESCRIPTORS_FREE_MIN + limits->file_count;
+        if (!rlimits_set(RLIMIT_NOFILE, files, files)) {
+            return rlimits_explain("files");
         }
     }
     if (limits->memory_bytes != 0) {
-        uint64_t bytes = confine_held_bytes() + limits->memory_bytes;
-        if (!confine_set(RLIMIT_AS, bytes, bytes)) {
-            return confine_explain("mem");
+        uint64_t bytes = rlimits_held_bytes() + limits->memory_bytes;
+        if (!rlimits_set(RLIMIT_AS, bytes, bytes)) {
+            return rlimits_explain("mem");
         }
     }
     return TROUPE_OK;

@@ -4,7 +4,7 @@
  *     refuse    no more spawns
  *     drain     until accepted = handled + dead, or half of the time is over
  *     stop      all executors, latest first; then the actors of executor 0
- *     close     each executor finishes its links, and so leaves nothing unaccounted for
+ *     close     each executor finishes its channels, and so leaves nothing unaccounted for
  *
  * All of it has one deadline. The last of its time is a reserve for the end by force:
  *
@@ -54,15 +54,15 @@ static struct shutdown_times shutdown_times_new(uint64_t now_ns, uint64_t timeou
 /** @return when nothing is waited for any more. */
 static uint64_t shutdown_limit_ns(const troupe_system_t *system, const struct shutdown_times *times)
 {
-    return times->deadline_ns + (trp_warden_runs(system) ? SETTLE_NS : 0);
+    return times->deadline_ns + (trp_process_manager_runs(system) ? SETTLE_NS : 0);
 }
 
 /** See now and then what others are at, to be able to say how long. */
-static void shutdown_look(troupe_system_t *system, uint64_t now_ns)
+static void shutdown_check(troupe_system_t *system, uint64_t now_ns)
 {
-    if (now_ns - system->looked_ns > GLANCE_NS) {
-        system->looked_ns = now_ns;
-        trp_activity_look_at_all(system->board, now_ns);
+    if (now_ns - system->checked_ns > GLANCE_NS) {
+        system->checked_ns = now_ns;
+        trp_activity_sample_all(system->shared, now_ns);
     }
 }
 
@@ -71,7 +71,7 @@ static void shutdown_step(troupe_system_t *system, uint64_t deadline_ns)
 {
     struct troupe_executor *executor = system->executor;
     uint64_t now_ns = trp_clock_monotonic(NULL);
-    shutdown_look(system, now_ns);
+    shutdown_check(system, now_ns);
     if (trp_executor_turn(executor) || now_ns >= deadline_ns) {
         return;
     }
@@ -80,7 +80,7 @@ static void shutdown_step(troupe_system_t *system, uint64_t deadline_ns)
     if (left_ns > GLANCE_NS) {
         left_ns = GLANCE_NS;
     }
-    if (trp_warden_runs(system) && left_ns > STEP_NS) {
+    if (trp_process_manager_runs(system) && left_ns > STEP_NS) {
         left_ns = STEP_NS; // other processes do not wake this one when they are done
     }
     trp_executor_wait(executor, timeout_ns < left_ns ? timeout_ns : left_ns);
@@ -111,56 +111,56 @@ static void shutdown_drain(troupe_system_t *system, uint64_t deadline_ns)
     atomic_store_explicit(&system->draining, false, memory_order_relaxed);
 }
 
-/** @return whether an executor other than a port is there, in whichever process. */
-static bool shutdown_is_running(const struct trp_seat *seat)
+/** @return whether an executor other than a inbox is there, in whichever process. */
+static bool shutdown_is_running(const struct trp_slot *slot)
 {
-    return trp_seat_is_there(seat) && !seat->is_port;
+    return trp_slot_is_there(slot) && !slot->is_inbox;
 }
 
 /** @return the latest executor below @p below that runs a loop, or 0. */
 static uint32_t shutdown_latest(troupe_system_t *system, uint32_t below)
 {
-    struct trp_board *board = system->board;
+    struct trp_shared *shared = system->shared;
     uint32_t latest = 0;
-    trp_board_lock(board);
-    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    trp_shared_lock(shared);
+    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        const struct trp_seat *seat = &board->seats[i];
-        if (shutdown_is_running(seat) && seat->id > latest && seat->id < below) {
-            latest = seat->id;
+        const struct trp_slot *slot = &shared->slots[i];
+        if (shutdown_is_running(slot) && slot->id > latest && slot->id < below) {
+            latest = slot->id;
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return latest;
 }
 
 /** Say which executors are in the way. */
 static void shutdown_explain(troupe_system_t *system)
 {
-    struct trp_board *board = system->board;
+    struct trp_shared *shared = system->shared;
     char names[512] = "";
     size_t at = 0;
-    trp_board_lock(board);
-    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    trp_shared_lock(shared);
+    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        const struct trp_seat *seat = &board->seats[i];
-        if (trp_seat_is_there(seat) && seat->id != 0 && at < sizeof(names) - 64) {
+        const struct trp_slot *slot = &shared->slots[i];
+        if (trp_slot_is_there(slot) && slot->id != 0 && at < sizeof(names) - 64) {
             at += (size_t)snprintf(
                 names + at,
                 sizeof(names) - at,
                 "%s'%.32s' (executor %u)",
                 at == 0 ? "" : ", ",
-                seat->name,
-                seat->id);
+                slot->name,
+                slot->id);
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     (void)TRP_EXPLAIN(
         TROUPE_ERR_TIMEDOUT, "still running when the time to stop was over: %s", names);
 }
 
 /** Say on standard error who is in the way, once an end. */
-static void shutdown_tell(troupe_system_t *system, const struct shutdown_times *times)
+static void shutdown_notify(troupe_system_t *system, const struct shutdown_times *times)
 {
     if (!system->told) {
         system->told = true;
@@ -177,10 +177,10 @@ static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
         (void)pthread_mutex_unlock(&system->lock);
         return gone;
     }
-    trp_board_lock(system->board);
-    const struct trp_seat *seat = trp_board_find_seat(system->board, id);
-    bool gone = seat == NULL || !shutdown_is_running(seat);
-    trp_board_unlock(system->board);
+    trp_shared_lock(system->shared);
+    const struct trp_slot *slot = trp_shared_find_slot(system->shared, id);
+    bool gone = slot == NULL || !shutdown_is_running(slot);
+    trp_shared_unlock(system->shared);
     return gone;
 }
 
@@ -196,8 +196,8 @@ static bool shutdown_await(troupe_system_t *system, uint32_t id, const struct sh
         }
         bool by_force = now_ns >= times->force_ns;
         if (by_force) {
-            shutdown_tell(system, times);
-            trp_warden_kill_all(system);
+            shutdown_notify(system, times);
+            trp_process_manager_kill_all(system);
         }
         shutdown_step(system, by_force ? limit_ns : times->force_ns);
     }
@@ -207,35 +207,35 @@ static bool shutdown_await(troupe_system_t *system, uint32_t id, const struct sh
 
 void trp_system_ask_to_end(troupe_system_t *system, uint32_t id)
 {
-    trp_board_lock(system->board);
-    struct trp_seat *seat = trp_board_find_seat(system->board, id);
-    uint32_t node = seat == NULL ? 0 : seat->node;
-    if (seat != NULL) {
-        atomic_store_explicit(&seat->stop_word, true, memory_order_relaxed);
+    trp_shared_lock(system->shared);
+    struct trp_slot *slot = trp_shared_find_slot(system->shared, id);
+    uint32_t node = slot == NULL ? 0 : slot->node;
+    if (slot != NULL) {
+        atomic_store_explicit(&slot->stop_requested, true, memory_order_relaxed);
     }
-    trp_board_unlock(system->board);
+    trp_shared_unlock(system->shared);
     if (node != system->node) {
-        trp_warden_poke(system, node);
+        trp_process_manager_refresh(system, node);
         return;
     }
     (void)pthread_mutex_lock(&system->lock);
     struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
     if (executor != NULL) {
-        atomic_store_explicit(&executor->has_word, true, memory_order_release);
+        atomic_store_explicit(&executor->attention, true, memory_order_release);
         trp_executor_wake(executor);
         if (executor->ops->stop != NULL) {
-            executor->ops->stop(executor->backend_self, executor->carrier);
+            executor->ops->stop(executor->backend_self, executor->handle);
         }
     }
     (void)pthread_mutex_unlock(&system->lock);
 }
 
-/** Ask an executor to end: over the link to it, past its mail, and by a word for where there is none. */
+/** Ask an executor to end: over the channel to it, past its mail, and by a word for where there is none. */
 static void shutdown_ask(troupe_system_t *system, uint32_t id)
 {
-    struct trp_link *link = trp_idmap_find(&system->executor->links, id);
-    if (link != NULL && link->out_open) {
-        (void)trp_link_command(system->executor, link, TRP_KIND_STOP_EXECUTOR, NULL, 0);
+    struct trp_channel *channel = trp_idmap_find(&system->executor->channels, id);
+    if (channel != NULL && channel->out_open) {
+        (void)trp_channel_command(system->executor, channel, TRP_KIND_STOP_EXECUTOR, NULL, 0);
     }
     trp_system_ask_to_end(system, id);
 }
@@ -267,19 +267,19 @@ bool trp_system_shut_down(troupe_system_t *system)
         return false;
     }
     trp_executor_stop_actors(system->executor);
-    if (system->executor->ops->ended != NULL) {
-        system->executor->ops->ended(system->executor->backend_self, system->executor);
+    if (system->executor->ops->stopped != NULL) {
+        system->executor->ops->stopped(system->executor->backend_self, system->executor);
     }
     // Nobody else runs. What they leave behind is to be settled, however late it is by now.
     uint64_t limit_ns = shutdown_limit_ns(system, &times);
     uint64_t settled_ns = trp_clock_monotonic(NULL) + SETTLE_NS;
     if (!trp_executor_close(system->executor, settled_ns > limit_ns ? settled_ns : limit_ns)) {
-        shutdown_tell(system, &times);
+        shutdown_notify(system, &times);
         shutdown_explain(system);
         return false;
     }
     trp_system_remove_executor(system, system->executor);
-    trp_plan_warn(&system->plan);
+    trp_config_warn(&system->config);
     system->stopped = true;
     return true;
 }

@@ -15,7 +15,7 @@
 enum {
     SIGNAL_MAX = 64, // the kernel's highest
     QUEUE = 64,
-    COPY_MAX = TRP_BOARD_SIGNAL_SUBSCRIBERS,
+    COPY_MAX = TRP_SHARED_SIGNAL_SUBSCRIBERS,
 };
 
 struct trp_signals {
@@ -60,21 +60,21 @@ enum troupe_err trp_signals_begin(troupe_system_t *system, const int *list)
     }
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     (void)pthread_sigmask(SIG_BLOCK, NULL, &set);
-    system->board->signals_blocked = signals_of_set(&set);
+    system->shared->signals_blocked = signals_of_set(&set);
     return TROUPE_OK;
 }
 
 /* Reading. -------------------------------------------------------------------------------------- */
 
 /** @return what somebody asks for. */
-static uint64_t signals_wanted(struct trp_board *board)
+static uint64_t signals_wanted(struct trp_shared *shared)
 {
     uint64_t wanted = 0;
-    trp_board_lock(board);
-    for (uint32_t i = 0; i < board->signal_subscriber_count; i++) {
-        wanted |= board->signal_subscribers[i].signals;
+    trp_shared_lock(shared);
+    for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
+        wanted |= shared->signal_subscribers[i].signals;
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return wanted;
 }
 
@@ -108,7 +108,7 @@ static struct trp_signals *signals_new(void)
 
 void trp_signals_refresh(troupe_system_t *system)
 {
-    uint64_t wanted = signals_wanted(system->board);
+    uint64_t wanted = signals_wanted(system->shared);
     (void)pthread_mutex_lock(&system->lock);
     if (system->signals == NULL && wanted != 0) {
         system->signals = signals_new(); // if not, the next who asks, or comes by, tries again
@@ -118,7 +118,7 @@ void trp_signals_refresh(troupe_system_t *system)
         signals_fill(wanted, &set);
         (void)signalfd(system->signals->fd, &set, 0);
         system->signals_read = wanted;
-        trp_warden_watch_once(system, system->signals->fd);
+        trp_process_manager_watch_once(system, system->signals->fd);
     }
     (void)pthread_mutex_unlock(&system->lock);
 }
@@ -143,14 +143,14 @@ bool trp_signals_read(troupe_system_t *system, int fd)
     }
     (void)pthread_mutex_unlock(&signals->lock);
     // It is looked at again once these were told: what waits in the kernel is not lost.
-    atomic_store_explicit(&system->executor->has_word, true, memory_order_release);
+    atomic_store_explicit(&system->executor->attention, true, memory_order_release);
     trp_system_wake(system);
     return true;
 }
 
 /* Telling. -------------------------------------------------------------------------------------- */
 
-static void signals_tell_one(
+static void signals_notify_one(
     struct troupe_executor *executor,
     const struct troupe_signal *signal,
     const struct trp_signal_subscriber *subscribers,
@@ -158,13 +158,13 @@ static void signals_tell_one(
 {
     for (uint32_t i = 0; i < count; i++) {
         if ((subscribers[i].signals & signals_bit(signal->number)) != 0) {
-            (void)trp_post_notice(
+            (void)trp_send_notice(
                 executor, subscribers[i].ref, TROUPE_MESSAGE_SIGNAL, signal, sizeof(*signal));
         }
     }
 }
 
-void trp_signals_tell(struct troupe_executor *executor)
+void trp_signals_notify(struct troupe_executor *executor)
 {
     troupe_system_t *system = executor->system;
     if (executor != system->executor || !trp_system_is_first(system)) {
@@ -186,15 +186,15 @@ void trp_signals_tell(struct troupe_executor *executor)
         return;
     }
     struct trp_signal_subscriber subscribers[COPY_MAX];
-    struct trp_board *board = system->board;
-    trp_board_lock(board); // notices are posted without it
-    uint32_t subscriber_count = board->signal_subscriber_count;
-    memcpy(subscribers, board->signal_subscribers, subscriber_count * sizeof(*subscribers));
-    trp_board_unlock(board);
+    struct trp_shared *shared = system->shared;
+    trp_shared_lock(shared); // notices are posted without it
+    uint32_t subscriber_count = shared->signal_subscriber_count;
+    memcpy(subscribers, shared->signal_subscribers, subscriber_count * sizeof(*subscribers));
+    trp_shared_unlock(shared);
     for (uint32_t i = 0; i < count; i++) {
-        signals_tell_one(executor, &queue[i], subscribers, subscriber_count);
+        signals_notify_one(executor, &queue[i], subscribers, subscriber_count);
     }
-    trp_warden_watch_once(system, signals->fd);
+    trp_process_manager_watch_once(system, signals->fd);
 }
 
 /* Subscribing. ---------------------------------------------------------------------------------- */
@@ -205,7 +205,7 @@ static enum troupe_err signals_check(const troupe_context_t *ctx, int number)
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "only an actor can ask for signals");
     }
     const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
-    uint64_t blocked = executor->system->board->signals_blocked;
+    uint64_t blocked = executor->system->shared->signals_blocked;
     if (number < 1 || number > SIGNAL_MAX || (blocked & signals_bit(number)) == 0) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
@@ -216,22 +216,22 @@ static enum troupe_err signals_check(const troupe_context_t *ctx, int number)
     return TROUPE_OK;
 }
 
-/** Put an actor and a signal on the list. @threads holding the board's lock */
-static enum troupe_err signals_add(struct trp_board *board, troupe_ref_t ref, int number)
+/** Put an actor and a signal on the list. @threads holding shared memory's lock */
+static enum troupe_err signals_add(struct trp_shared *shared, troupe_ref_t ref, int number)
 {
-    for (uint32_t i = 0; i < board->signal_subscriber_count; i++) {
-        if (troupe_ref_equal(board->signal_subscribers[i].ref, ref)) {
-            board->signal_subscribers[i].signals |= signals_bit(number);
+    for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
+        if (troupe_ref_equal(shared->signal_subscribers[i].ref, ref)) {
+            shared->signal_subscribers[i].signals |= signals_bit(number);
             return TROUPE_OK;
         }
     }
-    if (board->signal_subscriber_count == TRP_BOARD_SIGNAL_SUBSCRIBERS) {
+    if (shared->signal_subscriber_count == TRP_SHARED_SIGNAL_SUBSCRIBERS) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "%d actors hear of signals already; have one of them pass them on",
-            TRP_BOARD_SIGNAL_SUBSCRIBERS);
+            TRP_SHARED_SIGNAL_SUBSCRIBERS);
     }
-    board->signal_subscribers[board->signal_subscriber_count++] =
+    shared->signal_subscribers[shared->signal_subscriber_count++] =
         (struct trp_signal_subscriber){.ref = ref, .signals = signals_bit(number)};
     return TROUPE_OK;
 }
@@ -240,10 +240,10 @@ static enum troupe_err signals_add(struct trp_board *board, troupe_ref_t ref, in
 static enum troupe_err signals_apply(troupe_system_t *system)
 {
     if (!trp_system_is_first(system)) {
-        trp_warden_tell_first(system);
+        trp_process_manager_notify_first(system);
         return TROUPE_OK;
     }
-    enum troupe_err err = trp_warden_start(system);
+    enum troupe_err err = trp_process_manager_start(system);
     if (err == TROUPE_OK) {
         trp_signals_refresh(system);
     }
@@ -260,10 +260,10 @@ enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number)
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_board *board = executor->system->board;
-    trp_board_lock(board);
-    err = signals_add(board, troupe_self(ctx), number);
-    trp_board_unlock(board);
+    struct trp_shared *shared = executor->system->shared;
+    trp_shared_lock(shared);
+    err = signals_add(shared, troupe_self(ctx), number);
+    trp_shared_unlock(shared);
     if (err == TROUPE_OK) {
         ctx->actor->flags |= TRP_ACTOR_SIGNALS;
         err = signals_apply(executor->system);
@@ -273,25 +273,25 @@ enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number)
 
 void trp_signals_forget(troupe_system_t *system, troupe_ref_t subscriber)
 {
-    struct trp_board *board = system->board;
-    trp_board_lock(board);
-    for (uint32_t i = 0; i < board->signal_subscriber_count; i++) {
-        if (troupe_ref_equal(board->signal_subscribers[i].ref, subscriber)) {
-            board->signal_subscribers[i] =
-                board->signal_subscribers[--board->signal_subscriber_count];
+    struct trp_shared *shared = system->shared;
+    trp_shared_lock(shared);
+    for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
+        if (troupe_ref_equal(shared->signal_subscribers[i].ref, subscriber)) {
+            shared->signal_subscribers[i] =
+                shared->signal_subscribers[--shared->signal_subscriber_count];
             break;
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     (void)signals_apply(system); // it has its thread already
 }
 
-void trp_signals_remove_node(struct trp_board *board, uint32_t node)
+void trp_signals_remove_process(struct trp_shared *shared, uint32_t node)
 {
-    for (uint32_t i = 0; i < board->signal_subscriber_count;) {
-        if (board->signal_subscribers[i].ref.node == node) {
-            board->signal_subscribers[i] =
-                board->signal_subscribers[--board->signal_subscriber_count];
+    for (uint32_t i = 0; i < shared->signal_subscriber_count;) {
+        if (shared->signal_subscribers[i].ref.node == node) {
+            shared->signal_subscribers[i] =
+                shared->signal_subscribers[--shared->signal_subscriber_count];
         } else {
             i++;
         }

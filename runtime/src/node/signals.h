@@ -2,7 +2,7 @@
  * @file signals.h
  * @brief Signals of the process that made a system, as notices to the actors that asked for them.
  *
- *     kernel --signalfd--> warden --queue--> executor 0 --notices--> subscribers
+ *     kernel --signalfd--> process manager --queue--> executor 0 --notices--> subscribers
  *
  * A signalfd only gets what every thread blocks; so only those can be asked for that the owner's thread
  * blocked when it made the system, which is before there are others of ours.
@@ -29,17 +29,17 @@ enum troupe_err trp_signals_begin(struct troupe_system *system, const int *list)
 /** Have those read that somebody asks for. @threads any, of the first process */
 void trp_signals_refresh(struct troupe_system *system);
 
-/** Read what came by @p fd. @return false: it is another's. @threads the warden's */
+/** Read what came by @p fd. @return false: it is another's. @threads the process manager's */
 bool trp_signals_read(struct troupe_system *system, int fd);
 
 /** Tell the subscribers what was read, if this is executor 0 of the first process. */
-void trp_signals_tell(struct troupe_executor *executor);
+void trp_signals_notify(struct troupe_executor *executor);
 
 /** Take a subscriber off the list. @threads any */
 void trp_signals_forget(struct troupe_system *system, troupe_ref_t subscriber);
 
-/** Take those of a process off the list. @threads holding the board's lock */
-void trp_signals_remove_node(struct trp_board *board, uint32_t node);
+/** Take those of a process off the list. @threads holding shared memory's lock */
+void trp_signals_remove_process(struct trp_shared *shared, uint32_t node);
 
 /** Free what was made. Does nothing when it is NULL. */
 void trp_signals_free(struct trp_signals *signals);

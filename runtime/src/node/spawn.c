@@ -27,7 +27,7 @@ struct spawn_target {
     uint32_t executor_id;
     uint32_t node;                 // of the executor
     struct troupe_executor *fresh; // started with this actor only; NULL: it runs already
-    struct trp_node *process;      // likewise; it is a process of its own
+    struct trp_process *process;   // likewise; it is a process of its own
     int listener_fd;               // of that
 };
 
@@ -83,7 +83,7 @@ static enum troupe_err spawn_check(
 static enum troupe_err spawn_find_rule(
     troupe_system_t *system, const struct troupe_spawn_options *options, struct trp_rule **out_rule)
 {
-    struct trp_placement *placement = &system->plan.placement;
+    struct trp_placement *placement = &system->config.placement;
     const char *behaviour_name = options->behaviour->name;
     *out_rule = trp_placement_match(placement, options->name, behaviour_name, true);
     if (*out_rule == NULL && options->place != NULL) {
@@ -102,7 +102,7 @@ static enum troupe_err spawn_find_rule(
 static enum troupe_err spawn_new_executor(
     troupe_system_t *system,
     const struct troupe_spawn_options *options,
-    const struct trp_place *place,
+    const struct trp_actor_key *place,
     struct troupe_executor **out_executor)
 {
     const struct troupe_backend_ops *ops = place->ops;
@@ -125,7 +125,7 @@ static enum troupe_err spawn_new_executor(
     }
     const char *name = options->name != NULL ? options->name : options->behaviour->name;
     struct troupe_executor *executor = NULL;
-    err = trp_system_add_executor(system, TRP_MANNER_LOOP, place->transport, name, &executor);
+    err = trp_system_add_executor(system, TRP_MODE_LOOP, place->transport, name, &executor);
     if (err == TROUPE_OK) {
         executor->ops = ops;
         executor->backend_self = self;
@@ -189,25 +189,25 @@ static enum troupe_err spawn_prepare_process(
     const struct trp_rule *rule,
     struct spawn_target *target)
 {
-    struct trp_board *board = system->board;
+    struct trp_shared *shared = system->shared;
     const char *name = options->name != NULL ? options->name : options->behaviour->name;
     enum troupe_err err = trp_system_go_remote(system);
     if (err == TROUPE_OK) {
-        err = trp_warden_start(system);
+        err = trp_process_manager_start(system);
     }
     if (err != TROUPE_OK) {
         return err;
     }
-    uint32_t id = atomic_fetch_add_explicit(&board->next_executor, 1, memory_order_relaxed);
-    uint32_t node = atomic_fetch_add_explicit(&board->next_node, 1, memory_order_relaxed);
-    struct trp_seat *seat = trp_board_take_seat(board, id, node, system->node, name);
-    struct trp_node *process = seat == NULL ? NULL : trp_board_take_node(board, seat);
+    uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
+    uint32_t node = atomic_fetch_add_explicit(&shared->next_node, 1, memory_order_relaxed);
+    struct trp_slot *slot = trp_shared_take_slot(shared, id, node, system->node, name);
+    struct trp_process *process = slot == NULL ? NULL : trp_shared_take_process(shared, slot);
     if (process != NULL) {
-        seat->transport = (uint8_t)rule->place.transport;
+        slot->transport = (uint8_t)rule->place.transport;
         process->dedicated = rule->place.count == 0;
         struct troupe_limits limits;
         trp_limit_rules_match(
-            system->plan.limits,
+            system->config.limits,
             options->name,
             options->behaviour->name,
             &options->limits,
@@ -216,13 +216,13 @@ static enum troupe_err spawn_prepare_process(
         trp_limits_print(&limits, process->limits);
         (void)snprintf(process->name, sizeof(process->name), "%s", name);
         (void)snprintf(process->backend, sizeof(process->backend), "%s", rule->place.ops->name);
-        err = trp_listener_open(board->rundir, seat, &target->listener_fd);
+        err = trp_endpoint_open(shared->run_dir, slot, &target->listener_fd);
     } else {
         err = TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT, "a system has at most %d processes at a time", TRP_BOARD_NODES);
+            TROUPE_ERR_LIMIT, "a system has at most %d processes at a time", TRP_SHARED_PROCESSES);
     }
     if (err != TROUPE_OK) {
-        trp_system_discard_process(system, process, seat);
+        trp_system_discard_process(system, process, slot);
         return err;
     }
     target->executor_id = id;
@@ -235,34 +235,34 @@ static enum troupe_err spawn_prepare_process(
 static void spawn_discard_process(troupe_system_t *system, struct spawn_target *target)
 {
     (void)close(target->listener_fd);
-    trp_board_lock(system->board);
-    struct trp_seat *seat = trp_board_find_seat(system->board, target->executor_id);
-    trp_board_unlock(system->board);
-    TRP_CHECK(seat != NULL);
-    trp_listener_remove(system->board->rundir, seat);
-    trp_system_discard_process(system, target->process, seat);
+    trp_shared_lock(system->shared);
+    struct trp_slot *slot = trp_shared_find_slot(system->shared, target->executor_id);
+    trp_shared_unlock(system->shared);
+    TRP_CHECK(slot != NULL);
+    trp_endpoint_remove(system->shared->run_dir, slot);
+    trp_system_discard_process(system, target->process, slot);
     target->process = NULL;
 }
 
 /** Have a process that was prepared started. */
 static void spawn_launch_process(troupe_system_t *system, struct spawn_target *target)
 {
-    uint32_t index = (uint32_t)(target->process - system->board->nodes);
-    trp_warden_spawn(system, index, target->listener_fd);
+    uint32_t index = (uint32_t)(target->process - system->shared->processes);
+    trp_process_manager_spawn(system, index, target->listener_fd);
     target->process = NULL;
 }
 
 /** @return the executor in a slot of a pool of processes; 0: none. With @p id, take a free slot for it. */
 static uint32_t spawn_process_slot(
-    struct trp_board *board, struct trp_board_pool *pool, uint32_t slot, uint32_t id)
+    struct trp_shared *shared, struct trp_shared_pool *pool, uint32_t slot, uint32_t id)
 {
-    trp_board_lock(board);
-    uint32_t *at = &board->pool_slots[pool->first + slot];
+    trp_shared_lock(shared);
+    uint32_t *at = &shared->pool_slots[pool->first + slot];
     if (*at == 0) {
         *at = id;
     }
     uint32_t taken = *at;
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return taken;
 }
 
@@ -273,17 +273,17 @@ static enum troupe_err spawn_pool_process(
     struct trp_rule *rule,
     struct spawn_target *target)
 {
-    struct trp_board *board = system->board;
-    struct trp_board_pool *pool = trp_board_pool(board, rule->text, rule->place.count);
+    struct trp_shared *shared = system->shared;
+    struct trp_shared_pool *pool = trp_shared_pool(shared, rule->text, rule->place.count);
     if (pool == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "too many pools of processes; no room for '%s'", rule->text);
     }
     uint32_t slot = 0;
-    trp_board_lock(board);
+    trp_shared_lock(shared);
     slot = spawn_pool_slot(&pool->turn, rule->place.count, options->name);
-    trp_board_unlock(board);
-    target->executor_id = spawn_process_slot(board, pool, slot, 0);
+    trp_shared_unlock(shared);
+    target->executor_id = spawn_process_slot(shared, pool, slot, 0);
     if (target->executor_id != 0) {
         return TROUPE_OK;
     }
@@ -291,7 +291,7 @@ static enum troupe_err spawn_pool_process(
     if (err != TROUPE_OK) {
         return err;
     }
-    uint32_t id = spawn_process_slot(board, pool, slot, target->executor_id);
+    uint32_t id = spawn_process_slot(shared, pool, slot, target->executor_id);
     if (id == target->executor_id) {
         spawn_launch_process(system, target);
     } else { // another was faster
@@ -333,17 +333,17 @@ static enum troupe_err spawn_place(
 }
 
 /** Reserve a row on an executor of another process; it is one that nobody had. @return false: it takes none. */
-static bool spawn_reserve_elsewhere(struct trp_board *board, troupe_ref_t *ref)
+static bool spawn_reserve_elsewhere(struct trp_shared *shared, troupe_ref_t *ref)
 {
-    trp_board_lock(board);
-    struct trp_seat *seat = trp_board_find_seat(board, ref->executor);
-    bool open = seat != NULL && trp_seat_state(seat) == TRP_SEAT_OPEN;
+    trp_shared_lock(shared);
+    struct trp_slot *slot = trp_shared_find_slot(shared, ref->executor);
+    bool open = slot != NULL && trp_slot_state(slot) == TRP_SLOT_OPEN;
     if (open) {
-        ref->node = seat->node;
-        ref->index = atomic_fetch_add_explicit(&seat->row_count, 1, memory_order_relaxed);
+        ref->node = slot->node;
+        ref->index = atomic_fetch_add_explicit(&slot->row_count, 1, memory_order_relaxed);
         ref->generation = 1;
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return open;
 }
 
@@ -354,7 +354,7 @@ static enum troupe_err spawn_get_row(
     troupe_ref_t ref = {.node = spawner->node, .executor = executor_id};
     bool got = false;
     if (executor_id == spawner->id) {
-        const struct trp_actor *actor = trp_world_add(&spawner->world, &ref.index);
+        const struct trp_actor *actor = trp_actor_table_add(&spawner->actors, &ref.index);
         got = actor != NULL;
         ref.generation = got ? actor->generation : 0;
     } else {
@@ -363,10 +363,10 @@ static enum troupe_err spawn_get_row(
         (void)pthread_mutex_lock(&system->lock);
         struct troupe_executor *executor = trp_idmap_find(&system->executors, executor_id);
         if (executor != NULL) {
-            open = trp_seat_state(executor->seat) == TRP_SEAT_OPEN;
-            got = open && trp_world_reserve(&executor->world, &ref.index, &ref.generation);
+            open = trp_slot_state(executor->slot) == TRP_SLOT_OPEN;
+            got = open && trp_actor_table_reserve(&executor->actors, &ref.index, &ref.generation);
         } else {
-            got = open = spawn_reserve_elsewhere(system->board, &ref);
+            got = open = spawn_reserve_elsewhere(system->shared, &ref);
         }
         (void)pthread_mutex_unlock(&system->lock);
         if (!open) {
@@ -410,81 +410,78 @@ static enum troupe_err spawn_post_start(
         memcpy(bytes + at, options->args, start.args_bytes);
         at += start.args_bytes;
     }
-    const struct trp_letter letter = {
+    const struct trp_outgoing outgoing = {
         .to = ref,
         .kind = TRP_KIND_START,
         .flags = TRP_FLAG_UNMETERED,
         .body = bytes,
         .body_bytes = at,
     };
-    return trp_post_letter(spawner, &letter);
+    return trp_send_message(spawner, &outgoing);
 }
 
 /** Give up an actor whose START could not be posted. */
 static void spawn_undo(struct troupe_executor *spawner, troupe_ref_t ref)
 {
     if (ref.executor == spawner->id) {
-        struct trp_actor *actor = trp_world_find(&spawner->world, ref.index, ref.generation);
-        trp_world_remove(&spawner->world, actor, ref.index);
+        struct trp_actor *actor = trp_actor_table_find(&spawner->actors, ref.index, ref.generation);
+        trp_actor_table_remove(&spawner->actors, actor, ref.index);
     } // a row reserved elsewhere is lost: nobody will ever claim it
 }
 
-/** Start an executor of an actor's own, with the links between it and us; or neither. */
+/** Start an executor of an actor's own, with the channels between it and us; or neither. */
 static enum troupe_err spawn_start_fresh(
     struct troupe_executor *spawner, struct troupe_executor *fresh, uint64_t cpu_mask)
 {
-    if (spawner->port != NULL) {
-        trp_port_lock(spawner->port);
+    if (spawner->inbox != NULL) {
+        trp_inbox_lock(spawner->inbox);
     }
-    // The link first: a thread that nobody can talk to would never end.
-    struct trp_link *link = NULL;
-    enum troupe_err err = trp_link_open(spawner, fresh->id, &link);
+    // The channel first: a thread that nobody can talk to would never end.
+    struct trp_channel *channel = NULL;
+    enum troupe_err err = trp_channel_open(spawner, fresh->id, &channel);
     if (err == TROUPE_OK) {
         // The way back as well, while it is still ours: a thread that is new takes three times as long for
         // it, and would wake us for nothing. If there is none now, its first message to us looks again.
-        struct trp_link *back = NULL;
-        bool has_back = trp_link_open(fresh, spawner->id, &back) == TROUPE_OK;
+        struct trp_channel *back = NULL;
+        bool has_back = trp_channel_open(fresh, spawner->id, &back) == TROUPE_OK;
         err = trp_system_start_executor(spawner->system, fresh, cpu_mask);
         if (err != TROUPE_OK) {
             if (has_back) {
-                trp_link_abandon(fresh, back);
+                trp_channel_abandon(fresh, back);
             }
-            trp_link_abandon(spawner, link);
+            trp_channel_abandon(spawner, channel);
         }
     }
     if (err != TROUPE_OK) {
         trp_system_discard_executor(spawner->system, fresh);
     }
-    if (spawner->port != NULL) {
-        trp_port_unlock(spawner->port);
+    if (spawner->inbox != NULL) {
+        trp_inbox_unlock(spawner->inbox);
     }
     return err;
 }
 
-/** Open the link that a START will take, and get its row, for a process that is launched next; or give it up. */
+/** Open the channel that a START will take, and get its row, for a process that is launched next; or give it up. */
 static enum troupe_err spawn_prepare_start(
-    struct troupe_executor *spawner,
-    struct spawn_target *target,
-    bool watched,
-    troupe_ref_t *out_ref)
+    struct troupe_executor *spawner, struct spawn_target *target, bool root, troupe_ref_t *out_ref)
 {
-    if (spawner->port != NULL) {
-        trp_port_lock(spawner->port);
+    if (spawner->inbox != NULL) {
+        trp_inbox_lock(spawner->inbox);
     }
-    struct trp_link *link = NULL;
-    enum troupe_err err = trp_link_open(spawner, target->executor_id, &link);
+    struct trp_channel *channel = NULL;
+    enum troupe_err err = trp_channel_open(spawner, target->executor_id, &channel);
     if (err == TROUPE_OK) {
         // All before the start: the process may be dead a moment after it.
         err = spawn_get_row(spawner, target->executor_id, out_ref);
-        if (err == TROUPE_OK && watched) {
-            trp_system_watch(spawner->system, *out_ref);
+        if (err == TROUPE_OK && root) {
+            trp_system_set_root(spawner->system, *out_ref);
         }
         if (err != TROUPE_OK) {
-            trp_link_abandon(spawner, link);
+            trp_channel_abandon(spawner, channel);
         }
     }
-    if (spawner->port != NULL) {
-        trp_port_unlock(spawner->port);
+    if (spawner->inbox != NULL) {
+        trp_inbox_unlock(spawner->inbox);
     }
     if (err != TROUPE_OK) {
         spawn_discard_process(spawner->system, target);
@@ -495,7 +492,7 @@ static enum troupe_err spawn_prepare_start(
 enum troupe_err trp_spawn(
     troupe_context_t *ctx,
     const struct troupe_spawn_options *options,
-    bool watched,
+    bool root,
     troupe_ref_t *out_ref)
 {
     struct troupe_executor *spawner = trp_executor_of(ctx);
@@ -522,15 +519,15 @@ enum troupe_err trp_spawn(
     troupe_ref_t ref = TROUPE_REF_NONE;
     bool is_process = target.process != NULL;
     if (is_process) {
-        err = spawn_prepare_start(spawner, &target, watched, &ref);
+        err = spawn_prepare_start(spawner, &target, root, &ref);
     }
     bool started = err == TROUPE_OK &&
-                   (target.fresh != NULL || is_process); // and it stays while our link is open
+                   (target.fresh != NULL || is_process); // and it stays while our channel is open
     if (err == TROUPE_OK && !is_process) {
         err = spawn_get_row(spawner, target.executor_id, &ref);
     }
-    if (err == TROUPE_OK && watched && !is_process) {
-        trp_system_watch(spawner->system, ref);
+    if (err == TROUPE_OK && root && !is_process) {
+        trp_system_set_root(spawner->system, ref);
     }
     if (target.process != NULL) {
         // Only now: it may be dead before this thread goes on, and that is no error of the spawn.

@@ -95,7 +95,7 @@ static int system_socket_count_max(void)
 
 /* What backends may ask (struct troupe_host). ---------------------------------------------------- */
 
-static void host_gone(troupe_executor_t *executor)
+static void host_exited(troupe_executor_t *executor)
 {
     troupe_system_t *system = executor->system;
     (void)pthread_mutex_lock(&system->lock);
@@ -106,7 +106,7 @@ static void host_gone(troupe_executor_t *executor)
     (void)pthread_mutex_unlock(&system->lock);
 }
 
-static void host_turn(troupe_executor_t *executor)
+static void host_run_turn(troupe_executor_t *executor)
 {
     (void)trp_executor_turn(executor);
 }
@@ -116,7 +116,7 @@ static uint64_t host_now(troupe_executor_t *executor)
     return trp_executor_now(executor);
 }
 
-static void host_explain(const char *text)
+static void host_set_error_detail(const char *text)
 {
     (void)TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "%s", text);
 }
@@ -129,16 +129,16 @@ static troupe_context_t *host_context(troupe_executor_t *executor)
 static bool host_has_actor(troupe_executor_t *executor, troupe_ref_t actor)
 {
     return actor.node == executor->node && actor.executor == executor->id &&
-           trp_world_find(&executor->world, actor.index, actor.generation) != NULL;
+           trp_actor_table_find(&executor->actors, actor.index, actor.generation) != NULL;
 }
 
 static const struct troupe_host system_host = {
     .version = TROUPE_BACKEND_VERSION,
     .run = trp_executor_run,
-    .gone = host_gone,
-    .turn = host_turn,
+    .exited = host_exited,
+    .run_turn = host_run_turn,
     .now = host_now,
-    .explain = host_explain,
+    .set_error_detail = host_set_error_detail,
     .context = host_context,
     .has_actor = host_has_actor,
 };
@@ -185,15 +185,15 @@ enum troupe_err trp_system_find_backend(
 /* Executors. ------------------------------------------------------------------------------------ */
 
 /** An executor was never there. */
-static void system_discard_seat(struct trp_board *board, struct trp_seat *seat)
+static void system_discard_slot(struct trp_shared *shared, struct trp_slot *slot)
 {
-    trp_board_lock(board);
-    board->sums.executors_started--;
-    trp_board_free_seat(seat);
-    trp_board_unlock(board);
+    trp_shared_lock(shared);
+    shared->sums.executors_started--;
+    trp_shared_free_slot(slot);
+    trp_shared_unlock(shared);
 }
 
-/** Close the ledger of an executor's link to itself, and leave its seat. */
+/** Close the ledger of an executor's channel to itself, and leave its slot. */
 static void system_close_loop(troupe_system_t *system, struct troupe_executor *executor)
 {
     if (executor->loop != NULL && executor->loop->ledger != NULL) {
@@ -207,14 +207,14 @@ static void system_close_loop(troupe_system_t *system, struct troupe_executor *e
 static enum troupe_err system_make_listener(
     troupe_system_t *system, struct troupe_executor *executor)
 {
-    if (executor->seat->listens) {
+    if (executor->slot->listens) {
         return TROUPE_OK;
     }
     int fd = -1;
-    enum troupe_err err = trp_listener_open(system->board->rundir, executor->seat, &fd);
+    enum troupe_err err = trp_endpoint_open(system->shared->run_dir, executor->slot, &fd);
     if (err == TROUPE_OK) {
         executor->listener_fd = fd;
-        atomic_store_explicit(&executor->has_word, true, memory_order_relaxed);
+        atomic_store_explicit(&executor->attention, true, memory_order_relaxed);
         trp_executor_wake(executor);
     }
     return err;
@@ -224,11 +224,14 @@ enum troupe_err trp_system_go_remote(troupe_system_t *system)
 {
     enum troupe_err err = TROUPE_OK;
     (void)pthread_mutex_lock(&system->lock);
-    if (!system->is_remote && system->rundir.lock_fd < 0 && trp_system_is_first(system)) {
-        err = trp_rundir_open(&system->rundir);
+    if (!system->is_remote && system->run_dir.lock_fd < 0 && trp_system_is_first(system)) {
+        err = trp_run_dir_open(&system->run_dir);
         if (err == TROUPE_OK) {
             (void)snprintf(
-                system->board->rundir, sizeof(system->board->rundir), "%s", system->rundir.path);
+                system->shared->run_dir,
+                sizeof(system->shared->run_dir),
+                "%s",
+                system->run_dir.path);
         }
     }
     if (err == TROUPE_OK && !system->is_remote) {
@@ -242,21 +245,21 @@ enum troupe_err trp_system_go_remote(troupe_system_t *system)
     return err;
 }
 
-/** Make the executor of a seat, and let others find it. */
-enum troupe_err trp_system_seat_executor(
+/** Make the executor of a slot, and let others find it. */
+enum troupe_err trp_system_new_executor(
     troupe_system_t *system,
-    enum trp_executor_manner manner,
-    struct trp_seat *seat,
+    enum trp_executor_mode mode,
+    struct trp_slot *slot,
     const char *name,
     struct troupe_executor **out_executor)
 {
     struct troupe_executor *executor = NULL;
     enum troupe_err err = TROUPE_OK;
-    if (seat->transport > TRP_TRANSPORT_INPROC) {
+    if (slot->transport > TRP_TRANSPORT_INPROC) {
         err = trp_system_go_remote(system);
     }
     if (err == TROUPE_OK) {
-        err = trp_executor_new(system, seat, manner, name, &executor);
+        err = trp_executor_new(system, slot, mode, name, &executor);
     }
     if (err != TROUPE_OK) {
         return err;
@@ -265,7 +268,7 @@ enum troupe_err trp_system_seat_executor(
     if (system->is_remote) {
         err = system_make_listener(system, executor);
     }
-    if (err == TROUPE_OK && !trp_idmap_put(&system->executors, seat->id, executor)) {
+    if (err == TROUPE_OK && !trp_idmap_put(&system->executors, slot->id, executor)) {
         err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
     (void)pthread_mutex_unlock(&system->lock);
@@ -295,90 +298,90 @@ bool trp_system_is_alone(troupe_system_t *system, const struct troupe_executor *
         return true; // it is not its process that ends with it
     }
     (void)pthread_mutex_lock(&system->lock);
-    bool alone = system->carried_count == 0 && system->port_count == 0;
+    bool alone = system->carried_count == 0 && system->inbox_count == 0;
     (void)pthread_mutex_unlock(&system->lock);
     return alone;
 }
 
 enum troupe_err trp_system_add_executor(
     troupe_system_t *system,
-    enum trp_executor_manner manner,
+    enum trp_executor_mode mode,
     enum trp_transport transport,
     const char *name,
     struct troupe_executor **out_executor)
 {
-    struct trp_board *board = system->board;
-    uint32_t id = atomic_fetch_add_explicit(&board->next_executor, 1, memory_order_relaxed);
-    struct trp_seat *seat = trp_board_take_seat(board, id, system->node, system->node, name);
-    if (seat == NULL) {
+    struct trp_shared *shared = system->shared;
+    uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
+    struct trp_slot *slot = trp_shared_take_slot(shared, id, system->node, system->node, name);
+    if (slot == NULL) {
         return TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT, "all %d executors of a system are taken", TRP_BOARD_SEATS);
+            TROUPE_ERR_LIMIT, "all %d executors of a system are taken", TRP_SHARED_SLOTS);
     }
-    trp_board_lock(board); // others find it already
-    seat->transport = (uint8_t)transport;
-    seat->is_port = manner == TRP_MANNER_PORT;
-    trp_board_unlock(board);
-    enum troupe_err err = trp_system_seat_executor(system, manner, seat, name, out_executor);
+    trp_shared_lock(shared); // others find it already
+    slot->transport = (uint8_t)transport;
+    slot->is_inbox = mode == TRP_MODE_INBOX;
+    trp_shared_unlock(shared);
+    enum troupe_err err = trp_system_new_executor(system, mode, slot, name, out_executor);
     if (err != TROUPE_OK) {
-        system_discard_seat(board, seat);
+        system_discard_slot(shared, slot);
     }
     return err;
 }
 
-enum troupe_err trp_system_add_port(
-    troupe_system_t *system, struct troupe_port *port, struct troupe_executor **out_executor)
+enum troupe_err trp_system_add_inbox(
+    troupe_system_t *system, struct troupe_inbox *inbox, struct troupe_executor **out_executor)
 {
     struct troupe_executor *executor = NULL;
     enum troupe_err err =
-        trp_system_add_executor(system, TRP_MANNER_PORT, TRP_TRANSPORT_NEAREST, "port", &executor);
+        trp_system_add_executor(system, TRP_MODE_INBOX, TRP_TRANSPORT_NEAREST, "inbox", &executor);
     if (err == TROUPE_OK) {
         (void)pthread_mutex_lock(&system->lock);
-        executor->port = port;
-        system->port_count++;
+        executor->inbox = inbox;
+        system->inbox_count++;
         (void)pthread_mutex_unlock(&system->lock);
         *out_executor = executor;
     }
     return err;
 }
 
-void trp_system_remove_port(troupe_system_t *system, struct troupe_executor *executor)
+void trp_system_remove_inbox(troupe_system_t *system, struct troupe_executor *executor)
 {
     trp_system_remove_executor(system, executor);
     (void)pthread_mutex_lock(&system->lock);
-    system->port_count--;
+    system->inbox_count--;
     (void)pthread_mutex_unlock(&system->lock);
 }
 
 enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id)
 {
-    struct trp_board *board = system->board;
+    struct trp_shared *shared = system->shared;
     enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
-    trp_board_lock(board);
-    const struct trp_seat *seat = trp_board_find_seat(board, id);
-    if (seat != NULL && seat->failed) {
-        reason = TROUPE_DEAD_REFUSED;
-    } else if (seat != NULL && trp_seat_state(seat) == TRP_SEAT_DEAD) {
+    trp_shared_lock(shared);
+    const struct trp_slot *slot = trp_shared_find_slot(shared, id);
+    if (slot != NULL && slot->failed) {
+        reason = TROUPE_DEAD_UNDELIVERABLE;
+    } else if (slot != NULL && trp_slot_state(slot) == TRP_SLOT_DEAD) {
         reason = TROUPE_DEAD_PEER_DOWN;
-    } else if (id < atomic_load_explicit(&board->next_executor, memory_order_relaxed)) {
+    } else if (id < atomic_load_explicit(&shared->next_executor, memory_order_relaxed)) {
         reason = TROUPE_DEAD_STOPPED;
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return reason;
 }
 
 void trp_system_note_failed(struct troupe_executor *executor)
 {
-    trp_board_lock(executor->system->board);
-    executor->seat->failed = true;
-    trp_board_unlock(executor->system->board);
+    trp_shared_lock(executor->system->shared);
+    executor->slot->failed = true;
+    trp_shared_unlock(executor->system->shared);
 }
 
 void trp_system_note_exit(struct troupe_executor *executor, const struct troupe_exit *exit)
 {
-    trp_board_lock(executor->system->board);
-    executor->seat->exit = *exit;
-    executor->seat->has_exit = true;
-    trp_board_unlock(executor->system->board);
+    trp_shared_lock(executor->system->shared);
+    executor->slot->exit = *exit;
+    executor->slot->has_exit = true;
+    trp_shared_unlock(executor->system->shared);
 }
 
 void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor)
@@ -387,18 +390,18 @@ void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor 
     trp_idmap_remove(&system->executors, executor->id);
     (void)pthread_mutex_unlock(&system->lock);
     system_close_loop(system, executor);
-    trp_board_lock(system->board);
-    atomic_store_explicit(&executor->seat->state, TRP_SEAT_ENDED, memory_order_release);
-    trp_board_unlock(system->board);
+    trp_shared_lock(system->shared);
+    atomic_store_explicit(&executor->slot->state, TRP_SLOT_ENDED, memory_order_release);
+    trp_shared_unlock(system->shared);
     trp_system_wake(system);
 }
 
 /** Note what carries an executor, for who reads of it. */
-static void system_seat_backend(struct trp_board *board, struct trp_seat *seat, const char *name)
+static void system_slot_backend(struct trp_shared *shared, struct trp_slot *slot, const char *name)
 {
-    trp_board_lock(board);
-    (void)snprintf(seat->backend, sizeof(seat->backend), "%s", name);
-    trp_board_unlock(board);
+    trp_shared_lock(shared);
+    (void)snprintf(slot->backend, sizeof(slot->backend), "%s", name);
+    trp_shared_unlock(shared);
 }
 
 enum troupe_err trp_system_start_executor(
@@ -409,14 +412,14 @@ enum troupe_err trp_system_start_executor(
         .id = executor->id,
         .cpu_mask = cpu_mask,
     };
-    system_seat_backend(system->board, executor->seat, executor->ops->name);
+    system_slot_backend(system->shared, executor->slot, executor->ops->name);
     (void)pthread_mutex_lock(&system->lock);
     system->carried_count++;
     (void)pthread_mutex_unlock(&system->lock);
     // Under a lock of its own, for a backend is promised one start at a time.
     (void)pthread_mutex_lock(&system->start_lock);
     enum troupe_err err =
-        executor->ops->start(executor->backend_self, executor, &spec, &executor->carrier);
+        executor->ops->start(executor->backend_self, executor, &spec, &executor->handle);
     (void)pthread_mutex_unlock(&system->start_lock);
     if (err != TROUPE_OK) {
         (void)pthread_mutex_lock(&system->lock);
@@ -432,18 +435,18 @@ void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor
     trp_idmap_remove(&system->executors, executor->id);
     (void)pthread_mutex_unlock(&system->lock);
     system_close_loop(system, executor);
-    system_discard_seat(system->board, executor->seat);
+    system_discard_slot(system->shared, executor->slot);
     trp_executor_free(&executor);
 }
 
 void trp_system_discard_process(
-    troupe_system_t *system, struct trp_node *process, struct trp_seat *seat)
+    troupe_system_t *system, struct trp_process *process, struct trp_slot *slot)
 {
     if (process != NULL) {
-        trp_board_free_node(system->board, process);
+        trp_shared_free_process(system->shared, process);
     }
-    if (seat != NULL) {
-        system_discard_seat(system->board, seat);
+    if (slot != NULL) {
+        system_discard_slot(system->shared, slot);
     }
 }
 
@@ -455,7 +458,7 @@ void trp_system_reap(troupe_system_t *system)
     (void)pthread_mutex_unlock(&system->lock);
     while (executor != NULL) {
         struct troupe_executor *next = executor->next_finished;
-        executor->ops->wait(executor->backend_self, executor->carrier);
+        executor->ops->join(executor->backend_self, executor->handle);
         trp_executor_free(&executor);
         executor = next;
     }
@@ -465,39 +468,41 @@ void trp_system_actor_ended(
     troupe_system_t *system, troupe_ref_t actor, const struct troupe_exit *exit)
 {
     // Most actors are not the watched one: look without the lock first.
-    struct trp_board *board = system->board;
-    if (atomic_load_explicit(&board->watched_executor, memory_order_acquire) !=
+    struct trp_shared *shared = system->shared;
+    if (atomic_load_explicit(&shared->root_executor, memory_order_acquire) !=
             (uint64_t)actor.executor + 1 ||
-        atomic_load_explicit(&board->watched_place, memory_order_relaxed) !=
-            trp_place(actor.index, actor.generation)) {
+        atomic_load_explicit(&shared->root_actor_key, memory_order_relaxed) !=
+            trp_actor_key(actor.index, actor.generation)) {
         return;
     }
-    trp_board_lock(board);
-    bool watched = troupe_ref_equal(board->watched, actor);
-    if (watched) {
-        board->watched_exit = *exit;
-        board->watched_ended = true;
+    trp_shared_lock(shared);
+    bool root = troupe_ref_equal(shared->root, actor);
+    if (root) {
+        shared->root_exit = *exit;
+        shared->root_ended = true;
     }
-    trp_board_unlock(board);
-    if (watched) {
+    trp_shared_unlock(shared);
+    if (root) {
         troupe_system_stop(system);
     }
 }
 
-void trp_system_watch(troupe_system_t *system, troupe_ref_t actor)
+void trp_system_set_root(troupe_system_t *system, troupe_ref_t actor)
 {
-    struct trp_board *board = system->board;
-    trp_board_lock(board);
-    board->watched = actor;
-    board->watched_ended = false;
-    const struct trp_seat *seat = trp_board_find_seat(board, actor.executor);
-    bool died = seat != NULL && trp_seat_state(seat) == TRP_SEAT_DEAD;
-    bool failed = died && seat->failed;
-    trp_board_unlock(board);
+    struct trp_shared *shared = system->shared;
+    trp_shared_lock(shared);
+    shared->root = actor;
+    shared->root_ended = false;
+    const struct trp_slot *slot = trp_shared_find_slot(shared, actor.executor);
+    bool died = slot != NULL && trp_slot_state(slot) == TRP_SLOT_DEAD;
+    bool failed = died && slot->failed;
+    trp_shared_unlock(shared);
     atomic_store_explicit(
-        &board->watched_place, trp_place(actor.index, actor.generation), memory_order_relaxed);
+        &shared->root_actor_key,
+        trp_actor_key(actor.index, actor.generation),
+        memory_order_relaxed);
     atomic_store_explicit(
-        &board->watched_executor, (uint64_t)actor.executor + 1, memory_order_release);
+        &shared->root_executor, (uint64_t)actor.executor + 1, memory_order_release);
     if (died) { // its death was settled before it was watched, and is settled once
         const struct troupe_exit exit = {
             .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
@@ -507,39 +512,39 @@ void trp_system_watch(troupe_system_t *system, troupe_ref_t actor)
     }
 }
 
-void troupe_system_watch(troupe_system_t *system, troupe_ref_t actor)
+void troupe_system_set_root(troupe_system_t *system, troupe_ref_t actor)
 {
-    trp_system_watch(system, actor);
+    trp_system_set_root(system, actor);
     // It may have ended already. A look at it goes the way its START went, so it comes after it.
     struct troupe_executor *executor = system->executor;
-    struct trp_link *link = NULL;
-    const struct trp_letter look = {
+    struct trp_channel *channel = NULL;
+    const struct trp_outgoing look = {
         .to = actor,
-        .kind = TRP_KIND_LOOK,
+        .kind = TRP_KIND_CHECK_ALIVE,
         .flags = TRP_FLAG_UNMETERED,
     };
     bool here = actor.executor == executor->id;
-    if (!here && trp_link_open(executor, actor.executor, &link) == TROUPE_ERR_NOENT) {
+    if (!here && trp_channel_open(executor, actor.executor, &channel) == TROUPE_ERR_NOENT) {
         const struct troupe_exit exit = {
-            .reason = trp_system_why_dead(system, actor.executor) == TROUPE_DEAD_REFUSED
+            .reason = trp_system_why_dead(system, actor.executor) == TROUPE_DEAD_UNDELIVERABLE
                           ? TROUPE_EXIT_INIT_FAILED
                           : TROUPE_EXIT_NORMAL,
             .text = "ended before it was watched",
         };
         trp_system_actor_ended(system, actor, &exit);
     } else {
-        (void)trp_post_letter(executor, &look);
+        (void)trp_send_message(executor, &look);
     }
 }
 
-enum troupe_err troupe_system_watched_exit(troupe_system_t *system, struct troupe_exit *out_exit)
+enum troupe_err troupe_system_root_exit(troupe_system_t *system, struct troupe_exit *out_exit)
 {
-    trp_board_lock(system->board);
-    bool ended = system->board->watched_ended;
+    trp_shared_lock(system->shared);
+    bool ended = system->shared->root_ended;
     if (ended) {
-        *out_exit = system->board->watched_exit;
+        *out_exit = system->shared->root_exit;
     }
-    trp_board_unlock(system->board);
+    trp_shared_unlock(system->shared);
     return ended ? TROUPE_OK : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no watched actor has ended");
 }
 
@@ -597,8 +602,8 @@ static enum troupe_err system_configure(
     if (err != TROUPE_OK) {
         return err;
     }
-    system->runner = options->runner == NULL ? NULL : strdup(options->runner);
-    if (options->runner != NULL && system->runner == NULL) {
+    system->child_program = options->child_program == NULL ? NULL : strdup(options->child_program);
+    if (options->child_program != NULL && system->child_program == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a system");
     }
     system->output = options->output;
@@ -612,16 +617,16 @@ static enum troupe_err system_configure(
 static enum troupe_err system_configure_all(
     troupe_system_t *system, const struct troupe_system_options *options)
 {
-    enum troupe_err err = trp_plan_make(options, &system->plan);
+    enum troupe_err err = trp_config_make(options, &system->config);
     if (err != TROUPE_OK) {
         return err;
     }
-    system->mailbox_messages = system->plan.mailbox_messages.value;
-    system->mailbox_bytes = system->plan.mailbox_bytes.value;
-    system->stop_timeout_ns = system->plan.stop_timeout_ns.value;
+    system->mailbox_messages = system->config.mailbox_messages.value;
+    system->mailbox_bytes = system->config.mailbox_bytes.value;
+    system->stop_timeout_ns = system->config.stop_timeout_ns.value;
     system->dead_log.is_on = options->dead_letter_log;
-    system->callback_timeout_ns = system->plan.watchdog.value;
-    system->seed = system->plan.seed.value;
+    system->callback_timeout_ns = system->config.watchdog.value;
+    system->seed = system->config.seed.value;
     if (system->seed == 0) {
         (void)!getrandom(&system->seed, sizeof(system->seed), 0);
     }
@@ -654,19 +659,19 @@ static bool system_has_threads(void)
 }
 
 /** Make what all processes of the system will share. */
-static enum troupe_err system_open_board(troupe_system_t *system)
+static enum troupe_err system_open_shared(troupe_system_t *system)
 {
-    enum troupe_err err = trp_board_new(&system->board, &system->board_fd);
+    enum troupe_err err = trp_shared_new(&system->shared, &system->shared_fd);
     if (err == TROUPE_OK) {
         system->node =
-            atomic_fetch_add_explicit(&system->board->next_node, 1, memory_order_relaxed);
-        system->board->mailbox_messages = system->mailbox_messages;
-        system->board->mailbox_bytes = system->mailbox_bytes;
-        system->board->seed = system->seed;
-        system->board->stop_timeout_ns = system->stop_timeout_ns;
-        system->board->dead_letter_log = system->dead_log.is_on;
-        system->board->callback_timeout_ns = system->callback_timeout_ns;
-        system->board->callback_kill = system->plan.watchdog_kills;
+            atomic_fetch_add_explicit(&system->shared->next_node, 1, memory_order_relaxed);
+        system->shared->mailbox_messages = system->mailbox_messages;
+        system->shared->mailbox_bytes = system->mailbox_bytes;
+        system->shared->seed = system->seed;
+        system->shared->stop_timeout_ns = system->stop_timeout_ns;
+        system->shared->dead_letter_log = system->dead_log.is_on;
+        system->shared->callback_timeout_ns = system->callback_timeout_ns;
+        system->shared->callback_timeout_kills = system->config.watchdog_kills;
     }
     return err;
 }
@@ -675,7 +680,7 @@ static enum troupe_err system_open_board(troupe_system_t *system)
 static enum trp_transport system_callers_transport(const troupe_system_t *system)
 {
     enum trp_transport farthest = TRP_TRANSPORT_NEAREST;
-    for (const struct trp_rule *rule = system->plan.placement.rules; rule != NULL;
+    for (const struct trp_rule *rule = system->config.placement.rules; rule != NULL;
          rule = rule->next) {
         if ((rule->place.ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0 &&
             rule->place.transport > farthest) {
@@ -703,7 +708,7 @@ static enum troupe_err system_open(troupe_system_t *system)
     if (system->wake_fd < 0) {
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
-    return trp_wire_context_new(system_socket_count_max(), &system->context);
+    return trp_zmq_context_new(system_socket_count_max(), &system->context);
 }
 
 /** Make executor 0. */
@@ -712,10 +717,10 @@ static enum troupe_err system_open_caller(troupe_system_t *system)
     const struct troupe_backend_ops *ops = troupe_backend_get(0);
     TRP_CHECK((ops->traits & TROUPE_TRAIT_CALLERS_THREAD) != 0);
     enum troupe_err err = trp_system_add_executor(
-        system, TRP_MANNER_CALLER, system_callers_transport(system), ops->name, &system->executor);
+        system, TRP_MODE_CALLER, system_callers_transport(system), ops->name, &system->executor);
     if (err == TROUPE_OK) {
         system->executor->ops = ops;
-        system_seat_backend(system->board, system->executor->seat, ops->name);
+        system_slot_backend(system->shared, system->executor->slot, ops->name);
         (void)pthread_mutex_lock(&system->lock);
         err = trp_system_backend(system, ops, &system->executor->backend_self);
         (void)pthread_mutex_unlock(&system->lock);
@@ -728,7 +733,7 @@ static enum troupe_err system_open_backends(troupe_system_t *system)
 {
     enum troupe_err err = TROUPE_OK;
     (void)pthread_mutex_lock(&system->lock);
-    for (const struct trp_rule *rule = system->plan.placement.rules;
+    for (const struct trp_rule *rule = system->config.placement.rules;
          rule != NULL && err == TROUPE_OK;
          rule = rule->next) {
         void *self = NULL;
@@ -748,13 +753,13 @@ static void system_free(troupe_system_t *system)
             system->backends[i].ops->fini(system->backends[i].self);
         }
     }
-    trp_wire_context_free(system->context);
+    trp_zmq_context_free(system->context);
     trp_frame_pool_fini(&system->frames);
-    trp_plan_fini(&system->plan);
+    trp_config_fini(&system->config);
     trp_idmap_fini(&system->executors);
-    trp_rundir_close(&system->rundir);
-    trp_board_close(&system->board);
-    int *fds[] = {&system->wake_fd, &system->epoll_fd, &system->timer_fd, &system->board_fd};
+    trp_run_dir_close(&system->run_dir);
+    trp_shared_close(&system->shared);
+    int *fds[] = {&system->wake_fd, &system->epoll_fd, &system->timer_fd, &system->shared_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (*fds[i] >= 0) {
             (void)close(*fds[i]);
@@ -765,7 +770,7 @@ static void system_free(troupe_system_t *system)
     free(system->link_records.entries);
     free(system->open_records.entries);
     free(system->behaviours);
-    free(system->runner);
+    free(system->child_program);
     (void)pthread_mutex_destroy(&system->lock);
     (void)pthread_mutex_destroy(&system->pool_lock);
     (void)pthread_mutex_destroy(&system->start_lock);
@@ -797,8 +802,8 @@ static enum troupe_err system_alloc(troupe_system_t **out_system)
     system->wake_fd = -1;
     system->epoll_fd = -1;
     system->timer_fd = -1;
-    system->board_fd = -1;
-    system->rundir.lock_fd = -1;
+    system->shared_fd = -1;
+    system->run_dir.lock_fd = -1;
     (void)pthread_mutex_init(&system->lock, NULL);
     (void)pthread_mutex_init(&system->pool_lock, NULL);
     (void)pthread_mutex_init(&system->start_lock, NULL);
@@ -814,7 +819,7 @@ static enum troupe_err system_alloc(troupe_system_t **out_system)
 enum troupe_err troupe_system_new(
     const struct troupe_system_options *options, troupe_system_t **out_system)
 {
-    troupe_enter(options->behaviours);
+    troupe_run_if_child(options->behaviours);
     troupe_system_t *system = NULL;
     enum troupe_err err = system_alloc(&system);
     if (err != TROUPE_OK) {
@@ -828,7 +833,7 @@ enum troupe_err troupe_system_new(
         err = system_open(system);
     }
     if (err == TROUPE_OK) {
-        err = system_open_board(system);
+        err = system_open_shared(system);
     }
     if (err == TROUPE_OK) {
         err = trp_signals_begin(system, options->signals);
@@ -844,10 +849,10 @@ enum troupe_err troupe_system_new(
         return err;
     }
     if (system->callback_timeout_ns != 0) {
-        err = trp_warden_start(system); // it is who watches
+        err = trp_process_manager_start(system); // it is who watches
     }
     if (err == TROUPE_OK) {
-        err = trp_plan_start(&system->plan, options->behaviours, &system->executor->context);
+        err = trp_config_start(&system->config, options->behaviours, &system->executor->context);
     }
     if (err != TROUPE_OK) {
         system_give_up(system);
@@ -859,17 +864,17 @@ enum troupe_err troupe_system_new(
 
 /** Make the executor that a child was started for; it is the owner's world of its process. */
 static enum troupe_err system_open_child(
-    troupe_system_t *system, const struct trp_node *node, int listener_fd)
+    troupe_system_t *system, const struct trp_process *node, int listener_fd)
 {
-    trp_board_lock(system->board);
-    struct trp_seat *seat = trp_board_find_seat(system->board, node->executor);
-    trp_board_unlock(system->board);
-    if (seat == NULL) {
+    trp_shared_lock(system->shared);
+    struct trp_slot *slot = trp_shared_find_slot(system->shared, node->executor);
+    trp_shared_unlock(system->shared);
+    if (slot == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOENT, "executor %u is not on the board", node->executor);
     }
-    system_seat_backend(system->board, seat, node->backend);
+    system_slot_backend(system->shared, slot, node->backend);
     enum troupe_err err =
-        trp_system_seat_executor(system, TRP_MANNER_CALLER, seat, node->name, &system->executor);
+        trp_system_new_executor(system, TRP_MODE_CALLER, slot, node->name, &system->executor);
     if (err == TROUPE_OK) {
         system->executor->dedicated = node->dedicated;
         system->executor->listener_fd = listener_fd;
@@ -883,32 +888,32 @@ static enum troupe_err system_open_child(
 
 enum troupe_err trp_system_new_child(
     const struct troupe_behaviour *const *behaviours,
-    struct trp_board *board,
-    const struct trp_ticket *ticket,
-    const struct trp_node *node,
+    struct trp_shared *shared,
+    const struct trp_child_env *child_env,
+    const struct trp_process *node,
     troupe_system_t **out_system)
 {
     const struct troupe_system_options options = {.behaviours = behaviours};
     troupe_system_t *system = NULL;
     enum troupe_err err = system_alloc(&system);
     if (err == TROUPE_OK) {
-        system->board = board;
-        system->board_fd = ticket->board_fd;
+        system->shared = shared;
+        system->shared_fd = child_env->shared_fd;
         system->node = node->id;
         system->is_remote = true;
-        system->mailbox_messages = board->mailbox_messages;
-        system->mailbox_bytes = board->mailbox_bytes;
-        system->seed = board->seed;
-        system->stop_timeout_ns = board->stop_timeout_ns;
-        system->dead_log.is_on = board->dead_letter_log;
-        system->callback_timeout_ns = board->callback_timeout_ns;
+        system->mailbox_messages = shared->mailbox_messages;
+        system->mailbox_bytes = shared->mailbox_bytes;
+        system->seed = shared->seed;
+        system->stop_timeout_ns = shared->stop_timeout_ns;
+        system->dead_log.is_on = shared->dead_letter_log;
+        system->callback_timeout_ns = shared->callback_timeout_ns;
         err = system_configure(system, &options);
     }
     if (err == TROUPE_OK) {
         err = system_open(system);
     }
     if (err == TROUPE_OK) {
-        err = system_open_child(system, node, ticket->listener_fd);
+        err = system_open_child(system, node, child_env->listener_fd);
     }
     *out_system = system; // whatever failed, the process ends with it
     return err;
@@ -916,7 +921,7 @@ enum troupe_err trp_system_new_child(
 
 void trp_system_free_child(troupe_system_t *system)
 {
-    trp_warden_stop(system);
+    trp_process_manager_stop(system);
     system_free(system);
 }
 
@@ -938,7 +943,7 @@ void trp_system_wake(troupe_system_t *system)
     trp_wake(system->wake_fd);
 }
 
-void trp_system_mind(troupe_system_t *system)
+void trp_system_wake_foreign_loop(troupe_system_t *system)
 {
     if (system->epoll_fd >= 0) {
         trp_system_wake(system);
@@ -955,9 +960,9 @@ void trp_system_note_stop(troupe_system_t *system)
 void troupe_system_stop(troupe_system_t *system)
 {
     trp_system_note_stop(system);
-    atomic_store_explicit(&system->board->stop_asked, true, memory_order_release);
+    atomic_store_explicit(&system->shared->stop_asked, true, memory_order_release);
     if (!trp_system_is_first(system)) {
-        trp_warden_tell_first(system);
+        trp_process_manager_notify_first(system);
     }
     trp_system_wake(system);
 }
@@ -1003,7 +1008,7 @@ static uint64_t system_tick(troupe_system_t *system, bool now)
     return again_ns;
 }
 
-enum troupe_err troupe_run(troupe_system_t *system)
+enum troupe_err troupe_system_run(troupe_system_t *system)
 {
     struct troupe_executor *executor = system->executor;
     enum troupe_err err = trp_check_thread(&executor->context);
@@ -1033,8 +1038,8 @@ static void system_arm(troupe_system_t *system)
     uint64_t rest_ns = UINT64_MAX;
     if (!trp_executor_has_work(executor)) {
         // What was received without a look leaves the pipes awake: they would not say the next frame.
-        rest_ns = trp_executor_rest(executor);
-        (void)trp_mailbox_look(&executor->mailbox);
+        rest_ns = trp_executor_prepare_idle(executor);
+        (void)trp_mailbox_poll(&executor->mailbox);
     }
     if (trp_executor_has_work(executor) || system_stop_asked(system)) {
         trp_system_wake(system);
@@ -1080,7 +1085,7 @@ static struct troupe_budget system_tick_within(
     return left;
 }
 
-enum troupe_err troupe_progress(troupe_system_t *system, const struct troupe_budget *budget)
+enum troupe_err troupe_system_progress(troupe_system_t *system, const struct troupe_budget *budget)
 {
     struct troupe_executor *executor = system->executor;
     enum troupe_err err = trp_check_thread(&executor->context);
@@ -1090,7 +1095,7 @@ enum troupe_err troupe_progress(troupe_system_t *system, const struct troupe_bud
     uint64_t drained = 0;
     (void)!read(system->wake_fd, &drained, sizeof(drained));
     if (!trp_executor_has_work(executor)) {
-        (void)trp_mailbox_look(&executor->mailbox);
+        (void)trp_mailbox_poll(&executor->mailbox);
     }
     const struct troupe_budget left = system_tick_within(system, budget);
     uint64_t start_ns = trp_clock_monotonic(NULL);
@@ -1103,8 +1108,8 @@ enum troupe_err troupe_progress(troupe_system_t *system, const struct troupe_bud
              system_budget_left(system, &left, start_ns, start_count));
     executor->handled_limit = UINT64_MAX;
     executor->turn_deadline_ns = 0;
-    if (executor->hungry_first != NULL && !trp_executor_has_work(executor)) {
-        trp_links_settle(executor, true);
+    if (executor->waiting_first != NULL && !trp_executor_has_work(executor)) {
+        trp_channels_settle(executor, true);
     }
     system_arm(system);
     if (system_stop_asked(system)) {
@@ -1160,18 +1165,18 @@ enum troupe_err troupe_system_destroy(troupe_system_t **system_p)
         return err;
     }
     (void)pthread_mutex_lock(&system->lock);
-    uint32_t port_count = system->port_count;
+    uint32_t inbox_count = system->inbox_count;
     (void)pthread_mutex_unlock(&system->lock);
-    if (port_count != 0) {
+    if (inbox_count != 0) {
         return TRP_EXPLAIN(
             TROUPE_ERR_TIMEDOUT,
             "%u ports are still open; destroy them before the system",
-            port_count);
+            inbox_count);
     }
     if (!trp_system_shut_down(system)) {
         return TROUPE_ERR_TIMEDOUT;
     }
-    trp_warden_stop(system);
+    trp_process_manager_stop(system);
     system_free(system);
     *system_p = NULL;
     return TROUPE_OK;

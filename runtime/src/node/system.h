@@ -2,7 +2,7 @@
  * @file system.h
  * @brief What all executors of a node share.
  *
- * Lock order: `pool_lock`, a port's `lock`, the system's `lock`, then the board's; `start_lock` alone. No
+ * Lock order: `pool_lock`, a inbox's `lock`, the system's `lock`, then shared memory's; `start_lock` alone. No
  * behaviour runs under any of them, and the road of a message takes none.
  */
 #ifndef TRP_SYSTEM_H
@@ -30,11 +30,11 @@
 /** Backends that a program may know. */
 #define TRP_BACKEND_COUNT_MAX 16
 
-/** What became of the mail of an executor that is gone, or of a link that ended. */
+/** What became of the mail of an executor that is gone, or of a channel that ended. */
 struct trp_record {
-    uint32_t from; // of a link: the sending executor
-    uint32_t to;   // the executor; of a link, the receiving one
-    char name[32]; // of the executor; "" for a link
+    uint32_t from; // of a channel: the sending executor
+    uint32_t to;   // the executor; of a channel, the receiving one
+    char name[32]; // of the executor; "" for a channel
     uint64_t accepted;
     uint64_t handled;
     uint64_t dead;
@@ -68,15 +68,15 @@ struct troupe_system {
     void *clock_data;
     bool clock_is_real;
 
-    struct trp_board *board;
-    int board_fd;
-    struct trp_rundir rundir; // of the first node; opened when ipc is first needed
+    struct trp_shared *shared;
+    int shared_fd;
+    struct trp_run_dir run_dir; // of the first node; opened when ipc is first needed
 
     void *context;                // ZeroMQ's
     struct trp_dead_log dead_log; // any thread's
     struct trp_frame_pool frames;
     struct trp_spinners spinners;
-    struct trp_plan plan; // the pools of its placement: guarded by `lock`
+    struct trp_config config; // the pools of its placement: guarded by `lock`
 
     int wake_fd;  // an eventfd that wakes executor 0
     int epoll_fd; // -1 until troupe_system_fd()
@@ -84,34 +84,35 @@ struct troupe_system {
     _Atomic bool stop_asked;
     _Atomic bool draining; // executors that go to sleep wake executor 0
     _Atomic bool
-        drained;        // at its end, what was on its way had its time: nothing is started any more
-    bool stopped;       // of the owner's thread: the end is done
-    bool told;          // likewise: who is in its way was said
-    uint64_t looked_ns; // likewise: when it was last looked what others are at
+        drained;  // at its end, what was on its way had its time: nothing is started any more
+    bool stopped; // of the owner's thread: the end is done
+    bool told;    // likewise: who is in its way was said
+    uint64_t checked_ns; // likewise: when it was last looked what others are at
 
     struct troupe_executor *executor; // 0, the owner's
 
     pthread_mutex_t lock;
     struct trp_idmap executors;       // guarded by `lock`
-    uint32_t port_count;              // guarded by `lock`
+    uint32_t inbox_count;             // guarded by `lock`
     uint32_t carried_count;           // guarded by `lock`: started on a backend, and not gone yet
     struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
     struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
-    _Atomic(struct trp_warden *) warden;                      // NULL: no child was started yet
-    char *runner;
+    _Atomic(struct trp_warden *) process_manager;             // NULL: no child was started yet
+    char *child_program;
     enum troupe_output output;
     struct trp_signals *signals; // guarded by `lock`; NULL: nobody asked for any
     uint64_t signals_read;       // guarded by `lock`: those that it reads, a bit each
     bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here
-    struct trp_records executor_records; // guarded by the board's lock
-    struct trp_records link_records;     // guarded by the board's lock
-    struct trp_records open_records;     // guarded by the board's lock: of links that did not close
+    struct trp_records executor_records; // guarded by shared memory's lock
+    struct trp_records link_records;     // guarded by shared memory's lock
+    struct trp_records
+        open_records; // guarded by shared memory's lock: of channels that did not close
 
     pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `lock`
     pthread_mutex_t start_lock; // held while a backend starts an executor
 };
 
-/** What a spawn leaves free beyond that, so that the actors there are can still open links. */
+/** What a spawn leaves free beyond that, so that the actors there are can still open channels. */
 #define TRP_DESCRIPTORS_FOR_LINKS 64
 
 /** @return whether more than ::TRP_DESCRIPTORS_FREE_MIN and @p more descriptors are free. @threads any */
@@ -126,8 +127,8 @@ void trp_system_note_stop(troupe_system_t *system);
 /** Wake executor 0. Safe in a signal handler. @threads any */
 void trp_system_wake(troupe_system_t *system);
 
-/** Have a foreign loop, if there is one, call troupe_progress(). @threads the owner's */
-void trp_system_mind(troupe_system_t *system);
+/** Have a foreign loop, if there is one, call troupe_system_progress(). @threads the owner's */
+void trp_system_wake_foreign_loop(troupe_system_t *system);
 
 /** @return whether this is the process that made the system. */
 static inline bool trp_system_is_first(const troupe_system_t *system)
@@ -135,14 +136,14 @@ static inline bool trp_system_is_first(const troupe_system_t *system)
     return system->node == TRP_NODE_FIRST;
 }
 
-struct trp_ticket;
+struct trp_child_env;
 
 /** Make the system of a child, with the executor it was started for. */
 enum troupe_err trp_system_new_child(
     const struct troupe_behaviour *const *behaviours,
-    struct trp_board *board,
-    const struct trp_ticket *ticket,
-    const struct trp_node *node,
+    struct trp_shared *shared,
+    const struct trp_child_env *child_env,
+    const struct trp_process *node,
     troupe_system_t **out_system);
 
 /** Free the system of a child, whose executors have all ended. */
@@ -155,7 +156,7 @@ enum troupe_err trp_system_find_backend(
     const struct troupe_backend_ops **out_ops,
     void **out_self);
 
-/** @return whether no executor but @p executor, and no port, runs in this process. */
+/** @return whether no executor but @p executor, and no inbox, runs in this process. */
 bool trp_system_is_alone(troupe_system_t *system, const struct troupe_executor *executor);
 
 /** Have ipc to go by: make the run directory, and all executors listen. */
@@ -173,16 +174,16 @@ void trp_system_sweep(troupe_system_t *system);
 /** Number a new executor and let others find it. @return an error when the system stops. */
 enum troupe_err trp_system_add_executor(
     troupe_system_t *system,
-    enum trp_executor_manner manner,
+    enum trp_executor_mode mode,
     enum trp_transport transport,
     const char *name,
     struct troupe_executor **out_executor);
 
-/** Make the executor of a seat, and let others find it. */
-enum troupe_err trp_system_seat_executor(
+/** Make the executor of a slot, and let others find it. */
+enum troupe_err trp_system_new_executor(
     troupe_system_t *system,
-    enum trp_executor_manner manner,
-    struct trp_seat *seat,
+    enum trp_executor_mode mode,
+    struct trp_slot *slot,
     const char *name,
     struct troupe_executor **out_executor);
 
@@ -195,12 +196,12 @@ void trp_system_note_failed(struct troupe_executor *executor);
 /** Remember how the only actor of an executor ended. @threads the executor's */
 void trp_system_note_exit(struct troupe_executor *executor, const struct troupe_exit *exit);
 
-/** Make the executor of a port, and let others find it. */
-enum troupe_err trp_system_add_port(
-    troupe_system_t *system, struct troupe_port *port, struct troupe_executor **out_executor);
+/** Make the executor of a inbox, and let others find it. */
+enum troupe_err trp_system_add_inbox(
+    troupe_system_t *system, struct troupe_inbox *inbox, struct troupe_executor **out_executor);
 
-/** Let nobody find a port any more, and keep its counts. */
-void trp_system_remove_port(troupe_system_t *system, struct troupe_executor *executor);
+/** Let nobody find a inbox any more, and keep its counts. */
+void trp_system_remove_inbox(troupe_system_t *system, struct troupe_executor *executor);
 
 /** Let nobody find it any more, and keep its counts. */
 void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor);
@@ -214,19 +215,19 @@ void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor
 
 /** Give back the places of a process that was never asked for; either may be NULL. */
 void trp_system_discard_process(
-    troupe_system_t *system, struct trp_node *process, struct trp_seat *seat);
+    troupe_system_t *system, struct trp_process *process, struct trp_slot *slot);
 
 /** Wait for the executors that reported their end, and free them. */
 void trp_system_reap(troupe_system_t *system);
 
-/** As troupe_system_watch(), for an actor that has not been started yet. */
-void trp_system_watch(troupe_system_t *system, troupe_ref_t actor);
+/** As troupe_system_set_root(), for an actor that has not been started yet. */
+void trp_system_set_root(troupe_system_t *system, troupe_ref_t actor);
 
 /** As troupe_spawn(); @p watched: and watch it, from before its START. */
 enum troupe_err trp_spawn(
     troupe_context_t *ctx,
     const struct troupe_spawn_options *options,
-    bool watched,
+    bool root,
     troupe_ref_t *out_ref);
 
 /** Hear that an actor ended, in case it is the watched one. @threads any */
@@ -240,10 +241,10 @@ enum troupe_err trp_system_backend(
 /** Sum up the counters of the living executors and the retired. */
 void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats);
 
-/** Keep a record. @threads holding the board's lock */
+/** Keep a record. @threads holding shared memory's lock */
 void trp_records_add(struct trp_records *records, const struct trp_record *record);
 
-/** Leave word with an executor to end; it needs no link. @threads any */
+/** Leave word with an executor to end; it needs no channel. @threads any */
 void trp_system_ask_to_end(troupe_system_t *system, uint32_t id);
 
 /** Stop everything but executor 0, then it. @return false at the deadline; the detail says who. */
@@ -252,40 +253,40 @@ bool trp_system_shut_down(troupe_system_t *system);
 /* Names (names.c). ----------------------------------------------------------------------------- */
 
 /** Free a name, if @p owner goes by it. @p name NULL: all of the owner's names. */
-enum troupe_err trp_names_remove(struct trp_board *board, const char *name, troupe_ref_t owner);
+enum troupe_err trp_names_remove(struct trp_shared *shared, const char *name, troupe_ref_t owner);
 
-/** Free all names of an executor's actors. @threads holding the board's lock */
-void trp_names_remove_all(struct trp_board *board, const struct trp_seat *seat);
+/** Free all names of an executor's actors. @threads holding shared memory's lock */
+void trp_names_remove_all(struct trp_shared *shared, const struct trp_slot *slot);
 
 /** Forget that an ask waits for a name. */
-void trp_names_forget(struct trp_board *board, troupe_ref_t waiter, uint64_t ask);
+void trp_names_forget(struct trp_shared *shared, troupe_ref_t waiter, uint64_t ask);
 
 /* Subscribers (dead_letter.c). ------------------------------------------------------------------ */
 
 /** Take a subscriber off the list. */
-void trp_subscribers_remove(struct trp_board *board, troupe_ref_t subscriber);
+void trp_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber);
 
-/* Ports (port.c). ------------------------------------------------------------------------------ */
+/* Ports (inbox.c). ------------------------------------------------------------------------------ */
 
 /**
- * Close the link by which a port sends to @p executor_id, for a port runs no loop that would.
+ * Close the channel by which a inbox sends to @p executor_id, for a inbox runs no loop that would.
  *
- * @return false: @p peer_id is no port.
+ * @return false: @p peer_id is no inbox.
  */
-bool trp_port_detach(troupe_system_t *system, uint32_t peer_id, uint32_t executor_id);
+bool trp_inbox_detach(troupe_system_t *system, uint32_t peer_id, uint32_t executor_id);
 
-/** Hold the lock of a port while touching its links from its own thread. */
-void trp_port_lock(struct troupe_port *port);
+/** Hold the lock of a inbox while touching its channels from its own thread. */
+void trp_inbox_lock(struct troupe_inbox *inbox);
 
-/** Undo trp_port_lock(). */
-void trp_port_unlock(struct troupe_port *port);
+/** Undo trp_inbox_lock(). */
+void trp_inbox_unlock(struct troupe_inbox *inbox);
 
-/** Meet a USER, REPLY or NOTICE that came to a port. */
-void trp_port_meet(
-    struct troupe_executor *executor, struct trp_link *link, const struct trp_item *item);
+/** Meet a USER, REPLY or NOTICE that came to a inbox. */
+void trp_inbox_deliver(
+    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item);
 
-/** Keep a notice for the port. @return false: no memory. */
-bool trp_port_notice(
+/** Keep a notice for the inbox. @return false: no memory. */
+bool trp_inbox_notice(
     struct troupe_executor *executor, uint32_t type, const void *body, size_t body_bytes);
 
 #endif

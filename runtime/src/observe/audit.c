@@ -1,5 +1,5 @@
 /*
- * The counters, printed; and the law, audited: for each link, each executor and the system
+ * The counters, printed; and the law, audited: for each channel, each executor and the system
  *
  *     accepted = handled + dead + unknown + waiting
  *
@@ -82,38 +82,38 @@ static struct trp_record audit_read_ledger(const struct trp_ledger *ledger)
     return record;
 }
 
-/** What an executor that still runs has done, and what waits for it. @threads holding the board's lock */
-static void audit_print_living(struct audit *audit, const struct trp_seat *seat)
+/** What an executor that still runs has done, and what waits for it. @threads holding shared memory's lock */
+static void audit_print_living(struct audit *audit, const struct trp_slot *slot)
 {
-    const struct trp_board *board = audit->system->board;
+    const struct trp_shared *shared = audit->system->shared;
     struct trp_record sum = {
-        .to = seat->id,
-        .accepted = seat->mail_accepted,
-        .handled = seat->mail_handled,
-        .dead = seat->mail_dead,
-        .unknown = seat->mail_unknown,
+        .to = slot->id,
+        .accepted = slot->mail_accepted,
+        .handled = slot->mail_handled,
+        .dead = slot->mail_dead,
+        .unknown = slot->mail_unknown,
     };
-    for (uint32_t at = seat->first_in; at != 0; at = board->ledgers[at - 1].next_in) {
-        struct trp_record record = audit_read_ledger(&board->ledgers[at - 1]);
+    for (uint32_t at = slot->first_in; at != 0; at = shared->ledgers[at - 1].next_in) {
+        struct trp_record record = audit_read_ledger(&shared->ledgers[at - 1]);
         sum.handled += record.handled;
         sum.dead += record.dead;
         sum.unknown += record.unknown;
         sum.accepted += record.accepted;
     }
     char who[WHO_BYTES];
-    (void)snprintf(who, sizeof(who), "executor %u (%s) runs", seat->id, seat->name);
+    (void)snprintf(who, sizeof(who), "executor %u (%s) runs", slot->id, slot->name);
     audit_print_line(audit, who, &sum, audit->system->stopped);
 }
 
 static void audit_print_executors(struct audit *audit)
 {
-    const struct trp_board *board = audit->system->board;
+    const struct trp_shared *shared = audit->system->shared;
     audit_print_records(audit, &audit->system->executor_records, "other executors");
-    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        const struct trp_seat *seat = &board->seats[i];
-        if (trp_seat_is_there(seat)) {
-            audit_print_living(audit, seat);
+        const struct trp_slot *slot = &shared->slots[i];
+        if (trp_slot_is_there(slot)) {
+            audit_print_living(audit, slot);
         }
     }
 }
@@ -148,7 +148,7 @@ static void audit_print_totals(struct audit *audit, const struct troupe_stats *s
         stats->frames_sent,
         stats->frames_received,
         stats->frames_undecodable,
-        stats->ledger_gaps,
+        stats->sequence_gaps,
         stats->actors_started,
         stats->actors_failed,
         stats->actors_ended,
@@ -161,9 +161,9 @@ static void audit_print_totals(struct audit *audit, const struct troupe_stats *s
 /** @return the name of an executor, whether it runs or not; "" when it is not known. */
 static const char *audit_name(const struct audit *audit, uint32_t id)
 {
-    const struct trp_seat *seat = trp_board_find_seat(audit->system->board, id);
-    if (seat != NULL) {
-        return seat->name;
+    const struct trp_slot *slot = trp_shared_find_slot(audit->system->shared, id);
+    if (slot != NULL) {
+        return slot->name;
     }
     const struct trp_records *records = &audit->system->executor_records;
     for (uint32_t i = 0; i < records->count; i++) {
@@ -174,7 +174,7 @@ static const char *audit_name(const struct audit *audit, uint32_t id)
     return "";
 }
 
-/** Say of one link what is wrong with it. */
+/** Say of one channel what is wrong with it. */
 static void audit_blame(struct audit *audit, const struct trp_record *record, const char *what)
 {
     uint64_t done = audit_done(record);
@@ -195,13 +195,13 @@ static void audit_blame(struct audit *audit, const struct trp_record *record, co
     audit->broken_count++;
 }
 
-/** Go through the ledgers that are on the board still. @threads holding the board's lock */
-static void audit_look_at_ledgers(struct audit *audit)
+/** Go through the ledgers that are in shared memory still. @threads holding shared memory's lock */
+static void audit_check_ledgers(struct audit *audit)
 {
-    const struct trp_board *board = audit->system->board;
-    uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_acquire);
+    const struct trp_shared *shared = audit->system->shared;
+    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        const struct trp_ledger *ledger = &board->ledgers[i];
+        const struct trp_ledger *ledger = &shared->ledgers[i];
         if (atomic_load_explicit(&ledger->state, memory_order_acquire) == TRP_LEDGER_FREE) {
             continue;
         }
@@ -215,7 +215,7 @@ static void audit_look_at_ledgers(struct audit *audit)
     }
 }
 
-static void audit_look_at_gaps(struct audit *audit, uint64_t gap_count)
+static void audit_check_gaps(struct audit *audit, uint64_t gap_count)
 {
     const struct trp_records *records = &audit->system->open_records;
     for (uint32_t i = 0; i < records->count; i++) {
@@ -232,7 +232,7 @@ static void audit_look_at_gaps(struct audit *audit, uint64_t gap_count)
 
 /* Per actor. ------------------------------------------------------------------------------------ */
 
-static uint64_t audit_entry_sum(const struct trp_toll_entry *entry)
+static uint64_t audit_entry_sum(const struct trp_dead_counts_entry *entry)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < TROUPE_DEAD_REASON_COUNT; i++) {
@@ -241,7 +241,7 @@ static uint64_t audit_entry_sum(const struct trp_toll_entry *entry)
     return sum;
 }
 
-static void audit_print_toll_line(
+static void audit_print_dead_counts_line(
     struct audit *audit, const char *who, const _Atomic uint64_t dead[TROUPE_DEAD_REASON_COUNT])
 {
     (void)fprintf(audit->file, "dead letters for %s:", who);
@@ -258,13 +258,16 @@ static void audit_print_toll_line(
 }
 
 /** @return the entry with the most dead letters of those not printed yet; NULL: there is none. */
-static const struct trp_toll_entry *audit_next_entry(
-    const struct trp_toll *toll, const bool printed[TRP_TOLL_ENTRIES], uint32_t *out_which)
+static const struct trp_dead_counts_entry *audit_next_entry(
+    const struct trp_dead_counts *dead_counts,
+    const bool printed[TRP_DEAD_COUNTS_ENTRIES],
+    uint32_t *out_which)
 {
-    const struct trp_toll_entry *most = NULL;
+    const struct trp_dead_counts_entry *most = NULL;
     uint64_t most_count = 0;
-    for (uint32_t i = 0; i < TRP_TOLL_ENTRIES; i++) {
-        const struct trp_toll_entry *entry = printed[i] ? NULL : trp_toll_get(toll, i);
+    for (uint32_t i = 0; i < TRP_DEAD_COUNTS_ENTRIES; i++) {
+        const struct trp_dead_counts_entry *entry =
+            printed[i] ? NULL : trp_dead_counts_get(dead_counts, i);
         uint64_t count = entry == NULL ? 0 : audit_entry_sum(entry);
         if (count > most_count) {
             most = entry;
@@ -276,35 +279,35 @@ static const struct trp_toll_entry *audit_next_entry(
 }
 
 /** Print whose mail died most, and in sum what of others did. */
-static void audit_print_toll(struct audit *audit)
+static void audit_print_dead_counts(struct audit *audit)
 {
-    struct trp_toll *toll = &audit->system->board->toll;
-    bool printed[TRP_TOLL_ENTRIES] = {false};
+    struct trp_dead_counts *dead_counts = &audit->system->shared->dead_counts;
+    bool printed[TRP_DEAD_COUNTS_ENTRIES] = {false};
     uint32_t which = 0;
-    const struct trp_toll_entry *entry = NULL;
+    const struct trp_dead_counts_entry *entry = NULL;
     for (int i = 0; i < AUDIT_ACTORS; i++) {
-        entry = audit_next_entry(toll, printed, &which);
+        entry = audit_next_entry(dead_counts, printed, &which);
         if (entry == NULL) {
             break;
         }
         char ref[TROUPE_REF_TEXT_BYTES];
         char who[WHO_BYTES];
         (void)snprintf(who, sizeof(who), "%s%s", troupe_ref_print(entry->ref, ref), entry->name);
-        audit_print_toll_line(audit, who, entry->dead);
+        audit_print_dead_counts_line(audit, who, entry->dead);
         printed[which] = true;
     }
-    struct trp_toll_entry others = {0};
+    struct trp_dead_counts_entry others = {0};
     for (uint32_t reason = 0; reason < TROUPE_DEAD_REASON_COUNT; reason++) {
-        uint64_t sum = atomic_load_explicit(&toll->rest[reason], memory_order_relaxed);
-        for (uint32_t i = 0; i < TRP_TOLL_ENTRIES; i++) {
-            entry = printed[i] ? NULL : trp_toll_get(toll, i);
+        uint64_t sum = atomic_load_explicit(&dead_counts->rest[reason], memory_order_relaxed);
+        for (uint32_t i = 0; i < TRP_DEAD_COUNTS_ENTRIES; i++) {
+            entry = printed[i] ? NULL : trp_dead_counts_get(dead_counts, i);
             sum += entry == NULL ? 0
                                  : atomic_load_explicit(&entry->dead[reason], memory_order_relaxed);
         }
         atomic_init(&others.dead[reason], sum);
     }
     if (audit_entry_sum(&others) != 0) {
-        audit_print_toll_line(audit, "all others", others.dead);
+        audit_print_dead_counts_line(audit, "all others", others.dead);
     }
 }
 
@@ -316,29 +319,29 @@ void troupe_system_print_stats(troupe_system_t *system, FILE *file)
     struct troupe_stats stats;
     trp_system_sweep(system);
     troupe_system_stats(system, &stats);
-    trp_board_lock(system->board);
+    trp_shared_lock(system->shared);
     audit_print_records(&audit, &system->link_records, "other links");
     audit_print_executors(&audit);
-    trp_board_unlock(system->board);
+    trp_shared_unlock(system->shared);
     audit_print_totals(&audit, &stats);
 }
 
-bool troupe_audit(troupe_system_t *system, FILE *file)
+bool troupe_system_audit(troupe_system_t *system, FILE *file)
 {
     struct audit audit = {.system = system, .file = file};
     struct troupe_stats stats;
     trp_system_sweep(system);
     troupe_system_stats(system, &stats);
-    audit_print_toll(&audit);
-    trp_board_lock(system->board);
+    audit_print_dead_counts(&audit);
+    trp_shared_lock(system->shared);
     audit_print_records(&audit, &system->link_records, "other links");
-    audit_look_at_ledgers(&audit);
+    audit_check_ledgers(&audit);
     audit_print_executors(&audit);
-    trp_board_unlock(system->board);
+    trp_shared_unlock(system->shared);
     audit_print_totals(&audit, &stats);
-    trp_board_lock(system->board);
-    audit_look_at_gaps(&audit, stats.ledger_gaps);
-    trp_board_unlock(system->board);
+    trp_shared_lock(system->shared);
+    audit_check_gaps(&audit, stats.sequence_gaps);
+    trp_shared_unlock(system->shared);
     bool closes = audit.broken_count == 0;
     (void)fprintf(file, closes ? "the law closes\n" : "the law DOES NOT CLOSE\n");
     return closes;

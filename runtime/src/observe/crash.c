@@ -47,7 +47,7 @@ static _Atomic int32_t crash_thread; // the one that dies; 0: none
 /** What the handlers know of the owner's thread; const once it is set. */
 static const struct troupe_executor *crash_owner; // NULL: there is no timer
 static timer_t crash_timer;
-static uint64_t crash_owner_doing; // of its own thread: what it was at when the time was over
+static uint64_t crash_owner_callback; // of its own thread: what it was at when the time was over
 
 // Of this model, or the first look at it in a handler might want memory.
 static _Thread_local struct troupe_executor *crash_executor
@@ -65,32 +65,31 @@ static int crash_trace_signal(void)
 }
 
 /** Add who runs here, and what it is at. */
-static void crash_add_executor(
-    struct trp_scribble *scribble, const struct troupe_executor *executor)
+static void crash_add_executor(struct trp_sigsafe *sigsafe, const struct troupe_executor *executor)
 {
     const struct trp_actor *actor = executor->context.actor;
     if (actor != NULL) {
-        char doing[TRP_DOING_TEXT_BYTES];
-        uint32_t type = atomic_load_explicit(&executor->seat->doing_type, memory_order_relaxed);
-        trp_doing_print(type, doing);
-        trp_scribble_text(scribble, "actor '");
-        trp_scribble_text(scribble, actor->name != NULL ? actor->name : actor->behaviour->name);
-        trp_scribble_text(scribble, "' (row ");
-        trp_scribble_number(scribble, trp_context_index(&executor->context));
-        trp_scribble_text(scribble, ", behaviour '");
-        trp_scribble_text(scribble, actor->behaviour->name);
-        trp_scribble_text(scribble, "') at ");
-        trp_scribble_text(scribble, doing);
+        char callback[TRP_CALLBACK_TEXT_BYTES];
+        uint32_t type = atomic_load_explicit(&executor->slot->callback_type, memory_order_relaxed);
+        trp_callback_print(type, callback);
+        trp_sigsafe_text(sigsafe, "actor '");
+        trp_sigsafe_text(sigsafe, actor->name != NULL ? actor->name : actor->behaviour->name);
+        trp_sigsafe_text(sigsafe, "' (row ");
+        trp_sigsafe_number(sigsafe, trp_context_index(&executor->context));
+        trp_sigsafe_text(sigsafe, ", behaviour '");
+        trp_sigsafe_text(sigsafe, actor->behaviour->name);
+        trp_sigsafe_text(sigsafe, "') at ");
+        trp_sigsafe_text(sigsafe, callback);
     } else {
-        trp_scribble_text(scribble, "no actor's callback");
+        trp_sigsafe_text(sigsafe, "no actor's callback");
     }
-    trp_scribble_text(scribble, ", on executor ");
-    trp_scribble_number(scribble, executor->id);
-    trp_scribble_text(scribble, " '");
-    trp_scribble_text(scribble, executor->seat->name);
-    trp_scribble_text(scribble, "' (");
-    trp_scribble_text(scribble, executor->seat->backend);
-    trp_scribble_text(scribble, ")");
+    trp_sigsafe_text(sigsafe, ", on executor ");
+    trp_sigsafe_number(sigsafe, executor->id);
+    trp_sigsafe_text(sigsafe, " '");
+    trp_sigsafe_text(sigsafe, executor->slot->name);
+    trp_sigsafe_text(sigsafe, "' (");
+    trp_sigsafe_text(sigsafe, executor->slot->backend);
+    trp_sigsafe_text(sigsafe, ")");
 }
 
 static void crash_write_stack(void)
@@ -103,34 +102,34 @@ static void crash_write_stack(void)
 }
 
 /** Write one line of who this thread is, and its stack below. */
-static void crash_write(struct trp_scribble *scribble)
+static void crash_write(struct trp_sigsafe *sigsafe)
 {
     if (crash_executor != NULL) {
-        crash_add_executor(scribble, crash_executor);
+        crash_add_executor(sigsafe, crash_executor);
     } else {
-        trp_scribble_text(scribble, "a thread that runs no executor");
+        trp_sigsafe_text(sigsafe, "a thread that runs no executor");
     }
-    trp_scribble_write(scribble, STDERR_FILENO);
+    trp_sigsafe_write(sigsafe, STDERR_FILENO);
     crash_write_stack();
 }
 
 /* A fatal signal. ------------------------------------------------------------------------------- */
 
-static void crash_add_cause(struct trp_scribble *scribble, int number, const siginfo_t *info)
+static void crash_add_cause(struct trp_sigsafe *sigsafe, int number, const siginfo_t *info)
 {
     const char *name = sigabbrev_np(number);
-    trp_scribble_text(scribble, "troupe: process ");
-    trp_scribble_number(scribble, (uint64_t)getpid());
-    trp_scribble_text(scribble, " dies of SIG");
-    trp_scribble_text(scribble, name != NULL ? name : "?");
+    trp_sigsafe_text(sigsafe, "troupe: process ");
+    trp_sigsafe_number(sigsafe, (uint64_t)getpid());
+    trp_sigsafe_text(sigsafe, " dies of SIG");
+    trp_sigsafe_text(sigsafe, name != NULL ? name : "?");
     if (info->si_code <= 0) {
-        trp_scribble_text(scribble, ", sent by process ");
-        trp_scribble_number(scribble, (uint64_t)info->si_pid);
+        trp_sigsafe_text(sigsafe, ", sent by process ");
+        trp_sigsafe_number(sigsafe, (uint64_t)info->si_pid);
     } else if (number != SIGABRT) {
-        trp_scribble_text(scribble, " at address 0x");
-        trp_scribble_hex(scribble, (uint64_t)(uintptr_t)info->si_addr);
+        trp_sigsafe_text(sigsafe, " at address 0x");
+        trp_sigsafe_hex(sigsafe, (uint64_t)(uintptr_t)info->si_addr);
     }
-    trp_scribble_text(scribble, ", in ");
+    trp_sigsafe_text(sigsafe, ", in ");
 }
 
 static void crash_on_fatal(int number, siginfo_t *info, void *context)
@@ -139,9 +138,9 @@ static void crash_on_fatal(int number, siginfo_t *info, void *context)
     int32_t nobody = 0;
     int32_t self = crash_gettid();
     if (atomic_compare_exchange_strong(&crash_thread, &nobody, self)) {
-        struct trp_scribble scribble = {.used = 0};
-        crash_add_cause(&scribble, number, info);
-        crash_write(&scribble);
+        struct trp_sigsafe sigsafe = {.used = 0};
+        crash_add_cause(&sigsafe, number, info);
+        crash_write(&sigsafe);
     } else if (nobody != self) {
         for (;;) {
             (void)pause(); // another thread is about to end the process
@@ -155,16 +154,16 @@ static void crash_on_fatal(int number, siginfo_t *info, void *context)
 
 /* Who is stuck. --------------------------------------------------------------------------------- */
 
-enum trp_crash_trace trp_crash_trace(const struct trp_seat *seat, uint64_t timeout_ns)
+enum trp_crash_trace trp_crash_trace(const struct trp_slot *slot, uint64_t timeout_ns)
 {
-    pid_t thread = atomic_load_explicit(&seat->thread, memory_order_acquire);
-    pid_t process = atomic_load_explicit(&seat->process, memory_order_relaxed);
-    uint32_t before = atomic_load_explicit(&seat->trace_count, memory_order_acquire);
+    pid_t thread = atomic_load_explicit(&slot->thread, memory_order_acquire);
+    pid_t process = atomic_load_explicit(&slot->process, memory_order_relaxed);
+    uint32_t before = atomic_load_explicit(&slot->trace_count, memory_order_acquire);
     if (thread == 0 || syscall(SYS_tgkill, process, thread, crash_trace_signal()) != 0) {
         return TRP_TRACE_IMPOSSIBLE;
     }
     uint64_t deadline_ns = trp_clock_monotonic(NULL) + timeout_ns;
-    while (atomic_load_explicit(&seat->trace_count, memory_order_acquire) == before) {
+    while (atomic_load_explicit(&slot->trace_count, memory_order_acquire) == before) {
         if (trp_clock_monotonic(NULL) >= deadline_ns) {
             return TRP_TRACE_SILENT;
         }
@@ -173,44 +172,44 @@ enum trp_crash_trace trp_crash_trace(const struct trp_seat *seat, uint64_t timeo
     return TRP_TRACE_TOLD;
 }
 
-/** Say who else is in a callback, of any process. Without the board's lock: what it says may be past. */
-static void crash_name_others(const struct trp_board *board)
+/** Say who else is in a callback, of any process. Without shared memory's lock: what it says may be past. */
+static void crash_name_others(const struct trp_shared *shared)
 {
     uint64_t deadline_ns = trp_clock_monotonic(NULL) + OTHERS_NS;
-    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        const struct trp_seat *seat = &board->seats[i];
-        if (!trp_seat_is_there(seat) || seat == crash_owner->seat ||
-            trp_counted(&seat->doing) == 0) {
+        const struct trp_slot *slot = &shared->slots[i];
+        if (!trp_slot_is_there(slot) || slot == crash_owner->slot ||
+            trp_counted(&slot->callback) == 0) {
             continue;
         }
         if (trp_clock_monotonic(NULL) < deadline_ns &&
-            trp_crash_trace(seat, OTHER_NS) == TRP_TRACE_TOLD) {
+            trp_crash_trace(slot, OTHER_NS) == TRP_TRACE_TOLD) {
             continue;
         }
-        struct trp_scribble scribble = {.used = 0};
-        trp_scribble_text(&scribble, "troupe: executor ");
-        trp_scribble_number(&scribble, seat->id);
-        trp_scribble_text(&scribble, " '");
-        trp_scribble_text(&scribble, seat->name);
-        trp_scribble_text(&scribble, "' is in a callback, too, and does not tell its stack");
-        trp_scribble_write(&scribble, STDERR_FILENO);
+        struct trp_sigsafe sigsafe = {.used = 0};
+        trp_sigsafe_text(&sigsafe, "troupe: executor ");
+        trp_sigsafe_number(&sigsafe, slot->id);
+        trp_sigsafe_text(&sigsafe, " '");
+        trp_sigsafe_text(&sigsafe, slot->name);
+        trp_sigsafe_text(&sigsafe, "' is in a callback, too, and does not tell its stack");
+        trp_sigsafe_write(&sigsafe, STDERR_FILENO);
     }
 }
 
 /** The time is over: if the owner's thread does not come back from a callback, the system cannot end. */
-static void crash_meet_overdue(void)
+static void crash_handle_overdue(void)
 {
-    uint64_t doing = trp_counted(&crash_owner->seat->doing);
-    if (doing == 0 || doing != crash_owner_doing) {
-        crash_owner_doing = doing;
+    uint64_t callback = trp_counted(&crash_owner->slot->callback);
+    if (callback == 0 || callback != crash_owner_callback) {
+        crash_owner_callback = callback;
         trp_crash_set_overdue(crash_owner, OVERDUE_STEP_NS);
         return;
     }
-    struct trp_scribble scribble = {.used = 0};
-    trp_scribble_text(&scribble, "troupe: still running when the time to stop was over: ");
-    crash_write(&scribble);
-    crash_name_others(crash_owner->system->board);
+    struct trp_sigsafe sigsafe = {.used = 0};
+    trp_sigsafe_text(&sigsafe, "troupe: still running when the time to stop was over: ");
+    crash_write(&sigsafe);
+    crash_name_others(crash_owner->system->shared);
     _exit(EXIT_FAILURE);
 }
 
@@ -220,12 +219,12 @@ static void crash_on_trace(int number, siginfo_t *info, void *context)
     int saved = errno;
     const struct troupe_executor *executor = crash_executor;
     if (info->si_code == SI_TIMER && executor != NULL && executor == crash_owner) {
-        crash_meet_overdue();
+        crash_handle_overdue();
     } else if (info->si_code != SI_TIMER && executor != NULL) {
-        struct trp_scribble scribble = {.used = 0};
-        trp_scribble_text(&scribble, "troupe: the stack of ");
-        crash_write(&scribble);
-        atomic_fetch_add_explicit(&executor->seat->trace_count, 1, memory_order_release);
+        struct trp_sigsafe sigsafe = {.used = 0};
+        trp_sigsafe_text(&sigsafe, "troupe: the stack of ");
+        crash_write(&sigsafe);
+        atomic_fetch_add_explicit(&executor->slot->trace_count, 1, memory_order_release);
     }
     errno = saved;
 }
@@ -312,14 +311,14 @@ void trp_crash_enter(struct troupe_executor *executor)
     sigset_t ours;
     crash_fill(&ours);
     (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL); // threads of ours have all blocked
-    atomic_store_explicit(&executor->seat->process, getpid(), memory_order_relaxed);
-    atomic_store_explicit(&executor->seat->thread, crash_gettid(), memory_order_release);
+    atomic_store_explicit(&executor->slot->process, getpid(), memory_order_relaxed);
+    atomic_store_explicit(&executor->slot->thread, crash_gettid(), memory_order_release);
 }
 
 void trp_crash_leave(void)
 {
     if (crash_executor != NULL) {
-        atomic_store_explicit(&crash_executor->seat->thread, 0, memory_order_release);
+        atomic_store_explicit(&crash_executor->slot->thread, 0, memory_order_release);
         crash_executor = NULL;
     }
     if (crash_stack != NULL) {

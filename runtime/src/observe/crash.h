@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 struct troupe_executor;
-struct trp_seat;
+struct trp_slot;
 
 /**
  * Install the handlers, for this whole process.
@@ -39,7 +39,7 @@ enum trp_crash_trace {
 };
 
 /** Have the thread of an executor, in whichever process, say where it is. Safe in a signal handler. */
-enum trp_crash_trace trp_crash_trace(const struct trp_seat *seat, uint64_t timeout_ns);
+enum trp_crash_trace trp_crash_trace(const struct trp_slot *slot, uint64_t timeout_ns);
 
 /**
  * Have the process exit if @p executor, when it is the owner's, is stuck in a callback @p ns from now and

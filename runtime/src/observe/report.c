@@ -1,5 +1,5 @@
 /*
- * Who keeps a system alive: the table of troupe_why_alive(), and that of an end whose time is over.
+ * Who keeps a system alive: the table of troupe_system_print_active(), and that of an end whose time is over.
  *
  *     board --(its lock)--> a copy of what is known of each executor --> names --> lines
  *
@@ -30,14 +30,14 @@ struct report_line {
     uint32_t id;
     uint32_t node;
     int32_t pid; // of its process, where that is another; 0: it is this one
-    enum trp_seat_state state;
-    bool is_port;
-    char name[TRP_SEAT_NAME_BYTES];
-    char backend[TRP_SEAT_BACKEND_BYTES];
+    enum trp_slot_state state;
+    bool is_inbox;
+    char name[TRP_SLOT_NAME_BYTES];
+    char backend[TRP_SLOT_BACKEND_BYTES];
     uint64_t waiting;
     uint64_t actors;
     uint32_t timers;
-    struct trp_glimpse glimpse;
+    struct trp_callback_sample sample;
     uint32_t peers[PEERS]; // for whose FIN, or for whom to meet its own, it waits
     uint32_t peer_count;   // of all; some may not be in `peers`
 };
@@ -57,15 +57,15 @@ static void report_add_peer(struct report_line *line, uint32_t id)
     line->peer_count++;
 }
 
-/** Count the mail that waits for an executor, and whom it waits for. @threads holding the board's lock */
+/** Count the mail that waits for an executor, and whom it waits for. @threads holding shared memory's lock */
 static void report_take_links(
-    const struct trp_board *board, const struct trp_seat *seat, struct report_line *line)
+    const struct trp_shared *shared, const struct trp_slot *slot, struct report_line *line)
 {
     uint64_t accepted = 0;
     uint64_t done = 0;
-    bool is_closing = line->state == TRP_SEAT_CLOSING;
-    for (uint32_t at = seat->first_in; at != 0; at = board->ledgers[at - 1].next_in) {
-        const struct trp_ledger *ledger = &board->ledgers[at - 1];
+    bool is_closing = line->state == TRP_SLOT_CLOSING;
+    for (uint32_t at = slot->first_in; at != 0; at = shared->ledgers[at - 1].next_in) {
+        const struct trp_ledger *ledger = &shared->ledgers[at - 1];
         done += trp_ledger_done(ledger);
         accepted += trp_counted(&ledger->accepted);
         bool is_open =
@@ -76,75 +76,75 @@ static void report_take_links(
     }
     line->waiting = accepted > done ? accepted - done : 0;
     if (!is_closing || line->peer_count != 0 ||
-        atomic_load_explicit(&seat->out_open_count, memory_order_relaxed) == 0) {
+        atomic_load_explicit(&slot->out_open_count, memory_order_relaxed) == 0) {
         return;
     }
-    uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_acquire);
+    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        const struct trp_ledger *ledger = &board->ledgers[i];
-        if (ledger->from == seat->id && !ledger->is_loop &&
+        const struct trp_ledger *ledger = &shared->ledgers[i];
+        if (ledger->from == slot->id && !ledger->is_loop &&
             atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
             report_add_peer(line, ledger->to);
         }
     }
 }
 
-/** @return the number of a process; 0: it is not known. @threads holding the board's lock */
-static int32_t report_pid(struct trp_board *board, uint32_t id)
+/** @return the number of a process; 0: it is not known. @threads holding shared memory's lock */
+static int32_t report_pid(struct trp_shared *shared, uint32_t id)
 {
-    const struct trp_node *node = trp_board_find_node(board, id);
+    const struct trp_process *node = trp_shared_find_process(shared, id);
     if (node != NULL) {
         return atomic_load_explicit(&node->pid, memory_order_relaxed);
     }
-    return id == TRP_NODE_FIRST ? board->first_pid : 0;
+    return id == TRP_NODE_FIRST ? shared->first_pid : 0;
 }
 
-/** Copy what is known of an executor. @threads holding the board's lock */
-static void report_take_seat(
+/** Copy what is known of an executor. @threads holding shared memory's lock */
+static void report_take_slot(
     const troupe_system_t *system,
-    struct trp_seat *seat,
+    struct trp_slot *slot,
     uint64_t now_ns,
     struct report_line *out_line)
 {
-    struct trp_board *board = system->board;
-    const struct trp_counters *counters = &seat->counters;
+    struct trp_shared *shared = system->shared;
+    const struct trp_counters *counters = &slot->counters;
     uint64_t ended = trp_counted(&counters->actors_ended);
     uint64_t started = trp_counted(&counters->actors_started);
     *out_line = (struct report_line){
-        .id = seat->id,
-        .node = seat->node,
-        .pid = seat->node == system->node ? 0 : report_pid(board, seat->node),
-        .state = trp_seat_state(seat),
-        .is_port = seat->is_port,
+        .id = slot->id,
+        .node = slot->node,
+        .pid = slot->node == system->node ? 0 : report_pid(shared, slot->node),
+        .state = trp_slot_state(slot),
+        .is_inbox = slot->is_inbox,
         .actors = started > ended ? started - ended : 0,
-        .timers = atomic_load_explicit(&seat->timer_count, memory_order_relaxed),
-        .glimpse = trp_activity_look(seat, now_ns),
+        .timers = atomic_load_explicit(&slot->timer_count, memory_order_relaxed),
+        .sample = trp_activity_sample(slot, now_ns),
     };
-    memcpy(out_line->name, seat->name, sizeof(out_line->name));
-    memcpy(out_line->backend, seat->backend, sizeof(out_line->backend));
-    report_take_links(board, seat, out_line);
+    memcpy(out_line->name, slot->name, sizeof(out_line->name));
+    memcpy(out_line->backend, slot->backend, sizeof(out_line->backend));
+    report_take_links(shared, slot, out_line);
 }
 
 /** Copy what is known of all executors that are there. @return false: no memory. */
 static bool report_take(troupe_system_t *system, struct report *out_report)
 {
-    struct trp_board *board = system->board;
+    struct trp_shared *shared = system->shared;
     struct report report = {0};
     uint64_t now_ns = trp_clock_monotonic(NULL);
-    trp_board_lock(board);
-    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    trp_shared_lock(shared);
+    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        report.count += trp_seat_is_there(&board->seats[i]) ? 1 : 0;
+        report.count += trp_slot_is_there(&shared->slots[i]) ? 1 : 0;
     }
     report.lines = calloc(report.count + 1, sizeof(*report.lines));
     uint32_t at = 0;
     for (uint32_t i = 0; i < high && report.lines != NULL; i++) {
-        struct trp_seat *seat = &board->seats[i];
-        if (trp_seat_is_there(seat)) {
-            report_take_seat(system, seat, now_ns, &report.lines[at++]);
+        struct trp_slot *slot = &shared->slots[i];
+        if (trp_slot_is_there(slot)) {
+            report_take_slot(system, slot, now_ns, &report.lines[at++]);
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     *out_report = report;
     return report.lines != NULL;
 }
@@ -164,23 +164,28 @@ static const struct report_line *report_find(const struct report *report, uint32
 
 /** Copy the names of the actor that an executor of this process is at. @return false: it is past that. */
 static bool report_copy_names(
-    troupe_system_t *system, uint32_t id, uint64_t doing, struct trp_report_doing *out_doing)
+    troupe_system_t *system,
+    uint32_t id,
+    uint64_t callback,
+    struct trp_report_callback *out_callback)
 {
     bool copied = false;
     (void)pthread_mutex_lock(&system->lock);
     struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
     if (executor != NULL) {
         // As long as it is in that callback its actor is there; and its name is while this is locked.
-        (void)pthread_mutex_lock(&executor->world.lock);
-        if (trp_counted(&executor->seat->doing) == doing) {
-            const struct trp_actor *actor = trp_world_row(&executor->world, trp_doing_index(doing));
+        (void)pthread_mutex_lock(&executor->actors.lock);
+        if (trp_counted(&executor->slot->callback) == callback) {
+            const struct trp_actor *actor =
+                trp_actor_table_row(&executor->actors, trp_callback_index(callback));
             const char *behaviour = actor->behaviour->name;
             const char *name = actor->name != NULL ? actor->name : behaviour;
-            (void)snprintf(out_doing->actor, sizeof(out_doing->actor), "%s", name);
-            (void)snprintf(out_doing->behaviour, sizeof(out_doing->behaviour), "%s", behaviour);
-            copied = trp_counted(&executor->seat->doing) == doing;
+            (void)snprintf(out_callback->actor, sizeof(out_callback->actor), "%s", name);
+            (void)snprintf(
+                out_callback->behaviour, sizeof(out_callback->behaviour), "%s", behaviour);
+            copied = trp_counted(&executor->slot->callback) == callback;
         }
-        (void)pthread_mutex_unlock(&executor->world.lock);
+        (void)pthread_mutex_unlock(&executor->actors.lock);
     }
     (void)pthread_mutex_unlock(&system->lock);
     return copied;
@@ -189,14 +194,14 @@ static bool report_copy_names(
 void trp_report_name(
     troupe_system_t *system,
     uint32_t executor_id,
-    const struct trp_glimpse *glimpse,
-    struct trp_report_doing *out_doing)
+    const struct trp_callback_sample *sample,
+    struct trp_report_callback *out_callback)
 {
-    trp_doing_print(glimpse->type, out_doing->type);
-    if (!report_copy_names(system, executor_id, glimpse->doing, out_doing)) {
-        uint32_t row = trp_doing_index(glimpse->doing);
-        (void)snprintf(out_doing->actor, sizeof(out_doing->actor), "in row %u", row);
-        out_doing->behaviour[0] = '\0';
+    trp_callback_print(sample->type, out_callback->type);
+    if (!report_copy_names(system, executor_id, sample->callback, out_callback)) {
+        uint32_t row = trp_callback_index(sample->callback);
+        (void)snprintf(out_callback->actor, sizeof(out_callback->actor), "in row %u", row);
+        out_callback->behaviour[0] = '\0';
     }
 }
 
@@ -212,23 +217,24 @@ void trp_report_time(uint64_t ns, char *text, size_t bytes)
 
 /* Printing. ------------------------------------------------------------------------------------- */
 
-static void report_print_doing(troupe_system_t *system, FILE *file, const struct report_line *line)
+static void report_print_callback(
+    troupe_system_t *system, FILE *file, const struct report_line *line)
 {
-    if (line->glimpse.doing == 0) {
+    if (line->sample.callback == 0) {
         (void)fprintf(file, "; in no callback");
         return;
     }
-    struct trp_report_doing doing;
+    struct trp_report_callback callback;
     char time[32];
-    trp_report_name(system, line->id, &line->glimpse, &doing);
-    trp_report_time(line->glimpse.for_ns, time, sizeof(time));
-    bool is_named = doing.behaviour[0] != '\0';
+    trp_report_name(system, line->id, &line->sample, &callback);
+    trp_report_time(line->sample.for_ns, time, sizeof(time));
+    bool is_named = callback.behaviour[0] != '\0';
     (void)fprintf(
         file,
         is_named ? "; actor '%s' (behaviour '%s')" : "; the actor %s%s",
-        doing.actor,
-        doing.behaviour);
-    (void)fprintf(file, " has been at %s for at least %s", doing.type, time);
+        callback.actor,
+        callback.behaviour);
+    (void)fprintf(file, " has been at %s for at least %s", callback.type, time);
 }
 
 static void report_print_peers(
@@ -255,29 +261,29 @@ static void report_print_line(
     const struct report_line *line)
 {
     (void)fprintf(file, "  executor %u '%s' (", line->id, line->name);
-    (void)fprintf(file, "%s", line->is_port ? "port" : line->backend);
+    (void)fprintf(file, "%s", line->is_inbox ? "inbox" : line->backend);
     if (line->pid != 0) {
         (void)fprintf(file, ", process %" PRId32, line->pid);
     }
     (void)fprintf(
         file,
         "), %s: actors %" PRIu64 ", waiting mail %" PRIu64 ", timers %u",
-        line->state == TRP_SEAT_CLOSING ? "closing" : "open",
+        line->state == TRP_SLOT_CLOSING ? "closing" : "open",
         line->actors,
         line->waiting,
         line->timers);
-    if (!line->is_port) {
-        report_print_doing(system, file, line);
+    if (!line->is_inbox) {
+        report_print_callback(system, file, line);
     }
     report_print_peers(report, file, line);
     (void)fprintf(file, "\n");
 }
 
-void troupe_why_alive(troupe_system_t *system, FILE *file)
+void troupe_system_print_active(troupe_system_t *system, FILE *file)
 {
     // Twice: the second look knows which callbacks were there before.
     const struct timespec pause = {.tv_nsec = BETWEEN_LOOKS_NS};
-    trp_activity_look_at_all(system->board, trp_clock_monotonic(NULL));
+    trp_activity_sample_all(system->shared, trp_clock_monotonic(NULL));
     (void)nanosleep(&pause, NULL);
     struct report report;
     if (!report_take(system, &report)) {
@@ -307,10 +313,10 @@ void troupe_why_alive(troupe_system_t *system, FILE *file)
 static enum trp_crash_trace report_trace(
     troupe_system_t *system, const struct report_line *line, uint64_t timeout_ns)
 {
-    trp_board_lock(system->board);
-    const struct trp_seat *seat = trp_board_find_seat(system->board, line->id);
-    trp_board_unlock(system->board); // its seat stays where it is, whoever has it
-    return seat == NULL ? TRP_TRACE_IMPOSSIBLE : trp_crash_trace(seat, timeout_ns);
+    trp_shared_lock(system->shared);
+    const struct trp_slot *slot = trp_shared_find_slot(system->shared, line->id);
+    trp_shared_unlock(system->shared); // its slot stays where it is, whoever has it
+    return slot == NULL ? TRP_TRACE_IMPOSSIBLE : trp_crash_trace(slot, timeout_ns);
 }
 
 /** Print the stacks of who is in a callback, where they can be had. */
@@ -322,7 +328,7 @@ static void report_print_traces(
     uint32_t untold = 0;
     for (uint32_t i = 0; i < report->count; i++) {
         const struct report_line *line = &report->lines[i];
-        if (line->glimpse.doing == 0 || line->is_port || line->id == system->executor->id) {
+        if (line->sample.callback == 0 || line->is_inbox || line->id == system->executor->id) {
             continue;
         }
         uint64_t now_ns = trp_clock_monotonic(NULL);

@@ -13,18 +13,18 @@
 #include <stdio.h>
 
 /** What an executor is at, in words. */
-struct trp_report_doing {
+struct trp_report_callback {
     char actor[64];
     char behaviour[64]; // "": it runs in another process
-    char type[TRP_DOING_TEXT_BYTES];
+    char type[TRP_CALLBACK_TEXT_BYTES];
 };
 
 /** Put into words what an executor is at, with the names it has if it runs in this process. */
 void trp_report_name(
     troupe_system_t *system,
     uint32_t executor_id,
-    const struct trp_glimpse *glimpse,
-    struct trp_report_doing *out_doing);
+    const struct trp_callback_sample *sample,
+    struct trp_report_callback *out_callback);
 
 /** Print a time as people say it: "350 ms", "2.5 s". */
 void trp_report_time(uint64_t ns, char *text, size_t bytes);

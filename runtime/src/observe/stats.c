@@ -14,7 +14,7 @@ static void stats_add_ledger(const struct trp_ledger *ledger, struct trp_sums *s
         sums->dead_by_reason[i] += trp_counted(&ledger->dead[i]);
     }
     sums->unknown += trp_counted(&ledger->unknown);
-    // What was moved is accepted a second time, by the receiver's own link.
+    // What was moved is accepted a second time, by the receiver's own channel.
     uint64_t moved = trp_counted(&ledger->moved);
     sums->accepted += trp_counted(&ledger->accepted) - moved;
 }
@@ -26,16 +26,16 @@ static void stats_add_counters(const struct trp_counters *counters, struct trp_c
     sums->frames_sent += trp_counted(&counters->frames_sent);
     sums->frames_received += trp_counted(&counters->frames_received);
     sums->frames_undecodable += trp_counted(&counters->frames_undecodable);
-    sums->ledger_gaps += trp_counted(&counters->ledger_gaps);
+    sums->sequence_gaps += trp_counted(&counters->sequence_gaps);
     sums->actors_started += trp_counted(&counters->actors_started);
     sums->actors_failed += trp_counted(&counters->actors_failed);
     sums->actors_ended += trp_counted(&counters->actors_ended);
 }
 
-/** Add a closed ledger to the sums, note what became of it, and free it. @threads holding the board's lock */
+/** Add a closed ledger to the sums, note what became of it, and free it. @threads holding shared memory's lock */
 static void stats_fold_ledger(troupe_system_t *system, struct trp_ledger *ledger)
 {
-    struct trp_board *board = system->board;
+    struct trp_shared *shared = system->shared;
     const struct trp_record record = {
         .from = ledger->from,
         .to = ledger->to,
@@ -48,68 +48,68 @@ static void stats_fold_ledger(troupe_system_t *system, struct trp_ledger *ledger
     if (record.accepted != record.handled + record.dead + record.unknown) {
         trp_records_add(&system->open_records, &record);
     }
-    struct trp_seat *to = trp_board_find_seat(board, ledger->to);
+    struct trp_slot *to = trp_shared_find_slot(shared, ledger->to);
     if (to != NULL) {
         to->mail_accepted += record.accepted;
         to->mail_handled += record.handled;
         to->mail_dead += record.dead;
         to->mail_unknown += record.unknown;
     }
-    stats_add_ledger(ledger, &board->sums);
-    trp_board_free_ledger(board, ledger);
+    stats_add_ledger(ledger, &shared->sums);
+    trp_shared_free_ledger(shared, ledger);
 }
 
-/** Add the seat of an executor that is gone to the sums, and free it. @threads holding the board's lock */
-static void stats_fold_seat(troupe_system_t *system, struct trp_seat *seat)
+/** Add the slot of an executor that is gone to the sums, and free it. @threads holding shared memory's lock */
+static void stats_fold_slot(troupe_system_t *system, struct trp_slot *slot)
 {
     struct trp_record record = {
-        .to = seat->id,
-        .accepted = seat->mail_accepted,
-        .handled = seat->mail_handled,
-        .dead = seat->mail_dead,
-        .unknown = seat->mail_unknown,
+        .to = slot->id,
+        .accepted = slot->mail_accepted,
+        .handled = slot->mail_handled,
+        .dead = slot->mail_dead,
+        .unknown = slot->mail_unknown,
     };
-    (void)snprintf(record.name, sizeof(record.name), "%s", seat->name);
+    (void)snprintf(record.name, sizeof(record.name), "%s", slot->name);
     trp_records_add(&system->executor_records, &record);
-    stats_add_counters(&seat->counters, &system->board->sums.counters);
-    system->board->sums.executors_ended++;
-    trp_board_free_seat(seat);
+    stats_add_counters(&slot->counters, &system->shared->sums.counters);
+    system->shared->sums.executors_ended++;
+    trp_shared_free_slot(slot);
 }
 
 void trp_system_close_ledger(troupe_system_t *system, struct trp_ledger *ledger)
 {
-    trp_board_close_ledger(system->board, ledger);
+    trp_shared_close_ledger(system->shared, ledger);
     if (trp_system_is_first(system)) {
-        trp_board_lock(system->board);
-        // Unless the warden came by and did it already.
+        trp_shared_lock(system->shared);
+        // Unless the process manager came by and did it already.
         if (atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_CLOSED) {
             stats_fold_ledger(system, ledger);
         }
-        trp_board_unlock(system->board);
+        trp_shared_unlock(system->shared);
     }
 }
 
 void trp_system_sweep(troupe_system_t *system)
 {
-    struct trp_board *board = system->board;
-    trp_board_lock(board);
-    uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_acquire);
+    struct trp_shared *shared = system->shared;
+    trp_shared_lock(shared);
+    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        struct trp_ledger *ledger = &board->ledgers[i];
+        struct trp_ledger *ledger = &shared->ledgers[i];
         if (atomic_load_explicit(&ledger->state, memory_order_acquire) == TRP_LEDGER_CLOSED) {
             stats_fold_ledger(system, ledger);
         }
     }
-    high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        if ((state == TRP_SEAT_ENDED || state == TRP_SEAT_DEAD) && seat->first_in == 0 &&
-            atomic_load_explicit(&seat->out_open_count, memory_order_relaxed) == 0) {
-            stats_fold_seat(system, seat);
+        struct trp_slot *slot = &shared->slots[i];
+        enum trp_slot_state state = trp_slot_state(slot);
+        if ((state == TRP_SLOT_ENDED || state == TRP_SLOT_DEAD) && slot->first_in == 0 &&
+            atomic_load_explicit(&slot->out_open_count, memory_order_relaxed) == 0) {
+            stats_fold_slot(system, slot);
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
 }
 
 /** Copy sums into what users see. */
@@ -124,7 +124,7 @@ static void stats_fill(const struct trp_sums *sums, struct troupe_stats *out_sta
         .frames_sent = sums->counters.frames_sent,
         .frames_received = sums->counters.frames_received,
         .frames_undecodable = sums->counters.frames_undecodable,
-        .ledger_gaps = sums->counters.ledger_gaps,
+        .sequence_gaps = sums->counters.sequence_gaps,
         .actors_started = sums->counters.actors_started,
         .actors_failed = sums->counters.actors_failed,
         .actors_ended = sums->counters.actors_ended,
@@ -139,26 +139,26 @@ static void stats_fill(const struct trp_sums *sums, struct troupe_stats *out_sta
 
 void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats)
 {
-    struct trp_board *board = system->board;
-    trp_board_lock(board);
-    struct trp_sums sums = board->sums;
-    uint32_t high = atomic_load_explicit(&board->ledger_high, memory_order_acquire);
+    struct trp_shared *shared = system->shared;
+    trp_shared_lock(shared);
+    struct trp_sums sums = shared->sums;
+    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        const struct trp_ledger *ledger = &board->ledgers[i];
+        const struct trp_ledger *ledger = &shared->ledgers[i];
         if (atomic_load_explicit(&ledger->state, memory_order_acquire) != TRP_LEDGER_FREE) {
             stats_add_ledger(ledger, &sums);
         }
     }
-    high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        const struct trp_seat *seat = &board->seats[i];
-        enum trp_seat_state state = trp_seat_state(seat);
-        if (state != TRP_SEAT_FREE) {
-            stats_add_counters(&seat->counters, &sums.counters);
-            sums.executors_ended += state == TRP_SEAT_ENDED || state == TRP_SEAT_DEAD ? 1 : 0;
+        const struct trp_slot *slot = &shared->slots[i];
+        enum trp_slot_state state = trp_slot_state(slot);
+        if (state != TRP_SLOT_FREE) {
+            stats_add_counters(&slot->counters, &sums.counters);
+            sums.executors_ended += state == TRP_SLOT_ENDED || state == TRP_SLOT_DEAD ? 1 : 0;
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     stats_fill(&sums, out_stats);
 }
 

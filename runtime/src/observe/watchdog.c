@@ -21,8 +21,8 @@ enum {
 /** An executor in a callback that has run too long. */
 struct watchdog_accused {
     uint32_t id;
-    char executor[TRP_SEAT_NAME_BYTES];
-    struct trp_glimpse glimpse;
+    char executor[TRP_SLOT_NAME_BYTES];
+    struct trp_callback_sample sample;
 };
 
 bool trp_watchdog_parse(const char *text, uint64_t *out_ns, bool *out_kills)
@@ -43,7 +43,7 @@ bool trp_watchdog_parse(const char *text, uint64_t *out_ns, bool *out_kills)
 
 void trp_watchdog_print(uint64_t ns, bool kills, char *text, size_t bytes)
 {
-    char time[TRP_QUANTITY_BYTES];
+    char time[TRP_UNITS_BYTES];
     trp_time_print(ns, time);
     (void)snprintf(text, bytes, "%s%s", time, kills ? ",kill" : "");
 }
@@ -67,92 +67,92 @@ static uint32_t watchdog_find(
     bool was_away,
     struct watchdog_accused accused[static ACCUSED_MAX])
 {
-    struct trp_board *board = system->board;
+    struct trp_shared *shared = system->shared;
     uint32_t count = 0;
-    trp_board_lock(board);
-    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    trp_shared_lock(shared);
+    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high && count < ACCUSED_MAX; i++) {
-        struct trp_seat *seat = &board->seats[i];
-        if (seat->node != system->node || !trp_seat_is_there(seat)) {
+        struct trp_slot *slot = &shared->slots[i];
+        if (slot->node != system->node || !trp_slot_is_there(slot)) {
             continue;
         }
         if (was_away) {
-            trp_activity_forget(seat, now_ns);
+            trp_activity_forget(slot, now_ns);
         }
-        struct trp_glimpse glimpse = trp_activity_look(seat, now_ns);
-        if (glimpse.doing != 0 && glimpse.for_ns > system->callback_timeout_ns &&
-            seat->named_doing != glimpse.doing) {
-            seat->named_doing = glimpse.doing;
-            accused[count] = (struct watchdog_accused){.id = seat->id, .glimpse = glimpse};
-            (void)snprintf(accused[count].executor, sizeof(accused->executor), "%s", seat->name);
+        struct trp_callback_sample sample = trp_activity_sample(slot, now_ns);
+        if (sample.callback != 0 && sample.for_ns > system->callback_timeout_ns &&
+            slot->named_callback != sample.callback) {
+            slot->named_callback = sample.callback;
+            accused[count] = (struct watchdog_accused){.id = slot->id, .sample = sample};
+            (void)snprintf(accused[count].executor, sizeof(accused->executor), "%s", slot->name);
             count++;
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     return count;
 }
 
 /** Leave word why this process is killed, and do so. */
 static void watchdog_kill(const troupe_system_t *system, const char *type)
 {
-    struct trp_board *board = system->board;
+    struct trp_shared *shared = system->shared;
     char limit[32];
     trp_report_time(system->callback_timeout_ns, limit, sizeof(limit));
-    trp_board_lock(board);
-    struct trp_node *node = trp_board_find_node(board, system->node);
+    trp_shared_lock(shared);
+    struct trp_process *node = trp_shared_find_process(shared, system->node);
     if (node != NULL) {
         (void)snprintf(
-            node->verdict,
-            sizeof(node->verdict),
+            node->exit_note,
+            sizeof(node->exit_note),
             "its callback ran longer than %.16s (%.31s)",
             limit,
             type);
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
     (void)fflush(stderr);
     (void)kill(getpid(), SIGKILL);
 }
 
 static void watchdog_name(troupe_system_t *system, const struct watchdog_accused *accused)
 {
-    struct trp_report_doing doing;
+    struct trp_report_callback callback;
     char time[32];
-    trp_report_name(system, accused->id, &accused->glimpse, &doing);
-    if (doing.behaviour[0] == '\0') {
+    trp_report_name(system, accused->id, &accused->sample, &callback);
+    if (callback.behaviour[0] == '\0') {
         return; // it came back just now
     }
-    trp_report_time(accused->glimpse.for_ns, time, sizeof(time));
-    bool kills = system->board->callback_kill && !trp_system_is_first(system);
+    trp_report_time(accused->sample.for_ns, time, sizeof(time));
+    bool kills = system->shared->callback_timeout_kills && !trp_system_is_first(system);
     (void)fprintf(
         stderr,
         "troupe: actor '%s' (behaviour '%s') on executor %u '%s' has been at %s for at least "
         "%s%s\n",
-        doing.actor,
-        doing.behaviour,
+        callback.actor,
+        callback.behaviour,
         accused->id,
         accused->executor,
-        doing.type,
+        callback.type,
         time,
         kills ? "; its process is killed" : "");
     if (kills) {
-        watchdog_kill(system, doing.type);
+        watchdog_kill(system, callback.type);
     }
 }
 
-void trp_watchdog_look(troupe_system_t *system, struct trp_watchdog *watchdog)
+void trp_watchdog_check(troupe_system_t *system, struct trp_watchdog *watchdog)
 {
     if (system->callback_timeout_ns == 0) {
         return;
     }
     uint64_t now_ns = trp_clock_monotonic(NULL);
     uint64_t period_ns = (uint64_t)trp_watchdog_period_ms(system) * MS_NS;
-    uint64_t passed_ns = now_ns - watchdog->looked_ns;
+    uint64_t passed_ns = now_ns - watchdog->checked_ns;
     if (passed_ns < period_ns) {
         return;
     }
     // Who was not there to look cannot say how long others have run: they may have been stopped with it.
     bool was_away = passed_ns > 2 * period_ns;
-    watchdog->looked_ns = now_ns;
+    watchdog->checked_ns = now_ns;
     struct watchdog_accused accused[ACCUSED_MAX];
     uint32_t count = watchdog_find(system, now_ns, was_away, accused);
     for (uint32_t i = 0; i < count; i++) {

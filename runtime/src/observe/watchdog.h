@@ -2,8 +2,8 @@
  * @file watchdog.h
  * @brief Names callbacks that run too long, and ends the process they hold up, if it is told to.
  *
- * The warden of each process looks at the executors of its own, a few times in the time that a callback
- * may take. A process that was stopped for a while accuses nobody: its warden was, too.
+ * The process manager of each process looks at the executors of its own, a few times in the time that a callback
+ * may take. A process that was stopped for a while accuses nobody: its process manager was, too.
  */
 #ifndef TRP_WATCHDOG_H
 #define TRP_WATCHDOG_H
@@ -14,9 +14,9 @@
 
 struct troupe_system;
 
-/** What a warden keeps for it. Zero-initialise. */
+/** What a process manager keeps for it. Zero-initialise. */
 struct trp_watchdog {
-    uint64_t looked_ns; // when it looked last
+    uint64_t checked_ns; // when it looked last
 };
 
 /** What belongs where one is set, in words. */
@@ -31,7 +31,7 @@ void trp_watchdog_print(uint64_t ns, bool kills, char *text, size_t bytes);
 /** @return how often it is to look, in milliseconds; -1: never. */
 int trp_watchdog_period_ms(const struct troupe_system *system);
 
-/** Look, if it is time. @threads the warden's */
-void trp_watchdog_look(struct troupe_system *system, struct trp_watchdog *watchdog);
+/** Look, if it is time. @threads the process manager's */
+void trp_watchdog_check(struct troupe_system *system, struct trp_watchdog *watchdog);
 
 #endif

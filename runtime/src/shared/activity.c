@@ -3,63 +3,59 @@
 #include "base/sigsafe.h"
 #include "troupe/message.h"
 
-struct trp_glimpse trp_activity_look(struct trp_seat *seat, uint64_t now_ns)
+struct trp_callback_sample trp_activity_sample(struct trp_slot *slot, uint64_t now_ns)
 {
-    struct trp_glimpse glimpse = {.doing = trp_counted(&seat->doing)};
-    if (glimpse.doing != seat->seen_doing) {
-        seat->seen_doing = glimpse.doing;
-        seat->seen_ns = now_ns;
+    struct trp_callback_sample sample = {.callback = trp_counted(&slot->callback)};
+    if (sample.callback != slot->seen_callback) {
+        slot->seen_callback = sample.callback;
+        slot->seen_ns = now_ns;
     }
-    glimpse.type = atomic_load_explicit(&seat->doing_type, memory_order_relaxed);
+    sample.type = atomic_load_explicit(&slot->callback_type, memory_order_relaxed);
     // Another look may have been a moment later than this one's time.
-    glimpse.for_ns = now_ns > seat->seen_ns ? now_ns - seat->seen_ns : 0;
-    return glimpse;
+    sample.for_ns = now_ns > slot->seen_ns ? now_ns - slot->seen_ns : 0;
+    return sample;
 }
 
-void trp_activity_forget(struct trp_seat *seat, uint64_t now_ns)
+void trp_activity_forget(struct trp_slot *slot, uint64_t now_ns)
 {
-    seat->seen_doing = trp_counted(&seat->doing);
-    seat->seen_ns = now_ns;
+    slot->seen_callback = trp_counted(&slot->callback);
+    slot->seen_ns = now_ns;
 }
 
-void trp_activity_look_at_all(struct trp_board *board, uint64_t now_ns)
+void trp_activity_sample_all(struct trp_shared *shared, uint64_t now_ns)
 {
-    trp_board_lock(board);
-    uint32_t high = atomic_load_explicit(&board->seat_high, memory_order_acquire);
+    trp_shared_lock(shared);
+    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        struct trp_seat *seat = &board->seats[i];
-        if (trp_seat_is_there(seat)) {
-            (void)trp_activity_look(seat, now_ns);
+        struct trp_slot *slot = &shared->slots[i];
+        if (trp_slot_is_there(slot)) {
+            (void)trp_activity_sample(slot, now_ns);
         }
     }
-    trp_board_unlock(board);
+    trp_shared_unlock(shared);
 }
 
-void trp_doing_print(uint32_t type, char text[static TRP_DOING_TEXT_BYTES])
+void trp_callback_print(uint32_t type, char text[static TRP_CALLBACK_TEXT_BYTES])
 {
-    struct trp_scribble scribble = {.used = 0};
-    if (type == TRP_DOING_INIT) {
-        trp_scribble_text(&scribble, "init");
-    } else if (type == TRP_DOING_FINI) {
-        trp_scribble_text(&scribble, "fini");
-    } else if (type == TRP_DOING_FAILED_ASK) {
-        trp_scribble_text(&scribble, "an ask that failed");
+    struct trp_sigsafe sigsafe = {.used = 0};
+    if (type == TRP_CALLBACK_INIT) {
+        trp_sigsafe_text(&sigsafe, "init");
+    } else if (type == TRP_CALLBACK_FINI) {
+        trp_sigsafe_text(&sigsafe, "fini");
+    } else if (type == TRP_CALLBACK_FAILED_ASK) {
+        trp_sigsafe_text(&sigsafe, "an ask that failed");
     } else {
-        bool is_answer = (type & TRP_DOING_ANSWER) != 0;
-        uint32_t number = type & ~TRP_DOING_ANSWER;
+        bool is_reply = (type & TRP_CALLBACK_REPLY) != 0;
+        uint32_t number = type & ~TRP_CALLBACK_REPLY;
         bool is_notice = number >= TROUPE_MESSAGE_RESERVED;
-        trp_scribble_text(
-            &scribble,
-            is_answer   ? "an answer"
-            : is_notice ? "a notice"
-                        : "a message");
-        trp_scribble_text(&scribble, " of type ");
+        trp_sigsafe_text(&sigsafe, is_reply ? "an answer" : is_notice ? "a notice" : "a message");
+        trp_sigsafe_text(&sigsafe, " of type ");
         if (is_notice) {
-            trp_scribble_text(&scribble, "0x");
-            trp_scribble_hex(&scribble, number);
+            trp_sigsafe_text(&sigsafe, "0x");
+            trp_sigsafe_hex(&sigsafe, number);
         } else {
-            trp_scribble_number(&scribble, number);
+            trp_sigsafe_number(&sigsafe, number);
         }
     }
-    trp_scribble_copy(&scribble, text, TRP_DOING_TEXT_BYTES);
+    trp_sigsafe_copy(&sigsafe, text, TRP_CALLBACK_TEXT_BYTES);
 }

@@ -13,28 +13,28 @@ void trp_gate_init(struct trp_gate *gate, int64_t bound_messages, int64_t bound_
     atomic_init(&gate->free_messages, bound_messages);
     atomic_init(&gate->free_bytes, bound_bytes);
     atomic_init(&gate->reserve_messages, TRP_RESERVE_MESSAGES);
-    atomic_init(&gate->hungry_count, 0);
+    atomic_init(&gate->waiting_count, 0);
     gate->bound_messages = bound_messages;
     gate->bound_bytes = bound_bytes;
 }
 
-static int64_t gate_allowed(int64_t free, int64_t held, int64_t need, int64_t wish)
+static int64_t gate_allowed(int64_t free, int64_t stash, int64_t need, int64_t wish)
 {
     // held + x <= 2 * (free - x)
-    int64_t most = (2 * free - held) / 3;
+    int64_t most = (2 * free - stash) / 3;
     if (most < need) {
-        most = held == 0 && free >= need ? need : 0;
+        most = stash == 0 && free >= need ? need : 0;
     }
     return most < wish ? most : wish;
 }
 
-int64_t trp_gate_take(_Atomic int64_t *free, int64_t held, int64_t need, int64_t wish)
+int64_t trp_gate_take(_Atomic int64_t *free, int64_t stash, int64_t need, int64_t wish)
 {
     // Credit guards no memory, the pipe does: relaxed is enough.
     int64_t left = atomic_load_explicit(free, memory_order_relaxed);
     int64_t taken = 0;
     do {
-        taken = gate_allowed(left, held, need, wish);
+        taken = gate_allowed(left, stash, need, wish);
         if (taken <= 0) {
             return 0;
         }

@@ -2,18 +2,18 @@
  * @file gate.h
  * @brief What peers touch of an executor: its doorbell and its free credit.
  *
- * Credit is counted in messages and in bytes of bodies. What is free is here; what a link took is the
- * link's until the receiver has handled it and gives it back. So never more waits than the bound.
+ * Credit is counted in messages and in bytes of bodies. What is free is here; what a channel took is the
+ * channel's until the receiver has handled it and gives it back. So never more waits than the bound.
  */
-#ifndef TRP_GATE_H
-#define TRP_GATE_H
+#ifndef TRP_CREDIT_POOL_H
+#define TRP_CREDIT_POOL_H
 
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/** New links that meet a full mailbox may send this many messages each, from a reserve. */
+/** New channels that meet a full mailbox may send this many messages each, from a reserve. */
 #define TRP_PROVISIONAL_MESSAGES 16
 
 /** The reserve, in messages. */
@@ -44,24 +44,24 @@ struct trp_gate {
     alignas(TRP_CACHE_LINE) _Atomic int64_t free_messages;
     _Atomic int64_t free_bytes;
     _Atomic int32_t reserve_messages;
-    _Atomic int32_t hungry_count; // links that wait for credit, so who gives some back rings
-    int64_t bound_messages;       // const after trp_gate_init()
-    int64_t bound_bytes;          // as above
+    _Atomic int32_t waiting_count; // channels that wait for credit, so who gives some back rings
+    int64_t bound_messages;        // const after trp_gate_init()
+    int64_t bound_bytes;           // as above
 };
 
 /** Open the gate with all its credit free. */
 void trp_gate_init(struct trp_gate *gate, int64_t bound_messages, int64_t bound_bytes);
 
 /**
- * Take from @p free up to @p wish, at least @p need, for a link that holds @p held.
+ * Take from @p free up to @p wish, at least @p need, for a channel that holds @p held.
  *
- * A link may hold at most twice what is free after it took (the dynamic threshold of A. Choudhury and
+ * A channel may hold at most twice what is free after it took (the dynamic threshold of A. Choudhury and
  * E. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998): a lone sender
  * gets two thirds, n senders get 2/(2n+1) each. One that holds nothing gets its need if it is free.
  *
  * @return how much was taken; 0: not even the need.
  */
-int64_t trp_gate_take(_Atomic int64_t *free, int64_t held, int64_t need, int64_t wish);
+int64_t trp_gate_take(_Atomic int64_t *free, int64_t stash, int64_t need, int64_t wish);
 
 /** Take one message from the reserve. @return false: it is spent. */
 bool trp_gate_take_reserve(struct trp_gate *gate);

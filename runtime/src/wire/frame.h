@@ -52,19 +52,19 @@ _Static_assert(
 
 /** What an envelope is. Numbers are part of the wire format. */
 enum trp_kind {
-    TRP_KIND_USER = 0,          // a message for an actor
-    TRP_KIND_REPLY = 1,         // the answer to an ask
-    TRP_KIND_NOTICE = 2,        // the runtime's message for an actor; not counted
-    TRP_KIND_START = 3,         // start an actor in a reserved row
-    TRP_KIND_STOP = 4,          // ask an actor to stop
-    TRP_KIND_WANT = 5,          // the sending link is out of credit
-    TRP_KIND_CREDIT = 6,        // the receiving link gets credit
-    TRP_KIND_NUDGE = 7,         // credit came back: look whether somebody wants it
-    TRP_KIND_STOP_EXECUTOR = 8, // end the executor
-    TRP_KIND_GONE = 9,          // the sender takes no more mail: close your link to it
-    TRP_KIND_FIN = 10,          // the last frame on this lane of this link
-    TRP_KIND_LOOK = 11,         // is this actor still there? It is watched
-    TRP_KIND_SIGNAL = 12,       // about ends, from actor to actor, behind their mail; see ends.c
+    TRP_KIND_USER = 0,           // a message for an actor
+    TRP_KIND_REPLY = 1,          // the answer to an ask
+    TRP_KIND_NOTICE = 2,         // the runtime's message for an actor; not counted
+    TRP_KIND_START = 3,          // start an actor in a reserved row
+    TRP_KIND_STOP = 4,           // ask an actor to stop
+    TRP_KIND_CREDIT_REQUEST = 5, // the sending channel is out of credit
+    TRP_KIND_CREDIT_GRANT = 6,   // the receiving channel gets credit
+    TRP_KIND_WAKE = 7,           // credit came back: look whether somebody wants it
+    TRP_KIND_STOP_EXECUTOR = 8,  // end the executor
+    TRP_KIND_CLOSE_REQUEST = 9,  // the sender takes no more mail: close your channel to it
+    TRP_KIND_FIN = 10,           // the last frame on this lane of this channel
+    TRP_KIND_CHECK_ALIVE = 11,   // is this actor still there? It is watched
+    TRP_KIND_MONITOR = 12,       // about ends, from actor to actor, behind their mail; see ends.c
     TRP_KIND_COUNT = 13,
 };
 
@@ -98,7 +98,7 @@ struct trp_given {
 };
 _Static_assert(sizeof(struct trp_given) == 32, "a given body is named by 32 bytes");
 
-/** Which of the two pipes of a link a frame took. */
+/** Which of the two pipes of a channel a frame took. */
 enum trp_lane { TRP_LANE_USER = 0, TRP_LANE_COMMAND = 1 };
 
 /** What else a header says of its frame. */
@@ -112,8 +112,8 @@ struct trp_header {
     uint8_t lane;
     uint16_t marks;           // of enum trp_mark
     uint32_t count;           // counted messages in the frame
-    uint64_t cookie;          // of the link, in this direction
-    uint64_t first_sequence;  // counted messages sent on the link before this frame
+    uint64_t cookie;          // of the channel, in this direction
+    uint64_t first_sequence;  // counted messages sent on the channel before this frame
     uint64_t acknowledged;    // counted messages of the other direction that are done with
     uint32_t credit_messages; // granted to the other direction
     uint32_t credit_bytes;
@@ -162,7 +162,7 @@ enum trp_fault {
     TRP_FAULT_OVERSIZED,  // larger than any frame or body may be
     TRP_FAULT_MISALIGNED, // not at, or not of, a multiple of 8
     TRP_FAULT_VERSION,    // another version of this format
-    TRP_FAULT_COOKIE,     // not of this link
+    TRP_FAULT_COOKIE,     // not of this channel
     TRP_FAULT_KIND,       // no such kind, lane or flag, or not allowed there
     TRP_FAULT_COUNT,      // holds more or fewer messages than it says, or out of sequence
     TRP_FAULT_KINDS,
@@ -298,7 +298,7 @@ struct trp_outframe {
 };
 
 /** @return an actor's row and generation as one number, as they lie in an envelope. */
-static inline uint64_t trp_place(uint32_t index, uint32_t generation)
+static inline uint64_t trp_actor_key(uint32_t index, uint32_t generation)
 {
     return (uint64_t)generation << 32 | index;
 }
@@ -360,7 +360,7 @@ static inline uint64_t trp_envelope_word(const uint8_t *envelope, uint32_t which
 /**
  * Write a plain message: kind USER, no flags, a small body.
  *
- * @param to    Whom it is for, as trp_place().
+ * @param to    Whom it is for, as trp_actor_key().
  * @param from  Who sends it, likewise.
  * @return      false: no room; flush or grow, and try again.
  */

@@ -30,7 +30,7 @@ void trp_frame_cache_fini(struct trp_frame_cache *cache)
 uint8_t *trp_frame_take(struct trp_frame_cache *cache)
 {
     if (cache->head == NULL) {
-        // Acquire: pairs with the release in trp_frame_give_back(), for the links of the list.
+        // Acquire: pairs with the release in trp_frame_give_back(), for the channels of the list.
         cache->head = atomic_exchange_explicit(&cache->pool->head, NULL, memory_order_acquire);
         if (cache->head != NULL) {
             atomic_store_explicit(&cache->pool->spare_count, 0, memory_order_relaxed);

@@ -168,8 +168,8 @@ bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
     if (post->tag <= TRP_RUN_BODY_BYTES_MAX) {
         return trp_outframe_put_plain(
             frame,
-            trp_place(post->to_index, post->to_generation),
-            trp_place(post->from_index, post->from_generation),
+            trp_actor_key(post->to_index, post->to_generation),
+            trp_actor_key(post->from_index, post->from_generation),
             post->type,
             post->body,
             post->tag);

@@ -41,18 +41,18 @@ enum {
 };
 
 /** Where run directories lie. */
-struct rundir_base {
-    char parent[TRP_RUNDIR_PATH_BYTES];
-    char path[TRP_RUNDIR_PATH_BYTES];
+struct run_dir_base {
+    char parent[TRP_RUN_DIR_PATH_BYTES];
+    char path[TRP_RUN_DIR_PATH_BYTES];
 };
 
-static const char *rundir_errno_text(void)
+static const char *run_dir_errno_text(void)
 {
     return strerror(errno); // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
 }
 
 /** Explain a call that failed, by errno. */
-static enum troupe_err rundir_explain(const char *what, const char *path)
+static enum troupe_err run_dir_explain(const char *what, const char *path)
 {
     bool full = errno == EMFILE || errno == ENFILE;
     return TRP_EXPLAIN(
@@ -60,7 +60,7 @@ static enum troupe_err rundir_explain(const char *what, const char *path)
         "run directory: cannot %s %s: %s; %s",
         what,
         path,
-        rundir_errno_text(),
+        run_dir_errno_text(),
         full ? "close some descriptors or raise RLIMIT_NOFILE"
              : "set XDG_RUNTIME_DIR to a directory of yours that can be written");
 }
@@ -68,19 +68,19 @@ static enum troupe_err rundir_explain(const char *what, const char *path)
 /* The base. ------------------------------------------------------------------------------------ */
 
 /** @return whether there is a directory by that name, or one may be hidden from us. */
-static bool rundir_may_exist(const char *path)
+static bool run_dir_may_exist(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-static void rundir_choose_base(struct rundir_base *base)
+static void run_dir_choose_base(struct run_dir_base *base)
 {
     const char *parent = getenv("XDG_RUNTIME_DIR"); // NOLINT(concurrency-mt-unsafe)
     const size_t parent_length_max =
         sizeof(base->path) - sizeof("/troupe") - (sizeof("/") - 1) - ID_LENGTH_MAX;
     if (parent != NULL && parent[0] == '/' && strlen(parent) <= parent_length_max &&
-        rundir_may_exist(parent)) {
+        run_dir_may_exist(parent)) {
         (void)snprintf(base->parent, sizeof(base->parent), "%.*s", (int)parent_length_max, parent);
         (void)snprintf(
             base->path, sizeof(base->path), "%.*s/troupe", (int)parent_length_max, parent);
@@ -91,11 +91,11 @@ static void rundir_choose_base(struct rundir_base *base)
 }
 
 /** Check that nobody else can put another directory in the place of ours. */
-static enum troupe_err rundir_check_parent(const char *path)
+static enum troupe_err run_dir_check_parent(const char *path)
 {
     struct stat status;
     if (stat(path, &status) != 0) {
-        return rundir_explain("look at", path);
+        return run_dir_explain("look at", path);
     }
     if (!S_ISDIR(status.st_mode)) {
         return TRP_EXPLAIN(
@@ -124,7 +124,7 @@ static enum troupe_err rundir_check_parent(const char *path)
 }
 
 /** Check that the base, of which this is the lstat(), is ours alone. */
-static enum troupe_err rundir_check_base(const char *path, const struct stat *status)
+static enum troupe_err run_dir_check_base(const char *path, const struct stat *status)
 {
     if (S_ISLNK(status->st_mode)) {
         return TRP_EXPLAIN(
@@ -161,23 +161,23 @@ static enum troupe_err rundir_check_base(const char *path, const struct stat *st
 }
 
 /** Make the base where it is not there yet, and check it. */
-static enum troupe_err rundir_open_base(const struct rundir_base *base, int *out_fd)
+static enum troupe_err run_dir_open_base(const struct run_dir_base *base, int *out_fd)
 {
-    enum troupe_err err = rundir_check_parent(base->parent);
+    enum troupe_err err = run_dir_check_parent(base->parent);
     if (err != TROUPE_OK) {
         return err;
     }
     if (mkdir(base->path, DIRECTORY_MODE) != 0 && errno != EEXIST) {
-        return rundir_explain("make", base->path);
+        return run_dir_explain("make", base->path);
     }
     // Opened, then looked at: what was checked is what is used.
     int fd = open(base->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        return rundir_explain("open", base->path);
+        return run_dir_explain("open", base->path);
     }
     struct stat status;
-    err = fstat(fd, &status) != 0 ? rundir_explain("look at", base->path)
-                                  : rundir_check_base(base->path, &status);
+    err = fstat(fd, &status) != 0 ? run_dir_explain("look at", base->path)
+                                  : run_dir_check_base(base->path, &status);
     if (err != TROUPE_OK) {
         (void)close(fd);
         return err;
@@ -189,7 +189,7 @@ static enum troupe_err rundir_open_base(const struct rundir_base *base, int *out
 /* Removing. ------------------------------------------------------------------------------------ */
 
 /** Open a directory for reading what is in it. @return NULL: it cannot be opened */
-static DIR *rundir_list(int parent_fd, const char *name)
+static DIR *run_dir_list(int parent_fd, const char *name)
 {
     int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
@@ -200,7 +200,7 @@ static DIR *rundir_list(int parent_fd, const char *name)
 }
 
 /** Remove a plain file or a socket. @return false: it is something else, or it stays */
-static bool rundir_remove_file(int directory_fd, const char *name)
+static bool run_dir_remove_file(int directory_fd, const char *name)
 {
     struct stat status;
     return fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -209,7 +209,7 @@ static bool rundir_remove_file(int directory_fd, const char *name)
 }
 
 /** Remove files until there are none. @return whether nothing but the lock is left */
-static bool rundir_remove_files(DIR *list)
+static bool run_dir_remove_files(DIR *list)
 {
     bool removed = true;
     bool empty = true;
@@ -221,7 +221,7 @@ static bool rundir_remove_files(DIR *list)
         while ((entry = readdir(list)) != NULL) { // NOLINT(concurrency-mt-unsafe): the list is ours
             const char *name = entry->d_name;
             if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, LOCK_NAME) != 0) {
-                removed = rundir_remove_file(dirfd(list), name) || removed;
+                removed = run_dir_remove_file(dirfd(list), name) || removed;
                 empty = false;
             }
         }
@@ -230,19 +230,19 @@ static bool rundir_remove_files(DIR *list)
 }
 
 /** Remove the files of a locked directory, the lock's last; if nothing else stays, the directory. */
-static void rundir_remove(int base_fd, const char *id, DIR *list)
+static void run_dir_remove(int base_fd, const char *id, DIR *list)
 {
     // One in which something stays keeps its lock file, and whoever comes next tries again.
-    if (rundir_remove_files(list)) {
-        (void)rundir_remove_file(dirfd(list), LOCK_NAME);
+    if (run_dir_remove_files(list)) {
+        (void)run_dir_remove_file(dirfd(list), LOCK_NAME);
         (void)unlinkat(base_fd, id, AT_REMOVEDIR);
     }
 }
 
 /** Sweep one directory, if its system is dead. */
-static void rundir_sweep_one(int base_fd, const char *id)
+static void run_dir_sweep_one(int base_fd, const char *id)
 {
-    DIR *list = rundir_list(base_fd, id);
+    DIR *list = run_dir_list(base_fd, id);
     if (list == NULL) {
         return;
     }
@@ -254,7 +254,7 @@ static void rundir_sweep_one(int base_fd, const char *id)
     } else if (
         lock_fd >= 0 && fstat(lock_fd, &status) == 0 && S_ISREG(status.st_mode) &&
         flock(lock_fd, LOCK_EX | LOCK_NB) == 0) {
-        rundir_remove(base_fd, id, list);
+        run_dir_remove(base_fd, id, list);
     }
     if (lock_fd >= 0) {
         (void)close(lock_fd);
@@ -263,7 +263,7 @@ static void rundir_sweep_one(int base_fd, const char *id)
 }
 
 /** @return whether a run directory may have that name. */
-static bool rundir_is_id(const char *name)
+static bool run_dir_is_id(const char *name)
 {
     size_t digits = strspn(name, "0123456789");
     return digits > 0 && name[digits] == '-' && strlen(name + digits) == 1 + 16 &&
@@ -271,14 +271,14 @@ static bool rundir_is_id(const char *name)
 }
 
 /** Sweep what dead systems left. What cannot be swept stays: it is in nobody's way. */
-static void rundir_sweep(int base_fd)
+static void run_dir_sweep(int base_fd)
 {
-    DIR *list = rundir_list(base_fd, ".");
+    DIR *list = run_dir_list(base_fd, ".");
     const struct dirent *entry = NULL;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): the list is ours
     while (list != NULL && (entry = readdir(list)) != NULL) {
-        if (rundir_is_id(entry->d_name)) {
-            rundir_sweep_one(base_fd, entry->d_name);
+        if (run_dir_is_id(entry->d_name)) {
+            run_dir_sweep_one(base_fd, entry->d_name);
         }
     }
     if (list != NULL) {
@@ -289,63 +289,63 @@ static void rundir_sweep(int base_fd)
 /* Making. -------------------------------------------------------------------------------------- */
 
 /** What came of making a lock. */
-enum rundir_making { RUNDIR_MADE, RUNDIR_SWEPT, RUNDIR_FAILED };
+enum run_dir_making { RUN_DIR_MADE, RUN_DIR_SWEPT, RUN_DIR_FAILED };
 
 /** Make the lock file and lock it. @return SWEPT: somebody took it for dead at that moment */
-static enum rundir_making rundir_lock(int directory_fd, int *out_lock_fd)
+static enum run_dir_making run_dir_lock(int directory_fd, int *out_lock_fd)
 {
     struct stat status;
     int fd = openat(
         directory_fd, LOCK_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, LOCK_MODE);
     if (fd < 0) {
-        return errno == ENOENT ? RUNDIR_SWEPT : RUNDIR_FAILED;
+        return errno == ENOENT ? RUN_DIR_SWEPT : RUN_DIR_FAILED;
     }
-    enum rundir_making making = RUNDIR_MADE;
+    enum run_dir_making making = RUN_DIR_MADE;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        making = errno == EWOULDBLOCK ? RUNDIR_SWEPT : RUNDIR_FAILED;
+        making = errno == EWOULDBLOCK ? RUN_DIR_SWEPT : RUN_DIR_FAILED;
     } else if (fstat(fd, &status) != 0) {
-        making = RUNDIR_FAILED;
+        making = RUN_DIR_FAILED;
     } else if (status.st_nlink == 0) {
-        making = RUNDIR_SWEPT;
+        making = RUN_DIR_SWEPT;
     }
-    if (making != RUNDIR_MADE) {
+    if (making != RUN_DIR_MADE) {
         int error = errno;
         (void)close(fd);
         errno = error;
         return making;
     }
     *out_lock_fd = fd;
-    return RUNDIR_MADE;
+    return RUN_DIR_MADE;
 }
 
 /** Make and lock a directory. @return FAILED: errno says why */
-static enum rundir_making rundir_make(int base_fd, const char *id, int *out_lock_fd)
+static enum run_dir_making run_dir_make(int base_fd, const char *id, int *out_lock_fd)
 {
     if (mkdirat(base_fd, id, DIRECTORY_MODE) != 0) {
-        return errno == EEXIST ? RUNDIR_SWEPT : RUNDIR_FAILED;
+        return errno == EEXIST ? RUN_DIR_SWEPT : RUN_DIR_FAILED;
     }
     int fd = openat(base_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    enum rundir_making making = RUNDIR_FAILED;
+    enum run_dir_making making = RUN_DIR_FAILED;
     if (fd >= 0) {
-        making = rundir_lock(fd, out_lock_fd);
+        making = run_dir_lock(fd, out_lock_fd);
     } else if (errno == ENOENT) {
-        making = RUNDIR_SWEPT;
+        making = RUN_DIR_SWEPT;
     }
     int error = errno;
     if (fd >= 0) {
-        if (making == RUNDIR_FAILED) {
+        if (making == RUN_DIR_FAILED) {
             (void)unlinkat(fd, LOCK_NAME, 0);
         }
         (void)close(fd);
     }
-    if (making == RUNDIR_FAILED) {
+    if (making == RUN_DIR_FAILED) {
         (void)unlinkat(base_fd, id, AT_REMOVEDIR);
     }
     errno = error;
     return making;
 }
 
-static bool rundir_make_id(char id[ID_BYTES])
+static bool run_dir_make_id(char id[ID_BYTES])
 {
     uint64_t bits = 0;
     if (getrandom(&bits, sizeof(bits), 0) != (ssize_t)sizeof(bits)) {
@@ -356,22 +356,22 @@ static bool rundir_make_id(char id[ID_BYTES])
 }
 
 /** Make and lock a directory under the base, however many others sweep there. */
-static enum troupe_err rundir_make_some(
-    struct trp_rundir *rundir, int base_fd, const struct rundir_base *base)
+static enum troupe_err run_dir_make_some(
+    struct trp_run_dir *run_dir, int base_fd, const struct run_dir_base *base)
 {
     char id[ID_BYTES];
     int lock_fd = -1;
-    enum rundir_making making = RUNDIR_SWEPT;
-    for (int i = 0; i < ATTEMPT_COUNT && making == RUNDIR_SWEPT; i++) {
-        if (!rundir_make_id(id)) {
-            return rundir_explain("choose a name in", base->path);
+    enum run_dir_making making = RUN_DIR_SWEPT;
+    for (int i = 0; i < ATTEMPT_COUNT && making == RUN_DIR_SWEPT; i++) {
+        if (!run_dir_make_id(id)) {
+            return run_dir_explain("choose a name in", base->path);
         }
-        making = rundir_make(base_fd, id, &lock_fd);
+        making = run_dir_make(base_fd, id, &lock_fd);
     }
-    if (making == RUNDIR_FAILED) {
-        return rundir_explain("make a directory in", base->path);
+    if (making == RUN_DIR_FAILED) {
+        return run_dir_explain("make a directory in", base->path);
     }
-    if (making == RUNDIR_SWEPT) {
+    if (making == RUN_DIR_SWEPT) {
         return TRP_EXPLAIN(
             TROUPE_ERR_SYSTEM,
             "run directory: %d that were made in %s were removed at once; find out by whom, or set "
@@ -379,52 +379,53 @@ static enum troupe_err rundir_make_some(
             ATTEMPT_COUNT,
             base->path);
     }
-    int length = snprintf(rundir->path, sizeof(rundir->path), "%s/%s", base->path, id);
-    TRP_CHECK(length > 0 && (size_t)length < sizeof(rundir->path));
-    rundir->lock_fd = lock_fd;
+    int length = snprintf(run_dir->path, sizeof(run_dir->path), "%s/%s", base->path, id);
+    TRP_CHECK(length > 0 && (size_t)length < sizeof(run_dir->path));
+    run_dir->lock_fd = lock_fd;
     return TROUPE_OK;
 }
 
 /* The life of one. ----------------------------------------------------------------------------- */
 
-enum troupe_err trp_rundir_open(struct trp_rundir *rundir)
+enum troupe_err trp_run_dir_open(struct trp_run_dir *run_dir)
 {
-    *rundir = (struct trp_rundir){.lock_fd = -1};
-    struct rundir_base base;
+    *run_dir = (struct trp_run_dir){.lock_fd = -1};
+    struct run_dir_base base;
     int base_fd = -1;
-    rundir_choose_base(&base);
-    enum troupe_err err = rundir_open_base(&base, &base_fd);
+    run_dir_choose_base(&base);
+    enum troupe_err err = run_dir_open_base(&base, &base_fd);
     if (err == TROUPE_OK) {
-        rundir_sweep(base_fd); // first, since it may make room
-        err = rundir_make_some(rundir, base_fd, &base);
+        run_dir_sweep(base_fd); // first, since it may make room
+        err = run_dir_make_some(run_dir, base_fd, &base);
         (void)close(base_fd);
     }
     return err;
 }
 
-void trp_rundir_close(struct trp_rundir *rundir)
+void trp_run_dir_close(struct trp_run_dir *run_dir)
 {
-    if (rundir->lock_fd < 0) {
+    if (run_dir->lock_fd < 0) {
         return;
     }
-    char *slash = strrchr(rundir->path, '/');
+    char *slash = strrchr(run_dir->path, '/');
     TRP_CHECK(slash != NULL);
     *slash = '\0';
-    int base_fd = open(rundir->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *list = base_fd < 0 ? NULL : rundir_list(base_fd, slash + 1);
+    int base_fd = open(run_dir->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = base_fd < 0 ? NULL : run_dir_list(base_fd, slash + 1);
     if (list != NULL) {
-        rundir_remove(base_fd, slash + 1, list);
+        run_dir_remove(base_fd, slash + 1, list);
         (void)closedir(list);
     }
     if (base_fd >= 0) {
         (void)close(base_fd);
     }
-    (void)close(rundir->lock_fd); // last: until here nobody else sweeps it
-    *rundir = (struct trp_rundir){.lock_fd = -1};
+    (void)close(run_dir->lock_fd); // last: until here nobody else sweeps it
+    *run_dir = (struct trp_run_dir){.lock_fd = -1};
 }
 
-void trp_rundir_endpoint(const char *rundir_path, uint32_t executor_id, char *out, size_t out_bytes)
+void trp_run_dir_endpoint(
+    const char *run_dir_path, uint32_t executor_id, char *out, size_t out_bytes)
 {
-    int length = snprintf(out, out_bytes, "%s/e-%" PRIu32 ".ipc", rundir_path, executor_id);
+    int length = snprintf(out, out_bytes, "%s/e-%" PRIu32 ".ipc", run_dir_path, executor_id);
     TRP_CHECK(length > 0 && (size_t)length < out_bytes);
 }

@@ -10,8 +10,8 @@
  * Its name is never used again, so nobody meets the files of another system. What a dead one left there
  * is swept by the next that opens: the kernel lets go of a lock whatever its holder died of.
  */
-#ifndef TRP_RUNDIR_H
-#define TRP_RUNDIR_H
+#ifndef TRP_RUN_DIR_H
+#define TRP_RUN_DIR_H
 
 #include "base/error.h"
 
@@ -19,14 +19,14 @@
 #include <stdint.h>
 
 /** The longest path of a socket, with its NUL: what `sun_path` holds. */
-enum { TRP_RUNDIR_ENDPOINT_BYTES = 108 };
+enum { TRP_RUN_DIR_ENDPOINT_BYTES = 108 };
 
 /** The longest path of a run directory, with its NUL: as much as leaves room for "/e-4294967295.ipc". */
-enum { TRP_RUNDIR_PATH_BYTES = TRP_RUNDIR_ENDPOINT_BYTES - 17 };
+enum { TRP_RUN_DIR_PATH_BYTES = TRP_RUN_DIR_ENDPOINT_BYTES - 17 };
 
 /** A run directory. Before it is opened: `{.lock_fd = -1}`. */
-struct trp_rundir {
-    char path[TRP_RUNDIR_PATH_BYTES];
+struct trp_run_dir {
+    char path[TRP_RUN_DIR_PATH_BYTES];
     int lock_fd; // -1: not open. Close-on-exec; who forks without exec shares the lock
 };
 
@@ -41,11 +41,11 @@ struct trp_rundir {
  * @retval TROUPE_ERR_SYSTEM  no place for it; the detail has the path and the remedy.
  * @retval TROUPE_ERR_LIMIT   no descriptor is free.
  *
- * @owns    The caller ends it with trp_rundir_close().
+ * @owns    The caller ends it with trp_run_dir_close().
  * @threads any, as long as nobody changes the environment
  * @blocks  never
  */
-enum troupe_err trp_rundir_open(struct trp_rundir *rundir);
+enum troupe_err trp_run_dir_open(struct trp_run_dir *run_dir);
 
 /**
  * Remove its files and itself, and let go of the lock. Does nothing when it is not open.
@@ -55,14 +55,14 @@ enum troupe_err trp_rundir_open(struct trp_rundir *rundir);
  * @threads any; of a process that shares it after a fork, the one that opened it
  * @blocks  never
  */
-void trp_rundir_close(struct trp_rundir *rundir);
+void trp_run_dir_close(struct trp_run_dir *run_dir);
 
 /**
  * Name the socket of an executor: "PATH/e-ID.ipc".
  *
- * @param out_bytes  Room at @p out; ::TRP_RUNDIR_ENDPOINT_BYTES is enough.
+ * @param out_bytes  Room at @p out; ::TRP_RUN_DIR_ENDPOINT_BYTES is enough.
  */
-void trp_rundir_endpoint(
-    const char *rundir_path, uint32_t executor_id, char *out, size_t out_bytes);
+void trp_run_dir_endpoint(
+    const char *run_dir_path, uint32_t executor_id, char *out, size_t out_bytes);
 
 #endif

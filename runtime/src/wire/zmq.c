@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct trp_parcel) == sizeof(zmq_msg_t), "a parcel is a zmq_msg_t");
+_Static_assert(sizeof(struct trp_zmsg) == sizeof(zmq_msg_t), "a parcel is a zmq_msg_t");
 
 enum {
     BACKLOG = 4096, // 2,000 peers that connect at once wait for 8 s behind a backlog of 100
@@ -23,12 +23,12 @@ enum {
 
 #define INPROC "inproc://"
 
-static zmq_msg_t *wire_msg(struct trp_parcel *parcel)
+static zmq_msg_t *wire_msg(struct trp_zmsg *zmsg)
 {
-    return (zmq_msg_t *)(void *)parcel->opaque;
+    return (zmq_msg_t *)(void *)zmsg->opaque;
 }
 
-enum troupe_err trp_wire_context_new(int socket_count_max, void **out_context)
+enum troupe_err trp_zmq_context_new(int socket_count_max, void **out_context)
 {
     void *context = zmq_ctx_new();
     if (context == NULL) {
@@ -42,7 +42,7 @@ enum troupe_err trp_wire_context_new(int socket_count_max, void **out_context)
     return TROUPE_OK;
 }
 
-void trp_wire_context_free(void *context)
+void trp_zmq_context_free(void *context)
 {
     if (context == NULL) {
         return;
@@ -113,19 +113,19 @@ static enum troupe_err wire_open(
     return TROUPE_OK;
 }
 
-enum troupe_err trp_wire_pull_new(void *context, uint32_t id, void **out_socket)
+enum troupe_err trp_zmq_pull_new(void *context, uint32_t id, void **out_socket)
 {
     char endpoint[TRP_ENDPOINT_BYTES];
-    trp_wire_inproc(id, endpoint);
+    trp_zmq_inproc(id, endpoint);
     return wire_open(context, ZMQ_PULL, zmq_bind, endpoint, out_socket);
 }
 
-void trp_wire_inproc(uint32_t id, char endpoint[static TRP_ENDPOINT_BYTES])
+void trp_zmq_inproc(uint32_t id, char endpoint[static TRP_ENDPOINT_BYTES])
 {
     (void)snprintf(endpoint, TRP_ENDPOINT_BYTES, INPROC "executor-%u", id);
 }
 
-enum troupe_err trp_wire_listen(
+enum troupe_err trp_zmq_listen(
     void *pull, const char *endpoint, int listener_fd, int64_t part_bytes_max)
 {
     const int none = -1;
@@ -141,12 +141,12 @@ enum troupe_err trp_wire_listen(
     return TROUPE_OK;
 }
 
-enum troupe_err trp_wire_push_new(void *context, const char *endpoint, void **out_socket)
+enum troupe_err trp_zmq_push_new(void *context, const char *endpoint, void **out_socket)
 {
     return wire_open(context, ZMQ_PUSH, zmq_connect, endpoint, out_socket);
 }
 
-enum troupe_err trp_wire_pair_new(void *context, uint32_t id, void **out_in, void **out_out)
+enum troupe_err trp_zmq_pair_new(void *context, uint32_t id, void **out_in, void **out_out)
 {
     char endpoint[TRP_ENDPOINT_BYTES];
     (void)snprintf(endpoint, sizeof(endpoint), INPROC "loopback-%u", id);
@@ -158,7 +158,7 @@ enum troupe_err trp_wire_pair_new(void *context, uint32_t id, void **out_in, voi
     void *in = NULL;
     err = wire_open(context, ZMQ_PAIR, zmq_connect, endpoint, &in);
     if (err != TROUPE_OK) {
-        trp_wire_close(&out);
+        trp_zmq_close(&out);
         return err;
     }
     *out_in = in;
@@ -166,7 +166,7 @@ enum troupe_err trp_wire_pair_new(void *context, uint32_t id, void **out_in, voi
     return TROUPE_OK;
 }
 
-void trp_wire_close(void **socket_p)
+void trp_zmq_close(void **socket_p)
 {
     if (*socket_p != NULL) {
         (void)zmq_close(*socket_p);
@@ -174,25 +174,25 @@ void trp_wire_close(void **socket_p)
     }
 }
 
-int trp_wire_fd(void *socket)
+int trp_zmq_fd(void *socket)
 {
     int fd = -1;
     size_t size = sizeof(fd);
     return zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0 ? fd : -1;
 }
 
-void trp_parcel_init(struct trp_parcel *parcel)
+void trp_zmsg_init(struct trp_zmsg *zmsg)
 {
-    (void)zmq_msg_init(wire_msg(parcel));
+    (void)zmq_msg_init(wire_msg(zmsg));
 }
 
-void trp_parcel_clear(struct trp_parcel *parcel)
+void trp_zmsg_clear(struct trp_zmsg *zmsg)
 {
-    (void)zmq_msg_close(wire_msg(parcel));
-    (void)zmq_msg_init(wire_msg(parcel));
+    (void)zmq_msg_close(wire_msg(zmsg));
+    (void)zmq_msg_init(wire_msg(zmsg));
 }
 
-bool trp_wire_send(void *socket, const void *bytes, size_t size)
+bool trp_zmq_send(void *socket, const void *bytes, size_t size)
 {
     int sent = -1;
     do {
@@ -202,20 +202,20 @@ bool trp_wire_send(void *socket, const void *bytes, size_t size)
     return sent >= 0;
 }
 
-bool trp_wire_send_inside(void *socket, size_t inside, const void *bytes, size_t size)
+bool trp_zmq_send_inline(void *socket, size_t inside, const void *bytes, size_t size)
 {
-    struct trp_parcel parcel;
-    (void)zmq_msg_init_size(wire_msg(&parcel), size); // takes no memory
-    memcpy(parcel.opaque + inside, bytes, size);
+    struct trp_zmsg zmsg;
+    (void)zmq_msg_init_size(wire_msg(&zmsg), size); // takes no memory
+    memcpy(zmsg.opaque + inside, bytes, size);
     int sent = -1;
     do {
-        sent = zmq_msg_send(wire_msg(&parcel), socket, ZMQ_DONTWAIT);
+        sent = zmq_msg_send(wire_msg(&zmsg), socket, ZMQ_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
     TRP_CHECK(sent >= 0 || errno == ENOMEM);
     return sent >= 0;
 }
 
-bool trp_wire_give(
+bool trp_zmq_give(
     void *socket, void *bytes, size_t size, void (*free_fn)(void *bytes, void *data), void *data)
 {
     zmq_msg_t msg;
@@ -231,105 +231,105 @@ bool trp_wire_give(
     return true;
 }
 
-bool trp_parcel_give(
-    struct trp_parcel *parcel,
+bool trp_zmsg_give(
+    struct trp_zmsg *zmsg,
     void *bytes,
     size_t size,
     void (*free_fn)(void *bytes, void *data),
     void *data)
 {
     // NOLINTNEXTLINE(readability-suspicious-call-argument): their `data` is our `bytes`.
-    return zmq_msg_init_data(wire_msg(parcel), bytes, size, free_fn, data) == 0;
+    return zmq_msg_init_data(wire_msg(zmsg), bytes, size, free_fn, data) == 0;
 }
 
-bool trp_parcel_fill(struct trp_parcel *parcel, const void *bytes, size_t size)
+bool trp_zmsg_fill(struct trp_zmsg *zmsg, const void *bytes, size_t size)
 {
-    if (zmq_msg_init_size(wire_msg(parcel), size) != 0) {
+    if (zmq_msg_init_size(wire_msg(zmsg), size) != 0) {
         return false;
     }
-    memcpy(zmq_msg_data(wire_msg(parcel)), bytes, size);
+    memcpy(zmq_msg_data(wire_msg(zmsg)), bytes, size);
     return true;
 }
 
-void trp_parcel_share(struct trp_parcel *copy, struct trp_parcel *parcel)
+void trp_zmsg_share(struct trp_zmsg *copy, struct trp_zmsg *zmsg)
 {
     (void)zmq_msg_init(wire_msg(copy));
-    (void)zmq_msg_copy(wire_msg(copy), wire_msg(parcel)); // fails on what is no message only
+    (void)zmq_msg_copy(wire_msg(copy), wire_msg(zmsg)); // fails on what is no message only
 }
 
-uint8_t *trp_parcel_bytes(struct trp_parcel *parcel, size_t *out_size)
+uint8_t *trp_zmsg_bytes(struct trp_zmsg *zmsg, size_t *out_size)
 {
-    *out_size = zmq_msg_size(wire_msg(parcel));
-    return zmq_msg_data(wire_msg(parcel));
+    *out_size = zmq_msg_size(wire_msg(zmsg));
+    return zmq_msg_data(wire_msg(zmsg));
 }
 
-void trp_wire_send_parcel(void *socket, struct trp_parcel *parcel, bool more)
+void trp_zmq_send_zmsg(void *socket, struct trp_zmsg *zmsg, bool more)
 {
     int sent = -1;
     do {
-        sent = zmq_msg_send(wire_msg(parcel), socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+        sent = zmq_msg_send(wire_msg(zmsg), socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
     } while (sent < 0 && errno == EINTR);
     TRP_CHECK(sent >= 0); // nothing is full
 }
 
-bool trp_parcel_has_more(const struct trp_parcel *parcel)
+bool trp_zmsg_has_more(const struct trp_zmsg *zmsg)
 {
     union {
-        const struct trp_parcel *read_only;
-        struct trp_parcel *parcel;
-    } at = {.read_only = parcel};
-    return zmq_msg_more(wire_msg(at.parcel)) != 0;
+        const struct trp_zmsg *read_only;
+        struct trp_zmsg *zmsg;
+    } at = {.read_only = zmsg};
+    return zmq_msg_more(wire_msg(at.zmsg)) != 0;
 }
 
-bool trp_parcel_align(struct trp_parcel *parcel)
+bool trp_zmsg_align(struct trp_zmsg *zmsg)
 {
-    zmq_msg_t *msg = wire_msg(parcel);
+    zmq_msg_t *msg = wire_msg(zmsg);
     if ((uintptr_t)zmq_msg_data(msg) % 8 == 0) {
         return true;
     }
-    struct trp_parcel copy;
-    if (!trp_parcel_fill(&copy, zmq_msg_data(msg), zmq_msg_size(msg))) {
+    struct trp_zmsg copy;
+    if (!trp_zmsg_fill(&copy, zmq_msg_data(msg), zmq_msg_size(msg))) {
         return false;
     }
     (void)zmq_msg_close(msg);
-    *parcel = copy;
+    *zmsg = copy;
     return true;
 }
 
-void trp_wire_notice(void *socket)
+void trp_zmq_notice(void *socket)
 {
     int events = 0;
     size_t size = sizeof(events);
     (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size); // processes ZeroMQ's own commands
 }
 
-size_t trp_parcel_inside(void)
+size_t trp_zmsg_inline(void)
 {
-    struct trp_parcel parcel;
-    (void)zmq_msg_init_size(wire_msg(&parcel), TRP_PARCEL_INSIDE_BYTES); // takes no memory
-    const unsigned char *bytes = zmq_msg_data(wire_msg(&parcel));
-    size_t inside = (size_t)(bytes - parcel.opaque);
-    (void)zmq_msg_close(wire_msg(&parcel));
-    TRP_CHECK(inside + TRP_PARCEL_INSIDE_BYTES <= sizeof(parcel) && inside % 8 == 0);
+    struct trp_zmsg zmsg;
+    (void)zmq_msg_init_size(wire_msg(&zmsg), TRP_ZMSG_INLINE_BYTES); // takes no memory
+    const unsigned char *bytes = zmq_msg_data(wire_msg(&zmsg));
+    size_t inside = (size_t)(bytes - zmsg.opaque);
+    (void)zmq_msg_close(wire_msg(&zmsg));
+    TRP_CHECK(inside + TRP_ZMSG_INLINE_BYTES <= sizeof(zmsg) && inside % 8 == 0);
     return inside;
 }
 
-bool trp_wire_take(void *socket, struct trp_parcel *parcel, size_t *out_size)
+bool trp_zmq_take(void *socket, struct trp_zmsg *zmsg, size_t *out_size)
 {
     int received = -1;
     do {
-        received = zmq_msg_recv(wire_msg(parcel), socket, ZMQ_DONTWAIT);
+        received = zmq_msg_recv(wire_msg(zmsg), socket, ZMQ_DONTWAIT);
     } while (TRP_UNLIKELY(received < 0) && errno == EINTR);
     *out_size = (size_t)received;
     return TRP_LIKELY(received >= 0);
 }
 
-bool trp_wire_receive(
-    void *socket, struct trp_parcel *parcel, const uint8_t **out_bytes, size_t *out_size)
+bool trp_zmq_receive(
+    void *socket, struct trp_zmsg *zmsg, const uint8_t **out_bytes, size_t *out_size)
 {
-    if (!trp_wire_take(socket, parcel, out_size)) {
+    if (!trp_zmq_take(socket, zmsg, out_size)) {
         return false;
     }
-    *out_bytes = zmq_msg_data(wire_msg(parcel));
+    *out_bytes = zmq_msg_data(wire_msg(zmsg));
     return true;
 }

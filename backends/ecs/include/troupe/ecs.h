@@ -67,7 +67,7 @@ typedef struct troupe_ecs_query troupe_ecs_query_t;
 /** Most terms of a query. */
 #define TROUPE_ECS_TERMS_MAX 16
 
-/** How long a tick of troupe_run() is, unless troupe_ecs_set_period() says: a 60th of a second. */
+/** How long a tick of troupe_system_run() is, unless troupe_ecs_set_period() says: a 60th of a second. */
 #define TROUPE_ECS_PERIOD_DEFAULT_NS UINT64_C(16666667)
 
 /* The world. ----------------------------------------------------------------------------------- */
@@ -389,7 +389,7 @@ struct troupe_ecs_system_options {
 /**
  * Have a callback run once a tick, over a query.
  *
- * A tick is one troupe_progress(); in troupe_run() there is one each period, see troupe_ecs_set_period().
+ * A tick is one troupe_system_progress(); in troupe_system_run() there is one each period, see troupe_ecs_set_period().
  * Its systems run before its mail, until the system stops. What one defers is applied when it has run.
  *
  * @retval TROUPE_OK          *out_system is set; it may be NULL.
@@ -430,8 +430,8 @@ TROUPE_API troupe_ecs_system_t
 troupe_ecs_system_next(const troupe_ecs_t *ecs, troupe_ecs_system_t system);
 
 /**
- * Say how often troupe_run() ticks, while there are systems; a world that is late skips what it missed.
- * troupe_progress() ticks whenever it is called.
+ * Say how often troupe_system_run() ticks, while there are systems; a world that is late skips what it missed.
+ * troupe_system_progress() ticks whenever it is called.
  *
  * @param period_ns  0: ::TROUPE_ECS_PERIOD_DEFAULT_NS.
  * @source flecs, ecs_set_target_fps().

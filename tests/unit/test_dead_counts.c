@@ -10,27 +10,27 @@
 #include <pthread.h>
 #include <stdio.h>
 
-TestSuite(toll, .timeout = 30);
+TestSuite(dead_counts, .timeout = 30);
 
-static struct trp_toll toll;
+static struct trp_dead_counts toll;
 
 static void count_one(troupe_ref_t ref, enum troupe_dead_reason reason)
 {
     bool is_new = false;
-    struct trp_toll_entry *entry = trp_toll_seek(&toll, ref, &is_new);
+    struct trp_dead_counts_entry *entry = trp_dead_counts_seek(&toll, ref, &is_new);
     if (is_new) {
         (void)snprintf(entry->name, sizeof(entry->name), " of %u", ref.index);
-        trp_toll_publish(entry);
+        trp_dead_counts_publish(entry);
     }
-    trp_toll_count(&toll, entry, reason, 1);
+    trp_dead_counts_add(&toll, entry, reason, 1);
 }
 
 /** @return what is counted of one receiver, in however many entries. */
 static uint64_t counted(troupe_ref_t ref, enum troupe_dead_reason reason)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < TRP_TOLL_ENTRIES; i++) {
-        const struct trp_toll_entry *entry = trp_toll_get(&toll, i);
+    for (uint32_t i = 0; i < TRP_DEAD_COUNTS_ENTRIES; i++) {
+        const struct trp_dead_counts_entry *entry = trp_dead_counts_get(&toll, i);
         if (entry != NULL && troupe_ref_equal(entry->ref, ref)) {
             sum += atomic_load(&entry->dead[reason]);
         }
@@ -41,14 +41,14 @@ static uint64_t counted(troupe_ref_t ref, enum troupe_dead_reason reason)
 static uint64_t counted_in_all(enum troupe_dead_reason reason)
 {
     uint64_t sum = atomic_load(&toll.rest[reason]);
-    for (uint32_t i = 0; i < TRP_TOLL_ENTRIES; i++) {
-        const struct trp_toll_entry *entry = trp_toll_get(&toll, i);
+    for (uint32_t i = 0; i < TRP_DEAD_COUNTS_ENTRIES; i++) {
+        const struct trp_dead_counts_entry *entry = trp_dead_counts_get(&toll, i);
         sum += entry == NULL ? 0 : atomic_load(&entry->dead[reason]);
     }
     return sum;
 }
 
-Test(toll, counts_each_receiver_and_reason_apart)
+Test(dead_counts, counts_each_receiver_and_reason_apart)
 {
     const troupe_ref_t one = {1, 2, 3, 4};
     const troupe_ref_t next_tenant = {1, 2, 3, 5};
@@ -61,16 +61,16 @@ Test(toll, counts_each_receiver_and_reason_apart)
     cr_expect(eq(u64, counted(next_tenant, TROUPE_DEAD_STOPPED), 1));
 }
 
-Test(toll, forgets_no_dead_letter_when_there_is_no_room_for_more_receivers)
+Test(dead_counts, forgets_no_dead_letter_when_there_is_no_room_for_more_receivers)
 {
     enum { LETTERS = 100000 };
     struct chance chance = chance_open("receivers");
     for (int i = 0; i < LETTERS; i++) {
         const troupe_ref_t ref = {1, chance_below(&chance, 100), chance_below(&chance, 100), 1};
-        count_one(ref, TROUPE_DEAD_REFUSED);
+        count_one(ref, TROUPE_DEAD_UNDELIVERABLE);
     }
-    cr_expect(eq(u64, counted_in_all(TROUPE_DEAD_REFUSED), LETTERS));
-    cr_expect(gt(u64, atomic_load(&toll.rest[TROUPE_DEAD_REFUSED]), 0));
+    cr_expect(eq(u64, counted_in_all(TROUPE_DEAD_UNDELIVERABLE), LETTERS));
+    cr_expect(gt(u64, atomic_load(&toll.rest[TROUPE_DEAD_UNDELIVERABLE]), 0));
 }
 
 static void *count_many(void *unused)
@@ -81,7 +81,7 @@ static void *count_many(void *unused)
     return unused;
 }
 
-Test(toll, counts_what_several_threads_count_at_once)
+Test(dead_counts, counts_what_several_threads_count_at_once)
 {
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) {

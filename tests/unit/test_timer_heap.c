@@ -10,20 +10,20 @@
 
 #include <signal.h>
 
-static struct trp_timers timers;
+static struct trp_timer_heap timers;
 
 static void free_timers(void)
 {
-    trp_timers_fini(&timers);
+    trp_timer_heap_fini(&timers);
 }
 
-TestSuite(timers, .timeout = 10, .fini = free_timers);
+TestSuite(timer_heap, .timeout = 10, .fini = free_timers);
 
 static char payloads[1024]; // addresses to keep
 
 static uint64_t add(uint64_t due_ns, char *payload)
 {
-    uint64_t timer = trp_timers_add(&timers, due_ns, payload);
+    uint64_t timer = trp_timer_heap_add(&timers, due_ns, payload);
     cr_assert(ne(u64, timer, 0));
     return timer;
 }
@@ -32,17 +32,17 @@ static uint64_t add(uint64_t due_ns, char *payload)
 static int pop(void)
 {
     uint64_t timer = 0;
-    char *payload = trp_timers_pop(&timers, &timer);
+    char *payload = trp_timer_heap_pop(&timers, &timer);
     return payload == NULL ? -1 : (int)(payload - payloads);
 }
 
-Test(timers, are_never_due_when_there_are_none)
+Test(timer_heap, are_never_due_when_there_are_none)
 {
-    cr_expect(eq(u64, trp_timers_due(&timers), TRP_TIMERS_NEVER));
+    cr_expect(eq(u64, trp_timer_heap_due(&timers), TRP_TIMER_HEAP_NEVER));
     cr_expect(eq(int, pop(), -1));
 }
 
-Test(timers, come_in_the_order_of_their_dues)
+Test(timer_heap, come_in_the_order_of_their_dues)
 {
     static const uint64_t dues[] = {50, 10, 40, 20, 30, 60, 0};
     static const int wanted[] = {6, 1, 3, 4, 2, 0, 5};
@@ -50,13 +50,13 @@ Test(timers, come_in_the_order_of_their_dues)
         add(dues[i], &payloads[i]);
     }
     for (size_t i = 0; i < 7; i++) {
-        cr_expect(eq(u64, trp_timers_due(&timers), i * 10));
+        cr_expect(eq(u64, trp_timer_heap_due(&timers), i * 10));
         cr_expect(eq(int, pop(), wanted[i]));
     }
     cr_expect(eq(int, pop(), -1));
 }
 
-Test(timers, of_equal_dues_come_in_the_order_of_their_adding)
+Test(timer_heap, of_equal_dues_come_in_the_order_of_their_adding)
 {
     for (size_t i = 0; i < 500; i++) {
         add(7, &payloads[i]);
@@ -66,14 +66,14 @@ Test(timers, of_equal_dues_come_in_the_order_of_their_adding)
     }
 }
 
-Test(timers, keep_that_order_when_some_were_cancelled)
+Test(timer_heap, keep_that_order_when_some_were_cancelled)
 {
     uint64_t numbers[100];
     for (size_t i = 0; i < 100; i++) {
         numbers[i] = add(7, &payloads[i]);
     }
     for (size_t i = 0; i < 100; i += 3) {
-        cr_expect(eq(ptr, trp_timers_cancel(&timers, numbers[i]), &payloads[i]));
+        cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, numbers[i]), &payloads[i]));
     }
     for (int i = 0; i < 100; i++) {
         if (i % 3 != 0) {
@@ -83,81 +83,81 @@ Test(timers, keep_that_order_when_some_were_cancelled)
     cr_expect(eq(int, pop(), -1));
 }
 
-Test(timers, can_be_cancelled_from_the_middle)
+Test(timer_heap, can_be_cancelled_from_the_middle)
 {
     add(10, &payloads[0]);
     uint64_t middle = add(20, &payloads[1]);
     add(30, &payloads[2]);
 
-    cr_expect(eq(ptr, trp_timers_cancel(&timers, middle), &payloads[1]));
+    cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, middle), &payloads[1]));
 
     cr_expect(eq(int, pop(), 0));
     cr_expect(eq(int, pop(), 2));
 }
 
-Test(timers, can_be_cancelled_once)
+Test(timer_heap, can_be_cancelled_once)
 {
     uint64_t timer = add(10, &payloads[0]);
-    cr_expect(eq(ptr, trp_timers_cancel(&timers, timer), &payloads[0]));
-    cr_expect(eq(ptr, trp_timers_cancel(&timers, timer), NULL));
-    cr_expect(eq(u64, trp_timers_due(&timers), TRP_TIMERS_NEVER));
+    cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, timer), &payloads[0]));
+    cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, timer), NULL));
+    cr_expect(eq(u64, trp_timer_heap_due(&timers), TRP_TIMER_HEAP_NEVER));
 }
 
-Test(timers, that_fired_are_not_there_to_be_cancelled)
+Test(timer_heap, that_fired_are_not_there_to_be_cancelled)
 {
     uint64_t timer = add(10, &payloads[0]);
     cr_assert(eq(int, pop(), 0));
-    cr_expect(eq(ptr, trp_timers_cancel(&timers, timer), NULL));
+    cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, timer), NULL));
 }
 
-Test(timers, that_never_were_are_not_there_to_be_cancelled)
+Test(timer_heap, that_never_were_are_not_there_to_be_cancelled)
 {
     add(10, &payloads[0]);
     static const uint64_t never[] = {0, 1, 2, UINT32_MAX, 1ull << 32, UINT64_MAX, 5ull << 32 | 1};
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
-        cr_expect(eq(ptr, trp_timers_cancel(&timers, never[i]), NULL), "number %zu", i);
+        cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, never[i]), NULL), "number %zu", i);
     }
     cr_expect(eq(int, pop(), 0));
 }
 
-Test(timers, never_take_the_number_of_one_before)
+Test(timer_heap, never_take_the_number_of_one_before)
 {
     uint64_t first = add(10, &payloads[0]);
     cr_assert(eq(int, pop(), 0));
     uint64_t second = add(10, &payloads[1]);
 
     cr_expect(ne(u64, first, second));
-    cr_expect(eq(ptr, trp_timers_cancel(&timers, first), NULL));
-    cr_expect(eq(ptr, trp_timers_cancel(&timers, second), &payloads[1]));
+    cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, first), NULL));
+    cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, second), &payloads[1]));
 }
 
-Test(timers, put_back_keep_their_number)
+Test(timer_heap, put_back_keep_their_number)
 {
     uint64_t timer = add(10, &payloads[0]);
     uint64_t popped = 0;
-    cr_assert(eq(ptr, trp_timers_pop(&timers, &popped), &payloads[0]));
+    cr_assert(eq(ptr, trp_timer_heap_pop(&timers, &popped), &payloads[0]));
     cr_expect(eq(u64, popped, timer));
 
-    trp_timers_again(&timers, timer, 30, &payloads[0]);
+    trp_timer_heap_restart(&timers, timer, 30, &payloads[0]);
 
-    cr_expect(eq(u64, trp_timers_due(&timers), 30));
-    cr_expect(eq(ptr, trp_timers_cancel(&timers, timer), &payloads[0]));
+    cr_expect(eq(u64, trp_timer_heap_due(&timers), 30));
+    cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, timer), &payloads[0]));
     cr_expect(ne(u64, add(40, &payloads[1]), timer));
 }
 
-Test(timers, put_back_go_behind_those_of_the_same_due)
+Test(timer_heap, put_back_go_behind_those_of_the_same_due)
 {
     uint64_t timer = add(10, &payloads[0]);
     add(20, &payloads[1]);
-    cr_assert(eq(ptr, trp_timers_pop(&timers, &timer), &payloads[0]));
-    trp_timers_again(&timers, timer, 20, &payloads[0]);
+    cr_assert(eq(ptr, trp_timer_heap_pop(&timers, &timer), &payloads[0]));
+    trp_timer_heap_restart(&timers, timer, 20, &payloads[0]);
     cr_expect(eq(int, pop(), 1));
     cr_expect(eq(int, pop(), 0));
 }
 
-Test(timers, need_a_payload, .signal = SIGABRT)
+Test(timer_heap, need_a_payload, .signal = SIGABRT)
 {
-    (void)trp_timers_add(&timers, 1, NULL);
+    (void)trp_timer_heap_add(&timers, 1, NULL);
 }
 
 /* Chance. -------------------------------------------------------------------------------------- */
@@ -197,9 +197,10 @@ static void model_put(int at, uint64_t timer, uint64_t due_ns)
 static void step_pop(struct chance *chance)
 {
     int next = model_next();
-    cr_assert(eq(u64, trp_timers_due(&timers), next < 0 ? TRP_TIMERS_NEVER : model[next].due_ns));
+    cr_assert(
+        eq(u64, trp_timer_heap_due(&timers), next < 0 ? TRP_TIMER_HEAP_NEVER : model[next].due_ns));
     uint64_t timer = 0;
-    char *payload = trp_timers_pop(&timers, &timer);
+    char *payload = trp_timer_heap_pop(&timers, &timer);
     cr_assert(eq(ptr, payload, next < 0 ? NULL : &payloads[next]));
     if (next < 0) {
         return;
@@ -208,12 +209,12 @@ static void step_pop(struct chance *chance)
     model[next].timer = 0;
     if (chance_one_in(chance, 3)) {
         uint64_t due_ns = chance_below(chance, 64);
-        trp_timers_again(&timers, timer, due_ns, payload);
+        trp_timer_heap_restart(&timers, timer, due_ns, payload);
         model_put(next, timer, due_ns);
     }
 }
 
-Test(timers, are_as_a_simple_list_whatever_is_done)
+Test(timer_heap, are_as_a_simple_list_whatever_is_done)
 {
     struct chance chance = chance_open("timers");
     for (uint32_t step = 0; step < 30000; step++) {
@@ -224,7 +225,7 @@ Test(timers, are_as_a_simple_list_whatever_is_done)
             uint64_t due_ns = chance_below(&chance, 64); // so that many are equal
             model_put(at, add(due_ns, &payloads[at]), due_ns);
         } else {
-            cr_assert(eq(ptr, trp_timers_cancel(&timers, model[at].timer), &payloads[at]));
+            cr_assert(eq(ptr, trp_timer_heap_cancel(&timers, model[at].timer), &payloads[at]));
             model[at].timer = 0;
         }
     }

@@ -10,101 +10,101 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-Test(board, the_lock_of_a_process_that_died_is_taken_over)
+Test(shared, the_lock_of_a_process_that_died_is_taken_over)
 {
-    struct trp_board *board = NULL;
+    struct trp_shared *board = NULL;
     int fd = -1;
-    cr_assert(trp_board_new(&board, &fd) == TROUPE_OK);
+    cr_assert(trp_shared_new(&board, &fd) == TROUPE_OK);
     for (int i = 0; i < 3; i++) { // also the second time, and the third
         pid_t pid = fork();
         cr_assert(pid >= 0);
         if (pid == 0) {
-            trp_board_lock(board);
+            trp_shared_lock(board);
             _exit(0);
         }
         cr_assert(waitpid(pid, NULL, 0) == pid);
-        trp_board_lock(board);
-        trp_board_unlock(board);
+        trp_shared_lock(board);
+        trp_shared_unlock(board);
     }
-    cr_expect(trp_board_take_seat(board, 1, 1, 1, "one") != NULL, "and the board works");
-    trp_board_close(&board);
+    cr_expect(trp_shared_take_slot(board, 1, 1, 1, "one") != NULL, "and the board works");
+    trp_shared_close(&board);
     (void)close(fd);
 }
 
-Test(board, a_process_that_stands_still_with_the_lock_is_ended, .timeout = 30)
+Test(shared, a_process_that_stands_still_with_the_lock_is_ended, .timeout = 30)
 {
-    struct trp_board *board = NULL;
+    struct trp_shared *board = NULL;
     int fd = -1;
     int status = 0;
-    cr_assert(trp_board_new(&board, &fd) == TROUPE_OK);
+    cr_assert(trp_shared_new(&board, &fd) == TROUPE_OK);
     pid_t pid = fork();
     cr_assert(pid >= 0);
     if (pid == 0) {
-        trp_board_lock(board);
+        trp_shared_lock(board);
         (void)raise(SIGSTOP);
         _exit(0);
     }
     cr_assert(waitpid(pid, &status, WUNTRACED) == pid);
-    trp_board_lock(board);
-    trp_board_unlock(board);
+    trp_shared_lock(board);
+    trp_shared_unlock(board);
     cr_assert(waitpid(pid, &status, 0) == pid);
     bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     cr_expect(killed, "it did not end by itself");
-    trp_board_close(&board);
+    trp_shared_close(&board);
     (void)close(fd);
 }
 
-Test(board, who_takes_over_mends_the_ledgers_that_were_half_opened)
+Test(shared, who_takes_over_mends_the_ledgers_that_were_half_opened)
 {
-    struct trp_board *board = NULL;
+    struct trp_shared *board = NULL;
     int fd = -1;
-    cr_assert(trp_board_new(&board, &fd) == TROUPE_OK);
-    struct trp_seat *one = trp_board_take_seat(board, 1, 1, 1, "one");
-    struct trp_seat *two = trp_board_take_seat(board, 2, 2, 1, "two");
+    cr_assert(trp_shared_new(&board, &fd) == TROUPE_OK);
+    struct trp_slot *one = trp_shared_take_slot(board, 1, 1, 1, "one");
+    struct trp_slot *two = trp_shared_take_slot(board, 2, 2, 1, "two");
     struct trp_ledger *ledger = NULL;
-    struct trp_seat *seat = NULL;
-    cr_assert(trp_board_open_ledger(board, one, 2, &ledger, &seat) == TROUPE_OK);
+    struct trp_slot *seat = NULL;
+    cr_assert(trp_shared_open_ledger(board, one, 2, &ledger, &seat) == TROUPE_OK);
     cr_assert(seat == two);
     pid_t pid = fork();
     cr_assert(pid >= 0);
     if (pid == 0) { // it dies between the two halves of opening another
-        trp_board_lock(board);
+        trp_shared_lock(board);
         atomic_fetch_add(&one->out_open_count, 1);
         atomic_fetch_add(&two->in_open_count, 1);
         two->first_in = 0;
         _exit(0);
     }
     cr_assert(waitpid(pid, NULL, 0) == pid);
-    trp_board_lock(board);
-    trp_board_unlock(board);
+    trp_shared_lock(board);
+    trp_shared_unlock(board);
     cr_expect(eq(u32, atomic_load(&one->out_open_count), 1));
     cr_expect(eq(u32, atomic_load(&two->in_open_count), 1));
-    cr_expect(trp_board_claim_ledger(board, two, 1, &seat) == ledger);
-    trp_board_close(&board);
+    cr_expect(trp_shared_claim_ledger(board, two, 1, &seat) == ledger);
+    trp_shared_close(&board);
     (void)close(fd);
 }
 
-Test(board, who_waits_for_the_lock_gets_it_when_its_holder_dies)
+Test(shared, who_waits_for_the_lock_gets_it_when_its_holder_dies)
 {
-    struct trp_board *board = NULL;
+    struct trp_shared *board = NULL;
     int fd = -1;
     int ends[2];
-    cr_assert(trp_board_new(&board, &fd) == TROUPE_OK);
+    cr_assert(trp_shared_new(&board, &fd) == TROUPE_OK);
     cr_assert(pipe(ends) == 0);
     pid_t pid = fork();
     cr_assert(pid >= 0);
     if (pid == 0) {
-        trp_board_lock(board);
+        trp_shared_lock(board);
         bool said = write(ends[1], "", 1) == 1;
         _exit(said ? 0 : 1);
     }
     char byte = 0;
     cr_assert(read(ends[0], &byte, 1) == 1);
-    trp_board_lock(board);
-    trp_board_unlock(board);
+    trp_shared_lock(board);
+    trp_shared_unlock(board);
     cr_assert(waitpid(pid, NULL, 0) == pid);
     (void)close(ends[0]);
     (void)close(ends[1]);
-    trp_board_close(&board);
+    trp_shared_close(&board);
     (void)close(fd);
 }

@@ -10,21 +10,22 @@
 
 #include <string.h>
 
-static struct trp_words words;
-static struct trp_flaw flaw;
+static struct trp_shell_words words;
+static struct trp_parse_error flaw;
 
 static void free_words(void)
 {
-    trp_words_fini(&words);
+    trp_shell_words_fini(&words);
 }
 
-TestSuite(words, .timeout = 20, .fini = free_words);
+TestSuite(shell_words, .timeout = 20, .fini = free_words);
 
 /** Check that @p text gives these words, each followed by a NUL in @p expected. */
 static void expect_words(const char *text, const char *expected, size_t expected_bytes)
 {
-    trp_words_fini(&words);
-    cr_assert(eq(int, trp_words_split(text, &flaw, &words), TROUPE_OK), "%s: %s", text, flaw.what);
+    trp_shell_words_fini(&words);
+    cr_assert(
+        eq(int, trp_shell_words_split(text, &flaw, &words), TROUPE_OK), "%s: %s", text, flaw.what);
     cr_expect(
         words.byte_count == expected_bytes && memcmp(words.bytes, expected, expected_bytes) == 0,
         "%s gives %zu bytes",
@@ -39,13 +40,13 @@ static void expect_words(const char *text, const char *expected, size_t expected
 static void expect_refused(const char *text, size_t offset, const char *what)
 {
     size_t before = words.byte_count;
-    cr_expect(eq(int, trp_words_split(text, &flaw, &words), TROUPE_ERR_INVAL), "%s", text);
+    cr_expect(eq(int, trp_shell_words_split(text, &flaw, &words), TROUPE_ERR_INVAL), "%s", text);
     cr_expect(eq(sz, flaw.offset, offset), "%s", text);
     cr_expect(strstr(flaw.what, what) != NULL, "%s should say %s", flaw.what, what);
     cr_expect(eq(sz, words.byte_count, before));
 }
 
-Test(words, are_split_at_blanks)
+Test(shell_words, are_split_at_blanks)
 {
     EXPECT_WORDS("one", "one");
     EXPECT_WORDS("  one\ttwo  three ", "one\0two\0three");
@@ -53,7 +54,7 @@ Test(words, are_split_at_blanks)
     expect_words(" \t ", "", 0);
 }
 
-Test(words, are_kept_together_by_quotes)
+Test(shell_words, are_retained_together_by_quotes)
 {
     EXPECT_WORDS("'a b' \"c d\"", "a b\0c d");
     EXPECT_WORDS("--name='a b'c", "--name=a bc");
@@ -61,7 +62,7 @@ Test(words, are_kept_together_by_quotes)
     EXPECT_WORDS("'a\"b' \"c'd\"", "a\"b\0c'd");
 }
 
-Test(words, have_escapes_but_between_apostrophes)
+Test(shell_words, have_escapes_but_between_apostrophes)
 {
     EXPECT_WORDS("a\\ b \\\"c\\\" d\\\\", "a b\0\"c\"\0d\\");
     EXPECT_WORDS("\"a\\\"b\\n\\x41\"", "a\"b\nA");
@@ -69,23 +70,23 @@ Test(words, have_escapes_but_between_apostrophes)
     EXPECT_WORDS("\\x01\\xfF\\#", "\x01\xff#");
 }
 
-Test(words, are_appended_to_those_before)
+Test(shell_words, are_appended_to_those_before)
 {
-    cr_assert(eq(int, trp_words_split("one two", &flaw, &words), TROUPE_OK));
-    cr_assert(eq(int, trp_words_split("three", &flaw, &words), TROUPE_OK));
+    cr_assert(eq(int, trp_shell_words_split("one two", &flaw, &words), TROUPE_OK));
+    cr_assert(eq(int, trp_shell_words_split("three", &flaw, &words), TROUPE_OK));
     cr_expect(eq(sz, words.byte_count, sizeof("one\0two\0three")));
     cr_expect(memcmp(words.bytes, "one\0two\0three", words.byte_count) == 0);
     expect_refused("four 'five", 5, "no end");
 }
 
-Test(words, are_refused_where_a_quote_has_no_end)
+Test(shell_words, are_refused_where_a_quote_has_no_end)
 {
     expect_refused("a 'b", 2, "this quote has no end");
     expect_refused("a \"b\\\"", 2, "this quote has no end");
     expect_refused("'", 0, "this quote has no end");
 }
 
-Test(words, are_refused_where_an_escape_is_none)
+Test(shell_words, are_refused_where_an_escape_is_none)
 {
     expect_refused("a\\", 1, "unknown escape");
     expect_refused("\\q", 0, "unknown escape");
@@ -95,18 +96,18 @@ Test(words, are_refused_where_an_escape_is_none)
     expect_refused("ab\\x00", 2, "unknown escape");
 }
 
-Test(words, are_printed_as_they_are_where_they_can)
+Test(shell_words, are_printed_as_they_are_where_they_can)
 {
     char text[64];
-    (void)trp_word_print("--top=10", text);
+    (void)trp_shell_word_print("--top=10", text);
     cr_expect(strcmp(text, "--top=10") == 0, "%s", text);
-    (void)trp_word_print("a b", text);
+    (void)trp_shell_word_print("a b", text);
     cr_expect(strcmp(text, "\"a b\"") == 0, "%s", text);
-    (void)trp_word_print("", text);
+    (void)trp_shell_word_print("", text);
     cr_expect(strcmp(text, "\"\"") == 0, "%s", text);
 }
 
-Test(words, come_back_as_they_were_printed)
+Test(shell_words, come_back_as_they_were_printed)
 {
     struct chance chance = chance_open("words");
     for (int i = 0; i < 20000; i++) {
@@ -121,7 +122,7 @@ Test(words, come_back_as_they_were_printed)
         }
         char text[sizeof(word) * TRP_WORD_STRETCH + 3];
 
-        size_t bytes = trp_word_print(word, text);
+        size_t bytes = trp_shell_word_print(word, text);
 
         cr_assert(eq(sz, bytes, strlen(text)));
         cr_assert(bytes < sizeof(text));

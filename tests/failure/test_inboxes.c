@@ -24,7 +24,7 @@ static void meet_no_answer(
 /** A system with an echo on a thread, and a port to ask it through. */
 struct stage {
     troupe_system_t *system;
-    troupe_port_t *port;
+    troupe_inbox_t *port;
     troupe_context_t *ctx;
     troupe_ref_t echo;
 };
@@ -33,7 +33,7 @@ static struct stage stage_open(void)
 {
     struct stage stage = {.system = cast_new()};
     stage.port = cast_port(stage.system);
-    stage.ctx = troupe_port_context(stage.port);
+    stage.ctx = troupe_inbox_context(stage.port);
     cr_assert(eq(int, cast_spawn(stage.ctx, "thread", &stage.echo), TROUPE_OK));
     return stage;
 }
@@ -41,9 +41,9 @@ static struct stage stage_open(void)
 /** Close it, and see that every message has an outcome. */
 static struct troupe_stats stage_close(struct stage *stage)
 {
-    cr_expect(eq(int, troupe_port_destroy(&stage->port), TROUPE_OK));
+    cr_expect(eq(int, troupe_inbox_destroy(&stage->port), TROUPE_OK));
     troupe_system_stop(stage->system);
-    cr_expect(eq(int, troupe_run(stage->system), TROUPE_OK));
+    cr_expect(eq(int, troupe_system_run(stage->system), TROUPE_OK));
     struct troupe_stats stats;
     troupe_system_stats(stage->system, &stats);
     cr_expect(audit_closes(stage->system));
@@ -52,7 +52,7 @@ static struct troupe_stats stage_close(struct stage *stage)
     return stats;
 }
 
-Test(ports, an_ask_is_answered)
+Test(inboxes, an_ask_is_answered)
 {
     struct stage stage = stage_open();
 
@@ -62,14 +62,15 @@ Test(ports, an_ask_is_answered)
     stage_close(&stage);
 }
 
-Test(ports, an_ask_that_nobody_answers_ends_in_time)
+Test(inboxes, an_ask_that_nobody_answers_ends_in_time)
 {
     struct stage stage = stage_open();
-    const struct troupe_letter letter = {.to = stage.echo, .type = 77}; // it keeps silent on these
+    const struct troupe_outgoing letter = {
+        .to = stage.echo, .type = 77}; // it keeps silent on these
     troupe_message_t *answer = NULL;
 
     uint64_t start_ns = measure_now_ns();
-    enum troupe_err err = troupe_port_ask(stage.port, &letter, 50 * MEASURE_MS_NS, &answer);
+    enum troupe_err err = troupe_inbox_ask(stage.port, &letter, 50 * MEASURE_MS_NS, &answer);
     uint64_t took_ns = measure_now_ns() - start_ns;
 
     cr_expect(eq(int, err, TROUPE_ERR_TIMEDOUT));
@@ -80,15 +81,15 @@ Test(ports, an_ask_that_nobody_answers_ends_in_time)
     stage_close(&stage);
 }
 
-Test(ports, a_receive_without_mail_ends_in_time)
+Test(inboxes, a_receive_without_mail_ends_in_time)
 {
     struct stage stage = stage_open();
     troupe_message_t *message = NULL;
 
-    cr_expect(eq(int, troupe_port_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT));
+    cr_expect(eq(int, troupe_inbox_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT));
     uint64_t start_ns = measure_now_ns();
     cr_expect(eq(
-        int, troupe_port_receive(stage.port, 50 * MEASURE_MS_NS, &message), TROUPE_ERR_TIMEDOUT));
+        int, troupe_inbox_receive(stage.port, 50 * MEASURE_MS_NS, &message), TROUPE_ERR_TIMEDOUT));
     uint64_t took_ns = measure_now_ns() - start_ns;
 
     cr_expect(ge(u64, took_ns, 50 * MEASURE_MS_NS));
@@ -97,7 +98,7 @@ Test(ports, a_receive_without_mail_ends_in_time)
     stage_close(&stage);
 }
 
-Test(ports, an_ask_of_who_is_gone_says_so)
+Test(inboxes, an_ask_of_who_is_gone_says_so)
 {
     struct stage stage = stage_open();
     cr_expect(eq(int, troupe_send(stage.ctx, stage.echo, CAST_LEAVE, NULL, 0), TROUPE_OK));
@@ -110,20 +111,20 @@ Test(ports, an_ask_of_who_is_gone_says_so)
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
 }
 
-Test(ports, mail_that_expired_is_not_handed_out)
+Test(inboxes, mail_that_expired_is_not_handed_out)
 {
     struct stage stage = stage_open();
     troupe_context_t *main_ctx = troupe_system_context(stage.system);
-    struct troupe_letter letter = {.to = troupe_self(stage.ctx)};
+    struct troupe_outgoing letter = {.to = troupe_self(stage.ctx)};
     for (uint32_t i = 0; i < 10; i++) {
         letter.type = i;
         letter.ttl_ns = i % 2 == 0 ? 1 : 1000 * MEASURE_SECOND_NS;
-        cr_expect(eq(int, troupe_send_letter(main_ctx, &letter), TROUPE_OK));
+        cr_expect(eq(int, troupe_send_message(main_ctx, &letter), TROUPE_OK));
     }
 
     for (uint32_t i = 1; i < 10; i += 2) {
         troupe_message_t *message = NULL;
-        cr_assert(eq(int, troupe_port_receive(stage.port, CAST_DEADLINE_NS, &message), TROUPE_OK));
+        cr_assert(eq(int, troupe_inbox_receive(stage.port, CAST_DEADLINE_NS, &message), TROUPE_OK));
         cr_expect(eq(u32, troupe_message_type(message), i));
         troupe_message_destroy(&message);
     }
@@ -131,7 +132,7 @@ Test(ports, mail_that_expired_is_not_handed_out)
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_EXPIRED], 5));
 }
 
-Test(ports, what_comes_during_an_ask_waits_to_be_received)
+Test(inboxes, what_comes_during_an_ask_waits_to_be_received)
 {
     struct stage stage = stage_open();
 
@@ -142,7 +143,7 @@ Test(ports, what_comes_during_an_ask_waits_to_be_received)
 
     for (uint64_t i = 0; i < 100; i++) {
         troupe_message_t *message = NULL;
-        cr_assert(eq(int, troupe_port_receive(stage.port, CAST_DEADLINE_NS, &message), TROUPE_OK));
+        cr_assert(eq(int, troupe_inbox_receive(stage.port, CAST_DEADLINE_NS, &message), TROUPE_OK));
         cr_expect(eq(u64, *TROUPE_BODY(message, uint64_t), i));
         cr_expect(troupe_ref_equal(troupe_message_sender(message), stage.echo));
         troupe_message_destroy(&message);
@@ -151,18 +152,18 @@ Test(ports, what_comes_during_an_ask_waits_to_be_received)
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-Test(ports, asks_and_timers_that_need_callbacks_are_refused_in_words)
+Test(inboxes, asks_and_timers_that_need_callbacks_are_refused_in_words)
 {
     struct stage stage = stage_open();
-    const struct troupe_letter letter = {.to = stage.echo, .type = CAST_SAY};
+    const struct troupe_outgoing letter = {.to = stage.echo, .type = CAST_SAY};
 
     cr_expect(
         eq(int, troupe_ask(stage.ctx, &letter, 0, meet_no_answer, 0), TROUPE_ERR_UNSUPPORTED));
-    cr_expect(strstr(troupe_error_detail(), "port") != NULL, "%s", troupe_error_detail());
+    cr_expect(strstr(troupe_error_detail(), "inbox") != NULL, "%s", troupe_error_detail());
     cr_expect(eq(int, troupe_send_after(stage.ctx, 1, &letter, NULL), TROUPE_ERR_UNSUPPORTED));
-    cr_expect(strstr(troupe_error_detail(), "port") != NULL, "%s", troupe_error_detail());
+    cr_expect(strstr(troupe_error_detail(), "inbox") != NULL, "%s", troupe_error_detail());
     cr_expect(eq(int, troupe_send_every(stage.ctx, 1, &letter, NULL), TROUPE_ERR_UNSUPPORTED));
-    cr_expect(eq(int, troupe_register(stage.ctx, "port"), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, troupe_register(stage.ctx, "inbox"), TROUPE_ERR_INVAL));
     stage_close(&stage);
 }
 
@@ -194,7 +195,7 @@ struct refusals {
 static void hear_room(struct stage *stage, struct refusals *refusals)
 {
     troupe_message_t *message = NULL;
-    cr_assert(eq(int, troupe_port_receive(stage->port, CAST_DEADLINE_NS, &message), TROUPE_OK));
+    cr_assert(eq(int, troupe_inbox_receive(stage->port, CAST_DEADLINE_NS, &message), TROUPE_OK));
     cr_assert(eq(u32, troupe_message_type(message), TROUPE_MESSAGE_ROOM));
     cr_expect(troupe_ref_equal(TROUPE_BODY(message, struct troupe_room)->to, stage->echo));
     troupe_message_destroy(&message);
@@ -204,11 +205,11 @@ static void hear_room(struct stage *stage, struct refusals *refusals)
 /** Have the holder hold until a byte is written to @p gate, as soon as it has room for the ask. */
 static void hold(struct stage *stage, const int *gate, struct refusals *refusals)
 {
-    const struct troupe_letter letter = {
+    const struct troupe_outgoing letter = {
         .to = stage->echo, .type = HOLD, .body = gate, .body_bytes = sizeof(*gate)};
     troupe_message_t *answer = NULL;
     enum troupe_err err = TROUPE_OK;
-    while ((err = troupe_port_ask(stage->port, &letter, CAST_DEADLINE_NS, &answer)) ==
+    while ((err = troupe_inbox_ask(stage->port, &letter, CAST_DEADLINE_NS, &answer)) ==
            TROUPE_ERR_FULL) {
         refusals->refused++;
         hear_room(stage, refusals);
@@ -230,14 +231,14 @@ static void flood(struct stage *stage, uint32_t count, struct refusals *refusals
     refusals->refused += count;
 }
 
-Test(ports, refused_sends_are_answered_by_one_room)
+Test(inboxes, refused_sends_are_answered_by_one_room)
 {
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&holder), .mailbox_messages = BOUND};
     struct stage stage = {0};
     cr_assert(eq(int, troupe_system_new(&options, &stage.system), TROUPE_OK));
     stage.port = cast_port(stage.system);
-    stage.ctx = troupe_port_context(stage.port);
+    stage.ctx = troupe_inbox_context(stage.port);
     const struct troupe_spawn_options spawn = {.behaviour = &holder, .place = "thread"};
     cr_assert(eq(int, troupe_spawn(stage.ctx, &spawn, &stage.echo), TROUPE_OK));
     struct refusals refusals = {0};
@@ -249,7 +250,7 @@ Test(ports, refused_sends_are_answered_by_one_room)
         hold(&stage, &gate[0], &refusals);
         flood(&stage, 10, &refusals);
         cr_expect(
-            eq(int, troupe_port_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT),
+            eq(int, troupe_inbox_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT),
             "no ROOM while there is none");
 
         cr_assert(write(gate[1], "", 1) == 1);
@@ -257,7 +258,7 @@ Test(ports, refused_sends_are_answered_by_one_room)
         hear_room(&stage, &refusals);
         cr_expect(eq(int, troupe_send(stage.ctx, stage.echo, DROP, NULL, 0), TROUPE_OK));
         cr_assert(
-            eq(int, troupe_port_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT),
+            eq(int, troupe_inbox_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT),
             "and no second ROOM");
     }
     struct troupe_stats stats = stage_close(&stage);
@@ -267,7 +268,7 @@ Test(ports, refused_sends_are_answered_by_one_room)
 
 /* Ends. ---------------------------------------------------------------------------------------- */
 
-Test(ports, a_port_that_closes_with_mail_makes_dead_letters_of_it)
+Test(inboxes, a_port_that_closes_with_mail_makes_dead_letters_of_it)
 {
     enum { MAIL = 50 };
     struct stage stage = stage_open();
@@ -282,29 +283,29 @@ Test(ports, a_port_that_closes_with_mail_makes_dead_letters_of_it)
     cr_expect(eq(u64, stats.dead, MAIL));
 }
 
-Test(ports, a_port_may_outlive_the_run_and_the_system_waits_for_it)
+Test(inboxes, a_port_may_outlive_the_run_and_the_system_waits_for_it)
 {
     struct stage stage = stage_open();
     cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_OK));
     troupe_system_stop(stage.system);
-    cr_assert(eq(int, troupe_run(stage.system), TROUPE_OK));
+    cr_assert(eq(int, troupe_system_run(stage.system), TROUPE_OK));
 
     troupe_system_t *before = stage.system;
     cr_expect(eq(int, troupe_system_destroy(&stage.system), TROUPE_ERR_TIMEDOUT));
     cr_expect(eq(ptr, stage.system, before));
-    cr_expect(strstr(troupe_error_detail(), "port") != NULL, "%s", troupe_error_detail());
+    cr_expect(strstr(troupe_error_detail(), "inbox") != NULL, "%s", troupe_error_detail());
     uint64_t start_ns = measure_now_ns();
     cr_expect(eq(int, cast_ask(stage.port, stage.echo, 2), TROUPE_ERR_NOENT));
     cr_expect(lt(u64, measure_now_ns() - start_ns, MEASURE_SECOND_NS), "not at its deadline");
     troupe_ref_t ref = TROUPE_REF_NONE;
     cr_expect(eq(int, cast_spawn(stage.ctx, "thread", &ref), TROUPE_ERR_CLOSED));
-    troupe_port_t *another = NULL;
-    cr_expect(eq(int, troupe_port_new(stage.system, &another), TROUPE_ERR_CLOSED));
+    troupe_inbox_t *another = NULL;
+    cr_expect(eq(int, troupe_inbox_new(stage.system, &another), TROUPE_ERR_CLOSED));
     cr_expect(eq(ptr, another, NULL));
     troupe_message_t *message = NULL;
-    cr_expect(eq(int, troupe_port_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT));
+    cr_expect(eq(int, troupe_inbox_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT));
 
-    cr_expect(eq(int, troupe_port_destroy(&stage.port), TROUPE_OK));
+    cr_expect(eq(int, troupe_inbox_destroy(&stage.port), TROUPE_OK));
     struct troupe_stats stats;
     troupe_system_stats(stage.system, &stats);
     cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead));
@@ -312,14 +313,14 @@ Test(ports, a_port_may_outlive_the_run_and_the_system_waits_for_it)
     audit_and_destroy(&stage.system);
 }
 
-Test(ports, many_come_and_go)
+Test(inboxes, many_come_and_go)
 {
     struct stage stage = stage_open();
 
     for (uint64_t i = 0; i < 500; i++) {
-        troupe_port_t *port = cast_port(stage.system);
+        troupe_inbox_t *port = cast_port(stage.system);
         cr_assert(eq(int, cast_ask(port, stage.echo, i), TROUPE_OK));
-        cr_assert(eq(int, troupe_port_destroy(&port), TROUPE_OK));
+        cr_assert(eq(int, troupe_inbox_destroy(&port), TROUPE_OK));
         cr_assert(eq(ptr, port, NULL));
     }
     cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_OK));
@@ -341,18 +342,18 @@ struct inn {
 static void *guest_run(void *data)
 {
     struct inn *inn = data;
-    troupe_port_t *port = cast_port(inn->system);
+    troupe_inbox_t *port = cast_port(inn->system);
     for (uint64_t i = 0; i < QUESTIONS; i++) {
         MUST(cast_ask(port, inn->echoes[i % 3], i));
     }
-    MUST(troupe_port_destroy(&port));
+    MUST(troupe_inbox_destroy(&port));
     if (atomic_fetch_sub(&inn->left, 1) == 1) {
         troupe_system_stop(inn->system);
     }
     return NULL;
 }
 
-Test(ports, eight_threads_ask_at_once_while_the_owner_runs)
+Test(inboxes, eight_threads_ask_at_once_while_the_owner_runs)
 {
     struct inn inn = {.system = cast_new(), .left = GUESTS};
     static const char *const places[] = {"ecs", "thread", "thread:2"};
@@ -364,7 +365,7 @@ Test(ports, eight_threads_ask_at_once_while_the_owner_runs)
         cr_assert(pthread_create(&guests[i], NULL, guest_run, &inn) == 0);
     }
 
-    cr_expect(eq(int, troupe_run(inn.system), TROUPE_OK));
+    cr_expect(eq(int, troupe_system_run(inn.system), TROUPE_OK));
 
     for (int i = 0; i < GUESTS; i++) {
         cr_assert(pthread_join(guests[i], NULL) == 0);
@@ -382,18 +383,18 @@ Test(ports, eight_threads_ask_at_once_while_the_owner_runs)
 static void *lingerer_run(void *data)
 {
     struct inn *inn = data;
-    troupe_port_t *port = cast_port(inn->system);
+    troupe_inbox_t *port = cast_port(inn->system);
     (void)atomic_fetch_sub(&inn->left, 1);
     enum troupe_err err = TROUPE_OK;
     for (uint64_t i = 0; err == TROUPE_OK; i++) {
         err = cast_ask(port, inn->echoes[i % 3], i);
     }
     MUST_BE(err == TROUPE_ERR_NOENT);
-    MUST(troupe_port_destroy(&port));
+    MUST(troupe_inbox_destroy(&port));
     return NULL;
 }
 
-Test(ports, a_system_ends_in_order_while_threads_ask)
+Test(inboxes, a_system_ends_in_order_while_threads_ask)
 {
     struct inn inn = {.system = cast_new(), .left = GUESTS};
     static const char *const places[] = {"ecs", "thread", "thread:2"};
@@ -407,13 +408,13 @@ Test(ports, a_system_ends_in_order_while_threads_ask)
     struct troupe_stats stats;
     uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
     do { // until all of them are at it
-        MUST(troupe_progress(inn.system, NULL));
+        MUST(troupe_system_progress(inn.system, NULL));
         troupe_system_stats(inn.system, &stats);
         cr_assert(lt(u64, measure_now_ns(), deadline_ns));
     } while (atomic_load(&inn.left) > 0 || stats.handled < 1000);
 
     troupe_system_stop(inn.system);
-    cr_expect(eq(int, troupe_run(inn.system), TROUPE_OK));
+    cr_expect(eq(int, troupe_system_run(inn.system), TROUPE_OK));
 
     for (int i = 0; i < GUESTS; i++) {
         cr_assert(pthread_join(guests[i], NULL) == 0);

@@ -53,7 +53,7 @@ static int peer_new(const struct sockaddr_in *address)
     return fd;
 }
 
-Test(wire, a_peer_that_is_stopped_in_a_handshake_loses_nothing)
+Test(zmq, a_peer_that_is_stopped_in_a_handshake_loses_nothing)
 {
     void *context = NULL;
     void *pull = NULL;
@@ -62,29 +62,29 @@ Test(wire, a_peer_that_is_stopped_in_a_handshake_loses_nothing)
     int listener_fd = listener_new(&address);
     (void)snprintf(
         endpoint, sizeof(endpoint), "tcp://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
-    MUST(trp_wire_context_new(8, &context));
-    MUST(trp_wire_pull_new(context, 1, &pull));
-    MUST(trp_wire_listen(pull, endpoint, listener_fd, PART_BYTES_MAX));
+    MUST(trp_zmq_context_new(8, &context));
+    MUST(trp_zmq_pull_new(context, 1, &pull));
+    MUST(trp_zmq_listen(pull, endpoint, listener_fd, PART_BYTES_MAX));
     int peer = peer_new(&address);
 
     struct pollfd hung_up = {.fd = peer, .events = POLLIN};
     cr_expect(poll(&hung_up, 1, PAUSE_MS) == 0, "nobody hangs up on it");
     MUST_BE(send(peer, ready_and_frame, sizeof(ready_and_frame) - 1, MSG_NOSIGNAL) > 0);
 
-    struct trp_parcel parcel;
+    struct trp_zmsg parcel;
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    trp_parcel_init(&parcel);
+    trp_zmsg_init(&parcel);
     uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
-    while (!trp_wire_receive(pull, &parcel, &bytes, &size)) {
-        struct pollfd mail = {.fd = trp_wire_fd(pull), .events = POLLIN};
+    while (!trp_zmq_receive(pull, &parcel, &bytes, &size)) {
+        struct pollfd mail = {.fd = trp_zmq_fd(pull), .events = POLLIN};
         (void)poll(&mail, 1, 10);
         cr_assert(measure_now_ns() < deadline_ns, "its frame is lost");
     }
     cr_expect(size == 5 && memcmp(bytes, "hello", 5) == 0);
 
-    trp_parcel_clear(&parcel);
+    trp_zmsg_clear(&parcel);
     (void)close(peer);
-    trp_wire_close(&pull);
-    trp_wire_context_free(context);
+    trp_zmq_close(&pull);
+    trp_zmq_context_free(context);
 }

@@ -35,11 +35,11 @@ static const struct troupe_behaviour mortal = {
     .receive = mortal_receive,
 };
 
-static void ask(troupe_port_t *port, troupe_ref_t to)
+static void ask(troupe_inbox_t *port, troupe_ref_t to)
 {
-    const struct troupe_letter letter = {.to = to, .type = QUESTION};
+    const struct troupe_outgoing letter = {.to = to, .type = QUESTION};
     troupe_message_t *answer = NULL;
-    enum troupe_err err = troupe_port_ask(port, &letter, 0, &answer);
+    enum troupe_err err = troupe_inbox_ask(port, &letter, 0, &answer);
     RACE_CHECK(err == TROUPE_OK || err == TROUPE_ERR_NOENT);
     if (err == TROUPE_OK) {
         RACE_CHECK(troupe_message_type(answer) == ANSWER);
@@ -54,7 +54,7 @@ static void give(troupe_context_t *ctx, troupe_ref_t to)
 {
     struct troupe_body body;
     RACE_OK(troupe_body_new(20000, &body));
-    RACE_OK(troupe_give(ctx, to, NUMBER, &body));
+    RACE_OK(troupe_send_body(ctx, to, NUMBER, &body));
 }
 
 /** Let others have an actor, and take one of those they have let us have. */
@@ -69,9 +69,9 @@ static troupe_ref_t swap(troupe_ref_t mine)
 
 static void use_port(troupe_system_t *system, uint32_t round)
 {
-    troupe_port_t *port = NULL;
-    RACE_OK(troupe_port_new(system, &port));
-    troupe_context_t *ctx = troupe_port_context(port);
+    troupe_inbox_t *port = NULL;
+    RACE_OK(troupe_inbox_new(system, &port));
+    troupe_context_t *ctx = troupe_inbox_context(port);
     const char *place = round % 3 == 0 ? "thread:2" : "thread";
     troupe_ref_t mine = race_spawn(ctx, &mortal, place, NULL, 0);
     troupe_ref_t other = swap(mine);
@@ -84,10 +84,10 @@ static void use_port(troupe_system_t *system, uint32_t round)
         (void)troupe_stop_actor(ctx, mine);
     }
     troupe_message_t *message = NULL;
-    while (troupe_port_receive(port, 0, &message) == TROUPE_OK) {
+    while (troupe_inbox_receive(port, 0, &message) == TROUPE_OK) {
         troupe_message_destroy(&message);
     }
-    RACE_OK(troupe_port_destroy(&port));
+    RACE_OK(troupe_inbox_destroy(&port));
 }
 
 static void *foreign(void *data)

@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(gate, .timeout = 10);
+TestSuite(credit_pool, .timeout = 10);
 
 enum { BOUND = 10000, TAKERS_MAX = 16 };
 
@@ -33,15 +33,15 @@ static void take_in_turn(uint32_t count, int64_t chunk, int64_t *held)
     }
 }
 
-Test(gate, opens_with_all_its_credit_free)
+Test(credit_pool, opens_with_all_its_credit_free)
 {
     open_gate();
     cr_expect(eq(i64, atomic_load(&gate.free_messages), BOUND));
     cr_expect(eq(i64, atomic_load(&gate.free_bytes), BOUND * 100));
-    cr_expect(eq(u32, atomic_load(&gate.hungry_count), 0));
+    cr_expect(eq(u32, atomic_load(&gate.waiting_count), 0));
 }
 
-Test(gate, gives_a_lone_taker_two_thirds)
+Test(credit_pool, gives_a_lone_taker_two_thirds)
 {
     static const int64_t chunks[] = {1, 7, BOUND / 16, BOUND};
     for (size_t i = 0; i < 4; i++) {
@@ -53,7 +53,7 @@ Test(gate, gives_a_lone_taker_two_thirds)
     }
 }
 
-Test(gate, shares_among_takers_and_never_gives_more_than_there_is)
+Test(credit_pool, shares_among_takers_and_never_gives_more_than_there_is)
 {
     for (uint32_t count = 1; count <= TAKERS_MAX; count++) {
         int64_t held[TAKERS_MAX] = {0};
@@ -71,7 +71,7 @@ Test(gate, shares_among_takers_and_never_gives_more_than_there_is)
     }
 }
 
-Test(gate, gives_nothing_to_who_holds_twice_what_is_free)
+Test(credit_pool, gives_nothing_to_who_holds_twice_what_is_free)
 {
     _Atomic int64_t left = 100;
     cr_expect(eq(i64, trp_gate_take(&left, 200, 1, 50), 0));
@@ -80,14 +80,14 @@ Test(gate, gives_nothing_to_who_holds_twice_what_is_free)
     cr_expect(eq(i64, atomic_load(&left), 97));
 }
 
-Test(gate, gives_no_more_than_was_wished)
+Test(credit_pool, gives_no_more_than_was_wished)
 {
     _Atomic int64_t left = 1000;
     cr_expect(eq(i64, trp_gate_take(&left, 0, 1, 10), 10));
     cr_expect(eq(i64, atomic_load(&left), 990));
 }
 
-Test(gate, gives_the_need_or_nothing)
+Test(credit_pool, gives_the_need_or_nothing)
 {
     _Atomic int64_t left = 90;
     cr_expect(eq(i64, trp_gate_take(&left, 1, 60, 80), 0)); // 59 would be allowed
@@ -95,7 +95,7 @@ Test(gate, gives_the_need_or_nothing)
     cr_expect(eq(i64, trp_gate_take(&left, 1, 59, 80), 59));
 }
 
-Test(gate, gives_who_holds_nothing_its_need_if_it_is_free)
+Test(credit_pool, gives_who_holds_nothing_its_need_if_it_is_free)
 {
     _Atomic int64_t left = 90;
     cr_expect(eq(i64, trp_gate_take(&left, 0, 91, 91), 0));
@@ -104,13 +104,13 @@ Test(gate, gives_who_holds_nothing_its_need_if_it_is_free)
     cr_expect(eq(i64, trp_gate_take(&left, 0, 1, 5), 0));
 }
 
-Test(gate, gives_the_last_one_to_who_holds_nothing)
+Test(credit_pool, gives_the_last_one_to_who_holds_nothing)
 {
     _Atomic int64_t left = 1;
     cr_expect(eq(i64, trp_gate_take(&left, 0, 1, 5), 1));
 }
 
-Test(gate, frees_what_is_given_back)
+Test(credit_pool, frees_what_is_given_back)
 {
     open_gate();
     int64_t held = 0;
@@ -123,7 +123,7 @@ Test(gate, frees_what_is_given_back)
     cr_expect(gt(i64, trp_gate_take(&gate.free_messages, 0, 1, 1), 0));
 }
 
-Test(gate, has_a_reserve_and_no_more)
+Test(credit_pool, has_a_reserve_and_no_more)
 {
     open_gate();
     for (int i = 0; i < TRP_RESERVE_MESSAGES; i++) {
@@ -136,7 +136,7 @@ Test(gate, has_a_reserve_and_no_more)
     cr_expect(not(trp_gate_take_reserve(&gate)));
 }
 
-Test(gate, keeps_its_sum_whatever_is_taken_and_given)
+Test(credit_pool, keeps_its_sum_whatever_is_taken_and_given)
 {
     struct chance chance = chance_open("gate");
     int64_t held[TAKERS_MAX] = {0};
@@ -168,7 +168,7 @@ Test(gate, keeps_its_sum_whatever_is_taken_and_given)
     }
 }
 
-Test(gate, lets_nobody_sleep_who_has_not_heard_the_bell)
+Test(credit_pool, lets_nobody_sleep_who_has_not_heard_the_bell)
 {
     open_gate();
     atomic_store(&gate.bell, 3);
@@ -176,7 +176,7 @@ Test(gate, lets_nobody_sleep_who_has_not_heard_the_bell)
     cr_expect(eq(u32, atomic_load(&gate.sleeper), TRP_SLEEPER_NONE));
 }
 
-Test(gate, lets_nobody_sleep_who_was_called_before)
+Test(credit_pool, lets_nobody_sleep_who_was_called_before)
 {
     open_gate();
     cr_expect(not(trp_gate_call(&gate))); // so the caller writes to the descriptor, too
@@ -184,7 +184,7 @@ Test(gate, lets_nobody_sleep_who_was_called_before)
     cr_expect(eq(u32, atomic_load(&gate.sleeper), TRP_SLEEPER_NONE));
 }
 
-Test(gate, ends_a_sleep_in_time)
+Test(credit_pool, ends_a_sleep_in_time)
 {
     open_gate();
     cr_expect(not(trp_gate_sleep(&gate, 0, 1000000)));

@@ -17,8 +17,8 @@ static const struct troupe_behaviour worker = {.name = "worker"};
 static const struct troupe_behaviour *const behaviours[] = {&worker, NULL};
 
 static struct troupe_system_options options;
-static struct trp_plan plan;
-static struct trp_words no_words;
+static struct trp_config plan;
+static struct trp_shell_words no_words;
 static char path[] = "/tmp/troupe-plan-XXXXXX";
 
 /** Write the launch file that the options name. */
@@ -26,7 +26,7 @@ static void write_file(const char *text)
 {
     FILE *file = fopen(path, "w");
     cr_assert(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
-    options.launch = path;
+    options.launch_file = path;
 }
 
 static void set_up(void)
@@ -43,15 +43,15 @@ static void set_up(void)
 static void tear_down(void)
 {
     (void)unlink(path);
-    trp_plan_fini(&plan);
+    trp_config_fini(&plan);
 }
 
-TestSuite(plan, .timeout = 30, .init = set_up, .fini = tear_down);
+TestSuite(config, .timeout = 30, .init = set_up, .fini = tear_down);
 
 static void make(void)
 {
-    trp_plan_fini(&plan);
-    cr_assert(eq(int, trp_plan_make(&options, &plan), TROUPE_OK), "%s", troupe_error_detail());
+    trp_config_fini(&plan);
+    cr_assert(eq(int, trp_config_make(&options, &plan), TROUPE_OK), "%s", troupe_error_detail());
 }
 
 /** @return the text of the rule that an actor's place is by; "" when there is none. */
@@ -69,12 +69,12 @@ static void expect_place(const char *name, bool before_spawn, const char *rule)
 }
 
 /** @return the plan, printed. The caller frees it. */
-static char *dump(const struct trp_words *words)
+static char *dump(const struct trp_shell_words *words)
 {
     char *text = NULL;
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
-    enum troupe_err err = trp_plan_dump(&plan, words, file);
+    enum troupe_err err = trp_config_dump(&plan, words, file);
     cr_assert(eq(int, err, TROUPE_OK), "%s", troupe_error_detail());
     (void)fclose(file);
     return text;
@@ -100,7 +100,7 @@ static void cut_comments(char *text)
 
 /* Who is heard. -------------------------------------------------------------------------------- */
 
-Test(plan, has_the_defaults_where_nobody_says_a_thing)
+Test(config, has_the_defaults_where_nobody_says_a_thing)
 {
     make();
     cr_expect(eq(u64, plan.seed.value, 0));
@@ -110,7 +110,7 @@ Test(plan, has_the_defaults_where_nobody_says_a_thing)
     expect_place("a", true, "");
 }
 
-Test(plan, hears_the_command_line_before_the_launch_file)
+Test(config, hears_the_command_line_before_the_launch_file)
 {
     write_file("options\n    seed = 1\n    mailbox = 2\n");
     options.seed = 5;
@@ -120,7 +120,7 @@ Test(plan, hears_the_command_line_before_the_launch_file)
     cr_expect(eq(u32, plan.mailbox_messages.line, 3));
 }
 
-Test(plan, asks_rules_from_the_command_line_down_to_the_program)
+Test(config, asks_rules_from_the_command_line_down_to_the_program)
 {
     options.place = (const char *const[]){"a=thread:1", NULL};
     (void)setenv("TROUPE_PLACE", "[ab]=thread:2", 1);
@@ -135,7 +135,7 @@ Test(plan, asks_rules_from_the_command_line_down_to_the_program)
     expect_place("e", false, "*=thread:5");
 }
 
-Test(plan, asks_limits_likewise)
+Test(config, asks_limits_likewise)
 {
     options.limit = (const char *const[]){"a=nice:1", NULL};
     (void)setenv("TROUPE_LIMIT", "[ab]=nice:2", 1);
@@ -150,7 +150,7 @@ Test(plan, asks_limits_likewise)
     }
 }
 
-Test(plan, has_an_actors_own_place_before_the_files_rules_and_behind_the_others)
+Test(config, has_an_actors_own_place_before_the_files_rules_and_behind_the_others)
 {
     write_file("place\n    rule = *=ecs\n"
                "actors\n    a\n        behaviour = worker\n        place = thread\n");
@@ -163,10 +163,10 @@ Test(plan, has_an_actors_own_place_before_the_files_rules_and_behind_the_others)
     expect_place("a", true, "a=thread:2");
 }
 
-Test(plan, reads_the_file_that_the_environment_names)
+Test(config, reads_the_file_that_the_environment_names)
 {
     write_file("options\n    seed = 9\n");
-    options.launch = NULL;
+    options.launch_file = NULL;
     (void)setenv("TROUPE_LAUNCH", path, 1);
     make();
     cr_expect(eq(u64, plan.seed.value, 9));
@@ -175,21 +175,21 @@ Test(plan, reads_the_file_that_the_environment_names)
     cr_expect(eq(u64, plan.seed.value, 0));
 }
 
-Test(plan, says_where_a_rule_or_a_behaviour_is_wrong)
+Test(config, says_where_a_rule_or_a_behaviour_is_wrong)
 {
     options.limit = (const char *const[]){"a=nice:x", NULL};
-    cr_expect(eq(int, trp_plan_make(&options, &plan), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, trp_config_make(&options, &plan), TROUPE_ERR_INVAL));
     cr_expect(strstr(troupe_error_detail(), "limit rule (command line), character 8: ") != NULL);
 
     options.limit = NULL;
     write_file("actors\n    a\n        behaviour = wroker\n");
-    cr_expect(eq(int, trp_plan_make(&options, &plan), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, trp_config_make(&options, &plan), TROUPE_ERR_INVAL));
     cr_expect(strstr(troupe_error_detail(), "line 3, column 21: unknown behaviour") != NULL);
 }
 
 /* Printed. ------------------------------------------------------------------------------------- */
 
-Test(plan, is_printed_with_the_origin_of_each_value)
+Test(config, is_printed_with_the_origin_of_each_value)
 {
     write_file("options\n    seed = 7\nplace\n    rule = *=ecs\nactors\n    a\n"
                "        behaviour = worker\n        args = x \"y z\"\n");
@@ -201,7 +201,7 @@ Test(plan, is_printed_with_the_origin_of_each_value)
     (void)snprintf(plan.launch.name, sizeof(plan.launch.name), "a.zpl");
 
     char words[] = "one\0two";
-    char *text = dump(&(struct trp_words){.bytes = words, .byte_count = sizeof(words)});
+    char *text = dump(&(struct trp_shell_words){.bytes = words, .byte_count = sizeof(words)});
 
     // clang-format off
     static const char expected[] =
@@ -229,7 +229,7 @@ Test(plan, is_printed_with_the_origin_of_each_value)
     free(text);
 }
 
-Test(plan, leaves_out_an_actors_own_place_where_a_rule_goes_before)
+Test(config, leaves_out_an_actors_own_place_where_a_rule_goes_before)
 {
     write_file("actors\n    a\n        behaviour = worker\n        place = thread\n"
                "        limits = nice:1\n");
@@ -247,14 +247,14 @@ Test(plan, leaves_out_an_actors_own_place_where_a_rule_goes_before)
     free(text);
 }
 
-Test(plan, that_cannot_be_written_is_refused_and_not_printed)
+Test(config, that_cannot_be_written_is_refused_and_not_printed)
 {
     static const char *const rules[] = {"'\"#=ecs", "\"'=ecs", "a\nb=ecs", " '\"=ecs"};
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         options.place = (const char *const[]){rules[i], NULL};
         make();
         FILE *nothing = fopen("/dev/full", "w"); // anything printed there is an error of its own
-        cr_expect(eq(int, trp_plan_dump(&plan, &no_words, nothing), TROUPE_ERR_INVAL));
+        cr_expect(eq(int, trp_config_dump(&plan, &no_words, nothing), TROUPE_ERR_INVAL));
         cr_expect(
             strstr(troupe_error_detail(), "no way to write this rule (command line)") != NULL,
             "%s",
@@ -263,11 +263,11 @@ Test(plan, that_cannot_be_written_is_refused_and_not_printed)
     }
 }
 
-Test(plan, says_that_a_file_does_not_take_it)
+Test(config, says_that_a_file_does_not_take_it)
 {
     make();
     FILE *full = fopen("/dev/full", "w");
-    cr_expect(eq(int, trp_plan_dump(&plan, &no_words, full), TROUPE_ERR_SYSTEM));
+    cr_expect(eq(int, trp_config_dump(&plan, &no_words, full), TROUPE_ERR_SYSTEM));
     (void)fclose(full);
 }
 
@@ -283,7 +283,7 @@ static void make_rule(struct chance *chance, char *text, size_t bytes)
     (void)snprintf(text + at, bytes - at, "=%s", chance_one_in(chance, 2) ? "ecs" : "thread:4");
 }
 
-Test(plan, comes_back_as_it_was_printed)
+Test(config, comes_back_as_it_was_printed)
 {
     struct chance chance = chance_open("plan");
     for (int i = 0; i < 300; i++) {
@@ -302,15 +302,15 @@ Test(plan, comes_back_as_it_was_printed)
         options.mailbox_bytes = chance_bits(&chance) >> (2 + chance_below(&chance, 60));
         options.stop_timeout_ns = chance_bits(&chance) >> (2 + chance_below(&chance, 60));
         options.callback_timeout_ns = chance_bits(&chance) >> (2 + chance_below(&chance, 62));
-        options.callback_kill = chance_one_in(&chance, 2);
-        options.launch = NULL;
+        options.callback_timeout_kills = chance_one_in(&chance, 2);
+        options.launch_file = NULL;
         make();
-        char *text = dump(&(struct trp_words){.bytes = words, .byte_count = sizeof(words)});
+        char *text = dump(&(struct trp_shell_words){.bytes = words, .byte_count = sizeof(words)});
 
         write_file(text);
-        struct trp_plan before = plan;
-        plan = (struct trp_plan){0};
-        options = (struct troupe_system_options){.behaviours = behaviours, .launch = path};
+        struct trp_config before = plan;
+        plan = (struct trp_config){0};
+        options = (struct troupe_system_options){.behaviours = behaviours, .launch_file = path};
         make();
 
         cr_assert(eq(u64, plan.seed.value, before.seed.value));
@@ -328,12 +328,12 @@ Test(plan, comes_back_as_it_was_printed)
         }
         bool both_ended = rule == NULL && again == NULL;
         cr_assert(both_ended);
-        trp_plan_fini(&before);
+        trp_config_fini(&before);
         free(text);
     }
 }
 
-Test(plan, printed_twice_differs_in_its_comments_only)
+Test(config, printed_twice_differs_in_its_comments_only)
 {
     write_file("options\n    seed = 7\n    args = a b\nplace\n    rule = x*=thread:2\n"
                "    default = *=ecs\nlimit\n    rule = *=mem:65536K\nactors\n    a\n"

@@ -201,7 +201,7 @@ static void expect_alive(struct fixture *fixture, troupe_ref_t actor)
 
 /* Monitors. ------------------------------------------------------------------------------------ */
 
-BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_stopped_itself)
+BACKEND_TEST(monitors, a_monitor_tells_of_an_actor_that_stopped_itself)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
@@ -213,7 +213,7 @@ BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_stopped_itself)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, a_monitor_tells_the_code_and_the_words_of_a_failure)
+BACKEND_TEST(monitors, a_monitor_tells_the_code_and_the_words_of_a_failure)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
@@ -226,7 +226,7 @@ BACKEND_TEST(ends, a_monitor_tells_the_code_and_the_words_of_a_failure)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_was_asked_to_stop)
+BACKEND_TEST(monitors, a_monitor_tells_of_an_actor_that_was_asked_to_stop)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
@@ -236,7 +236,7 @@ BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_was_asked_to_stop)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_was_killed)
+BACKEND_TEST(monitors, a_monitor_tells_of_an_actor_that_was_killed)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
@@ -247,7 +247,7 @@ BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_was_killed)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_could_not_start)
+BACKEND_TEST(monitors, a_monitor_tells_of_an_actor_that_could_not_start)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &stillborn);
@@ -258,7 +258,7 @@ BACKEND_TEST(ends, a_monitor_tells_of_an_actor_that_could_not_start)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, an_end_is_told_after_the_last_message)
+BACKEND_TEST(monitors, an_end_is_told_after_the_last_message)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
@@ -275,7 +275,7 @@ BACKEND_TEST(ends, an_end_is_told_after_the_last_message)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, a_monitor_on_one_who_is_gone_answers_at_once)
+BACKEND_TEST(monitors, a_monitor_on_one_who_is_gone_answers_at_once)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
@@ -291,7 +291,7 @@ BACKEND_TEST(ends, a_monitor_on_one_who_is_gone_answers_at_once)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, a_monitor_that_was_undone_says_nothing)
+BACKEND_TEST(monitors, a_monitor_that_was_undone_says_nothing)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
@@ -305,7 +305,7 @@ BACKEND_TEST(ends, a_monitor_that_was_undone_says_nothing)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, each_of_many_who_watch_is_told_once)
+BACKEND_TEST(monitors, each_of_many_who_watch_is_told_once)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
@@ -329,7 +329,7 @@ BACKEND_TEST(ends, each_of_many_who_watch_is_told_once)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, a_monitor_on_a_name_that_nobody_has_answers_at_once)
+BACKEND_TEST(monitors, a_monitor_on_a_name_that_nobody_has_answers_at_once)
 {
     struct fixture *fixture = ends_open(placement);
     struct monitor_order order = {.name = "nobody"};
@@ -341,7 +341,7 @@ BACKEND_TEST(ends, a_monitor_on_a_name_that_nobody_has_answers_at_once)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, a_monitor_on_an_executor_tells_when_it_is_over)
+BACKEND_TEST(monitors, a_monitor_on_an_executor_tells_when_it_is_over)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t actor = fixture_spawn(fixture, &mortal);
@@ -365,7 +365,7 @@ BACKEND_TEST(ends, a_monitor_on_an_executor_tells_when_it_is_over)
 
 /* Links. --------------------------------------------------------------------------------------- */
 
-BACKEND_TEST(ends, who_is_linked_ends_for_the_same_reason)
+BACKEND_TEST(monitors, who_is_linked_ends_for_the_same_reason)
 {
     struct pair pair = pair_open(placement, LINK);
     (void)scenario_monitors(pair.fixture, pair.one);
@@ -376,7 +376,7 @@ BACKEND_TEST(ends, who_is_linked_ends_for_the_same_reason)
     (void)fixture_close(&pair.fixture);
 }
 
-BACKEND_TEST(ends, a_link_works_from_either_side)
+BACKEND_TEST(monitors, a_link_works_from_either_side)
 {
     struct pair pair = pair_open(placement, LINK);
     have_linked(pair.fixture, pair.other, pair.one, LINK); // twice is once
@@ -386,7 +386,7 @@ BACKEND_TEST(ends, a_link_works_from_either_side)
     (void)fixture_close(&pair.fixture);
 }
 
-BACKEND_TEST(ends, a_normal_end_does_not_spread)
+BACKEND_TEST(monitors, a_normal_end_does_not_spread)
 {
     struct pair pair = pair_open(placement, LINK);
     (void)scenario_monitors(pair.fixture, pair.other);
@@ -396,7 +396,7 @@ BACKEND_TEST(ends, a_normal_end_does_not_spread)
     (void)fixture_close(&pair.fixture);
 }
 
-BACKEND_TEST(ends, who_traps_exits_is_told_and_lives)
+BACKEND_TEST(monitors, who_traps_exits_is_told_and_lives)
 {
     struct pair pair = pair_open(placement, LINK_TRAP);
     fixture_tell(pair.fixture, pair.other, FAIL, NULL, 0);
@@ -408,7 +408,7 @@ BACKEND_TEST(ends, who_traps_exits_is_told_and_lives)
     (void)fixture_close(&pair.fixture);
 }
 
-BACKEND_TEST(ends, who_was_unlinked_lives_on)
+BACKEND_TEST(monitors, who_was_unlinked_lives_on)
 {
     struct pair pair = pair_open(placement, LINK);
     have_linked(pair.fixture, pair.one, pair.other, UNLINK);
@@ -419,7 +419,7 @@ BACKEND_TEST(ends, who_was_unlinked_lives_on)
     (void)fixture_close(&pair.fixture);
 }
 
-BACKEND_TEST(ends, a_chain_of_links_ends_as_a_whole)
+BACKEND_TEST(monitors, a_chain_of_links_ends_as_a_whole)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t chain[CHAIN];
@@ -439,7 +439,7 @@ BACKEND_TEST(ends, a_chain_of_links_ends_as_a_whole)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(ends, a_link_to_one_who_is_gone_tells_so)
+BACKEND_TEST(monitors, a_link_to_one_who_is_gone_tells_so)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t gone = fixture_spawn(fixture, &mortal);

@@ -10,66 +10,66 @@
 
 enum { BEHAVIOURS = 3 };
 
-static struct trp_world world;
+static struct trp_actor_table world;
 
 static void make_world(void)
 {
-    cr_assert(trp_world_init(&world, BEHAVIOURS));
+    cr_assert(trp_actor_table_init(&world, BEHAVIOURS));
 }
 
 static void free_world(void)
 {
     while (world.first_row != 0) {
         uint32_t index = world.first_row - 1;
-        trp_world_remove(&world, trp_world_row(&world, index), index);
+        trp_actor_table_remove(&world, trp_actor_table_row(&world, index), index);
     }
-    trp_world_fini(&world);
+    trp_actor_table_fini(&world);
 }
 
-TestSuite(world, .timeout = 20, .init = make_world, .fini = free_world);
+TestSuite(actor_table, .timeout = 20, .init = make_world, .fini = free_world);
 
 /** Add an actor as the owner does, running and in the order of start. */
 static struct trp_actor *add(uint32_t *out_index)
 {
-    struct trp_actor *actor = trp_world_add(&world, out_index);
+    struct trp_actor *actor = trp_actor_table_add(&world, out_index);
     cr_assert(actor != NULL);
     actor->life = TRP_LIFE_RUNNING;
-    trp_world_enlist(&world, actor, *out_index);
+    trp_actor_table_enlist(&world, actor, *out_index);
     return actor;
 }
 
 static void *add_state(struct trp_actor *actor, uint16_t column, size_t bytes)
 {
-    cr_assert(trp_world_add_state(&world, actor, column, bytes));
+    cr_assert(trp_actor_table_add_state(&world, actor, column, bytes));
     return actor->state;
 }
 
 /* Rows. ---------------------------------------------------------------------------------------- */
 
-Test(world, finds_nobody_at_first)
+Test(actor_table, finds_nobody_at_first)
 {
-    cr_expect(eq(ptr, trp_world_find(&world, 0, 1), NULL));
-    cr_expect(eq(ptr, trp_world_find(&world, UINT32_MAX / 2 - 1, 1), NULL));
-    cr_expect(eq(ptr, trp_world_find(&world, UINT32_MAX / 2, 1), NULL));
-    cr_expect(eq(ptr, trp_world_find(&world, UINT32_MAX, UINT32_MAX), NULL));
-    cr_expect(not(trp_world_knew(&world, 0, 1)));
-    cr_expect(not(trp_world_knew(&world, UINT32_MAX, 1)));
-    cr_expect(not(trp_world_awaits(&world, 0, 1)));
-    cr_expect(not(trp_world_awaits(&world, UINT32_MAX, 1)));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, 0, 1), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, UINT32_MAX / 2 - 1, 1), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, UINT32_MAX / 2, 1), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, UINT32_MAX, UINT32_MAX), NULL));
+    cr_expect(not(trp_actor_table_had(&world, 0, 1)));
+    cr_expect(not(trp_actor_table_had(&world, UINT32_MAX, 1)));
+    cr_expect(not(trp_actor_table_is_reserved(&world, 0, 1)));
+    cr_expect(not(trp_actor_table_is_reserved(&world, UINT32_MAX, 1)));
 }
 
-Test(world, finds_the_tenant_of_that_generation_only)
+Test(actor_table, finds_the_tenant_of_that_generation_only)
 {
     uint32_t index = 0;
     struct trp_actor *actor = add(&index);
     cr_expect(eq(u32, actor->generation, 1));
-    cr_expect(eq(ptr, trp_world_find(&world, index, 1), actor));
-    cr_expect(eq(ptr, trp_world_find(&world, index, 0), NULL));
-    cr_expect(eq(ptr, trp_world_find(&world, index, 2), NULL));
-    cr_expect(eq(ptr, trp_world_find(&world, index + 1, 1), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 1), actor));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 0), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 2), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, index + 1, 1), NULL));
 }
 
-Test(world, gives_a_row_again_with_the_next_generation)
+Test(actor_table, gives_a_row_again_with_the_next_generation)
 {
     uint32_t index = 0;
     for (uint32_t generation = 1; generation <= 1000; generation++) {
@@ -78,121 +78,121 @@ Test(world, gives_a_row_again_with_the_next_generation)
         cr_assert(generation == 1 || again == index);
         index = again;
         cr_assert(eq(u32, actor->generation, generation));
-        cr_assert(eq(ptr, trp_world_find(&world, index, generation - 1), NULL));
-        trp_world_remove(&world, actor, index);
-        cr_assert(eq(ptr, trp_world_find(&world, index, generation), NULL));
-        cr_assert(trp_world_knew(&world, index, generation));
-        cr_assert(not(trp_world_knew(&world, index, generation + 1)));
+        cr_assert(eq(ptr, trp_actor_table_find(&world, index, generation - 1), NULL));
+        trp_actor_table_remove(&world, actor, index);
+        cr_assert(eq(ptr, trp_actor_table_find(&world, index, generation), NULL));
+        cr_assert(trp_actor_table_had(&world, index, generation));
+        cr_assert(not(trp_actor_table_had(&world, index, generation + 1)));
     }
     cr_expect(eq(u32, world.live_count, 0));
 }
 
-Test(world, retires_a_row_whose_generation_would_wrap)
+Test(actor_table, retires_a_row_whose_generation_would_wrap)
 {
     uint32_t index = 0;
     struct trp_actor *actor = add(&index);
     actor->generation = UINT32_MAX - 1; // as after four thousand million tenants
-    trp_world_remove(&world, actor, index);
+    trp_actor_table_remove(&world, actor, index);
     uint32_t last = 0;
     actor = add(&last);
     cr_assert(eq(u32, last, index));
     cr_assert(eq(u32, actor->generation, UINT32_MAX));
-    trp_world_remove(&world, actor, index);
+    trp_actor_table_remove(&world, actor, index);
 
     uint32_t next = 0;
     (void)add(&next);
 
     cr_expect(ne(u32, next, index));
-    cr_expect(trp_world_knew(&world, index, UINT32_MAX));
-    cr_expect(eq(ptr, trp_world_find(&world, index, UINT32_MAX), NULL));
+    cr_expect(trp_actor_table_had(&world, index, UINT32_MAX));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, index, UINT32_MAX), NULL));
 }
 
-Test(world, retires_a_reserved_row_too)
+Test(actor_table, retires_a_reserved_row_too)
 {
     uint32_t index = 0;
     uint32_t generation = 0;
-    cr_assert(trp_world_reserve(&world, &index, &generation));
+    cr_assert(trp_actor_table_reserve(&world, &index, &generation));
     world.reserved[index] = UINT32_MAX;
-    struct trp_actor *actor = trp_world_claim(&world, index, UINT32_MAX);
+    struct trp_actor *actor = trp_actor_table_claim(&world, index, UINT32_MAX);
     cr_assert(actor != NULL);
-    trp_world_remove(&world, actor, index);
+    trp_actor_table_remove(&world, actor, index);
 
     uint32_t next = 0;
-    cr_assert(trp_world_reserve(&world, &next, &generation));
+    cr_assert(trp_actor_table_reserve(&world, &next, &generation));
 
     cr_expect(ne(u32, next, index));
     cr_expect(eq(u32, generation, 1));
 }
 
-Test(world, remembers_whose_start_failed_until_the_next_tenant)
+Test(actor_table, remembers_whose_start_failed_until_the_next_tenant)
 {
     uint32_t index = 0;
     struct trp_actor *actor = add(&index);
-    trp_world_remove(&world, actor, index);
+    trp_actor_table_remove(&world, actor, index);
     actor->flags |= TRP_ACTOR_FAILED;
-    cr_expect(trp_world_refused(&world, index, 1));
-    cr_expect(not(trp_world_refused(&world, index, 2)));
+    cr_expect(trp_actor_table_refused(&world, index, 1));
+    cr_expect(not(trp_actor_table_refused(&world, index, 2)));
 
     (void)add(&index);
 
-    cr_expect(not(trp_world_refused(&world, index, 1)));
-    cr_expect(not(trp_world_refused(&world, index, 2)));
+    cr_expect(not(trp_actor_table_refused(&world, index, 1)));
+    cr_expect(not(trp_actor_table_refused(&world, index, 2)));
 }
 
 /* Reservations. -------------------------------------------------------------------------------- */
 
-Test(world, awaits_who_was_reserved_until_he_is_here)
+Test(actor_table, awaits_who_was_reserved_until_he_is_here)
 {
     uint32_t index = 0;
     uint32_t generation = 0;
-    cr_assert(trp_world_reserve(&world, &index, &generation));
+    cr_assert(trp_actor_table_reserve(&world, &index, &generation));
     cr_expect(eq(u32, generation, 1));
-    cr_expect(trp_world_awaits(&world, index, 1));
-    cr_expect(eq(ptr, trp_world_find(&world, index, 1), NULL));
-    cr_expect(not(trp_world_knew(&world, index, 1)));
-    cr_expect(not(trp_world_awaits(&world, index, 2)));
-    cr_expect(not(trp_world_awaits(&world, index, 0)));
+    cr_expect(trp_actor_table_is_reserved(&world, index, 1));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 1), NULL));
+    cr_expect(not(trp_actor_table_had(&world, index, 1)));
+    cr_expect(not(trp_actor_table_is_reserved(&world, index, 2)));
+    cr_expect(not(trp_actor_table_is_reserved(&world, index, 0)));
 
-    struct trp_actor *actor = trp_world_claim(&world, index, generation);
+    struct trp_actor *actor = trp_actor_table_claim(&world, index, generation);
 
     cr_assert(actor != NULL);
     cr_expect(eq(int, actor->life, TRP_LIFE_STARTING));
-    cr_expect(eq(ptr, trp_world_find(&world, index, 1), actor));
-    cr_expect(not(trp_world_awaits(&world, index, 1)));
-    trp_world_remove(&world, actor, index);
-    cr_expect(not(trp_world_awaits(&world, index, 1)));
-    cr_expect(trp_world_knew(&world, index, 1));
+    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 1), actor));
+    cr_expect(not(trp_actor_table_is_reserved(&world, index, 1)));
+    trp_actor_table_remove(&world, actor, index);
+    cr_expect(not(trp_actor_table_is_reserved(&world, index, 1)));
+    cr_expect(trp_actor_table_had(&world, index, 1));
 }
 
-Test(world, reserves_a_row_again_with_the_next_generation)
+Test(actor_table, reserves_a_row_again_with_the_next_generation)
 {
     uint32_t first = 0;
     uint32_t generation = 0;
     for (uint32_t wanted = 1; wanted <= 100; wanted++) {
         uint32_t index = 0;
-        cr_assert(trp_world_reserve(&world, &index, &generation));
+        cr_assert(trp_actor_table_reserve(&world, &index, &generation));
         cr_assert(wanted == 1 || index == first);
         first = index;
         cr_assert(eq(u32, generation, wanted));
-        cr_assert(trp_world_awaits(&world, index, wanted));
-        struct trp_actor *actor = trp_world_claim(&world, index, wanted);
+        cr_assert(trp_actor_table_is_reserved(&world, index, wanted));
+        struct trp_actor *actor = trp_actor_table_claim(&world, index, wanted);
         cr_assert(actor != NULL);
-        cr_assert(not(trp_world_awaits(&world, index, wanted)));
-        trp_world_remove(&world, actor, index);
+        cr_assert(not(trp_actor_table_is_reserved(&world, index, wanted)));
+        trp_actor_table_remove(&world, actor, index);
     }
 }
 
-Test(world, keeps_rows_of_the_owner_and_reserved_ones_apart)
+Test(actor_table, keeps_rows_of_the_owner_and_reserved_ones_apart)
 {
     uint32_t index = 0;
     uint32_t generation = 0;
     struct trp_actor *own = add(&index);
-    trp_world_remove(&world, own, index);
+    trp_actor_table_remove(&world, own, index);
     uint32_t reserved = 0;
-    cr_assert(trp_world_reserve(&world, &reserved, &generation));
+    cr_assert(trp_actor_table_reserve(&world, &reserved, &generation));
     cr_expect(ne(u32, reserved, index)); // that one waits for the owner
 
-    trp_world_remove(&world, trp_world_claim(&world, reserved, generation), reserved);
+    trp_actor_table_remove(&world, trp_actor_table_claim(&world, reserved, generation), reserved);
     uint32_t next = 0;
     own = add(&next);
 
@@ -200,26 +200,26 @@ Test(world, keeps_rows_of_the_owner_and_reserved_ones_apart)
     cr_expect(eq(u32, own->generation, 2));
 }
 
-Test(world, lets_nobody_claim_a_row_that_is_taken)
+Test(actor_table, lets_nobody_claim_a_row_that_is_taken)
 {
     uint32_t index = 0;
     uint32_t generation = 0;
-    cr_assert(trp_world_reserve(&world, &index, &generation));
-    struct trp_actor *actor = trp_world_claim(&world, index, generation);
+    cr_assert(trp_actor_table_reserve(&world, &index, &generation));
+    struct trp_actor *actor = trp_actor_table_claim(&world, index, generation);
     cr_assert(actor != NULL);
-    cr_expect(eq(ptr, trp_world_claim(&world, index, generation), NULL));
-    trp_world_remove(&world, actor, index);
+    cr_expect(eq(ptr, trp_actor_table_claim(&world, index, generation), NULL));
+    trp_actor_table_remove(&world, actor, index);
 }
 
 /* States. -------------------------------------------------------------------------------------- */
 
-Test(world, gives_no_state_to_who_needs_none)
+Test(actor_table, gives_no_state_to_who_needs_none)
 {
     uint32_t index = 0;
     cr_expect(eq(ptr, add_state(add(&index), 0, 0), NULL));
 }
 
-Test(world, zeroes_states_and_aligns_them)
+Test(actor_table, zeroes_states_and_aligns_them)
 {
     static const size_t sizes[BEHAVIOURS] = {1, 40, 5000};
     for (int round = 0; round < 3; round++) {
@@ -234,12 +234,12 @@ Test(world, zeroes_states_and_aligns_them)
             memset(state, 0xFF, sizes[column]); // dirt for the next tenant
         }
         for (uint32_t i = 0; i < 60; i++) {
-            trp_world_remove(&world, trp_world_row(&world, indices[i]), indices[i]);
+            trp_actor_table_remove(&world, trp_actor_table_row(&world, indices[i]), indices[i]);
         }
     }
 }
 
-Test(world, never_moves_rows_or_states)
+Test(actor_table, never_moves_rows_or_states)
 {
     enum { COUNT = 100000 };
     struct place {
@@ -258,19 +258,19 @@ Test(world, never_moves_rows_or_states)
     }
 
     for (uint32_t i = 0; i < COUNT; i++) {
-        cr_assert(eq(ptr, trp_world_find(&world, i, 1), places[i].actor));
+        cr_assert(eq(ptr, trp_actor_table_find(&world, i, 1), places[i].actor));
         cr_assert(eq(ptr, places[i].actor->state, places[i].state));
         cr_assert(eq(u64, places[i].state[0], i));
     }
     free(places);
 }
 
-Test(world, uses_a_state_again_of_the_same_behaviour)
+Test(actor_table, uses_a_state_again_of_the_same_behaviour)
 {
     uint32_t index = 0;
     struct trp_actor *actor = add(&index);
     void *state = add_state(actor, 2, 100);
-    trp_world_remove(&world, actor, index);
+    trp_actor_table_remove(&world, actor, index);
     cr_expect(ne(ptr, add_state(add(&index), 1, 100), state));
     cr_expect(eq(ptr, add_state(add(&index), 2, 100), state));
 }
@@ -283,18 +283,18 @@ static void expect_order(const uint32_t *rows, uint32_t count)
     uint32_t at = world.first_row;
     for (uint32_t i = 0; i < count; i++) {
         cr_assert(eq(u32, at, rows[i] + 1));
-        at = trp_world_row(&world, at - 1)->next;
+        at = trp_actor_table_row(&world, at - 1)->next;
     }
     cr_assert(eq(u32, at, 0));
     at = world.last_row;
     for (uint32_t i = count; i > 0; i--) {
         cr_assert(eq(u32, at, rows[i - 1] + 1));
-        at = trp_world_row(&world, at - 1)->previous;
+        at = trp_actor_table_row(&world, at - 1)->previous;
     }
     cr_assert(eq(u32, at, 0));
 }
 
-Test(world, keeps_actors_in_the_order_of_their_start)
+Test(actor_table, keeps_actors_in_the_order_of_their_start)
 {
     uint32_t rows[5];
     for (uint32_t i = 0; i < 5; i++) {
@@ -303,17 +303,17 @@ Test(world, keeps_actors_in_the_order_of_their_start)
     expect_order(rows, 5);
 }
 
-Test(world, leaves_who_was_never_started_out_of_the_order)
+Test(actor_table, leaves_who_was_never_started_out_of_the_order)
 {
     uint32_t row = 0;
     (void)add(&row);
     uint32_t index = 0;
-    struct trp_actor *failed = trp_world_add(&world, &index);
-    trp_world_remove(&world, failed, index);
+    struct trp_actor *failed = trp_actor_table_add(&world, &index);
+    trp_actor_table_remove(&world, failed, index);
     expect_order(&row, 1);
 }
 
-Test(world, keeps_the_order_whoever_leaves)
+Test(actor_table, keeps_the_order_whoever_leaves)
 {
     struct chance chance = chance_open("order of start");
     uint32_t rows[64];
@@ -323,7 +323,7 @@ Test(world, keeps_the_order_whoever_leaves)
             (void)add(&rows[count++]);
         } else {
             uint32_t which = chance_below(&chance, count);
-            trp_world_remove(&world, trp_world_row(&world, rows[which]), rows[which]);
+            trp_actor_table_remove(&world, trp_actor_table_row(&world, rows[which]), rows[which]);
             memmove(rows + which, rows + which + 1, (--count - which) * sizeof(rows[0]));
         }
         expect_order(rows, count);

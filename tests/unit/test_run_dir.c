@@ -29,7 +29,7 @@
 
 static char home[64]; // what XDG_RUNTIME_DIR says
 static char base[80]; // where run directories lie
-static struct trp_rundir rundir;
+static struct trp_run_dir rundir;
 
 static void make_home(void)
 {
@@ -37,7 +37,7 @@ static void make_home(void)
     cr_assert(ne(ptr, mkdtemp(home), NULL));
     (void)snprintf(base, sizeof(base), "%s/troupe", home);
     cr_assert(eq(int, setenv("XDG_RUNTIME_DIR", home, 1), 0));
-    rundir = (struct trp_rundir){.lock_fd = -1};
+    rundir = (struct trp_run_dir){.lock_fd = -1};
 }
 
 static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *walk)
@@ -50,11 +50,11 @@ static int remove_one(const char *path, const struct stat *status, int flag, str
 
 static void remove_home(void)
 {
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
     (void)nftw(home, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-TestSuite(rundir, .init = make_home, .fini = remove_home, .timeout = 60);
+TestSuite(run_dir, .init = make_home, .fini = remove_home, .timeout = 60);
 
 /* Helpers. ------------------------------------------------------------------------------------- */
 
@@ -105,15 +105,15 @@ static void make_socket(const char *path)
     (void)close(fd);
 }
 
-static void open_ok(struct trp_rundir *one)
+static void open_ok(struct trp_run_dir *one)
 {
-    cr_assert(eq(int, trp_rundir_open(one), TROUPE_OK), "%s", troupe_error_detail());
+    cr_assert(eq(int, trp_run_dir_open(one), TROUPE_OK), "%s", troupe_error_detail());
 }
 
 /** Open one and let go of it as a death does. */
-static struct trp_rundir open_and_die(void)
+static struct trp_run_dir open_and_die(void)
 {
-    struct trp_rundir dead;
+    struct trp_run_dir dead;
     open_ok(&dead);
     (void)close(dead.lock_fd);
     dead.lock_fd = -1;
@@ -123,7 +123,7 @@ static struct trp_rundir open_and_die(void)
 /** Check that opening is refused with these words. */
 static void expect_refused(const char *what, const char *remedy)
 {
-    cr_expect(eq(int, trp_rundir_open(&rundir), TROUPE_ERR_SYSTEM));
+    cr_expect(eq(int, trp_run_dir_open(&rundir), TROUPE_ERR_SYSTEM));
     const char *detail = troupe_error_detail();
     cr_expect(strstr(detail, home) != NULL, "'%s' should name the place", detail);
     cr_expect(strstr(detail, what) != NULL, "'%s' should say '%s'", detail, what);
@@ -147,7 +147,7 @@ static unsigned count_entries(const char *path)
 
 /* Its life. ------------------------------------------------------------------------------------ */
 
-Test(rundir, is_made_under_xdg_runtime_dir_for_its_owner_alone)
+Test(run_dir, is_made_under_xdg_runtime_dir_for_its_owner_alone)
 {
     open_ok(&rundir);
 
@@ -159,7 +159,7 @@ Test(rundir, is_made_under_xdg_runtime_dir_for_its_owner_alone)
     cr_expect(eq(u32, status.st_mode & 0777, 0700));
 }
 
-Test(rundir, is_locked_until_it_is_closed)
+Test(run_dir, is_locked_until_it_is_closed)
 {
     open_ok(&rundir);
 
@@ -167,71 +167,71 @@ Test(rundir, is_locked_until_it_is_closed)
     cr_assert(fd >= 0);
     cr_expect(eq(int, flock(fd, LOCK_EX | LOCK_NB), -1));
     cr_expect(eq(int, errno, EWOULDBLOCK));
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
     cr_expect(eq(int, flock(fd, LOCK_EX | LOCK_NB), 0));
     (void)close(fd);
 }
 
-Test(rundir, keeps_its_lock_from_programs_it_starts)
+Test(run_dir, keeps_its_lock_from_programs_it_starts)
 {
     open_ok(&rundir);
 
     cr_expect(eq(int, fcntl(rundir.lock_fd, F_GETFD), FD_CLOEXEC));
 }
 
-Test(rundir, is_gone_with_all_its_files_when_closed)
+Test(run_dir, is_gone_with_all_its_files_when_closed)
 {
     open_ok(&rundir);
     const char *path = path_of("%s", rundir.path);
-    char endpoint[TRP_RUNDIR_ENDPOINT_BYTES];
-    trp_rundir_endpoint(rundir.path, 3, endpoint, sizeof(endpoint));
+    char endpoint[TRP_RUN_DIR_ENDPOINT_BYTES];
+    trp_run_dir_endpoint(rundir.path, 3, endpoint, sizeof(endpoint));
     make_socket(endpoint);
     make_file(path_of("%s/e-3.tcp", rundir.path));
 
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
 
     cr_expect(not(exists(path)));
     cr_expect(eq(int, rundir.lock_fd, -1));
     cr_expect(eq(u32, count_entries(base), 0));
 }
 
-Test(rundir, closes_twice_and_unopened)
+Test(run_dir, closes_twice_and_unopened)
 {
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
     open_ok(&rundir);
-    trp_rundir_close(&rundir);
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
+    trp_run_dir_close(&rundir);
 }
 
-Test(rundir, closes_after_it_was_removed_by_hand)
+Test(run_dir, closes_after_it_was_removed_by_hand)
 {
     open_ok(&rundir);
     (void)nftw(base, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
 
     cr_expect(eq(int, rundir.lock_fd, -1));
     open_ok(&rundir); // and the next is made afresh
 }
 
-Test(rundir, has_a_name_of_its_own_each_time)
+Test(run_dir, has_a_name_of_its_own_each_time)
 {
-    struct trp_rundir other;
+    struct trp_run_dir other;
     open_ok(&rundir);
     open_ok(&other);
 
     cr_expect(strcmp(rundir.path, other.path) != 0);
     cr_expect(exists(rundir.path)); // in one process, too, it is not swept
 
-    trp_rundir_close(&other);
+    trp_run_dir_close(&other);
 }
 
-Test(rundir, names_the_socket_of_the_last_executor_within_what_a_path_may_have)
+Test(run_dir, names_the_socket_of_the_last_executor_within_what_a_path_may_have)
 {
-    char endpoint[TRP_RUNDIR_ENDPOINT_BYTES];
+    char endpoint[TRP_RUN_DIR_ENDPOINT_BYTES];
     open_ok(&rundir);
 
-    trp_rundir_endpoint(rundir.path, UINT32_MAX, endpoint, sizeof(endpoint));
+    trp_run_dir_endpoint(rundir.path, UINT32_MAX, endpoint, sizeof(endpoint));
 
     cr_expect(
         strcmp(endpoint, path_of("%s/e-4294967295.ipc", rundir.path)) == 0, "it is %s", endpoint);
@@ -239,19 +239,19 @@ Test(rundir, names_the_socket_of_the_last_executor_within_what_a_path_may_have)
     make_socket(endpoint);
 }
 
-Test(rundir, leaks_no_descriptor)
+Test(run_dir, leaks_no_descriptor)
 {
     open_ok(&rundir);
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
     unsigned before = count_entries("/proc/self/fd");
     for (int i = 0; i < 10; i++) {
         (void)open_and_die();
         open_ok(&rundir);
-        trp_rundir_close(&rundir);
+        trp_run_dir_close(&rundir);
     }
     make_directory(path_of("%s/1-0123456789abcdef", base), 0700);
     cr_expect(eq(int, chmod(base, 0755), 0));
-    cr_expect(eq(int, trp_rundir_open(&rundir), TROUPE_ERR_SYSTEM));
+    cr_expect(eq(int, trp_run_dir_open(&rundir), TROUPE_ERR_SYSTEM));
 
     cr_expect(eq(u32, count_entries("/proc/self/fd"), before));
 }
@@ -263,16 +263,16 @@ static void expect_in_tmp(void)
     const char *start = path_of("/tmp/troupe-%u/", (unsigned)geteuid());
     open_ok(&rundir);
     cr_expect(strncmp(rundir.path, start, strlen(start)) == 0, "%s", rundir.path);
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
 }
 
-Test(rundir, is_made_in_tmp_when_xdg_runtime_dir_is_not_set)
+Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_is_not_set)
 {
     cr_assert(eq(int, unsetenv("XDG_RUNTIME_DIR"), 0));
     expect_in_tmp();
 }
 
-Test(rundir, is_made_in_tmp_when_xdg_runtime_dir_is_no_absolute_path)
+Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_is_no_absolute_path)
 {
     cr_assert(eq(int, setenv("XDG_RUNTIME_DIR", "", 1), 0));
     expect_in_tmp();
@@ -280,13 +280,13 @@ Test(rundir, is_made_in_tmp_when_xdg_runtime_dir_is_no_absolute_path)
     expect_in_tmp();
 }
 
-Test(rundir, is_made_in_tmp_when_xdg_runtime_dir_is_not_there)
+Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_is_not_there)
 {
     cr_assert(eq(int, setenv("XDG_RUNTIME_DIR", path_of("%s/none", home), 1), 0));
     expect_in_tmp();
 }
 
-Test(rundir, is_made_in_tmp_when_the_path_of_a_socket_would_be_too_long)
+Test(run_dir, is_made_in_tmp_when_the_path_of_a_socket_would_be_too_long)
 {
     // The longest that still fits, made of slashes, which cost as much as any other character.
     char longest[128];
@@ -298,13 +298,13 @@ Test(rundir, is_made_in_tmp_when_the_path_of_a_socket_would_be_too_long)
     cr_assert(eq(int, setenv("XDG_RUNTIME_DIR", longest, 1), 0));
     open_ok(&rundir);
     cr_expect(strncmp(rundir.path, longest, length) == 0, "%s", rundir.path);
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
 
     cr_assert(eq(int, setenv("XDG_RUNTIME_DIR", path_of("%s/", longest), 1), 0));
     expect_in_tmp();
 }
 
-Test(rundir, is_made_in_tmp_when_xdg_runtime_dir_is_far_too_long)
+Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_is_far_too_long)
 {
     static char path[8192];
     memset(path, '/', sizeof(path) - 1);
@@ -314,7 +314,7 @@ Test(rundir, is_made_in_tmp_when_xdg_runtime_dir_is_far_too_long)
 
 /* A base that is refused. ---------------------------------------------------------------------- */
 
-Test(rundir, refuses_a_base_that_others_may_look_into_or_write_to)
+Test(run_dir, refuses_a_base_that_others_may_look_into_or_write_to)
 {
     static const mode_t modes[] = {0770, 0720, 0701, 0750, 0777, 01777};
     make_directory(base, 0700);
@@ -326,7 +326,7 @@ Test(rundir, refuses_a_base_that_others_may_look_into_or_write_to)
     open_ok(&rundir); // the remedy helps
 }
 
-Test(rundir, refuses_a_base_that_is_a_symbolic_link)
+Test(run_dir, refuses_a_base_that_is_a_symbolic_link)
 {
     const char *target = path_of("%s/elsewhere", home);
     make_directory(target, 0700);
@@ -337,19 +337,19 @@ Test(rundir, refuses_a_base_that_is_a_symbolic_link)
     cr_expect(eq(u32, count_entries(target), 0));
 }
 
-Test(rundir, refuses_a_base_that_is_a_link_to_nowhere)
+Test(run_dir, refuses_a_base_that_is_a_link_to_nowhere)
 {
     cr_assert(eq(int, symlink("nowhere", base), 0));
     expect_refused("is a symbolic link", "remove it");
 }
 
-Test(rundir, refuses_a_base_that_is_a_file)
+Test(run_dir, refuses_a_base_that_is_a_file)
 {
     make_file(base);
     expect_refused("is no directory", "remove it");
 }
 
-Test(rundir, refuses_a_base_of_another_user)
+Test(run_dir, refuses_a_base_of_another_user)
 {
     if (geteuid() != 0) {
         cr_skip("only root can give a directory away");
@@ -359,7 +359,7 @@ Test(rundir, refuses_a_base_of_another_user)
     expect_refused("belongs to user 65534", "set XDG_RUNTIME_DIR");
 }
 
-Test(rundir, refuses_to_put_a_base_where_another_user_could_exchange_it)
+Test(run_dir, refuses_to_put_a_base_where_another_user_could_exchange_it)
 {
     if (geteuid() != 0) {
         cr_skip("only root can give a directory away");
@@ -370,7 +370,7 @@ Test(rundir, refuses_to_put_a_base_where_another_user_could_exchange_it)
     cr_assert(eq(int, chown(home, geteuid(), getegid()), 0)); // so that it can be removed
 }
 
-Test(rundir, refuses_to_put_a_base_where_others_may_write)
+Test(run_dir, refuses_to_put_a_base_where_others_may_write)
 {
     cr_assert(eq(int, chmod(home, 0770), 0));
     expect_refused("others may write", "chmod go-w");
@@ -378,7 +378,7 @@ Test(rundir, refuses_to_put_a_base_where_others_may_write)
     open_ok(&rundir); // as in /tmp, where they may not exchange what is ours
 }
 
-Test(rundir, refuses_an_xdg_runtime_dir_that_is_a_file)
+Test(run_dir, refuses_an_xdg_runtime_dir_that_is_a_file)
 {
     const char *file = path_of("%s/file", home);
     make_file(file);
@@ -390,8 +390,8 @@ static int open_where_nobody_may_write(void *data)
 {
     (void)data;
     child_drop_root();
-    struct trp_rundir denied;
-    MUST_BE(trp_rundir_open(&denied) == TROUPE_ERR_SYSTEM);
+    struct trp_run_dir denied;
+    MUST_BE(trp_run_dir_open(&denied) == TROUPE_ERR_SYSTEM);
     MUST_BE(strstr(troupe_error_detail(), "cannot make") != NULL);
     MUST_BE(strstr(troupe_error_detail(), home) != NULL);
     MUST_BE(strstr(troupe_error_detail(), "Permission denied") != NULL);
@@ -399,7 +399,7 @@ static int open_where_nobody_may_write(void *data)
     return 0;
 }
 
-Test(rundir, says_what_cannot_be_written)
+Test(run_dir, says_what_cannot_be_written)
 {
     cr_assert(eq(int, chmod(home, 0555), 0));
     child_succeeds(open_where_nobody_may_write, NULL);
@@ -417,23 +417,23 @@ static int open_without_descriptors(void *data)
 {
     (void)data;
     static struct child_hoard hoard;
-    struct trp_rundir one;
+    struct trp_run_dir one;
     child_limit_softly(RLIMIT_NOFILE, 64);
     child_hoard_take(&hoard);
     enum troupe_err err = TROUPE_ERR_LIMIT;
     for (uint32_t spare = 0; err != TROUPE_OK; spare++) {
-        err = trp_rundir_open(&one);
+        err = trp_run_dir_open(&one);
         MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_LIMIT);
         MUST_BE(err == TROUPE_OK || strstr(troupe_error_detail(), "RLIMIT_NOFILE") != NULL);
         MUST_BE(hoard.count > 0);
         (void)close(hoard.fds[--hoard.count]);
     }
-    trp_rundir_close(&one);
+    trp_run_dir_close(&one);
     child_hoard_give(&hoard);
     return 0;
 }
 
-Test(rundir, says_that_descriptors_ran_out_and_leaves_nothing)
+Test(run_dir, says_that_descriptors_ran_out_and_leaves_nothing)
 {
     child_succeeds(open_without_descriptors, NULL);
     cr_expect(eq(u32, count_entries(base), 0));
@@ -441,9 +441,9 @@ Test(rundir, says_that_descriptors_ran_out_and_leaves_nothing)
 
 /* Sweeping. ------------------------------------------------------------------------------------ */
 
-Test(rundir, sweeps_what_a_dead_system_left)
+Test(run_dir, sweeps_what_a_dead_system_left)
 {
-    struct trp_rundir dead = open_and_die();
+    struct trp_run_dir dead = open_and_die();
     make_socket(path_of("%s/e-1.ipc", dead.path));
     make_file(path_of("%s/e-1.tcp", dead.path));
 
@@ -453,7 +453,7 @@ Test(rundir, sweeps_what_a_dead_system_left)
     cr_expect(exists(rundir.path));
 }
 
-Test(rundir, sweeps_files_whatever_their_names)
+Test(run_dir, sweeps_files_whatever_their_names)
 {
     static const char *const names[] = {
         ".hidden",
@@ -467,7 +467,7 @@ Test(rundir, sweeps_files_whatever_their_names)
         "..lock",
         "e-1.ipc",
     };
-    struct trp_rundir dead = open_and_die();
+    struct trp_run_dir dead = open_and_die();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         make_file(path_of("%s/%s", dead.path, names[i]));
     }
@@ -481,9 +481,9 @@ Test(rundir, sweeps_files_whatever_their_names)
     cr_expect(not(exists(dead.path)));
 }
 
-Test(rundir, sweeps_thousands_of_files)
+Test(run_dir, sweeps_thousands_of_files)
 {
-    struct trp_rundir dead = open_and_die();
+    struct trp_run_dir dead = open_and_die();
     for (int i = 0; i < 3000; i++) {
         make_file(path_of("%s/e-%d.ipc", dead.path, i));
     }
@@ -493,7 +493,7 @@ Test(rundir, sweeps_thousands_of_files)
     cr_expect(not(exists(dead.path)));
 }
 
-Test(rundir, sweeps_what_died_before_it_had_a_lock)
+Test(run_dir, sweeps_what_died_before_it_had_a_lock)
 {
     make_directory(base, 0700);
     const char *early = path_of("%s/1-0123456789abcdef", base);
@@ -504,7 +504,7 @@ Test(rundir, sweeps_what_died_before_it_had_a_lock)
     cr_expect(not(exists(early)));
 }
 
-Test(rundir, leaves_what_is_no_run_directory)
+Test(run_dir, leaves_what_is_no_run_directory)
 {
     static const char *const names[] = {
         "mine",
@@ -528,9 +528,9 @@ Test(rundir, leaves_what_is_no_run_directory)
     cr_expect(exists(path_of("%s/2-0123456789abcdef", base)));
 }
 
-Test(rundir, neither_follows_nor_removes_what_is_no_file_of_ours)
+Test(run_dir, neither_follows_nor_removes_what_is_no_file_of_ours)
 {
-    struct trp_rundir dead = open_and_die();
+    struct trp_run_dir dead = open_and_die();
     const char *outside = path_of("%s/outside", home);
     make_file(outside);
     cr_assert(eq(int, symlink(outside, path_of("%s/link", dead.path)), 0));
@@ -547,9 +547,9 @@ Test(rundir, neither_follows_nor_removes_what_is_no_file_of_ours)
     cr_expect(exists(path_of("%s/lock", dead.path))); // for who tries again
 }
 
-Test(rundir, does_not_sweep_through_a_link)
+Test(run_dir, does_not_sweep_through_a_link)
 {
-    struct trp_rundir dead = open_and_die();
+    struct trp_run_dir dead = open_and_die();
     const char *moved = path_of("%s/moved", home);
     cr_assert(eq(int, rename(dead.path, moved), 0));
     cr_assert(eq(int, symlink(moved, dead.path), 0));
@@ -559,9 +559,9 @@ Test(rundir, does_not_sweep_through_a_link)
     cr_expect(exists(path_of("%s/lock", moved)));
 }
 
-Test(rundir, does_not_hang_on_a_lock_that_is_no_file)
+Test(run_dir, does_not_hang_on_a_lock_that_is_no_file)
 {
-    struct trp_rundir dead = open_and_die();
+    struct trp_run_dir dead = open_and_die();
     const char *lock = path_of("%s/lock", dead.path);
     cr_assert(eq(int, unlink(lock), 0));
     cr_assert(eq(int, mkfifo(lock, 0600), 0));
@@ -577,8 +577,8 @@ Test(rundir, does_not_hang_on_a_lock_that_is_no_file)
 static int live(void *data)
 {
     (void)data;
-    struct trp_rundir living;
-    MUST_BE(trp_rundir_open(&living) == TROUPE_OK);
+    struct trp_run_dir living;
+    MUST_BE(trp_run_dir_open(&living) == TROUPE_OK);
     child_say(living.path);
     child_say("\n");
     (void)pause();
@@ -602,17 +602,17 @@ static const char *only_directory(void)
     return path;
 }
 
-Test(rundir, leaves_a_living_system_alone_and_sweeps_it_once_it_is_dead)
+Test(run_dir, leaves_a_living_system_alone_and_sweeps_it_once_it_is_dead)
 {
     struct child *child = child_start(live, NULL);
     child_wait_for(child, "\n");
-    char living[TRP_RUNDIR_PATH_BYTES];
+    char living[TRP_RUN_DIR_PATH_BYTES];
     (void)snprintf(living, sizeof(living), "%s", only_directory());
     make_socket(path_of("%s/e-1.ipc", living));
 
     open_ok(&rundir);
     cr_expect(exists(path_of("%s/e-1.ipc", living)));
-    trp_rundir_close(&rundir);
+    trp_run_dir_close(&rundir);
     cr_expect(exists(path_of("%s/e-1.ipc", living)));
 
     child_signal(child, SIGKILL);
@@ -625,11 +625,11 @@ Test(rundir, leaves_a_living_system_alone_and_sweeps_it_once_it_is_dead)
 static int stop_line[2]; // its end is the word to stop
 
 /** Check that it is where it was and locked. */
-static void check_alive(const struct trp_rundir *one)
+static void check_alive(const struct trp_run_dir *one)
 {
     struct stat held;
     struct stat there;
-    char lock[TRP_RUNDIR_PATH_BYTES + 8];
+    char lock[TRP_RUN_DIR_PATH_BYTES + 8];
     (void)snprintf(lock, sizeof(lock), "%s/lock", one->path);
     MUST_BE(fstat(one->lock_fd, &held) == 0);
     MUST_BE(stat(lock, &there) == 0);
@@ -641,26 +641,26 @@ static int open_many(void *data)
 {
     (void)data;
     (void)close(stop_line[1]);
-    struct trp_rundir one = {.lock_fd = -1};
+    struct trp_run_dir one = {.lock_fd = -1};
     for (int i = 0; i < 300; i++) {
-        MUST(trp_rundir_open(&one));
+        MUST(trp_run_dir_open(&one));
         check_alive(&one);
         if (i % 2 == 0) {
-            trp_rundir_close(&one);
+            trp_run_dir_close(&one);
         } else {
             MUST_BE(close(one.lock_fd) == 0); // as a death does
         }
     }
-    MUST(trp_rundir_open(&one));
+    MUST(trp_run_dir_open(&one));
     child_say("ready\n");
     char byte = 0;
     MUST_BE(read(stop_line[0], &byte, 1) == 0);
     check_alive(&one);
-    trp_rundir_close(&one);
+    trp_run_dir_close(&one);
     return 0;
 }
 
-Test(rundir, opens_for_eight_at_a_time_and_sweeps_none_of_them)
+Test(run_dir, opens_for_eight_at_a_time_and_sweeps_none_of_them)
 {
     enum { CHILDREN = 8 };
     struct child *children[CHILDREN];
