@@ -68,6 +68,7 @@ missing_packages() {
     has_libfuzzer || echo libclang-rt-dev
     command -v clang-format >/dev/null || echo clang-format
     command -v clang-tidy >/dev/null || echo clang-tidy
+    command -v doxygen >/dev/null || echo doxygen
 }
 
 has_library() {

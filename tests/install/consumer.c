@@ -1,5 +1,6 @@
 /*
- * The least program that uses an installed Troupe: one actor that prints a line and stops.
+ * The least program that uses an installed Troupe: one actor that prints a line, with the version of the
+ * library, and stops.
  */
 #include <troupe/troupe.h>
 
@@ -11,7 +12,7 @@ static enum troupe_err guest_init(
     (void)state;
     (void)args;
     (void)args_bytes;
-    printf("%s is here\n", troupe_self_name(ctx));
+    printf("%s runs with %s\n", troupe_self_name(ctx), troupe_version());
     troupe_stop(ctx);
     return TROUPE_OK;
 }

@@ -20,5 +20,6 @@
 #include "troupe/signals.h"
 #include "troupe/stats.h"
 #include "troupe/system.h"
+#include "troupe/version.h"
 
 #endif
