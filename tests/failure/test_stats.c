@@ -115,7 +115,7 @@ Test(stats, name_each_executor_and_each_reason)
     char *text = print_stats(system);
 
     static const char *const words[] = {
-        "(ecs)", "(alto)", "(tenor)", "(bass)", "(inbox)", "stopped", "undeliverable"};
+        "(ecs)", "(alto)", "(tenor)", "(bass)", "(inbox)", "stopped", "refused"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         cr_expect(strstr(text, words[i]) != NULL, "no '%s' in: %s", words[i], text);
     }

@@ -63,12 +63,12 @@ static enum troupe_err inbox_check(const troupe_inbox_t *inbox)
 enum troupe_err troupe_inbox_new(troupe_system_t *system, troupe_inbox_t **out_inbox)
 {
     if (atomic_load_explicit(&system->stop_asked, memory_order_acquire)) {
-        return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and opens no port");
+        return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and opens no inbox");
     }
     if (!trp_system_has_descriptors(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
-            "fewer than %d descriptors are free: no port; close some, or raise the limit of open "
+            "fewer than %d descriptors are free: no inbox; close some, or raise the limit of open "
             "files",
             TRP_DESCRIPTORS_FREE_MIN);
     }

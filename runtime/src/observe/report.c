@@ -297,7 +297,7 @@ void troupe_system_print_active(troupe_system_t *system, FILE *file)
     bool stops = atomic_load_explicit(&system->stop_asked, memory_order_acquire);
     (void)fprintf(
         file,
-        "troupe: alive, %s: actors %" PRIu64 ", executors and ports %u\n",
+        "troupe: alive, %s: actors %" PRIu64 ", executors and inboxes %u\n",
         stops ? "and asked to stop" : "and not asked to stop",
         actors,
         report.count);
