@@ -167,7 +167,7 @@ struct siege {
 static uint32_t find_targets(troupe_system_t *system, struct target targets[static ENDPOINTS_MAX])
 {
     uint32_t count = 0;
-    struct trp_shared *board = system->shared;
+    struct trp_shared *board = system->runtime.shared;
     trp_shared_lock(board);
     uint32_t high = board->slot_high;
     for (uint32_t i = 0; i < high && count < ENDPOINTS_MAX; i++) {

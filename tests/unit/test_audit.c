@@ -73,7 +73,7 @@ Test(audit, closes_where_nothing_is_wrong)
 Test(audit, names_the_link_on_which_messages_are_missing)
 {
     troupe_system_t *system = open_system();
-    struct trp_channel *link = trp_idmap_find(&system->executor->channels, 1);
+    struct trp_channel *link = trp_idmap_find(&system->executor->channels.by_peer, 1);
     cr_assert(ne(ptr, link, NULL));
     trp_count(&link->ledger->accepted, 2);
     expect_audit(
@@ -85,7 +85,7 @@ Test(audit, names_the_link_on_which_messages_are_missing)
 Test(audit, names_the_link_on_which_messages_have_two_outcomes)
 {
     troupe_system_t *system = open_system();
-    trp_count(&system->executor->loop->ledger->dead[TROUPE_DEAD_STOPPED], 4);
+    trp_count(&system->executor->channels.loop->ledger->dead[TROUPE_DEAD_STOPPED], 4);
     expect_audit(
         system, "to executor 0 (ecs) ended: it accepted 0 messages and has an outcome for 4");
 }
@@ -93,7 +93,7 @@ Test(audit, names_the_link_on_which_messages_have_two_outcomes)
 Test(audit, finds_nothing_wrong_with_what_waits_while_the_system_runs)
 {
     troupe_system_t *system = open_system();
-    trp_count(&system->executor->loop->ledger->accepted, 5);
+    trp_count(&system->executor->channels.loop->ledger->accepted, 5);
     bool closes = false;
     char *text = audit_of(system, &closes);
     cr_expect(closes, "%s", text);

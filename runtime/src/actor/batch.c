@@ -307,11 +307,11 @@ static void batch_return_credit(
             bytes += (int64_t)met * piece->body_bytes;
         } else {
             const struct trp_item item = batch_item(batch, piece);
-            trp_channel_return_credit(executor, channel, &item, met);
+            trp_channel_return_credit(&executor->channels, channel, &item, met);
         }
     }
     if (count != 0) {
-        trp_channel_owe(executor, channel, count, bytes);
+        trp_channel_owe(&executor->channels, channel, count, bytes);
     }
 }
 
@@ -342,8 +342,8 @@ static void batch_run(
     trp_count(&channel->in_ledger->handled, met);
     executor->handled_count += met;
     executor->callback_count += batch->count;
-    if (executor->dirty != NULL && (executor->callback_count & 15) < batch->count) {
-        trp_channels_flush_old(executor);
+    if (executor->channels.dirty != NULL && (executor->callback_count & 15) < batch->count) {
+        trp_channels_flush_old(&executor->channels);
     }
     batch_return_credit(executor, channel, batch);
     if (batch->passed != 0) {

@@ -81,7 +81,7 @@ static void dead_letter_notify(struct troupe_executor *executor, const struct tr
         .count = trp_dead_count(dead),
     };
     troupe_ref_t subscribers[TRP_SHARED_SUBSCRIBERS];
-    uint32_t count = dead_letter_subscribers(executor->system->shared, subscribers);
+    uint32_t count = dead_letter_subscribers(executor->runtime->shared, subscribers);
     for (uint32_t i = 0; i < count; i++) {
         (void)trp_send_notice(
             executor, subscribers[i], TROUPE_MESSAGE_DEAD_LETTER, &notice, sizeof(notice));
@@ -114,7 +114,7 @@ void trp_dead_letter_name(
     if (dead_letter_own_name(executor, ref, name)) {
         return;
     }
-    struct trp_shared *shared = executor->system->shared;
+    struct trp_shared *shared = executor->runtime->shared;
     trp_shared_lock(shared);
     const struct trp_slot *slot = trp_shared_find_slot(shared, ref.executor);
     if (slot != NULL && slot->node == ref.node) {
@@ -134,7 +134,7 @@ void trp_dead_letter_name(
 static const char *dead_letter_count(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     bool is_new = false;
-    struct trp_dead_counts *dead_counts = &executor->system->shared->dead_counts;
+    struct trp_dead_counts *dead_counts = &executor->runtime->shared->dead_counts;
     struct trp_dead_counts_entry *entry = trp_dead_counts_seek(dead_counts, dead->to, &is_new);
     if (is_new) {
         trp_dead_letter_name(executor, dead->to, entry->name);
@@ -144,30 +144,6 @@ static const char *dead_letter_count(struct troupe_executor *executor, const str
     return entry == NULL ? "" : entry->name;
 }
 
-void trp_dead_letters_lost(
-    struct troupe_executor *executor,
-    struct trp_ledger *ledger,
-    enum troupe_dead_reason reason,
-    uint64_t count)
-{
-    if (count == 0) {
-        return;
-    }
-    struct trp_shared *shared = executor->system->shared;
-    trp_shared_lock(shared);
-    const struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);
-    const struct trp_slot *to = trp_shared_find_slot(shared, ledger->to);
-    const struct trp_dead dead = {
-        .ledger = ledger,
-        .to = {.node = to == NULL ? 0 : to->node, .executor = ledger->to},
-        .from = {.node = from == NULL ? 0 : from->node, .executor = ledger->from},
-        .reason = reason,
-        .lost = count,
-    };
-    trp_shared_unlock(shared);
-    trp_dead_letter(executor, &dead);
-}
-
 void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     trp_count(&dead->ledger->dead[dead->reason], trp_dead_count(dead));
@@ -175,7 +151,7 @@ void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *de
     if (dead->ask != 0) {
         trp_dead_letter_fail_ask(executor, dead);
     }
-    if (atomic_load_explicit(&executor->system->shared->subscriber_count, memory_order_relaxed) >
+    if (atomic_load_explicit(&executor->runtime->shared->subscriber_count, memory_order_relaxed) >
         0) {
         dead_letter_notify(executor, dead);
     }
@@ -191,7 +167,7 @@ enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         return TROUPE_OK;
     }
-    struct trp_shared *shared = executor->system->shared;
+    struct trp_shared *shared = executor->runtime->shared;
     enum troupe_err err = TROUPE_OK;
     trp_shared_lock(shared);
     uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
@@ -227,6 +203,6 @@ void troupe_dead_letters_unsubscribe(troupe_context_t *ctx)
     struct troupe_executor *executor = trp_executor_of(ctx);
     if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SUBSCRIBED;
-        trp_subscribers_remove(executor->system->shared, troupe_self(ctx));
+        trp_subscribers_remove(executor->runtime->shared, troupe_self(ctx));
     }
 }

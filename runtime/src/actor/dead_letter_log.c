@@ -15,7 +15,7 @@ static bool dead_log_is_usual(const troupe_system_t *system, const struct trp_de
 {
     return (dead->reason == TROUPE_DEAD_STOPPED || dead->reason == TROUPE_DEAD_UNDELIVERABLE) &&
            (atomic_load_explicit(&system->stop_asked, memory_order_relaxed) ||
-            atomic_load_explicit(&system->shared->stop_asked, memory_order_relaxed));
+            atomic_load_explicit(&system->runtime.shared->stop_asked, memory_order_relaxed));
 }
 
 void trp_dead_log_close(struct trp_dead_log *log)
@@ -100,8 +100,8 @@ static void dead_log_print_sum(
 void trp_dead_log_write(
     struct troupe_executor *executor, const struct trp_dead *dead, const char *to_name)
 {
-    struct trp_dead_log *log = &executor->system->dead_log;
-    if (!log->is_on || dead_log_is_usual(executor->system, dead)) {
+    struct trp_dead_log *log = &executor->runtime->dead_log;
+    if (!log->is_on || dead_log_is_usual(executor->runtime, dead)) {
         return;
     }
     if (!dead_log_may_write(log)) {

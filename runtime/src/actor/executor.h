@@ -11,12 +11,14 @@
 #define TRP_EXECUTOR_H
 
 #include "actor/actor_table.h"
+#include "actor/runtime.h"
 #include "actor/asks.h"
 #include "actor/monitor_table.h"
 #include "base/idmap.h"
 #include "base/memory.h"
 #include "base/timer_heap.h"
 #include "channel/channel.h"
+#include "channel/channels.h"
 #include "channel/mailbox.h"
 #include "shared/credit_pool.h"
 #include "shared/shared.h"
@@ -57,7 +59,7 @@ enum trp_executor_mode {
 
 struct troupe_executor {
     struct troupe_context context; // first: a context is its executor
-    troupe_system_t *system;
+    struct trp_runtime *runtime;
     uint32_t node; // this and the next as in a reference
     uint32_t id;
     enum trp_executor_mode mode;
@@ -75,21 +77,8 @@ struct troupe_executor {
     struct trp_timer_heap timers;
     struct trp_asks asks;
     struct trp_monitor_table monitors;
-    struct trp_frame_cache frames;
 
-    struct trp_idmap channels;    // by peer
-    struct trp_channel *loop;     // to itself
-    struct trp_channel *last_out; // by which something was sent last
-    uint64_t last_address_key;    // whose channel that is, as trp_address_key(); 0: nobody's
-    struct trp_channel *last_in;
-    struct trp_channel *dirty;         // channels with an open frame, but the loop
-    struct trp_channel *owed;          // channels whose credit is owed back
-    int64_t owed_messages;             // in sum
-    int64_t owed_bytes;                // in sum
-    struct trp_channel *waiting_first; // peers that wait for credit, first come first served
-    struct trp_channel *waiting_last;
-    struct trp_memory_shortage shortage; // of frames that could not be sent yet
-    bool rooms_late;        // somebody waits for a ROOM who could not be sent it, or not ask for it
+    struct trp_channels channels;
     uint64_t swept_ns;      // when unspent credit was last looked for
     uint64_t timers_cycles; // when timers were last looked at
     uint32_t timers_stride; // turns from one look at the timers to the next, while busy
@@ -104,12 +93,8 @@ struct troupe_executor {
     bool is_looping; // trp_executor_run() runs it
     bool in_turn;    // else what is sent to others leaves at once
     bool dedicated;  // ends with its only actor
-    bool ending;     // the loop is to end
-    bool closed_out; // its channels are finished: what is sent now is a dead letter
 
     _Atomic bool attention;      // some receiver asked for its channel to be finished. Any thread's
-    uint32_t finished_count;     // channels that said FIN and wait for the receiver to meet it
-    uint32_t process_exits_seen; // of shared memory's
     uint64_t handled_count;      // messages, for the budget of a turn
     int listener_fd;             // where it is to listen from the next turn on; -1: nowhere
 
@@ -127,30 +112,6 @@ struct troupe_executor {
     void *handle;
     struct troupe_executor *next_finished; // guarded by the system's lock
 };
-
-/** @return node and executor as one number, as they lie in a reference. */
-static inline uint64_t trp_address_key(uint32_t node, uint32_t executor)
-{
-    return (uint64_t)executor << 32 | node;
-}
-
-/** Have @p channel be the one that the next message is held against; NULL: none. */
-static inline void trp_executor_set_last_channel(
-    struct troupe_executor *executor, struct trp_channel *channel)
-{
-    executor->last_out = channel;
-    executor->last_address_key =
-        channel != NULL ? trp_address_key(channel->peer_node, channel->peer_id) : 0;
-}
-
-/** Forget a channel that nothing is sent on any more. */
-static inline void trp_executor_clear_last_channel(
-    struct troupe_executor *executor, const struct trp_channel *channel)
-{
-    if (executor->last_out == channel) {
-        trp_executor_set_last_channel(executor, NULL);
-    }
-}
 
 /** @return the row of the running actor. */
 static inline uint32_t trp_context_index(const troupe_context_t *ctx)
@@ -170,20 +131,20 @@ static inline struct troupe_executor *trp_executor_of(troupe_context_t *ctx)
  * @param name  Copied.
  */
 enum troupe_err trp_executor_new(
-    troupe_system_t *system,
+    struct trp_runtime *runtime,
     struct trp_slot *slot,
     enum trp_executor_mode mode,
     const char *name,
     struct troupe_executor **out_executor);
-
-/** @return whether what its actors send each other goes by ipc or tcp, as its placement says. */
-bool trp_executor_uses_remote_loop(const struct troupe_executor *executor);
 
 /** End an executor of an actor's own when that has ended, and nothing else runs in its process. */
 void trp_executor_end_if_done(struct troupe_executor *executor);
 
 /** Listen where this process made it a listener; from then on others reach it. */
 void trp_executor_listen(struct troupe_executor *executor);
+
+/** Do what the flags of the executor ask for, and settle with peers whose processes have exited. */
+void trp_executor_handle_flags(struct troupe_executor *executor);
 
 /** Claim what was sent here by processes that died. */
 void trp_executor_claim_all(struct troupe_executor *executor);
@@ -334,24 +295,6 @@ void trp_ask_undo(troupe_context_t *ctx, uint64_t number);
 
 /* Dead letters (dead_letter.c). ---------------------------------------------------------------- */
 
-/** What is known of a message that found nobody. */
-struct trp_dead {
-    struct trp_ledger *ledger; // that counts it
-    troupe_ref_t to;
-    troupe_ref_t from;
-    uint32_t type;
-    enum troupe_dead_reason reason;
-    uint64_t body_bytes;
-    uint64_t ask;  // whose asker is told
-    uint64_t lost; // how many messages whose envelopes are lost; 0: it is one, and known
-};
-
-/** @return how many messages it is about. */
-static inline uint64_t trp_dead_count(const struct trp_dead *dead)
-{
-    return dead->lost == 0 ? 1 : dead->lost;
-}
-
 /** What a NOTICE says that fails an ask. */
 struct trp_ask_failure {
     uint32_t reason; // an enum troupe_dead_reason
@@ -372,13 +315,6 @@ void trp_dead_letter_name(
     struct troupe_executor *executor,
     troupe_ref_t ref,
     char name[static TRP_DEAD_COUNTS_NAME_BYTES]);
-
-/** Count @p count messages of a ledger, whose envelopes are lost, as dead letters, and tell of them. */
-void trp_dead_letters_lost(
-    struct troupe_executor *executor,
-    struct trp_ledger *ledger,
-    enum troupe_dead_reason reason,
-    uint64_t count);
 
 /** Set the detail: why an ask failed. @return the error that it failed with. */
 enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failure *failure);

@@ -45,7 +45,7 @@ static enum troupe_err monitor_reach(struct troupe_executor *executor, troupe_re
         return TROUPE_OK;
     }
     struct trp_channel *channel = NULL;
-    enum troupe_err err = trp_channel_open(executor, to.executor, &channel);
+    enum troupe_err err = trp_channel_open(&executor->channels, to.executor, &channel);
     if (err == TROUPE_OK && channel->peer_node != to.node) {
         return TROUPE_ERR_NOENT;
     }
@@ -114,12 +114,12 @@ static void monitor_last_exit(
         .reason = TROUPE_EXIT_UNKNOWN,
         .text = "ended before anybody asked",
     };
-    trp_shared_lock(system->shared);
-    const struct trp_slot *slot = trp_shared_find_slot(system->shared, actor.executor);
+    trp_shared_lock(system->runtime.shared);
+    const struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, actor.executor);
     if (slot != NULL && slot->has_exit && slot->node == actor.node) {
         *out_exit = slot->exit;
     }
-    trp_shared_unlock(system->shared);
+    trp_shared_unlock(system->runtime.shared);
 }
 
 /* Asking to be told. ---------------------------------------------------------------------------- */
@@ -141,7 +141,7 @@ static enum troupe_err monitor_check(const troupe_context_t *ctx, troupe_ref_t a
 /** Have the way to itself open, by which an end comes when a process dies and no descriptor is free. */
 static enum troupe_err monitor_open_loop(struct troupe_executor *executor)
 {
-    return trp_executor_uses_remote_loop(executor) ? TROUPE_OK : trp_send_open_loop(executor);
+    return trp_channels_use_remote_loop(&executor->channels) ? TROUPE_OK : trp_send_open_loop(executor);
 }
 
 /** Note a watch or a link of the running actor, and ask the peer for it. */
@@ -173,7 +173,7 @@ static enum troupe_err monitor_ask(
         err = monitor_send(executor, self, peer, is_link ? ENDS_LINK : ENDS_WATCH, &body);
     } else {
         struct troupe_exit exit;
-        monitor_last_exit(executor->system, peer, &exit);
+        monitor_last_exit(executor->runtime, peer, &exit);
         err = monitor_send_end(executor, peer, self, number, &exit);
     }
     if (err != TROUPE_OK) {
@@ -343,7 +343,7 @@ static bool monitor_note(
 {
     uint32_t generation = item->envelope->to_generation;
     uint32_t *list = monitor_list(executor, item->envelope->to_index, generation);
-    bool is_over = generation == 0 && executor->ending && executor->actors.live_count == 0;
+    bool is_over = generation == 0 && executor->channels.ending && executor->actors.live_count == 0;
     if (list == NULL || is_over) {
         return false;
     }
@@ -368,10 +368,10 @@ static bool monitor_note(
 /** @return whether the process of somebody who asks for a link died: his LINK waited here for a START. */
 static bool monitor_is_dead(troupe_system_t *system, troupe_ref_t peer)
 {
-    trp_shared_lock(system->shared);
-    const struct trp_slot *slot = trp_shared_find_slot(system->shared, peer.executor);
+    trp_shared_lock(system->runtime.shared);
+    const struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, peer.executor);
     bool is_dead = slot == NULL || trp_slot_state(slot) == TRP_SLOT_DEAD;
-    trp_shared_unlock(system->shared);
+    trp_shared_unlock(system->runtime.shared);
     return is_dead;
 }
 
@@ -384,9 +384,9 @@ static bool monitor_note_link(struct troupe_executor *executor, const struct trp
     }
     (void)monitor_open_loop(
         executor); // without a descriptor now, there may be one when it is needed
-    if (peer.node != executor->node && monitor_is_dead(executor->system, peer)) {
+    if (peer.node != executor->node && monitor_is_dead(executor->runtime, peer)) {
         struct troupe_exit exit;
-        monitor_last_exit(executor->system, peer, &exit);
+        monitor_last_exit(executor->runtime, peer, &exit);
         troupe_ref_t self =
             trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation);
         monitor_send_last(executor, peer, self, 0, &exit);

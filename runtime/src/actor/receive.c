@@ -73,7 +73,7 @@ static void actor_dead_letter(
     if (item->given != NULL && item->given->free != NULL) {
         item->given->free(item->given->data, item->given->free_data);
     }
-    trp_channel_return_credit(executor, channel, item, count);
+    trp_channel_return_credit(&executor->channels, channel, item, count);
 }
 
 static void actor_deliver_notice(
@@ -159,8 +159,8 @@ static bool actor_end_some(
 /** Now and then send on what has waited for long. */
 static inline void actor_flush_old(struct troupe_executor *executor)
 {
-    if (executor->dirty != NULL && (++executor->callback_count & 15) == 0) {
-        trp_channels_flush_old(executor);
+    if (executor->channels.dirty != NULL && (++executor->callback_count & 15) == 0) {
+        trp_channels_flush_old(&executor->channels);
     }
 }
 
@@ -321,7 +321,7 @@ void trp_actor_deliver_plain(
         uint64_t place = trp_actor_key(envelope->to_index, envelope->to_generation);
         cursor->at += bytes;
         (void)actor_receive_plain(executor, channel, actor, place, message.type, &message);
-        trp_channel_owe(executor, channel, 1, size);
+        trp_channel_owe(&executor->channels, channel, 1, size);
         channel->received_count++;
     }
     actor_exit(executor);
@@ -389,7 +389,7 @@ static void actor_replay(struct troupe_executor *executor, uint32_t index, uint3
         struct trp_stash_entry *stash = actor->stash;
         actor->stash = stash->next;
         executor->replayed = stash;
-        trp_actor_deliver(executor, executor->loop, &stash->item);
+        trp_actor_deliver(executor, executor->channels.loop, &stash->item);
         executor->replayed = NULL;
         trp_stash_release(executor, stash);
         free(stash);
@@ -404,14 +404,14 @@ static void actor_deliver_notice(
                    item->body_bytes == sizeof(struct troupe_room);
     const struct troupe_room *room = (const void *)item->body;
     if (is_room) {
-        trp_channel_begin_room(executor, room->to.executor);
+        trp_channel_begin_room(&executor->channels, room->to.executor);
     }
     if (actor != NULL) {
         actor_receive(executor, NULL, actor, item);
         actor_replay(executor, item->envelope->to_index, item->envelope->to_generation);
     }
     if (is_room) {
-        trp_channel_end_room(executor, room->to.executor);
+        trp_channel_end_room(&executor->channels, room->to.executor);
     }
 }
 
@@ -465,7 +465,7 @@ void trp_actor_deliver(
         actor_receive(executor, channel, actor, item);
         met = 1;
     }
-    trp_channel_return_credit(executor, channel, item, met);
+    trp_channel_return_credit(&executor->channels, channel, item, met);
     if (TRP_UNLIKELY(met < item->count)) {
         actor_pass_over(executor, channel, item, met);
     }
@@ -492,7 +492,7 @@ void trp_actor_notify(
         .kind = TRP_KIND_NOTICE,
     };
     if (actor->life == TRP_LIFE_WAITING) {
-        actor_defer(executor, executor->loop, actor, &item, 1); // behind the messages before it
+        actor_defer(executor, executor->channels.loop, actor, &item, 1); // behind the messages before it
     } else {
         actor_receive(executor, NULL, actor, &item);
     }
@@ -506,7 +506,7 @@ void trp_actor_handle_monitor(struct troupe_executor *executor, const struct trp
     bool awaited = actor != NULL
                        ? actor->life == TRP_LIFE_STARTING
                        : trp_actor_table_is_reserved(&executor->actors, index, generation);
-    if (!awaited || !trp_stash_add(executor, executor->loop, item)) {
+    if (!awaited || !trp_stash_add(executor, executor->channels.loop, item)) {
         trp_monitor_handle(executor, item);
     }
 }
@@ -529,14 +529,14 @@ static void actor_deliver_stash(
         } else if (refusal != NULL) {
             actor_dead_letter(
                 executor,
-                executor->loop,
+                executor->channels.loop,
                 &stash->item,
                 stash->item.count,
                 TROUPE_DEAD_UNDELIVERABLE);
         } else if (stash->item.kind == TRP_KIND_STOP) {
             trp_actor_handle_stop(executor, &stash->item);
         } else {
-            trp_actor_deliver(executor, executor->loop, &stash->item);
+            trp_actor_deliver(executor, executor->channels.loop, &stash->item);
         }
         free(stash);
         stash = next;
@@ -551,7 +551,7 @@ static bool actor_equip(
     const char *name,
     uint32_t behaviour_index)
 {
-    actor->behaviour = executor->system->behaviours[behaviour_index];
+    actor->behaviour = executor->runtime->behaviours[behaviour_index];
     if (start->name_bytes != 0) {
         actor->name = calloc(1, (size_t)start->name_bytes + 1);
         if (actor->name == NULL) {
@@ -580,13 +580,13 @@ static void actor_free(
 {
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
-        (void)trp_names_remove(executor->system->shared, NULL, ref);
+        (void)trp_names_remove(executor->runtime->shared, NULL, ref);
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
-        trp_subscribers_remove(executor->system->shared, ref);
+        trp_subscribers_remove(executor->runtime->shared, ref);
     }
     if ((actor->flags & TRP_ACTOR_SIGNALS) != 0) {
-        trp_signals_forget(executor->system, ref);
+        executor->runtime->ops->forget_signals(executor->runtime, ref);
     }
     trp_monitor_notify(executor, actor, index, exit);
     actor_notify_backend(executor, index);
@@ -608,7 +608,8 @@ static void actor_fail_start(
     actor_free(executor, actor, index, exit);
     actor->flags |= TRP_ACTOR_FAILED;
     actor_deliver_stash(executor, stash, exit);
-    trp_system_actor_ended(executor->system, ref, exit);
+    executor->runtime->ops->actor_ended(
+        executor->runtime, ref, exit);
     if (executor->dedicated) {
         trp_system_note_exit(executor, exit);
         trp_system_note_failed(executor);
@@ -641,7 +642,7 @@ static bool actor_start_is_valid(
     const struct trp_start *start = (const void *)item->body;
     return item->given == NULL && item->body_bytes >= sizeof(*start) &&
            (start->behaviour_bytes != 0 ||
-            start->behaviour_index < executor->system->behaviour_count) &&
+            start->behaviour_index < executor->runtime->behaviour_count) &&
            start->name_bytes <= item->body_bytes && start->args_bytes <= item->body_bytes &&
            start->behaviour_bytes <= item->body_bytes &&
            sizeof(*start) + trp_pad8(start->name_bytes) + trp_pad8(start->behaviour_bytes) +
@@ -656,8 +657,8 @@ static uint32_t actor_find_behaviour(
     if (start->behaviour_bytes == 0) {
         return start->behaviour_index;
     }
-    for (uint32_t i = 0; i < system->behaviour_count; i++) {
-        const char *known = system->behaviours[i]->name;
+    for (uint32_t i = 0; i < system->runtime.behaviour_count; i++) {
+        const char *known = system->runtime.behaviours[i]->name;
         if (strlen(known) == start->behaviour_bytes &&
             memcmp(known, name, start->behaviour_bytes) == 0) {
             return i;
@@ -693,8 +694,8 @@ static bool actor_begin(
     const char *name = (const char *)(start + 1);
     const char *behaviour_name = name + trp_pad8(start->name_bytes);
     const char *args = behaviour_name + trp_pad8(start->behaviour_bytes);
-    uint32_t behaviour = actor_find_behaviour(executor->system, start, behaviour_name);
-    if (executor->ending) {
+    uint32_t behaviour = actor_find_behaviour(executor->runtime, start, behaviour_name);
+    if (executor->channels.ending) {
         *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_SHUTDOWN};
         return false;
     }
@@ -758,7 +759,7 @@ static void actor_dead_letter_stash(struct troupe_executor *executor, struct trp
         struct trp_stash_entry *next = stash->next;
         trp_stash_release(executor, stash);
         actor_dead_letter(
-            executor, executor->loop, &stash->item, stash->item.count, TROUPE_DEAD_STOPPED);
+            executor, executor->channels.loop, &stash->item, stash->item.count, TROUPE_DEAD_STOPPED);
         free(stash);
         stash = next;
     }
@@ -784,7 +785,8 @@ void trp_actor_end(
     actor_free(executor, actor, index, exit);
     trp_count(&executor->counters->actors_ended, 1);
     actor_dead_letter_stash(executor, stash);
-    trp_system_actor_ended(executor->system, ref, exit);
+    executor->runtime->ops->actor_ended(
+        executor->runtime, ref, exit);
     if (executor->dedicated) {
         trp_system_note_exit(executor, exit);
     }
@@ -805,7 +807,7 @@ void trp_actor_handle_stop(struct troupe_executor *executor, const struct trp_it
     } else if (
         (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
         trp_actor_table_is_reserved(&executor->actors, index, generation)) {
-        (void)trp_stash_add(executor, executor->loop, item);
+        (void)trp_stash_add(executor, executor->channels.loop, item);
     }
 }
 
@@ -823,7 +825,8 @@ void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct
         .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
         .text = "ended before it was watched",
     };
-    trp_system_actor_ended(executor->system, trp_actor_ref(executor, index, generation), &exit);
+    executor->runtime->ops->actor_ended(
+        executor->runtime, trp_actor_ref(executor, index, generation), &exit);
 }
 
 void trp_actor_run_stops(struct troupe_executor *executor)

@@ -36,9 +36,9 @@ static enum troupe_err send_dead(
         return TROUPE_OK; // notices and commands for the gone are nobody's loss
     }
     // It never gets a channel: the one of the sender to itself counts it.
-    trp_count(&executor->loop->ledger->accepted, 1);
+    trp_count(&executor->channels.loop->ledger->accepted, 1);
     const struct trp_dead dead = {
-        .ledger = executor->loop->ledger,
+        .ledger = executor->channels.loop->ledger,
         .to = outgoing->to,
         .from = send_sender(executor, outgoing),
         .type = outgoing->type,
@@ -55,7 +55,7 @@ static enum troupe_err send_dead(
 
 enum troupe_err trp_send_open_loop(struct troupe_executor *executor)
 {
-    if (executor->mailbox.loop_in == NULL && !trp_system_has_descriptors(0)) {
+    if (executor->mailbox.loop_in == NULL && !trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: executor %u could not send to itself; close some, "
@@ -70,10 +70,10 @@ enum troupe_err trp_send_open_loop(struct troupe_executor *executor)
 static enum troupe_err send_find_loop(
     struct troupe_executor *executor, struct trp_channel **out_channel)
 {
-    if (executor->closed_out) {
+    if (executor->channels.closed_out) {
         return TROUPE_ERR_NOENT;
     }
-    *out_channel = executor->loop;
+    *out_channel = executor->channels.loop;
     return trp_send_open_loop(executor);
 }
 
@@ -81,13 +81,35 @@ static enum troupe_err send_find_loop(
 static enum troupe_err send_find_channel(
     struct troupe_executor *executor, troupe_ref_t to, struct trp_channel **out_channel)
 {
-    bool own = to.executor == executor->id && !trp_executor_uses_remote_loop(executor);
+    bool own = to.executor == executor->id && !trp_channels_use_remote_loop(&executor->channels);
     enum troupe_err err = own ? send_find_loop(executor, out_channel)
-                              : trp_channel_open(executor, to.executor, out_channel);
+                              : trp_channel_open(&executor->channels, to.executor, out_channel);
     if (err == TROUPE_OK) {
-        trp_executor_set_last_channel(executor, *out_channel);
+        trp_channels_set_last(&executor->channels, *out_channel);
     }
     return err;
+}
+
+/** Note that the running actor, or the inbox, is to be told when there is room. @return false: no memory. */
+static bool send_block(
+    struct troupe_executor *executor, struct trp_channel *channel, troupe_ref_t to, int64_t bytes)
+{
+    struct trp_actor *actor = executor->context.actor;
+    bool is_inbox = executor->mode == TRP_MODE_INBOX;
+    const struct trp_blocked_sender sender = {
+        .index = actor != NULL ? trp_context_index(&executor->context) : 0,
+        .generation = actor != NULL ? actor->generation : 1,
+        .to = to,
+        .bytes = bytes,
+    };
+    bool maybe_noted = is_inbox || (actor != NULL && (actor->flags & TRP_ACTOR_REFUSED) != 0);
+    if (actor != NULL) {
+        actor->flags |= TRP_ACTOR_REFUSED;
+    }
+    // The main program asks again by itself: there is nobody to notify.
+    bool is_told = actor != NULL || is_inbox;
+    return trp_channel_block(
+        &executor->channels, channel, is_told ? &sender : NULL, maybe_noted, bytes);
 }
 
 /**
@@ -110,7 +132,7 @@ static enum troupe_err send_take_credit(
             bytes,
             (long long)channel->gate->bound_bytes);
     }
-    if (trp_channel_refill(executor, channel, bytes)) {
+    if (trp_channel_refill(&executor->channels, channel, bytes)) {
         channel->credit_messages--;
         channel->credit_bytes -= (int64_t)bytes;
         return TROUPE_OK;
@@ -120,7 +142,7 @@ static enum troupe_err send_take_credit(
         return TROUPE_OK;
     }
     trp_count(&executor->counters->refused, 1);
-    if (!trp_channel_block(executor, channel, to, bytes)) {
+    if (!send_block(executor, channel, to, (int64_t)bytes)) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory to wait for room in a full mailbox");
     }
     return trp_error_full(to.executor);
@@ -147,16 +169,16 @@ void trp_send_mark(struct troupe_executor *executor, struct trp_channel *channel
 {
     if (!channel->dirty) {
         channel->dirty = true;
-        channel->next_dirty = executor->dirty;
-        executor->dirty = channel;
+        channel->next_dirty = executor->channels.dirty;
+        executor->channels.dirty = channel;
         channel->frame_cycles = trp_cycles();
     }
     if (channel->frame.messages >= channel->frame_messages_max ||
         channel->given_bytes >= TRP_FRAME_BYTES_MAX_LOCAL) {
-        trp_channel_flush(executor, channel);
+        trp_channel_flush(&executor->channels, channel);
     }
     if (TRP_UNLIKELY(!executor->in_turn)) {
-        trp_channels_flush(executor); // no turn's end will
+        trp_channels_flush(&executor->channels); // no turn's end will
     }
 }
 
@@ -168,7 +190,7 @@ static bool send_append(
         // Envelope, sender, ask, expiry, and what a body or a given body needs: at least what the post needs.
         size_t need = sizeof(struct trp_envelope) + 24 + sizeof(struct trp_given) +
                       trp_pad8(trp_tag_size(post->tag));
-        if (!trp_channel_make_room(executor, channel, (uint32_t)need) ||
+        if (!trp_channel_make_room(&executor->channels, channel, (uint32_t)need) ||
             !trp_outframe_put(&channel->frame, post)) {
             return false;
         }
@@ -179,8 +201,7 @@ static bool send_append(
     if (!channel->is_loop) {
         trp_send_mark(executor, channel);
     } else if (!executor->in_turn) {
-        trp_system_wake_foreign_loop(
-            executor->system); // the main program's: a foreign loop has to come round
+        trp_runtime_wake_foreign_loop(executor->runtime); // the main program's: a foreign loop has to come round
     }
     return true;
 }
@@ -196,7 +217,7 @@ bool trp_send_plain(
     if (ctx->place == 0) {
         return false; // and a inbox's channels are looked at under its lock only
     }
-    struct trp_channel *channel = executor->last_out;
+    struct trp_channel *channel = executor->channels.last_out;
     if (channel == NULL || channel->peer_id != to.executor || channel->peer_node != to.node ||
         body_bytes > TRP_RUN_BODY_BYTES_MAX || channel->credit_messages <= 0 ||
         channel->credit_bytes < (int64_t)body_bytes ||
@@ -242,9 +263,9 @@ static bool send_add_part(
     // Room first: the number of the part is that in the frame which takes the envelope.
     const uint32_t need = sizeof(struct trp_envelope) + 24 + sizeof(struct trp_given);
     if (channel->given_count == TRP_PARTS_MAX) {
-        trp_channel_flush(executor, channel);
+        trp_channel_flush(&executor->channels, channel);
     }
-    if (channel->given_count == TRP_PARTS_MAX || !trp_channel_make_room(executor, channel, need)) {
+    if (channel->given_count == TRP_PARTS_MAX || !trp_channel_make_room(&executor->channels, channel, need)) {
         return false;
     }
     if (channel->given == NULL) {
@@ -307,12 +328,12 @@ static bool send_has_owner(const struct trp_channel *channel, const struct trp_o
 static enum troupe_err send_message(
     struct troupe_executor *executor, const struct trp_outgoing *outgoing)
 {
-    struct trp_channel *channel = executor->last_out;
+    struct trp_channel *channel = executor->channels.last_out;
     if (TRP_UNLIKELY(channel == NULL || channel->peer_id != outgoing->to.executor)) {
         enum troupe_err err = send_find_channel(executor, outgoing->to, &channel);
         if (err == TROUPE_ERR_NOENT) {
             return send_dead(
-                executor, outgoing, trp_system_why_dead(executor->system, outgoing->to.executor));
+                executor, outgoing, trp_system_why_dead(executor->runtime, outgoing->to.executor));
         }
         if (err != TROUPE_OK) {
             return err;
@@ -368,7 +389,7 @@ void trp_outgoing_set_expiry(
 {
     // A clock of the program's own means nothing to other processes: there it would never expire, or
     // at once.
-    bool is_far = outgoing->to.node != executor->node && !executor->system->clock_is_real;
+    bool is_far = outgoing->to.node != executor->node && !executor->runtime->clock_is_real;
     if (expires_ns != 0 && !is_far) {
         outgoing->flags |= TRP_FLAG_EXPIRES;
         outgoing->expires_ns = expires_ns;
@@ -387,7 +408,7 @@ void trp_outgoing_set_ttl(
 
 uint64_t trp_item_expiry(const struct troupe_executor *executor, const struct trp_item *item)
 {
-    bool is_far = item->sender_node != executor->node && !executor->system->clock_is_real;
+    bool is_far = item->sender_node != executor->node && !executor->runtime->clock_is_real;
     return item->expires_ns == 0 || is_far ? UINT64_MAX : item->expires_ns;
 }
 

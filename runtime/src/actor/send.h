@@ -39,9 +39,9 @@ TRP_INLINE bool trp_send_word(
     struct troupe_executor *executor, troupe_ref_t to, uint32_t type, const void *body)
 {
     uint64_t from = executor->context.place;
-    struct trp_channel *channel = executor->last_out;
+    struct trp_channel *channel = executor->channels.last_out;
     // The first of a frame has more to do, and so has the last.
-    if (from == 0 || trp_address_key(to.node, to.executor) != executor->last_address_key ||
+    if (from == 0 || trp_address_key(to.node, to.executor) != executor->channels.last_address_key ||
         channel->credit_messages <= 0 || channel->credit_bytes < 8 ||
         channel->frame.capacity - channel->frame.used < TRP_WORD_BYTES ||
         channel->frame.used < channel->frame.base ||

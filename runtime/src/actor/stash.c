@@ -57,7 +57,7 @@ static void stash_adopt(
     if (!trp_kind_is_counted(item->kind)) {
         return;
     }
-    trp_count(&executor->loop->ledger->accepted, item->count);
+    trp_count(&executor->channels.loop->ledger->accepted, item->count);
     trp_count(&channel->in_ledger->moved, item->count);
     uint32_t free_flags = TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL;
     if (deferred && (item->flags & free_flags) == 0 && item->kind == TRP_KIND_USER) {
@@ -69,7 +69,7 @@ static void stash_adopt(
         atomic_fetch_add_explicit(
             &channel->in_ledger->returned_bytes, stash->retained_bytes, memory_order_relaxed);
     } else {
-        trp_channel_return_credit(executor, channel, item, item->count);
+        trp_channel_return_credit(&executor->channels, channel, item, item->count);
     }
     stash->item.flags = (item->flags | TRP_FLAG_UNMETERED) & ~(uint32_t)TRP_FLAG_PROVISIONAL;
 }

@@ -18,7 +18,7 @@ static void actor_timer_handle_timeout(
     }
     if (ask.awaits_name) {
         trp_names_forget(
-            executor->system->shared,
+            executor->runtime->shared,
             trp_actor_ref(executor, actor_timer->actor_index, actor_timer->actor_generation),
             actor_timer->ask);
     }

@@ -65,7 +65,7 @@ enum troupe_err troupe_inbox_new(troupe_system_t *system, troupe_inbox_t **out_i
     if (atomic_load_explicit(&system->stop_asked, memory_order_acquire)) {
         return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and opens no inbox");
     }
-    if (!trp_system_has_descriptors(0)) {
+    if (!trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no inbox; close some, or raise the limit of open "
@@ -172,11 +172,11 @@ static void inbox_settle(
         return;
     }
     if (handled) {
-        trp_count(&executor->loop->ledger->handled, 1);
+        trp_count(&executor->channels.loop->ledger->handled, 1);
     }
     struct trp_channel *channel = mail->peer_id == executor->id
-                                      ? executor->loop
-                                      : trp_idmap_find(&executor->channels, mail->peer_id);
+                                      ? executor->channels.loop
+                                      : trp_idmap_find(&executor->channels.by_peer, mail->peer_id);
     if (mail->provisional) {
         atomic_fetch_add_explicit(&executor->gate->reserve_messages, 1, memory_order_relaxed);
     }
@@ -191,7 +191,7 @@ static void inbox_settle(
         atomic_fetch_sub_explicit(&channel->in_ledger->reserve_messages, 1, memory_order_relaxed);
     }
     if (mail->metered && !mail->provisional) {
-        trp_channel_owe(executor, channel, 1, (int64_t)troupe_message_body_bytes(&mail->message));
+        trp_channel_owe(&executor->channels, channel, 1, (int64_t)troupe_message_body_bytes(&mail->message));
     }
 }
 
@@ -201,7 +201,7 @@ static void inbox_dead_letter(
 {
     if (mail->counted) {
         const struct trp_dead dead = {
-            .ledger = executor->loop->ledger,
+            .ledger = executor->channels.loop->ledger,
             .to = trp_actor_ref(executor, 0, 1),
             .from = mail->message.sender,
             .type = mail->message.type,
@@ -250,7 +250,7 @@ static void inbox_lose(
     };
     if (lost.counted) {
         const struct trp_dead dead = {
-            .ledger = executor->loop->ledger,
+            .ledger = executor->channels.loop->ledger,
             .to = trp_actor_ref(executor, 0, 1),
             .from = trp_item_sender(item),
             .type = item->envelope->type,
@@ -272,7 +272,7 @@ void trp_inbox_deliver(
     troupe_inbox_t *inbox = executor->inbox;
     if (trp_kind_is_counted(item->kind)) {
         // The inbox sends it on to itself: it may be received after its channel has ended.
-        trp_count(&executor->loop->ledger->accepted, item->count);
+        trp_count(&executor->channels.loop->ledger->accepted, item->count);
         trp_count(&channel->in_ledger->moved, item->count);
     }
     for (uint32_t i = 0; i < item->count; i++) {
@@ -296,7 +296,7 @@ void trp_inbox_deliver(
             }
         } else if (item->envelope->to_index != 0 || item->envelope->to_generation != 1) {
             inbox_dead_letter(executor, mail, TROUPE_DEAD_NO_SUCH_ACTOR);
-        } else if (executor->ending) {
+        } else if (executor->channels.ending) {
             inbox_dead_letter(executor, mail, TROUPE_DEAD_STOPPED);
         } else {
             inbox_append(inbox, mail);
@@ -322,10 +322,10 @@ static void inbox_step(troupe_inbox_t *inbox, uint64_t timeout_ns)
     struct troupe_executor *executor = inbox->executor;
     trp_inbox_lock(inbox);
     trp_executor_listen(executor);
-    trp_channels_handle_flags(executor);
+    trp_executor_handle_flags(executor);
     bool worked = trp_executor_turn(executor);
-    trp_channels_settle(executor, true); // there is no later for a inbox
-    bool again = executor->rooms_late || executor->dirty != NULL;
+    trp_channels_settle(&executor->channels, true); // there is no later for a inbox
+    bool again = executor->channels.rooms_late || executor->channels.dirty != NULL;
     timeout_ns = again && timeout_ns > AGAIN_NS ? AGAIN_NS : timeout_ns;
     trp_inbox_unlock(inbox);
     if (worked || timeout_ns == 0 || trp_mailbox_spin(&executor->mailbox, timeout_ns) ||
@@ -451,13 +451,13 @@ static void inbox_close(troupe_inbox_t *inbox)
     const uint64_t step_ns = 1000000;
     struct troupe_executor *executor = inbox->executor;
     trp_inbox_lock(inbox);
-    executor->ending = true;
+    executor->channels.ending = true;
     trp_executor_request_close(executor);
     trp_inbox_unlock(inbox);
     while (trp_executor_has_peers(executor)) {
         inbox_run_caller(inbox);
         trp_inbox_lock(inbox);
-        trp_channels_handle_flags(executor);
+        trp_executor_handle_flags(executor);
         trp_inbox_unlock(inbox);
         inbox_step(inbox, step_ns);
     }
@@ -466,7 +466,7 @@ static void inbox_close(troupe_inbox_t *inbox)
     trp_executor_finish(executor);
     inbox_dead_letter_all(inbox); // ROOMs that came of finishing
     trp_inbox_unlock(inbox);
-    while (trp_channels_reap(executor)) { // what went by ipc or tcp is to arrive
+    while (trp_channels_reap(&executor->channels)) { // what went by ipc or tcp is to arrive
         inbox_step(inbox, step_ns);
     }
 }
@@ -496,20 +496,20 @@ enum troupe_err troupe_inbox_destroy(troupe_inbox_t **inbox_p)
 bool trp_inbox_detach(troupe_system_t *system, uint32_t peer_id, uint32_t executor_id)
 {
     troupe_inbox_t *inbox = NULL;
-    (void)pthread_mutex_lock(&system->lock);
-    struct troupe_executor *executor = trp_idmap_find(&system->executors, peer_id);
+    (void)pthread_mutex_lock(&system->runtime.lock);
+    struct troupe_executor *executor = trp_idmap_find(&system->runtime.executors, peer_id);
     if (executor != NULL && executor->inbox != NULL) {
         inbox = executor->inbox;
         atomic_fetch_add_explicit(&inbox->pins, 1, memory_order_acquire);
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     if (inbox == NULL) {
         return false;
     }
     trp_inbox_lock(inbox);
-    struct trp_channel *channel = trp_idmap_find(&inbox->executor->channels, executor_id);
+    struct trp_channel *channel = trp_idmap_find(&inbox->executor->channels.by_peer, executor_id);
     if (channel != NULL && channel->out_open) {
-        trp_channel_finish(inbox->executor, channel);
+        trp_channel_finish(&inbox->executor->channels, channel);
     }
     trp_inbox_unlock(inbox);
     // Release: pairs with the acquire in troupe_inbox_destroy(): all that was done here was done.

@@ -165,7 +165,7 @@ static void name_reply_all(
 enum troupe_err troupe_register(troupe_context_t *ctx, const char *name)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
-    troupe_system_t *system = executor->system;
+    struct trp_runtime *runtime = executor->runtime;
     enum troupe_err err = trp_check_thread(ctx);
     if (err == TROUPE_OK) {
         err = name_check(name);
@@ -178,7 +178,7 @@ enum troupe_err troupe_register(troupe_context_t *ctx, const char *name)
     }
     troupe_ref_t self = troupe_self(ctx);
     struct name_waiter *waiters = NULL;
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     trp_shared_lock(shared);
     struct trp_shared_name *entry = name_make(shared, name);
     if (entry == NULL) {
@@ -208,12 +208,12 @@ enum troupe_err troupe_unregister(troupe_context_t *ctx, const char *name)
     if (err != TROUPE_OK) {
         return err;
     }
-    return trp_names_remove(trp_executor_of(ctx)->system->shared, name, troupe_self(ctx));
+    return trp_names_remove(trp_executor_of(ctx)->runtime->shared, name, troupe_self(ctx));
 }
 
 enum troupe_err troupe_lookup(troupe_context_t *ctx, const char *name, troupe_ref_t *out_ref)
 {
-    struct trp_shared *shared = trp_executor_of(ctx)->system->shared;
+    struct trp_shared *shared = trp_executor_of(ctx)->runtime->shared;
     enum troupe_err err = trp_check_thread(ctx);
     if (err == TROUPE_OK) {
         err = name_check(name);
@@ -293,7 +293,7 @@ enum troupe_err troupe_await_name(
         return err;
     }
     troupe_ref_t owner = TROUPE_REF_NONE;
-    err = name_wait(executor->system->shared, name, troupe_self(ctx), ask, &owner);
+    err = name_wait(executor->runtime->shared, name, troupe_self(ctx), ask, &owner);
     if (err != TROUPE_OK) {
         trp_ask_undo(ctx, ask);
     } else if (!troupe_ref_is_none(owner)) {

@@ -322,12 +322,12 @@ enum troupe_err troupe_reply_later(
         return err;
     }
     struct troupe_executor *executor = trp_executor_of(ctx);
-    if (body_bytes > executor->system->mailbox_bytes) {
+    if (body_bytes > executor->runtime->mailbox_bytes) {
         return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
             "a reply of %zu bytes is over the mailbox's bound of %llu",
             body_bytes,
-            (unsigned long long)executor->system->mailbox_bytes);
+            (unsigned long long)executor->runtime->mailbox_bytes);
     }
     struct trp_outgoing outgoing = {
         .to = reply_to.ref,
@@ -372,7 +372,7 @@ enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
         const struct trp_ask *ask = trp_asks_find(&executor->asks, number);
         TRP_CHECK(ask != NULL);
         if (ask->awaits_name) {
-            trp_names_forget(executor->system->shared, troupe_self(ctx), number);
+            trp_names_forget(executor->runtime->shared, troupe_self(ctx), number);
         }
         trp_deadlock_end_wait(executor, ctx->actor, ask);
         trp_ask_undo(ctx, number);
@@ -450,7 +450,7 @@ static enum troupe_err context_start_timer(
         return TRP_EXPLAIN(
             TROUPE_ERR_UNSUPPORTED, "an inbox runs no timers: nobody would look at them");
     }
-    if (outgoing->body_bytes > executor->system->mailbox_bytes) {
+    if (outgoing->body_bytes > executor->runtime->mailbox_bytes) {
         return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
             "a timer's body of %zu bytes is over the bound",
@@ -478,7 +478,7 @@ static enum troupe_err context_start_timer(
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
     if (!executor->in_turn) {
-        trp_system_wake_foreign_loop(executor->system); // a foreign loop does not know of it yet
+        trp_runtime_wake_foreign_loop(executor->runtime); // a foreign loop does not know of it yet
     }
     if (out_timer != NULL) {
         *out_timer = timer;
@@ -531,8 +531,8 @@ enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behavio
         return err;
     }
     bool known = false;
-    for (uint32_t i = 0; i < system->behaviour_count; i++) {
-        known |= system->behaviours[i] == behaviour;
+    for (uint32_t i = 0; i < system->runtime.behaviour_count; i++) {
+        known |= system->runtime.behaviours[i] == behaviour;
     }
     if (!known) {
         return TRP_EXPLAIN(
@@ -543,7 +543,7 @@ enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behavio
     if (ctx->actor == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could become another");
     }
-    size_t have_bytes = system->behaviours[ctx->actor->column]->state_bytes;
+    size_t have_bytes = system->runtime.behaviours[ctx->actor->column]->state_bytes;
     if (behaviour->state_bytes > have_bytes) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
@@ -609,7 +609,7 @@ static enum troupe_err context_end_actor(
     if (err != TROUPE_OK) {
         return err;
     }
-    if (actor.executor == executor->id && !trp_executor_uses_remote_loop(executor)) {
+    if (actor.executor == executor->id && !trp_channels_use_remote_loop(&executor->channels)) {
         err = context_note_stop(executor, actor, reason);
         if (err == TROUPE_OK && ctx->actor == NULL && !executor->in_turn) {
             trp_actor_run_stops(executor); // no callback's end will
@@ -620,12 +620,12 @@ static enum troupe_err context_end_actor(
         trp_inbox_lock(executor->inbox);
     }
     struct trp_channel *channel = NULL;
-    err = trp_channel_open(executor, actor.executor, &channel);
+    err = trp_channel_open(&executor->channels, actor.executor, &channel);
     if (err == TROUPE_OK && channel->peer_node == actor.node) {
-        err = trp_channel_stop_actor(executor, channel, actor, reason);
+        err = trp_channel_stop_actor(&executor->channels, channel, actor, reason);
         if (err == TROUPE_OK && reason == TROUPE_EXIT_KILLED &&
             channel->peer_node != executor->node) {
-            trp_process_manager_kill(executor->system, channel->peer_node, actor.executor);
+            executor->runtime->ops->kill(executor->runtime, channel->peer_node, actor.executor);
         }
     } else if (err == TROUPE_ERR_NOENT) {
         err = TROUPE_OK; // gone already
@@ -648,5 +648,5 @@ enum troupe_err troupe_kill(troupe_context_t *ctx, troupe_ref_t actor)
 
 void troupe_shutdown(troupe_context_t *ctx)
 {
-    troupe_system_stop(trp_executor_of(ctx)->system);
+    trp_executor_of(ctx)->runtime->ops->stop(trp_executor_of(ctx)->runtime);
 }

@@ -1,9 +1,7 @@
 #include "channel/channel.h"
 
-#include "actor/executor.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "node/system.h"
 #include "wire/endpoint.h"
 
 #include <stdlib.h>
@@ -24,14 +22,28 @@ enum {
     OLD_NS = 100000,
 };
 
-static struct trp_channel *channel_new(struct troupe_executor *executor, uint32_t peer_id)
+void trp_channels_set_last(struct trp_channels *channels, struct trp_channel *channel)
 {
-    struct trp_channel *channel = trp_idmap_find(&executor->channels, peer_id);
+    channels->last_out = channel;
+    channels->last_address_key =
+        channel != NULL ? trp_address_key(channel->peer_node, channel->peer_id) : 0;
+}
+
+void trp_channels_clear_last(struct trp_channels *channels, const struct trp_channel *channel)
+{
+    if (channels->last_out == channel) {
+        trp_channels_set_last(channels, NULL);
+    }
+}
+
+static struct trp_channel *channel_new(struct trp_channels *channels, uint32_t peer_id)
+{
+    struct trp_channel *channel = trp_idmap_find(&channels->by_peer, peer_id);
     if (channel != NULL) {
         return channel;
     }
     channel = calloc(1, sizeof(*channel));
-    if (channel == NULL || !trp_idmap_put(&executor->channels, peer_id, channel)) {
+    if (channel == NULL || !trp_idmap_put(&channels->by_peer, peer_id, channel)) {
         free(channel);
         return NULL;
     }
@@ -41,10 +53,10 @@ static struct trp_channel *channel_new(struct troupe_executor *executor, uint32_
     return channel;
 }
 
-void trp_channel_drop_frame(struct troupe_executor *executor, struct trp_outframe *frame)
+void trp_channel_drop_frame(struct trp_channels *channels, struct trp_outframe *frame)
 {
     if (frame->capacity > SMALL_FRAME_BYTES) {
-        trp_frame_give_back(frame->bytes, executor->frames.pool);
+        trp_frame_give_back(frame->bytes, channels->frames.pool);
     } else {
         free(frame->bytes);
     }
@@ -52,40 +64,40 @@ void trp_channel_drop_frame(struct troupe_executor *executor, struct trp_outfram
     frame->capacity = 0;
 }
 
-void trp_channel_release(struct troupe_executor *executor, struct trp_channel *channel)
+void trp_channel_release(struct trp_channels *channels, struct trp_channel *channel)
 {
     if (channel->out_open || channel->in_open || channel->finished) {
         return;
     }
     TRP_DCHECK(!channel->dirty && !channel->owes && !channel->has_request);
-    trp_idmap_remove(&executor->channels, channel->peer_id);
-    trp_executor_clear_last_channel(executor, channel);
-    executor->last_in = executor->last_in == channel ? NULL : executor->last_in;
-    trp_channel_drop_frame(executor, &channel->frame);
+    trp_idmap_remove(&channels->by_peer, channel->peer_id);
+    trp_channels_clear_last(channels, channel);
+    channels->last_in = channels->last_in == channel ? NULL : channels->last_in;
+    trp_channel_drop_frame(channels, &channel->frame);
     trp_blocked_fini(&channel->blocked);
     free(channel->given);
     free(channel);
 }
 
-struct trp_channel *trp_channel_to(const struct troupe_executor *executor, uint32_t id)
+struct trp_channel *trp_channel_to(const struct trp_channels *channels, uint32_t id)
 {
-    return id == executor->id && !trp_executor_uses_remote_loop(executor)
-               ? executor->loop
-               : trp_idmap_find(&executor->channels, id);
+    return id == channels->slot->id && !trp_channels_use_remote_loop(channels)
+               ? channels->loop
+               : trp_idmap_find(&channels->by_peer, id);
 }
 
-bool trp_channel_open_loop(struct troupe_executor *executor)
+bool trp_channel_open_loop(struct trp_channels *channels)
 {
-    struct trp_shared *shared = executor->system->shared;
+    struct trp_shared *shared = channels->shared;
     struct trp_channel *channel = calloc(1, sizeof(*channel));
     struct trp_ledger *ledger =
-        channel == NULL ? NULL : trp_shared_open_loop(shared, executor->slot);
+        channel == NULL ? NULL : trp_shared_open_loop(shared, channels->slot);
     if (ledger == NULL) {
         free(channel);
         return false;
     }
-    channel->peer_id = executor->id;
-    channel->peer_node = executor->node;
+    channel->peer_id = channels->slot->id;
+    channel->peer_node = channels->slot->node;
     channel->is_loop = true;
     channel->frame_bytes_max = TRP_FRAME_BYTES_MAX_LOCAL;
     channel->frame_messages_max = UINT32_MAX;
@@ -95,34 +107,34 @@ bool trp_channel_open_loop(struct troupe_executor *executor)
     channel->was_granted = true;
     channel->ledger = ledger;
     channel->in_ledger = ledger;
-    channel->gate = executor->gate;
-    channel->slot = executor->slot;
-    channel->in_slot = executor->slot;
+    channel->gate = channels->slot->gate;
+    channel->slot = channels->slot;
+    channel->in_slot = channels->slot;
     channel->frame.last = TRP_LAST_NONE;
-    executor->loop = channel;
+    channels->loop = channel;
     return true;
 }
 
 /** Connect one of the two pipes to the peer. */
 static enum troupe_err channel_connect(
-    struct troupe_executor *executor, struct trp_channel *channel, void **out_push)
+    struct trp_channels *channels, struct trp_channel *channel, void **out_push)
 {
     char endpoint[TRP_ENDPOINT_BYTES];
     if (channel->is_remote) {
-        trp_endpoint_print(executor->system->shared->run_dir, channel->slot, endpoint);
+        trp_endpoint_print(channels->shared->run_dir, channel->slot, endpoint);
     } else {
         trp_zmq_inproc(channel->peer_id, endpoint);
     }
-    return trp_zmq_push_new(executor->system->context, endpoint, out_push);
+    return trp_zmq_push_new(channels->zmq_context, endpoint, out_push);
 }
 
 /** Open the way out of a fresh channel. */
 static enum troupe_err channel_open_out(
-    struct troupe_executor *executor, struct trp_channel *channel)
+    struct trp_channels *channels, struct trp_channel *channel)
 {
-    struct trp_shared *shared = executor->system->shared;
+    struct trp_shared *shared = channels->shared;
     enum troupe_err err = trp_shared_open_ledger(
-        shared, executor->slot, channel->peer_id, &channel->ledger, &channel->slot);
+        shared, channels->slot, channel->peer_id, &channel->ledger, &channel->slot);
     if (err == TROUPE_ERR_LIMIT) {
         return TRP_EXPLAIN(
             err, "all %d links of a system are taken; end some executors", TRP_SHARED_LEDGERS);
@@ -137,9 +149,9 @@ static enum troupe_err channel_open_out(
         channel->is_remote ? TRP_FRAME_MESSAGES_MAX_REMOTE : TRP_FRAME_MESSAGES_MAX;
     channel->cookie = channel->ledger->cookie;
     channel->peer_node = channel->slot->node;
-    err = channel_connect(executor, channel, &channel->push);
+    err = channel_connect(channels, channel, &channel->push);
     if (err != TROUPE_OK) {
-        trp_channel_close_ledger(executor, channel->ledger);
+        trp_channel_close_ledger(channels, channel->ledger);
         return err;
     }
     channel->out_open = true;
@@ -147,73 +159,73 @@ static enum troupe_err channel_open_out(
 }
 
 enum troupe_err trp_channel_open(
-    struct troupe_executor *executor, uint32_t peer_id, struct trp_channel **out_channel)
+    struct trp_channels *channels, uint32_t peer_id, struct trp_channel **out_channel)
 {
-    struct trp_channel *channel = trp_idmap_find(&executor->channels, peer_id);
+    struct trp_channel *channel = trp_idmap_find(&channels->by_peer, peer_id);
     if (channel != NULL && channel->out_open) {
         *out_channel = channel;
         return TROUPE_OK;
     }
-    if (executor->closed_out) {
+    if (channels->closed_out) {
         return TROUPE_ERR_NOENT;
     }
     // What is kept free is for those who leave, and have to say so.
-    if (!executor->ending && !trp_system_has_descriptors(0)) {
+    if (!channels->ending && !trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no first message from executor %u to executor %u; "
             "end some executors, or raise the limit of open files",
             TRP_DESCRIPTORS_FREE_MIN,
-            executor->id,
+            channels->slot->id,
             peer_id);
     }
-    channel = channel_new(executor, peer_id);
+    channel = channel_new(channels, peer_id);
     if (channel == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a link");
     }
-    enum troupe_err err = channel_open_out(executor, channel);
+    enum troupe_err err = channel_open_out(channels, channel);
     if (err != TROUPE_OK) {
-        trp_channel_release(executor, channel);
+        trp_channel_release(channels, channel);
         return err;
     }
     *out_channel = channel;
     return TROUPE_OK;
 }
 
-void trp_channel_abandon(struct troupe_executor *executor, struct trp_channel *channel)
+void trp_channel_abandon(struct trp_channels *channels, struct trp_channel *channel)
 {
     trp_zmq_close(&channel->push);
-    trp_channel_close_ledger(executor, channel->ledger);
+    trp_channel_close_ledger(channels, channel->ledger);
     channel->gate = NULL;
     channel->out_open = false;
-    trp_channel_release(executor, channel);
+    trp_channel_release(channels, channel);
 }
 
-void trp_channel_close_ledger(struct troupe_executor *executor, struct trp_ledger *ledger)
+void trp_channel_close_ledger(struct trp_channels *channels, struct trp_ledger *ledger)
 {
     uint32_t to = ledger->to;
-    trp_system_close_ledger(executor->system, ledger);
-    trp_system_wake_executor(executor->system, to); // it may be waiting for its last peer
+    trp_system_close_ledger(channels->system, ledger);
+    channels->events->wake(channels, to, false); // it may be waiting for its last peer
 }
 
-struct trp_channel *trp_channel_accept(struct troupe_executor *executor, uint32_t peer_id)
+struct trp_channel *trp_channel_accept(struct trp_channels *channels, uint32_t peer_id)
 {
-    struct trp_channel *channel = executor->last_in;
+    struct trp_channel *channel = channels->last_in;
     if (TRP_LIKELY(channel != NULL && channel->peer_id == peer_id && channel->in_open)) {
         return channel;
     }
-    channel = trp_idmap_find(&executor->channels, peer_id);
+    channel = trp_idmap_find(&channels->by_peer, peer_id);
     if (channel == NULL || !channel->in_open) {
-        struct trp_shared *shared = executor->system->shared;
+        struct trp_shared *shared = channels->shared;
         struct trp_ledger *ledger = NULL;
         struct trp_slot *slot = NULL;
         uint64_t since_ns = 0;
-        while ((channel = channel_new(executor, peer_id)) == NULL) {
+        while ((channel = channel_new(channels, peer_id)) == NULL) {
             trp_memory_wait(&since_ns); // its frame has come
         }
-        ledger = trp_shared_claim_ledger(shared, executor->slot, peer_id, &slot);
+        ledger = trp_shared_claim_ledger(shared, channels->slot, peer_id, &slot);
         if (ledger == NULL || slot == NULL) {
-            trp_channel_release(executor, channel); // a stranger, who leaves nothing behind
+            trp_channel_release(channels, channel); // a stranger, who leaves nothing behind
             return NULL;
         }
         channel->in_ledger = ledger;
@@ -226,12 +238,12 @@ struct trp_channel *trp_channel_accept(struct troupe_executor *executor, uint32_
         channel->command_count = 0;
         channel->received_count = 0;
     }
-    executor->last_in = channel;
+    channels->last_in = channel;
     return channel;
 }
 
 void trp_channel_write_header(
-    const struct troupe_executor *executor,
+    const struct trp_channels *channels,
     const struct trp_channel *channel,
     enum trp_lane lane,
     uint32_t marks,
@@ -247,22 +259,22 @@ void trp_channel_write_header(
         .first_sequence =
             trp_counted(&channel->ledger->accepted) - (lane == TRP_LANE_USER ? count : 0),
         .acknowledged = channel->in_open ? trp_ledger_done(channel->in_ledger) : 0,
-        .node = executor->node,
-        .executor = executor->id,
+        .node = channels->slot->node,
+        .executor = channels->slot->id,
     };
     memcpy(frame->bytes, &header, sizeof(header));
 }
 
 /** Send the bytes of an open frame: a copy, or for a large one themselves. @return false: no memory. */
 static bool channel_send_frame(
-    struct troupe_executor *executor, struct trp_outframe *frame, void *socket)
+    struct trp_channels *channels, struct trp_outframe *frame, void *socket)
 {
     if (frame->used <= TRP_COPIED_BYTES_MAX) {
         return trp_zmq_send(socket, frame->bytes, frame->used);
     }
     TRP_DCHECK(frame->capacity > SMALL_FRAME_BYTES);
     if (!trp_zmq_give(
-            socket, frame->bytes, frame->used, trp_frame_give_back, executor->frames.pool)) {
+            socket, frame->bytes, frame->used, trp_frame_give_back, channels->frames.pool)) {
         return false;
     }
     frame->bytes = NULL;
@@ -270,89 +282,89 @@ static bool channel_send_frame(
     return true;
 }
 
-void trp_channel_flush_frame(struct troupe_executor *executor, struct trp_channel *channel)
+void trp_channel_flush_frame(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_outframe *frame = &channel->frame;
     if (TRP_LIKELY(channel->is_loop)) {
-        if (!channel_send_frame(executor, frame, executor->mailbox.loop_in)) {
-            trp_memory_shortage_note(&executor->shortage);
+        if (!channel_send_frame(channels, frame, channels->mailbox->loop_in)) {
+            trp_memory_shortage_note(&channels->shortage);
             return;
         }
-        trp_mailbox_loop_sent(&executor->mailbox);
+        trp_mailbox_loop_sent(channels->mailbox);
     } else {
         trp_channel_write_header(
-            executor, channel, TRP_LANE_USER, channel->is_remote ? 0 : TRP_MARK_RUNG, frame);
+            channels, channel, TRP_LANE_USER, channel->is_remote ? 0 : TRP_MARK_RUNG, frame);
         if (channel->is_remote) {
-            if (!trp_channel_send_retained(executor, channel)) {
-                trp_memory_shortage_note(&executor->shortage);
+            if (!trp_channel_send_retained(channels, channel)) {
+                trp_memory_shortage_note(&channels->shortage);
                 return;
             }
         } else {
-            if (!channel_send_frame(executor, frame, channel->push)) {
-                trp_memory_shortage_note(&executor->shortage);
+            if (!channel_send_frame(channels, frame, channel->push)) {
+                trp_memory_shortage_note(&channels->shortage);
                 return;
             }
             trp_gate_ring(channel->gate, TRP_MARK_RUNG);
         }
     }
-    trp_count(&executor->counters->frames_sent, 1);
+    trp_count(&channels->slot->counters.frames_sent, 1);
     trp_channel_clear_frame(frame);
 }
 
-void trp_channels_flush(struct troupe_executor *executor)
+void trp_channels_flush(struct trp_channels *channels)
 {
-    struct trp_channel *channel = executor->dirty;
-    executor->dirty = NULL;
+    struct trp_channel *channel = channels->dirty;
+    channels->dirty = NULL;
     while (channel != NULL) {
         struct trp_channel *next = channel->next_dirty;
         channel->dirty = false;
-        trp_channel_flush(executor, channel);
+        trp_channel_flush(channels, channel);
         if (channel->frame.used != 0) { // no memory: next turn again
             channel->dirty = true;
-            channel->next_dirty = executor->dirty;
-            executor->dirty = channel;
+            channel->next_dirty = channels->dirty;
+            channels->dirty = channel;
         }
         channel = next;
     }
 }
 
-void trp_channels_flush_old(struct troupe_executor *executor)
+void trp_channels_flush_old(struct trp_channels *channels)
 {
     uint64_t now = trp_cycles();
     uint64_t old = trp_cycles_of_ns(OLD_NS);
-    for (struct trp_channel *channel = executor->dirty; channel != NULL;
+    for (struct trp_channel *channel = channels->dirty; channel != NULL;
          channel = channel->next_dirty) {
         if (channel->frame.used != 0 && now - channel->frame_cycles > old) {
-            trp_channel_flush(executor, channel);
+            trp_channel_flush(channels, channel);
         }
     }
 }
 
 /** Give the open frame the memory of a larger one. @return false: no memory. */
 static bool channel_grow_frame(
-    struct troupe_executor *executor, struct trp_outframe *frame, uint32_t capacity)
+    struct trp_channels *channels, struct trp_outframe *frame, uint32_t capacity)
 {
     uint8_t *bytes =
-        capacity > SMALL_FRAME_BYTES ? trp_frame_take(&executor->frames) : malloc(capacity);
+        capacity > SMALL_FRAME_BYTES ? trp_frame_take(&channels->frames) : malloc(capacity);
     if (bytes == NULL) {
         return false;
     }
     if (frame->used != 0) {
         memcpy(bytes, frame->bytes, frame->used);
     }
-    trp_channel_drop_frame(executor, frame);
+    trp_channel_drop_frame(channels, frame);
     frame->bytes = bytes;
     frame->capacity = capacity;
     return true;
 }
 
 bool trp_channel_make_room(
-    struct troupe_executor *executor, struct trp_channel *channel, uint32_t need)
+    struct trp_channels *channels, struct trp_channel *channel, uint32_t need)
 {
     struct trp_outframe *frame = &channel->frame;
     uint32_t used = frame->used == 0 ? frame->base : frame->used;
     if (used + need > channel->frame_bytes_max) {
-        trp_channel_flush(executor, channel);
+        trp_channel_flush(channels, channel);
         if (frame->used != 0) {
             return false;
         }
@@ -363,12 +375,12 @@ bool trp_channel_make_room(
     }
     bool small = used + need <= SMALL_FRAME_BYTES;
     return channel_grow_frame(
-        executor, frame, small ? SMALL_FRAME_BYTES : channel->frame_bytes_max);
+        channels, frame, small ? SMALL_FRAME_BYTES : channel->frame_bytes_max);
 }
 
 /** Send one envelope as a frame of its own. */
 static bool channel_send_alone(
-    const struct troupe_executor *executor,
+    const struct trp_channels *channels,
     struct trp_channel *channel,
     enum trp_lane lane,
     uint32_t marks,
@@ -383,22 +395,22 @@ static bool channel_send_alone(
     };
     bool put = trp_outframe_put(&frame, post);
     TRP_CHECK(put);
-    trp_channel_write_header(executor, channel, lane, marks, &frame);
+    trp_channel_write_header(channels, channel, lane, marks, &frame);
     void *socket = lane == TRP_LANE_USER ? channel->push : channel->command_push;
     return trp_zmq_send(socket, frame.bytes, frame.used);
 }
 
 /** Choose the lane of a command, and open the second one when it is needed first. */
 static enum trp_lane channel_command_lane(
-    struct troupe_executor *executor, struct trp_channel *channel, enum trp_kind kind)
+    struct trp_channels *channels, struct trp_channel *channel, enum trp_kind kind)
 {
     // A farewell comes after the mail. Without a descriptor for a second pipe everything does.
     if (kind == TRP_KIND_CLOSE_REQUEST) {
         return TRP_LANE_USER;
     }
     if (channel->command_push == NULL &&
-        (!trp_system_has_descriptors(0) ||
-         channel_connect(executor, channel, &channel->command_push) != TROUPE_OK)) {
+        (!trp_descriptors_are_free(0) ||
+         channel_connect(channels, channel, &channel->command_push) != TROUPE_OK)) {
         return TRP_LANE_USER;
     }
     return TRP_LANE_COMMAND;
@@ -420,30 +432,30 @@ static uint32_t channel_command_marks(
 
 /** Send a command at once, on the lane for it. */
 static enum troupe_err channel_send_command(
-    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_post *post)
+    struct trp_channels *channels, struct trp_channel *channel, const struct trp_post *post)
 {
     TRP_DCHECK(!channel->is_loop);
-    enum trp_lane lane = channel_command_lane(executor, channel, trp_tag_kind(post->tag));
+    enum trp_lane lane = channel_command_lane(channels, channel, trp_tag_kind(post->tag));
     if (lane == TRP_LANE_USER) {
-        trp_channel_flush(executor, channel);
+        trp_channel_flush(channels, channel);
     }
     uint32_t marks = channel_command_marks(channel, lane, trp_tag_kind(post->tag));
     if ((marks & TRP_MARK_COUNTED) != 0) {
         trp_count(&channel->ledger->commands, 1);
     }
-    if (!channel_send_alone(executor, channel, lane, marks, post)) {
+    if (!channel_send_alone(channels, channel, lane, marks, post)) {
         if ((marks & TRP_MARK_COUNTED) != 0) {
             trp_count(&channel->ledger->commands, UINT64_MAX); // one less: it is not on its way
         }
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a command");
     }
     trp_gate_ring(channel->gate, marks);
-    trp_count(&executor->counters->frames_sent, 1);
+    trp_count(&channels->slot->counters.frames_sent, 1);
     return TROUPE_OK;
 }
 
 enum troupe_err trp_channel_command(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     enum trp_kind kind,
     const void *body,
@@ -453,11 +465,11 @@ enum troupe_err trp_channel_command(
         .tag = trp_tag(kind, 0, body_bytes),
         .body = body,
     };
-    return channel_send_command(executor, channel, &post);
+    return channel_send_command(channels, channel, &post);
 }
 
 enum troupe_err trp_channel_stop_actor(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     troupe_ref_t actor,
     enum troupe_exit_reason reason)
@@ -468,11 +480,11 @@ enum troupe_err trp_channel_stop_actor(
         .to_generation = actor.generation,
         .tag = trp_tag(TRP_KIND_STOP, 0, 0),
     };
-    return channel_send_command(executor, channel, &post);
+    return channel_send_command(channels, channel, &post);
 }
 
 void trp_channel_send_fin(
-    struct troupe_executor *executor, struct trp_channel *channel, enum trp_lane lane)
+    struct trp_channels *channels, struct trp_channel *channel, enum trp_lane lane)
 {
     const struct trp_fin fin = {
         .accepted_count = trp_counted(&channel->ledger->accepted),
@@ -484,8 +496,8 @@ void trp_channel_send_fin(
     };
     // Not without it: the peer waits for the FIN. No ring after it: the peer may be gone by then.
     uint64_t since_ns = 0;
-    while (!channel_send_alone(executor, channel, lane, 0, &post)) {
+    while (!channel_send_alone(channels, channel, lane, 0, &post)) {
         trp_memory_wait(&since_ns);
     }
-    trp_count(&executor->counters->frames_sent, 1);
+    trp_count(&channels->slot->counters.frames_sent, 1);
 }

@@ -1,6 +1,6 @@
 /**
  * @file channel.h
- * @brief A channel: all that an executor has with one other executor, in both directions, or with itself.
+ * @brief A channel: all that an executor has with one other channels, in both directions, or with itself.
  *
  *     out   open frame --> PUSH --> its mailbox      accepted, credit, who waits for room
  *     in    its frames, by the cookie they carry     received, handled, dead, credit owed back
@@ -16,6 +16,7 @@
 #define TRP_CHANNEL_H
 
 #include "channel/blocked.h"
+#include "channel/channels.h"
 #include "shared/credit_pool.h"
 #include "shared/shared.h"
 #include "troupe/context.h"
@@ -25,7 +26,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct troupe_executor;
 
 /** Larger frames are given to ZeroMQ rather than copied. */
 #define TRP_COPIED_BYTES_MAX 8192
@@ -131,41 +131,41 @@ struct trp_credit_grant {
  * @retval TROUPE_ERR_LIMIT  no descriptors. TROUPE_ERR_NOMEM no memory.
  */
 enum troupe_err trp_channel_open(
-    struct troupe_executor *executor, uint32_t peer_id, struct trp_channel **out_channel);
+    struct trp_channels *channels, uint32_t peer_id, struct trp_channel **out_channel);
 
 /** Close a channel that was just opened, and on which nothing was sent, to a peer that never ran. */
-void trp_channel_abandon(struct troupe_executor *executor, struct trp_channel *channel);
+void trp_channel_abandon(struct trp_channels *channels, struct trp_channel *channel);
 
 /** Find the channel by which executor @p peer_id sends, as it claims. @return NULL: no such. */
-struct trp_channel *trp_channel_accept(struct troupe_executor *executor, uint32_t peer_id);
+struct trp_channel *trp_channel_accept(struct trp_channels *channels, uint32_t peer_id);
 
 /** Make the executor's channel to itself. @return false: no memory. */
-bool trp_channel_open_loop(struct troupe_executor *executor);
+bool trp_channel_open_loop(struct trp_channels *channels);
 
 /** Send the open frame on, which is not empty. Without memory it stays open until the next turn. */
-void trp_channel_flush_frame(struct troupe_executor *executor, struct trp_channel *channel);
+void trp_channel_flush_frame(struct trp_channels *channels, struct trp_channel *channel);
 
 /** Send the open frame on, if there is something in it. */
-static inline void trp_channel_flush(struct troupe_executor *executor, struct trp_channel *channel)
+static inline void trp_channel_flush(struct trp_channels *channels, struct trp_channel *channel)
 {
     if (channel->frame.used != 0) {
-        trp_channel_flush_frame(executor, channel);
+        trp_channel_flush_frame(channels, channel);
     }
 }
 
 /** Flush all open frames. */
-void trp_channels_flush(struct troupe_executor *executor);
+void trp_channels_flush(struct trp_channels *channels);
 
 /** Flush the open frames whose oldest envelope is 100 µs old. */
-void trp_channels_flush_old(struct troupe_executor *executor);
+void trp_channels_flush_old(struct trp_channels *channels);
 
 /** Make room in the open frame for @p need more bytes. @return false: no memory. */
 bool trp_channel_make_room(
-    struct troupe_executor *executor, struct trp_channel *channel, uint32_t need);
+    struct trp_channels *channels, struct trp_channel *channel, uint32_t need);
 
 /** Send one command at once, past what waits. */
 enum troupe_err trp_channel_command(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     enum trp_kind kind,
     const void *body,
@@ -173,52 +173,52 @@ enum troupe_err trp_channel_command(
 
 /** Send a STOP to an actor there, past its mail; @p reason is shutdown or killed. */
 enum troupe_err trp_channel_stop_actor(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     troupe_ref_t actor,
     enum troupe_exit_reason reason);
 
 /** Close the ledger of a way out that was never used, or whose receiver died. */
-void trp_channel_close_ledger(struct troupe_executor *executor, struct trp_ledger *ledger);
+void trp_channel_close_ledger(struct trp_channels *channels, struct trp_ledger *ledger);
 
 /** @return the channel by which the executor sends to @p id, maybe to itself; or NULL. */
-struct trp_channel *trp_channel_to(const struct troupe_executor *executor, uint32_t id);
+struct trp_channel *trp_channel_to(const struct trp_channels *channels, uint32_t id);
 
 /** Let go of the kept frames whose messages are done with. */
 void trp_channel_release_retained(struct trp_channel *channel);
 
 /** Let go of finished channels whose ledgers have closed. @return whether others are left. */
-bool trp_channels_reap(struct troupe_executor *executor);
+bool trp_channels_reap(struct trp_channels *channels);
 
 /** Wait until the receiver of some finished channel has met all of it, or @p timeout_ns pass. */
-void trp_channels_await_finished(struct troupe_executor *executor, uint64_t timeout_ns);
+void trp_channels_await_finished(struct trp_channels *channels, uint64_t timeout_ns);
 
-/** Meet the deaths of processes: settle what was on the way from and to them. */
-void trp_channels_handle_process_exits(struct troupe_executor *executor);
+/** Settle with one peer whose process has exited. @return false: there is none. */
+bool trp_channels_handle_process_exit(struct trp_channels *channels);
 
 /** Say FIN and close the way out; the channel is freed when both ways are closed. */
-void trp_channel_finish(struct troupe_executor *executor, struct trp_channel *channel);
+void trp_channel_finish(struct trp_channels *channels, struct trp_channel *channel);
 
 /** Ask a peer to finish its channel to here: this executor takes no more mail. */
-void trp_channel_request_close(struct troupe_executor *executor, uint32_t peer_id, bool is_remote);
+void trp_channel_request_close(struct trp_channels *channels, uint32_t peer_id, bool is_remote);
 
-/** Meet the words that were left: finish channels to peers that are going, and end when asked to. */
-void trp_channels_handle_flags(struct troupe_executor *executor);
+/** Finish the channels whose receivers take no more messages. */
+void trp_channels_finish_gone(struct trp_channels *channels);
 
 /** Meet a FIN of the peer's. */
 void trp_channel_handle_fin(
-    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_fin *fin);
+    struct trp_channels *channels, struct trp_channel *channel, const struct trp_fin *fin);
 
 /** Free all channels; both ways are closed, or the executor never ran. */
-void trp_channels_fini(struct troupe_executor *executor);
+void trp_channels_fini(struct trp_channels *channels);
 
 /* Between channel.c, kept.c and channel_end.c. ------------------------------------------------------------ */
 
 /** Free a channel whose two ways are closed; leave any other alone. */
-void trp_channel_release(struct troupe_executor *executor, struct trp_channel *channel);
+void trp_channel_release(struct trp_channels *channels, struct trp_channel *channel);
 
 /** Let go of the memory of an open frame. */
-void trp_channel_drop_frame(struct troupe_executor *executor, struct trp_outframe *frame);
+void trp_channel_drop_frame(struct trp_channels *channels, struct trp_outframe *frame);
 
 /** Have an open frame be empty. */
 static inline void trp_channel_clear_frame(struct trp_outframe *frame)
@@ -231,7 +231,7 @@ static inline void trp_channel_clear_frame(struct trp_outframe *frame)
 
 /** Write the header of a frame; @p marks are of enum trp_mark. */
 void trp_channel_write_header(
-    const struct troupe_executor *executor,
+    const struct trp_channels *channels,
     const struct trp_channel *channel,
     enum trp_lane lane,
     uint32_t marks,
@@ -239,10 +239,10 @@ void trp_channel_write_header(
 
 /** Send the FIN of one lane. */
 void trp_channel_send_fin(
-    struct troupe_executor *executor, struct trp_channel *channel, enum trp_lane lane);
+    struct trp_channels *channels, struct trp_channel *channel, enum trp_lane lane);
 
 /** Send the open frame, and the bodies that follow it, by ipc or tcp, and keep it. @return false: no memory. */
-bool trp_channel_send_retained(struct troupe_executor *executor, struct trp_channel *channel);
+bool trp_channel_send_retained(struct trp_channels *channels, struct trp_channel *channel);
 
 /** Let go of all kept frames. */
 void trp_channel_drop_retained(struct trp_channel *channel);
@@ -251,66 +251,67 @@ void trp_channel_drop_retained(struct trp_channel *channel);
 
 /** Get credit for one more message. @return false: the mailbox is full for this channel. */
 bool trp_channel_refill(
-    struct troupe_executor *executor, struct trp_channel *channel, size_t body_bytes);
+    struct trp_channels *channels, struct trp_channel *channel, size_t body_bytes);
 
 /** Take one message from the reserve, if this channel is a new one. @return false: it is not. */
 bool trp_channel_take_provisional(struct trp_channel *channel, size_t body_bytes);
 
 /** Remember that the running actor was refused, and ask for credit. @return false: no memory. */
 bool trp_channel_block(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
-    troupe_ref_t to,
-    size_t body_bytes);
+    const struct trp_blocked_sender *sender,
+    bool maybe_noted,
+    int64_t body_bytes);
 
 /** Meet the CREDIT_GRANT that ends a hunger: who was refused gets a ROOM, one after the other. */
 void trp_channel_handle_credit_grant(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     const struct trp_credit_grant *credit);
 
 /** The ROOM for the channel to @p peer_id is about to be met: its credit may be spent. */
-void trp_channel_begin_room(struct troupe_executor *executor, uint32_t peer_id);
+void trp_channel_begin_room(struct trp_channels *channels, uint32_t peer_id);
 
 /** The ROOM was met: what is left is the next one's. */
-void trp_channel_end_room(struct troupe_executor *executor, uint32_t peer_id);
+void trp_channel_end_room(struct trp_channels *channels, uint32_t peer_id);
 
 /** Send everybody refused a ROOM: nothing is full any more where they sent to. */
-void trp_channel_send_rooms(struct troupe_executor *executor, struct trp_channel *channel);
+void trp_channel_send_rooms(struct trp_channels *channels, struct trp_channel *channel);
 
 /** As trp_channel_send_rooms(), of a channel that ends: where there is no memory, wait for it. */
-void trp_channel_send_last_rooms(struct troupe_executor *executor, struct trp_channel *channel);
+void trp_channel_send_last_rooms(struct trp_channels *channels, struct trp_channel *channel);
 
 /** Meet a CREDIT_REQUEST. */
 void trp_channel_handle_credit_request(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     const struct trp_credit_request *request);
 
 /** Take a peer that is going off the queue of the waiting. */
 void trp_channel_forget_credit_request(
-    struct troupe_executor *executor, struct trp_channel *channel);
+    struct trp_channels *channels, struct trp_channel *channel);
 
 /** The credit of messages of this channel is owed back, and goes back when it is worth it. */
 void trp_channel_owe_later(
-    struct troupe_executor *executor, struct trp_channel *channel, int64_t messages, int64_t bytes);
+    struct trp_channels *channels, struct trp_channel *channel, int64_t messages, int64_t bytes);
 
 /** Messages of this channel are done with: their credit is owed back. */
 static inline void trp_channel_owe(
-    struct troupe_executor *executor, struct trp_channel *channel, int64_t messages, int64_t bytes)
+    struct trp_channels *channels, struct trp_channel *channel, int64_t messages, int64_t bytes)
 {
     channel->loop_allowance -= messages;
     if (TRP_LIKELY(channel->loop_allowance >= 0)) {
         channel->credit_messages += messages; // straight back to where it will be spent again
         channel->credit_bytes += bytes;
     } else {
-        trp_channel_owe_later(executor, channel, messages, bytes);
+        trp_channel_owe_later(channels, channel, messages, bytes);
     }
 }
 
 /** The last @p count messages of an item are done with: give back what they took, credit or reserve. */
 void trp_channel_return_credit(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     const struct trp_item *item,
     uint32_t count);
@@ -319,15 +320,15 @@ void trp_channel_return_credit(
 void trp_channel_return_all(struct trp_channel *channel);
 
 /** Free what a sender that died held of this executor's credit. */
-void trp_channel_reclaim(struct troupe_executor *executor, struct trp_channel *channel);
+void trp_channel_reclaim(struct trp_channels *channels, struct trp_channel *channel);
 
 /** Give back what is owed, and feed the waiting. @p idle: nothing waits here any more. */
-void trp_channels_settle(struct troupe_executor *executor, bool idle);
+void trp_channels_settle(struct trp_channels *channels, bool idle);
 
 /** Give back the unspent credit of channels that were not used since the last time. */
-void trp_channels_return_credit(struct troupe_executor *executor);
+void trp_channels_return_credit(struct trp_channels *channels);
 
 /** @return whether some channel to a peer holds credit it has not spent. */
-bool trp_channels_have_unspent(const struct troupe_executor *executor);
+bool trp_channels_have_unspent(const struct trp_channels *channels);
 
 #endif

@@ -5,10 +5,8 @@
  *     receiver  owe --> settle: back to the gate, and CREDIT_GRANT to the waiting, first come first served
  *     sender    CREDIT_GRANT --> a ROOM for everyone who was refused
  */
-#include "actor/executor.h"
 #include "base/memory.h"
 #include "channel/channel.h"
-#include "node/system.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,9 +33,9 @@ static int64_t credit_share(int64_t bound, int64_t share)
  * not spend, takes one.
  */
 static int64_t credit_chunk(
-    const struct troupe_executor *executor, const struct trp_channel *channel)
+    const struct trp_channels *channels, const struct trp_channel *channel)
 {
-    if (executor->mode == TRP_MODE_INBOX) {
+    if (channels->is_inbox) {
         return 1;
     }
     int64_t most = credit_share(channel->gate->bound_messages, CHUNK_SHARE);
@@ -63,19 +61,19 @@ static void credit_give_back(struct trp_channel *channel, int64_t messages, int6
 }
 
 void trp_channel_return_credit(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     const struct trp_item *item,
     uint32_t count)
 {
     if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
         atomic_fetch_add_explicit(
-            &executor->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
+            &channels->slot->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
         atomic_fetch_sub_explicit(
             &channel->in_ledger->reserve_messages, (int32_t)count, memory_order_relaxed);
     } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
         int64_t bytes = (int64_t)count * (int64_t)trp_item_bytes(item);
-        trp_channel_owe(executor, channel, count, bytes);
+        trp_channel_owe(channels, channel, count, bytes);
     }
 }
 
@@ -88,24 +86,24 @@ void trp_channel_return_all(struct trp_channel *channel)
     credit_give_back(channel, channel->credit_messages, channel->credit_bytes);
 }
 
-void trp_channel_reclaim(struct troupe_executor *executor, struct trp_channel *channel)
+void trp_channel_reclaim(struct trp_channels *channels, struct trp_channel *channel)
 {
     const struct trp_ledger *ledger = channel->in_ledger;
     trp_gate_give(
-        executor->gate,
+        channels->slot->gate,
         credit_outstanding(&ledger->taken_messages, &ledger->returned_messages),
         credit_outstanding(&ledger->taken_bytes, &ledger->returned_bytes));
     atomic_fetch_add_explicit(
-        &executor->gate->reserve_messages,
+        &channels->slot->gate->reserve_messages,
         atomic_load_explicit(&ledger->reserve_messages, memory_order_relaxed),
         memory_order_relaxed);
     if (!channel->has_request && atomic_load_explicit(&ledger->is_waiting, memory_order_relaxed)) {
-        atomic_fetch_sub_explicit(&executor->gate->waiting_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&channels->slot->gate->waiting_count, 1, memory_order_relaxed);
     }
 }
 
 /** Give back all unspent credit of a channel, and wake who waits for some there. */
-static void credit_give_all_back(struct troupe_executor *executor, struct trp_channel *channel)
+static void credit_give_all_back(struct trp_channels *channels, struct trp_channel *channel)
 {
     if (channel->credit_messages == 0 && channel->credit_bytes == 0) {
         return;
@@ -113,28 +111,28 @@ static void credit_give_all_back(struct troupe_executor *executor, struct trp_ch
     credit_give_back(channel, channel->credit_messages, channel->credit_bytes);
     if (!channel->is_loop &&
         atomic_load_explicit(&channel->gate->waiting_count, memory_order_relaxed) > 0) {
-        (void)trp_channel_command(executor, channel, TRP_KIND_WAKE, NULL, 0);
+        (void)trp_channel_command(channels, channel, TRP_KIND_WAKE, NULL, 0);
     }
 }
 
-static bool credit_refill_messages(struct troupe_executor *executor, struct trp_channel *channel)
+static bool credit_refill_messages(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_gate *gate = channel->gate;
     int64_t stash =
         credit_outstanding(&channel->ledger->taken_messages, &channel->ledger->returned_messages);
-    int64_t taken = trp_gate_take(&gate->free_messages, stash, 1, credit_chunk(executor, channel));
+    int64_t taken = trp_gate_take(&gate->free_messages, stash, 1, credit_chunk(channels, channel));
     channel->credit_messages += taken;
     atomic_fetch_add_explicit(&channel->ledger->taken_messages, taken, memory_order_relaxed);
     return taken > 0;
 }
 
 static bool credit_refill_bytes(
-    struct troupe_executor *executor, struct trp_channel *channel, int64_t need)
+    struct trp_channels *channels, struct trp_channel *channel, int64_t need)
 {
     struct trp_gate *gate = channel->gate;
     int64_t stash =
         credit_outstanding(&channel->ledger->taken_bytes, &channel->ledger->returned_bytes);
-    int64_t chunk = credit_chunk(executor, channel) * CHUNK_BODY_BYTES;
+    int64_t chunk = credit_chunk(channels, channel) * CHUNK_BODY_BYTES;
     int64_t most = credit_share(gate->bound_bytes, CHUNK_SHARE);
     chunk = chunk < most ? chunk : most;
     int64_t taken = trp_gate_take(&gate->free_bytes, stash, need, chunk > need ? chunk : need);
@@ -144,18 +142,18 @@ static bool credit_refill_bytes(
 }
 
 bool trp_channel_refill(
-    struct troupe_executor *executor, struct trp_channel *channel, size_t body_bytes)
+    struct trp_channels *channels, struct trp_channel *channel, size_t body_bytes)
 {
     // Nobody passes those who wait.
     if (channel->is_waiting || trp_blocked_called(&channel->blocked) > 0 ||
         atomic_load_explicit(&channel->gate->waiting_count, memory_order_relaxed) > 0) {
         return false;
     }
-    if (channel->credit_messages < 1 && !credit_refill_messages(executor, channel)) {
+    if (channel->credit_messages < 1 && !credit_refill_messages(channels, channel)) {
         return false;
     }
     int64_t need = (int64_t)body_bytes - channel->credit_bytes;
-    if (need > 0 && !credit_refill_bytes(executor, channel, need)) {
+    if (need > 0 && !credit_refill_bytes(channels, channel, need)) {
         return false;
     }
     channel->was_granted = true;
@@ -173,34 +171,14 @@ bool trp_channel_take_provisional(struct trp_channel *channel, size_t body_bytes
     return true;
 }
 
-/** Note that somebody waits for a ROOM, once for each receiver. @return false: no memory. */
+/** Note a sender that is to get a ROOM, once for each receiver. @return false: no memory. */
 static bool credit_note_blocked(
-    struct troupe_executor *executor,
-    struct trp_channel *channel,
-    troupe_ref_t to,
-    size_t body_bytes)
+    struct trp_channel *channel, const struct trp_blocked_sender *sender, bool maybe_noted)
 {
-    struct trp_actor *actor = executor->context.actor;
-    bool is_inbox = executor->mode == TRP_MODE_INBOX;
-    if (actor == NULL && !is_inbox) {
-        return true; // the main program asks again by itself: a notice would reach nobody
-    }
-    const struct trp_blocked_sender refused = {
-        .index = actor != NULL ? trp_context_index(&executor->context) : 0,
-        .generation = actor != NULL ? actor->generation : 1,
-        .to = to,
-        .bytes = (int64_t)body_bytes,
-    };
-    // Who asked again while its ROOM is on its way would else get another, and if it goes on after that
-    // one only, for ever.
-    bool maybe_noted = is_inbox || (actor->flags & TRP_ACTOR_REFUSED) != 0;
-    if (maybe_noted && trp_blocked_have(&channel->blocked, &refused)) {
-        return true;
-    }
-    if (actor != NULL) {
-        actor->flags |= TRP_ACTOR_REFUSED;
-    }
-    return trp_blocked_add(&channel->blocked, &refused);
+    // A sender that asked again while its ROOM is on its way would else get another, and if it goes on
+    // after that one only, for ever.
+    return (maybe_noted && trp_blocked_have(&channel->blocked, sender)) ||
+           trp_blocked_add(&channel->blocked, sender);
 }
 
 /**
@@ -218,7 +196,7 @@ static void credit_let_pass(struct trp_channel *channel)
 
 /** Ask the receiver for credit. @return false: no memory. */
 static bool credit_request(
-    struct troupe_executor *executor, struct trp_channel *channel, int64_t body_bytes)
+    struct trp_channels *channels, struct trp_channel *channel, int64_t body_bytes)
 {
     if (channel->is_waiting) {
         return true;
@@ -228,7 +206,7 @@ static bool credit_request(
     int64_t most = credit_share(
         channel->gate->bound_messages, channel->is_remote ? GRANT_SHARE_REMOTE : GRANT_SHARE);
     const struct trp_credit_request request = {
-        .messages = executor->mode == TRP_MODE_INBOX ? 1 : most,
+        .messages = channels->is_inbox ? 1 : most,
         .bytes = body_bytes,
     };
     atomic_store_explicit(&channel->ledger->is_waiting, true, memory_order_relaxed);
@@ -236,10 +214,10 @@ static bool credit_request(
     channel->is_waiting = true;
     credit_let_pass(channel);
     if (channel->is_loop) {
-        trp_channel_handle_credit_request(executor, channel, &request);
+        trp_channel_handle_credit_request(channels, channel, &request);
     } else if (
         trp_channel_command(
-            executor, channel, TRP_KIND_CREDIT_REQUEST, &request, sizeof(request)) != TROUPE_OK) {
+            channels, channel, TRP_KIND_CREDIT_REQUEST, &request, sizeof(request)) != TROUPE_OK) {
         atomic_fetch_sub_explicit(&channel->gate->waiting_count, 1, memory_order_relaxed);
         atomic_store_explicit(&channel->ledger->is_waiting, false, memory_order_relaxed);
         channel->is_waiting = false;
@@ -249,12 +227,13 @@ static bool credit_request(
 }
 
 bool trp_channel_block(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
-    troupe_ref_t to,
-    size_t body_bytes)
+    const struct trp_blocked_sender *sender,
+    bool maybe_noted,
+    int64_t body_bytes)
 {
-    if (!credit_note_blocked(executor, channel, to, body_bytes)) {
+    if (sender != NULL && !credit_note_blocked(channel, sender, maybe_noted)) {
         return false;
     }
     if (channel
@@ -264,27 +243,24 @@ bool trp_channel_block(
     }
     // While others before it get their ROOMs, its turn comes without asking.
     return trp_blocked_called(&channel->blocked) > 0 ||
-           credit_request(executor, channel, (int64_t)body_bytes);
+           credit_request(channels, channel, body_bytes);
 }
 
-/** Send who is next of the refused its ROOM. @return false: there is none to send to. */
-static bool credit_send_room(struct troupe_executor *executor, struct trp_channel *channel)
+/** Send the next blocked sender its ROOM. @return false: there is none to send to. */
+static bool credit_send_room(struct trp_channels *channels, struct trp_channel *channel)
 {
     const struct trp_blocked_sender *next = NULL;
     while ((next = trp_blocked_next(&channel->blocked)) != NULL) {
-        if (executor->mode != TRP_MODE_INBOX &&
-            trp_actor_table_find(&executor->actors, next->index, next->generation) == NULL) {
-            trp_blocked_drop(&channel->blocked); // ended meanwhile
-            continue;
+        enum trp_writable writable = channels->events->writable(channels, next);
+        if (writable == TRP_WRITABLE_SENT) {
+            trp_count(&channels->slot->counters.rooms, 1);
+            return true;
         }
-        const struct troupe_room room = {.to = next->to};
-        troupe_ref_t to = trp_actor_ref(executor, next->index, next->generation);
-        if (!trp_send_notice(executor, to, TROUPE_MESSAGE_ROOM, &room, sizeof(room))) {
-            executor->rooms_late = true; // no memory for it, or no descriptor
+        if (writable == TRP_WRITABLE_LATER) {
+            channels->rooms_late = true;
             return false;
         }
-        trp_count(&executor->counters->rooms, 1);
-        return true;
+        trp_blocked_drop(&channel->blocked);
     }
     return false;
 }
@@ -295,11 +271,11 @@ static bool credit_send_room(struct troupe_executor *executor, struct trp_channe
  *
  * @return false: there is none to call.
  */
-static bool credit_call_some(struct troupe_executor *executor, struct trp_channel *channel)
+static bool credit_call_some(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_blocked *blocked = &channel->blocked;
     uint32_t most = 1u << channel->rooms_bits;
-    while (trp_blocked_called(blocked) < most && credit_send_room(executor, channel)) {
+    while (trp_blocked_called(blocked) < most && credit_send_room(channels, channel)) {
         trp_blocked_call(blocked);
         const struct trp_blocked_sender *next = trp_blocked_next(blocked);
         if (next == NULL || trp_blocked_called(blocked) >= channel->reserved_messages ||
@@ -332,48 +308,48 @@ static void credit_reserve(struct trp_channel *channel)
     channel->credit_bytes = 0;
 }
 
-void trp_channel_send_rooms(struct troupe_executor *executor, struct trp_channel *channel)
+void trp_channel_send_rooms(struct trp_channels *channels, struct trp_channel *channel)
 {
-    while (credit_send_room(executor, channel)) {
+    while (credit_send_room(channels, channel)) {
         trp_blocked_drop(&channel->blocked);
     }
 }
 
-void trp_channel_send_last_rooms(struct troupe_executor *executor, struct trp_channel *channel)
+void trp_channel_send_last_rooms(struct trp_channels *channels, struct trp_channel *channel)
 {
-    trp_channel_send_rooms(executor, channel);
+    trp_channel_send_rooms(channels, channel);
     uint64_t since_ns = 0;
-    while (trp_blocked_wait(&channel->blocked) && trp_system_has_descriptors(0)) {
+    while (trp_blocked_wait(&channel->blocked) && trp_descriptors_are_free(0)) {
         trp_memory_wait(&since_ns);
-        trp_channel_send_rooms(executor, channel);
+        trp_channel_send_rooms(channels, channel);
     }
 }
 
 /** Go on with what is parked: the next ROOM, or a CREDIT_REQUEST for more, or anybody's. */
-static void credit_serve_blocked(struct troupe_executor *executor, struct trp_channel *channel)
+static void credit_serve_blocked(struct trp_channels *channels, struct trp_channel *channel)
 {
     bool waiting = trp_blocked_wait(&channel->blocked);
     if (waiting && channel->reserved_messages <= 0) {
-        executor->rooms_late |= !credit_request(executor, channel, 0);
+        channels->rooms_late |= !credit_request(channels, channel, 0);
         return;
     }
-    if (executor->mode != TRP_MODE_INBOX && waiting && credit_call_some(executor, channel)) {
+    if (!channels->is_inbox && waiting && credit_call_some(channels, channel)) {
         return;
     }
-    trp_channel_send_rooms(executor, channel); // a inbox's; it runs no callbacks
+    trp_channel_send_rooms(channels, channel); // a inbox's; it runs no callbacks
     credit_unreserve(channel);
 }
 
 /** Serve those who wait for room on a channel from where it had to be left. */
-static void credit_serve_again(struct troupe_executor *executor, struct trp_channel *channel)
+static void credit_serve_again(struct trp_channels *channels, struct trp_channel *channel)
 {
     if (trp_blocked_called(&channel->blocked) == 0 && !channel->is_waiting) {
-        credit_serve_blocked(executor, channel);
+        credit_serve_blocked(channels, channel);
     }
 }
 
 void trp_channel_handle_credit_grant(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     const struct trp_credit_grant *credit)
 {
@@ -384,14 +360,14 @@ void trp_channel_handle_credit_grant(
     channel->was_granted = true;
     channel->was_used = true; // who gets the ROOM has its 10 ms
     if (trp_blocked_called(&channel->blocked) == 0) {
-        credit_serve_blocked(executor, channel);
+        credit_serve_blocked(channels, channel);
     }
     credit_let_pass(channel);
 }
 
-void trp_channel_begin_room(struct troupe_executor *executor, uint32_t peer_id)
+void trp_channel_begin_room(struct trp_channels *channels, uint32_t peer_id)
 {
-    struct trp_channel *channel = trp_channel_to(executor, peer_id);
+    struct trp_channel *channel = trp_channel_to(channels, peer_id);
     if (channel != NULL && trp_blocked_called(&channel->blocked) > 0) {
         trp_blocked_meet(&channel->blocked);
         credit_unreserve(channel);
@@ -402,26 +378,26 @@ void trp_channel_begin_room(struct troupe_executor *executor, uint32_t peer_id)
 
 /** All who were called have met their ROOMs: go on with the next ones. */
 static void credit_end_rooms(
-    struct troupe_executor *executor, struct trp_channel *channel, bool unspent)
+    struct trp_channels *channels, struct trp_channel *channel, bool unspent)
 {
     credit_unreserve(channel);
     if (!trp_blocked_wait(&channel->blocked)) {
         return;
     }
     if (channel->is_waiting) {
-        credit_give_all_back(executor, channel); // its CREDIT_REQUEST will be answered with more
+        credit_give_all_back(channels, channel); // its CREDIT_REQUEST will be answered with more
     } else if (unspent) {
         // Who sends later than in its notice would else find it parked for the next, round and round.
-        trp_channel_send_rooms(executor, channel);
+        trp_channel_send_rooms(channels, channel);
     } else {
         credit_reserve(channel);
-        credit_serve_blocked(executor, channel);
+        credit_serve_blocked(channels, channel);
     }
 }
 
-void trp_channel_end_room(struct troupe_executor *executor, uint32_t peer_id)
+void trp_channel_end_room(struct trp_channels *channels, uint32_t peer_id)
 {
-    struct trp_channel *channel = trp_channel_to(executor, peer_id);
+    struct trp_channel *channel = trp_channel_to(channels, peer_id);
     if (channel == NULL || !channel->out_open) {
         return;
     }
@@ -437,12 +413,12 @@ void trp_channel_end_room(struct troupe_executor *executor, uint32_t peer_id)
     }
     bool unspent = channel->rooms_unspent > 0;
     channel->rooms_unspent = 0;
-    credit_end_rooms(executor, channel, unspent);
+    credit_end_rooms(channels, channel, unspent);
     credit_let_pass(channel);
 }
 
 void trp_channel_handle_credit_request(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     struct trp_channel *channel,
     const struct trp_credit_request *request)
 {
@@ -452,55 +428,55 @@ void trp_channel_handle_credit_request(
     channel->has_request = true;
     channel->request = *request;
     channel->next_waiting = NULL;
-    if (executor->waiting_last != NULL) {
-        executor->waiting_last->next_waiting = channel;
+    if (channels->waiting_last != NULL) {
+        channels->waiting_last->next_waiting = channel;
     } else {
-        executor->waiting_first = channel;
+        channels->waiting_first = channel;
     }
-    executor->waiting_last = channel;
+    channels->waiting_last = channel;
 }
 
 void trp_channel_forget_credit_request(
-    struct troupe_executor *executor, struct trp_channel *channel)
+    struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_channel *previous = NULL;
-    for (struct trp_channel *at = executor->waiting_first; at != channel; at = at->next_waiting) {
+    for (struct trp_channel *at = channels->waiting_first; at != channel; at = at->next_waiting) {
         previous = at;
     }
     if (previous == NULL) {
-        executor->waiting_first = channel->next_waiting;
+        channels->waiting_first = channel->next_waiting;
     } else {
         previous->next_waiting = channel->next_waiting;
     }
-    if (executor->waiting_last == channel) {
-        executor->waiting_last = previous;
+    if (channels->waiting_last == channel) {
+        channels->waiting_last = previous;
     }
     channel->has_request = false;
     atomic_store_explicit(&channel->in_ledger->is_waiting, false, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&executor->gate->waiting_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&channels->slot->gate->waiting_count, 1, memory_order_relaxed);
 }
 
 void trp_channel_owe_later(
-    struct troupe_executor *executor, struct trp_channel *channel, int64_t messages, int64_t bytes)
+    struct trp_channels *channels, struct trp_channel *channel, int64_t messages, int64_t bytes)
 {
     channel->owed_messages += messages;
     channel->owed_bytes += bytes;
-    executor->owed_messages += messages;
-    executor->owed_bytes += bytes;
+    channels->owed_messages += messages;
+    channels->owed_bytes += bytes;
     if (!channel->owes) {
         channel->owes = true;
-        channel->next_owed = executor->owed;
-        executor->owed = channel;
+        channel->next_owed = channels->owed;
+        channels->owed = channel;
     }
 }
 
 /** What came back to the loop above its share is for others to have; all of it when somebody waits. */
-static void credit_settle_loop(struct troupe_executor *executor)
+static void credit_settle_loop(struct trp_channels *channels)
 {
-    struct trp_channel *loop = executor->loop;
-    bool wanted = executor->waiting_first != NULL;
-    int64_t keep_messages = wanted ? 0 : credit_share(executor->gate->bound_messages, GRANT_SHARE);
-    int64_t keep_bytes = wanted ? 0 : credit_share(executor->gate->bound_bytes, GRANT_SHARE);
+    struct trp_channel *loop = channels->loop;
+    bool wanted = channels->waiting_first != NULL;
+    int64_t keep_messages = wanted ? 0 : credit_share(channels->slot->gate->bound_messages, GRANT_SHARE);
+    int64_t keep_bytes = wanted ? 0 : credit_share(channels->slot->gate->bound_bytes, GRANT_SHARE);
     int64_t messages = loop->credit_messages - keep_messages;
     int64_t bytes = loop->credit_bytes - keep_bytes;
     if (messages > 0 || bytes > 0) {
@@ -510,12 +486,12 @@ static void credit_settle_loop(struct troupe_executor *executor)
 
 /** Take what a waiting channel may have. @return false: not enough is free for it yet. */
 static bool credit_take_grant(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     const struct trp_channel *channel,
     bool idle,
     struct trp_credit_grant *out_credit)
 {
-    struct trp_gate *gate = executor->gate;
+    struct trp_gate *gate = channels->slot->gate;
     const struct trp_credit_request *request = &channel->request;
     const struct trp_ledger *ledger = channel->in_ledger;
     int64_t held_messages = credit_outstanding(&ledger->taken_messages, &ledger->returned_messages);
@@ -548,7 +524,7 @@ static bool credit_take_grant(
 
 /** Undo credit_take_grant(). */
 static void credit_return_grant(
-    struct troupe_executor *executor,
+    struct trp_channels *channels,
     const struct trp_channel *channel,
     const struct trp_credit_grant *credit)
 {
@@ -556,97 +532,97 @@ static void credit_return_grant(
         &channel->in_ledger->taken_messages, credit->messages, memory_order_relaxed);
     atomic_fetch_sub_explicit(
         &channel->in_ledger->taken_bytes, credit->bytes, memory_order_relaxed);
-    trp_gate_give(executor->gate, credit->messages, credit->bytes);
+    trp_gate_give(channels->slot->gate, credit->messages, credit->bytes);
 }
 
 /** Grant a waiting channel what it may have. @return false: not yet. */
-static bool credit_feed(struct troupe_executor *executor, struct trp_channel *channel, bool idle)
+static bool credit_feed(struct trp_channels *channels, struct trp_channel *channel, bool idle)
 {
     struct trp_credit_grant credit;
-    if (!credit_take_grant(executor, channel, idle, &credit)) {
+    if (!credit_take_grant(channels, channel, idle, &credit)) {
         return false;
     }
     if (channel->is_loop) {
-        trp_channel_forget_credit_request(executor, channel);
-        trp_channel_handle_credit_grant(executor, channel, &credit);
+        trp_channel_forget_credit_request(channels, channel);
+        trp_channel_handle_credit_grant(channels, channel, &credit);
         return true;
     }
     struct trp_channel *back = NULL;
-    if (trp_channel_open(executor, channel->peer_id, &back) != TROUPE_OK ||
-        trp_channel_command(executor, back, TRP_KIND_CREDIT_GRANT, &credit, sizeof(credit)) !=
+    if (trp_channel_open(channels, channel->peer_id, &back) != TROUPE_OK ||
+        trp_channel_command(channels, back, TRP_KIND_CREDIT_GRANT, &credit, sizeof(credit)) !=
             TROUPE_OK) {
-        credit_return_grant(executor, channel, &credit);
+        credit_return_grant(channels, channel, &credit);
         return false;
     }
-    trp_channel_forget_credit_request(executor, channel);
+    trp_channel_forget_credit_request(channels, channel);
     return true;
 }
 
 /** Ask again for those who wait for a ROOM, and for whom there was no memory. */
-static void credit_serve_late(struct troupe_executor *executor)
+static void credit_serve_late(struct trp_channels *channels)
 {
-    executor->rooms_late = false;
-    if (trp_blocked_wait(&executor->loop->blocked)) {
-        credit_serve_again(executor, executor->loop);
+    channels->rooms_late = false;
+    if (trp_blocked_wait(&channels->loop->blocked)) {
+        credit_serve_again(channels, channels->loop);
     }
-    for (uint32_t i = 0; i < executor->channels.slot_count; i++) {
-        struct trp_channel *channel = executor->channels.slots[i].value;
+    for (uint32_t i = 0; i < channels->by_peer.slot_count; i++) {
+        struct trp_channel *channel = channels->by_peer.slots[i].value;
         if (channel != NULL && channel->out_open && trp_blocked_wait(&channel->blocked)) {
-            credit_serve_again(executor, channel);
+            credit_serve_again(channels, channel);
         }
     }
 }
 
-void trp_channels_settle(struct troupe_executor *executor, bool idle)
+void trp_channels_settle(struct trp_channels *channels, bool idle)
 {
-    if (TRP_UNLIKELY(executor->rooms_late)) {
-        credit_serve_late(executor);
+    if (TRP_UNLIKELY(channels->rooms_late)) {
+        credit_serve_late(channels);
     }
-    while (executor->owed != NULL) {
-        struct trp_channel *channel = executor->owed;
-        executor->owed = channel->next_owed;
+    while (channels->owed != NULL) {
+        struct trp_channel *channel = channels->owed;
+        channels->owed = channel->next_owed;
         channel->owes = false;
         atomic_fetch_add_explicit(
             &channel->in_ledger->returned_messages, channel->owed_messages, memory_order_relaxed);
         atomic_fetch_add_explicit(
             &channel->in_ledger->returned_bytes, channel->owed_bytes, memory_order_relaxed);
-        trp_gate_give(executor->gate, channel->owed_messages, channel->owed_bytes);
+        trp_gate_give(channels->slot->gate, channel->owed_messages, channel->owed_bytes);
         channel->owed_messages = 0;
         channel->owed_bytes = 0;
     }
-    executor->owed_messages = 0;
-    executor->owed_bytes = 0;
-    credit_settle_loop(executor);
-    while (executor->waiting_first != NULL &&
-           credit_feed(executor, executor->waiting_first, idle)) {
+    channels->owed_messages = 0;
+    channels->owed_bytes = 0;
+    credit_settle_loop(channels);
+    while (channels->waiting_first != NULL &&
+           credit_feed(channels, channels->waiting_first, idle)) {
     }
 }
 
 /** @return the open channel in a slot of the table that holds unspent credit of a peer's; or NULL. */
-static struct trp_channel *credit_unspent(const struct troupe_executor *executor, uint32_t slot)
+static struct trp_channel *credit_unspent(const struct trp_channels *channels, uint32_t slot)
 {
-    struct trp_channel *channel = executor->channels.slots[slot].value;
+    struct trp_channel *channel = channels->by_peer.slots[slot].value;
     bool unspent = channel != NULL && channel->out_open && !channel->is_loop &&
                    (channel->credit_messages != 0 || channel->credit_bytes != 0);
     return unspent ? channel : NULL;
 }
 
-void trp_channels_return_credit(struct troupe_executor *executor)
+void trp_channels_return_credit(struct trp_channels *channels)
 {
-    for (uint32_t i = 0; i < executor->channels.slot_count; i++) {
-        struct trp_channel *channel = credit_unspent(executor, i);
+    for (uint32_t i = 0; i < channels->by_peer.slot_count; i++) {
+        struct trp_channel *channel = credit_unspent(channels, i);
         if (channel != NULL && !channel->was_used) {
-            credit_give_all_back(executor, channel);
+            credit_give_all_back(channels, channel);
         } else if (channel != NULL) {
             channel->was_used = false;
         }
     }
 }
 
-bool trp_channels_have_unspent(const struct troupe_executor *executor)
+bool trp_channels_have_unspent(const struct trp_channels *channels)
 {
-    for (uint32_t i = 0; i < executor->channels.slot_count; i++) {
-        if (credit_unspent(executor, i) != NULL) {
+    for (uint32_t i = 0; i < channels->by_peer.slot_count; i++) {
+        if (credit_unspent(channels, i) != NULL) {
             return true;
         }
     }

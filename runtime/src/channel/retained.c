@@ -6,20 +6,19 @@
  *                                    |
  *                                    +--> kept, in order, until handled
  */
-#include "actor/executor.h"
 #include "channel/channel.h"
 
 #include <stdlib.h>
 
 /** Move the open frame into a zmsg: a copy, or for a large one itself. @return false: no memory. */
 static bool retained_pack(
-    struct troupe_executor *executor, struct trp_outframe *frame, struct trp_zmsg *zmsg)
+    struct trp_channels *channels, struct trp_outframe *frame, struct trp_zmsg *zmsg)
 {
     if (frame->used <= TRP_COPIED_BYTES_MAX) {
         return trp_zmsg_fill(zmsg, frame->bytes, frame->used);
     }
     if (!trp_zmsg_give(
-            zmsg, frame->bytes, frame->used, trp_frame_give_back, executor->frames.pool)) {
+            zmsg, frame->bytes, frame->used, trp_frame_give_back, channels->frames.pool)) {
         return false;
     }
     frame->bytes = NULL;
@@ -94,7 +93,7 @@ static void retained_unpack_given(struct trp_retained_part *part, struct troupe_
 
 /** Pack the open frame and the bodies that follow it. @return NULL: no memory; nothing was packed. */
 static struct trp_retained *retained_pack_all(
-    struct troupe_executor *executor, struct trp_channel *channel)
+    struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_outframe *frame = &channel->frame;
     uint32_t count = channel->given_count;
@@ -111,7 +110,7 @@ static struct trp_retained *retained_pack_all(
                &channel->given[retained->part_count], &retained->parts[retained->part_count])) {
         retained->part_count++;
     }
-    if (retained->part_count == count && retained_pack(executor, frame, &retained->frame)) {
+    if (retained->part_count == count && retained_pack(channels, frame, &retained->frame)) {
         channel->given_count = 0;
         channel->given_bytes = 0;
         return retained;
@@ -124,10 +123,10 @@ static struct trp_retained *retained_pack_all(
     return NULL;
 }
 
-bool trp_channel_send_retained(struct troupe_executor *executor, struct trp_channel *channel)
+bool trp_channel_send_retained(struct trp_channels *channels, struct trp_channel *channel)
 {
     trp_channel_release_retained(channel);
-    struct trp_retained *retained = retained_pack_all(executor, channel);
+    struct trp_retained *retained = retained_pack_all(channels, channel);
     if (retained == NULL) {
         return false;
     }

@@ -38,7 +38,7 @@ enum {
 };
 
 enum troupe_err trp_executor_new(
-    troupe_system_t *system,
+    struct trp_runtime *runtime,
     struct trp_slot *slot,
     enum trp_executor_mode mode,
     const char *name,
@@ -49,21 +49,21 @@ enum troupe_err trp_executor_new(
     if (executor == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
-    executor->system = system;
+    executor->runtime = runtime;
     executor->id = id;
-    executor->node = system->node;
+    executor->node = runtime->node;
     executor->mode = mode;
     executor->wake_fd = -1;
     executor->owner = pthread_self();
-    executor->random_state = system->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
-    executor->frames.pool = &system->frames;
+    executor->random_state = runtime->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
+    executor->channels.frames.pool = &runtime->frames;
     executor->handled_limit = UINT64_MAX;
     executor->name = strdup(name);
     executor->slot = slot;
     executor->gate = &slot->gate;
     executor->counters = &slot->counters;
     executor->listener_fd = -1;
-    bool made = trp_actor_table_init(&executor->actors, system->behaviour_count);
+    bool made = trp_actor_table_init(&executor->actors, runtime->behaviour_count);
     executor->actors.row_count = &slot->row_count;
     if (executor->name == NULL || !made) {
         trp_executor_free(&executor);
@@ -71,19 +71,19 @@ enum troupe_err trp_executor_new(
     }
     // A inbox has its own, too: while it waits it hears of deaths, and that it is to listen.
     executor->wake_fd =
-        mode == TRP_MODE_CALLER ? system->wake_fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        mode == TRP_MODE_CALLER ? runtime->wake_fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (executor->wake_fd < 0) {
         trp_executor_free(&executor);
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
     enum troupe_err err = trp_mailbox_init(
         &executor->mailbox,
-        system->context,
+        runtime->context,
         id,
         executor->gate,
-        &system->spinners,
+        &runtime->spinners,
         executor->wake_fd);
-    if (err == TROUPE_OK && !trp_channel_open_loop(executor)) {
+    if (err == TROUPE_OK && !trp_channel_open_loop(&executor->channels)) {
         err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
     if (err != TROUPE_OK) {
@@ -110,20 +110,20 @@ void trp_executor_free(struct troupe_executor **executor_p)
     if (executor == NULL) {
         return;
     }
-    trp_channels_fini(executor);
+    trp_channels_fini(&executor->channels);
     trp_mailbox_fini(&executor->mailbox);
     executor_free_timers(executor);
     trp_asks_fini(&executor->asks);
     trp_monitor_table_fini(&executor->monitors);
     trp_actor_table_fini(&executor->actors);
-    trp_frame_cache_fini(&executor->frames);
+    trp_frame_cache_fini(&executor->channels.frames);
     if (executor->mode != TRP_MODE_CALLER && executor->wake_fd >= 0) {
         (void)close(executor->wake_fd);
     }
     if (executor->listener_fd >= 0) {
         (void)close(executor->listener_fd);
     }
-    trp_endpoint_remove(executor->system->shared->run_dir, executor->slot);
+    trp_endpoint_remove(executor->runtime->shared->run_dir, executor->slot);
     free(executor->stops);
     free(executor->name);
     free(executor);
@@ -132,7 +132,7 @@ void trp_executor_free(struct troupe_executor **executor_p)
 
 uint64_t trp_executor_now(const struct troupe_executor *executor)
 {
-    return executor->system->clock(executor->system->clock_data);
+    return executor->runtime->clock(executor->runtime->clock_data);
 }
 
 /* Meeting mail. --------------------------------------------------------------------------------- */
@@ -143,7 +143,7 @@ static void executor_reject(
 {
     trp_count(&executor->counters->frames_undecodable, 1);
     if (channel != NULL) {
-        trp_dead_letters_lost(executor, channel->in_ledger, TROUPE_DEAD_UNDECODABLE, lost_count);
+        trp_channels_lose(&executor->channels, channel->in_ledger, TROUPE_DEAD_UNDECODABLE, lost_count);
         channel->received_count += lost_count;
     }
 }
@@ -153,7 +153,7 @@ static void executor_handle_close_request(
     struct troupe_executor *executor, struct trp_channel *channel)
 {
     if (channel->out_open) {
-        trp_channel_finish(executor, channel);
+        trp_channel_finish(&executor->channels, channel);
     }
 }
 
@@ -184,17 +184,17 @@ static void executor_handle_command(
     case TRP_KIND_CREDIT_REQUEST:
         body = executor_body(item, sizeof(struct trp_credit_request));
         if (body != NULL) {
-            trp_channel_handle_credit_request(executor, channel, body);
+            trp_channel_handle_credit_request(&executor->channels, channel, body);
         }
         break;
     case TRP_KIND_CREDIT_GRANT:
         body = executor_body(item, sizeof(struct trp_credit_grant));
         if (body != NULL && channel->out_open) {
-            trp_channel_handle_credit_grant(executor, channel, body);
+            trp_channel_handle_credit_grant(&executor->channels, channel, body);
         }
         break;
     case TRP_KIND_STOP_EXECUTOR:
-        executor->ending = true;
+        executor->channels.ending = true;
         break;
     case TRP_KIND_CLOSE_REQUEST:
         executor_handle_close_request(executor, channel);
@@ -202,7 +202,7 @@ static void executor_handle_command(
     case TRP_KIND_FIN:
         body = executor_body(item, sizeof(struct trp_fin));
         if (body != NULL) {
-            trp_channel_handle_fin(executor, channel, body); // and the channel may be gone
+            trp_channel_handle_fin(&executor->channels, channel, body); // and the channel may be gone
         }
         break;
     case TRP_KIND_WAKE: // having woken up was all of it
@@ -297,10 +297,10 @@ TRP_INLINE void executor_receive_own(struct troupe_executor *executor)
         .executor = executor->id,
         .local = true,
     };
-    trp_actor_deliver_plain(executor, executor->loop, &cursor);
+    trp_actor_deliver_plain(executor, executor->channels.loop, &cursor);
     if (TRP_UNLIKELY(!trp_frame_at_end(&cursor))) {
         enum trp_fault fault;
-        (void)executor_receive_items(executor, executor->loop, &cursor, &fault);
+        (void)executor_receive_items(executor, executor->channels.loop, &cursor, &fault);
         TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
     }
     if (size > TRP_ZMSG_INLINE_BYTES) {
@@ -317,7 +317,7 @@ static void executor_receive_frame(
     enum trp_fault fault = trp_frame_open(bytes, size, NULL, &header, &cursor);
     struct trp_channel *channel = NULL;
     if (fault == TRP_FAULT_NONE) {
-        channel = trp_channel_accept(executor, header.executor);
+        channel = trp_channel_accept(&executor->channels, header.executor);
         fault = channel != NULL && header.node == channel->in_node &&
                         header.cookie == channel->in_cookie
                     ? TRP_FAULT_NONE
@@ -363,8 +363,8 @@ bool trp_executor_receive(struct troupe_executor *executor)
 
 bool trp_executor_has_work(struct troupe_executor *executor)
 {
-    return executor->mailbox.loop_count != 0 || executor->loop->frame.used != 0 ||
-           executor->dirty != NULL || trp_mailbox_has_mail(&executor->mailbox) ||
+    return executor->mailbox.loop_count != 0 || executor->channels.loop->frame.used != 0 ||
+           executor->channels.dirty != NULL || trp_mailbox_has_mail(&executor->mailbox) ||
            trp_executor_timeout_ns(executor) == 0;
 }
 
@@ -384,22 +384,17 @@ void trp_executor_listen(struct troupe_executor *executor)
     if (TRP_LIKELY(executor->mailbox.listens)) {
         return;
     }
-    (void)pthread_mutex_lock(&executor->system->lock);
+    (void)pthread_mutex_lock(&executor->runtime->lock);
     int fd = executor->listener_fd;
     executor->listener_fd = -1;
-    (void)pthread_mutex_unlock(&executor->system->lock);
+    (void)pthread_mutex_unlock(&executor->runtime->lock);
     if (fd >= 0) {
         char endpoint[TRP_ENDPOINT_BYTES];
-        trp_endpoint_print(executor->system->shared->run_dir, executor->slot, endpoint);
+        trp_endpoint_print(executor->runtime->shared->run_dir, executor->slot, endpoint);
         if (trp_mailbox_listen(&executor->mailbox, endpoint, fd) != TROUPE_OK) {
             (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
         }
     }
-}
-
-bool trp_executor_uses_remote_loop(const struct troupe_executor *executor)
-{
-    return executor->slot->transport > TRP_TRANSPORT_INPROC;
 }
 
 void trp_executor_end_if_done(struct troupe_executor *executor)
@@ -408,15 +403,15 @@ void trp_executor_end_if_done(struct troupe_executor *executor)
                           trp_counted(&executor->counters->actors_failed) >
                       0;
     if (executor->dedicated && had_actors && executor->actors.live_count == 0 &&
-        trp_system_is_alone(executor->system, executor)) {
-        executor->ending = true;
+        executor->runtime->ops->may_end(executor->runtime, executor)) {
+        executor->channels.ending = true;
     }
 }
 
 /** @return who sent here and died before any of it came; 0: nobody. */
 static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
 {
-    struct trp_shared *shared = executor->system->shared;
+    struct trp_shared *shared = executor->runtime->shared;
     uint32_t found = 0;
     trp_shared_lock(shared);
     for (uint32_t at = executor->slot->first_in; at != 0 && found == 0;) {
@@ -441,8 +436,35 @@ void trp_executor_claim_all(struct troupe_executor *executor)
     }
     uint32_t peer_id = 0;
     while ((peer_id = executor_find_unclaimed(executor)) != 0 &&
-           trp_channel_accept(executor, peer_id) != NULL) {
+           trp_channel_accept(&executor->channels, peer_id) != NULL) {
     }
+}
+
+/** Settle with the peers whose processes have exited. */
+static void executor_handle_process_exits(struct troupe_executor *executor)
+{
+    uint32_t process_exit_count =
+        atomic_load_explicit(&executor->runtime->shared->process_exit_count, memory_order_acquire);
+    if (TRP_LIKELY(process_exit_count == executor->channels.process_exits_seen)) {
+        return;
+    }
+    executor->channels.process_exits_seen = process_exit_count;
+    trp_executor_claim_all(executor);
+    while (trp_channels_handle_process_exit(&executor->channels)) {
+    }
+}
+
+void trp_executor_handle_flags(struct troupe_executor *executor)
+{
+    if (atomic_exchange_explicit(&executor->attention, false, memory_order_acquire)) {
+        trp_channels_finish_gone(&executor->channels);
+        executor->runtime->ops->deliver_signals(executor);
+    }
+    if (atomic_load_explicit(&executor->slot->stop_requested, memory_order_relaxed)) {
+        executor->channels.ending = true;
+    }
+    executor_handle_process_exits(executor);
+    (void)trp_channels_reap(&executor->channels);
 }
 
 /** Give back what is owed, when it is worth it. */
@@ -450,10 +472,10 @@ static void executor_settle_credit(struct troupe_executor *executor)
 {
     const struct trp_gate *gate = executor->gate;
     bool wanted = atomic_load_explicit(&gate->waiting_count, memory_order_relaxed) != 0;
-    if (wanted || executor->rooms_late || executor->owed_messages > gate->bound_messages / 16 ||
-        executor->owed_bytes > gate->bound_bytes / 16 ||
-        executor->loop->credit_messages > gate->bound_messages / 2) {
-        trp_channels_settle(executor, false);
+    if (wanted || executor->channels.rooms_late || executor->channels.owed_messages > gate->bound_messages / 16 ||
+        executor->channels.owed_bytes > gate->bound_bytes / 16 ||
+        executor->channels.loop->credit_messages > gate->bound_messages / 2) {
+        trp_channels_settle(&executor->channels, false);
     }
 }
 
@@ -466,14 +488,14 @@ static void executor_settle(struct troupe_executor *executor)
     }
     // Words are met each turn: with much mail, 64 of them can take seconds.
     if (TRP_UNLIKELY(atomic_load_explicit(&executor->attention, memory_order_relaxed))) {
-        trp_channels_handle_flags(executor);
+        trp_executor_handle_flags(executor);
     }
     if (++executor->turn_count % SWEEP_TURNS == 0) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns - executor->swept_ns > SWEEP_NS) {
             executor->swept_ns = now_ns;
-            trp_channels_return_credit(executor);
-            trp_channels_handle_flags(executor);
+            trp_channels_return_credit(&executor->channels);
+            trp_executor_handle_flags(executor);
             trp_executor_listen(executor);
             // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
             (void)trp_mailbox_poll(&executor->mailbox);
@@ -484,7 +506,7 @@ static void executor_settle(struct troupe_executor *executor)
 /** @return whether to look at the timers this turn: while busy, only about every 20 µs. */
 static bool executor_checks_timers(struct troupe_executor *executor, bool busy)
 {
-    if (!busy || !executor->system->clock_is_real) {
+    if (!busy || !executor->runtime->clock_is_real) {
         return true;
     }
     if (executor->timers_turns > 0) {
@@ -516,16 +538,16 @@ static bool executor_is_spent(const struct troupe_executor *executor)
 /** @return whether one lone message of its own is all there is to do. */
 static bool executor_is_lone(const struct troupe_executor *executor)
 {
-    const struct trp_channel *loop = executor->loop;
+    const struct trp_channel *loop = executor->channels.loop;
     return executor->mailbox.loop_count == 0 && loop->frame.used != 0 &&
-           loop->frame.used <= TRP_ZMSG_INLINE_BYTES && executor->dirty == NULL &&
-           !loop->is_waiting && !executor->ending && !trp_mailbox_has_mail(&executor->mailbox);
+           loop->frame.used <= TRP_ZMSG_INLINE_BYTES && executor->channels.dirty == NULL &&
+           !loop->is_waiting && !executor->channels.ending && !trp_mailbox_has_mail(&executor->mailbox);
 }
 
 /** Send on the lone message of its own that is open. @return false: no memory; it stays open. */
 TRP_INLINE bool executor_send_lone(struct troupe_executor *executor)
 {
-    struct trp_outframe *frame = &executor->loop->frame;
+    struct trp_outframe *frame = &executor->channels.loop->frame;
     if (!trp_mailbox_loop_send_small(&executor->mailbox, frame->bytes, frame->used)) {
         return false;
     }
@@ -559,8 +581,7 @@ static bool executor_receive_remote(struct troupe_executor *executor)
         count++;
         executor_settle_credit(executor); // so that they send on while this is met
         if (count == 1) {
-            trp_channels_flush(
-                executor); // the answer to a lone message need not wait for an empty look
+            trp_channels_flush(&executor->channels); // the answer to a lone message need not wait for an empty look
         }
     }
     return count > 0;
@@ -570,7 +591,7 @@ bool trp_executor_turn(struct troupe_executor *executor)
 {
     bool worked = false;
     executor->in_turn = true;
-    trp_channel_flush(executor, executor->loop); // what the main program sent between turns
+    trp_channel_flush(&executor->channels, executor->channels.loop); // what the main program sent between turns
     worked = executor->mailbox.loop_count != 0;
     uint64_t bell = atomic_load_explicit(&executor->gate->bell, memory_order_relaxed);
     while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
@@ -588,9 +609,9 @@ bool trp_executor_turn(struct troupe_executor *executor)
         }
     }
     executor_settle(executor);
-    trp_channel_flush(executor, executor->loop);
-    if (executor->dirty != NULL) {
-        trp_channels_flush(executor);
+    trp_channel_flush(&executor->channels, executor->channels.loop);
+    if (executor->channels.dirty != NULL) {
+        trp_channels_flush(&executor->channels);
     }
     executor->in_turn = false;
     return worked;
@@ -600,19 +621,19 @@ uint64_t trp_executor_prepare_idle(struct troupe_executor *executor)
 {
     atomic_store_explicit(
         &executor->slot->timer_count, executor->timers.count, memory_order_relaxed);
-    trp_channels_handle_flags(executor);
+    trp_executor_handle_flags(executor);
     trp_executor_listen(executor);
-    trp_channels_settle(executor, true);
+    trp_channels_settle(&executor->channels, true);
     uint64_t now_ns = trp_clock_monotonic(NULL);
     if (now_ns - executor->swept_ns > SWEEP_NS) {
         executor->swept_ns = now_ns;
-        trp_channels_return_credit(executor);
+        trp_channels_return_credit(&executor->channels);
     }
     trp_monitor_notify_again(executor);
     // Who is waiting still could not be told: no descriptor, or no memory. That may change.
-    bool again = trp_channels_have_unspent(executor) || executor->waiting_first != NULL ||
-                 executor->rooms_late || executor->monitors.untold_first != 0 ||
-                 executor->finished_count > 0;
+    bool again = trp_channels_have_unspent(&executor->channels) || executor->channels.waiting_first != NULL ||
+                 executor->channels.rooms_late || executor->monitors.untold_first != 0 ||
+                 executor->channels.finished_count > 0;
     return again ? SWEEP_NS : UINT64_MAX;
 }
 
@@ -626,19 +647,19 @@ void trp_executor_wake(struct troupe_executor *executor)
 
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
 {
-    if (executor->waiting_first != NULL) {
-        trp_channels_settle(executor, true);
+    if (executor->channels.waiting_first != NULL) {
+        trp_channels_settle(&executor->channels, true);
     }
     if (trp_executor_has_work(executor) || trp_mailbox_spin(&executor->mailbox, timeout_ns)) {
         return;
     }
     uint64_t rest_ns = trp_executor_prepare_idle(executor);
     if (executor->mode == TRP_MODE_LOOP &&
-        atomic_load_explicit(&executor->system->draining, memory_order_relaxed)) {
-        trp_system_wake(executor->system);
+        true) {
+        trp_runtime_wake(executor->runtime);
     }
     // A word that was met just now may have ended it, and its wake-up is spent.
-    bool ended = executor->ending && executor->is_looping;
+    bool ended = executor->channels.ending && executor->is_looping;
     timeout_ns = timeout_ns < rest_ns ? timeout_ns : rest_ns;
     if (ended || trp_executor_has_work(executor) ||
         trp_mailbox_wait_doorbell(&executor->mailbox, timeout_ns) ||
@@ -654,8 +675,8 @@ void trp_executor_run(struct troupe_executor *executor)
     executor->is_looping = true;
     executor->mailbox.has_thread = true;
     trp_crash_enter(executor);
-    while (!executor->ending) {
-        if (!trp_executor_turn(executor) && !executor->ending) {
+    while (!executor->channels.ending) {
+        if (!trp_executor_turn(executor) && !executor->channels.ending) {
             trp_executor_end_if_done(
                 executor); // the last of the others in its process may have ended
             trp_executor_wait(executor, trp_executor_timeout_ns(executor));
@@ -666,7 +687,7 @@ void trp_executor_run(struct troupe_executor *executor)
     TRP_CHECK(closed);
     executor->is_looping = false;
     trp_crash_leave();
-    trp_system_remove_executor(executor->system, executor);
+    executor->runtime->ops->executor_ended(executor->runtime, executor);
 }
 
 /* The end. -------------------------------------------------------------------------------------- */
@@ -674,7 +695,7 @@ void trp_executor_run(struct troupe_executor *executor)
 void trp_executor_stop_actors(struct troupe_executor *executor)
 {
     const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
-    executor->ending = true;
+    executor->channels.ending = true;
     executor->in_turn = true;
     while (executor->actors.last_row != 0) {
         uint32_t index = executor->actors.last_row - 1;
@@ -682,8 +703,8 @@ void trp_executor_stop_actors(struct troupe_executor *executor)
         trp_actor_run_stops(executor);
     }
     trp_monitor_notify_executor(executor);
-    trp_channel_flush(executor, executor->loop);
-    trp_channels_flush(executor);
+    trp_channel_flush(&executor->channels, executor->channels.loop);
+    trp_channels_flush(&executor->channels);
     executor->in_turn = false;
 }
 
@@ -697,7 +718,7 @@ struct executor_sender {
 static uint32_t executor_shut(
     struct troupe_executor *executor, struct executor_sender senders[static SENDERS])
 {
-    struct trp_shared *shared = executor->system->shared;
+    struct trp_shared *shared = executor->runtime->shared;
     struct trp_slot *slot = executor->slot;
     uint32_t count = 0;
     trp_shared_lock(shared);
@@ -726,8 +747,9 @@ void trp_executor_request_close(struct troupe_executor *executor)
     do {
         count = executor_shut(executor, senders);
         for (uint32_t i = 0; i < count; i++) {
-            if (!trp_inbox_detach(executor->system, senders[i].id, executor->id)) {
-                trp_channel_request_close(executor, senders[i].id, senders[i].is_remote);
+            if (!executor->runtime->ops->detach_inbox(
+                    executor->runtime, senders[i].id, executor->id)) {
+                trp_channel_request_close(&executor->channels, senders[i].id, senders[i].is_remote);
             }
         }
     } while (count == SENDERS);
@@ -744,10 +766,10 @@ static void executor_finish_links(struct troupe_executor *executor)
     bool found = true;
     while (found) {
         found = false;
-        for (uint32_t i = 0; i < executor->channels.slot_count && !found; i++) {
-            struct trp_channel *channel = executor->channels.slots[i].value;
+        for (uint32_t i = 0; i < executor->channels.by_peer.slot_count && !found; i++) {
+            struct trp_channel *channel = executor->channels.by_peer.slots[i].value;
             if (channel != NULL && channel->out_open && !channel->is_loop) {
-                trp_channel_finish(executor, channel);
+                trp_channel_finish(&executor->channels, channel);
                 found = true;
             }
         }
@@ -758,11 +780,11 @@ void trp_executor_finish(struct troupe_executor *executor)
 {
     trp_actor_drop_stash(executor);
     trp_monitor_notify_again(executor);
-    while (executor->mailbox.loop_count != 0 || executor->loop->frame.used != 0) {
+    while (executor->mailbox.loop_count != 0 || executor->channels.loop->frame.used != 0) {
         (void)trp_executor_turn(executor);
     }
-    executor->closed_out = true;
-    trp_executor_set_last_channel(executor, NULL);
+    executor->channels.closed_out = true;
+    trp_channels_set_last(&executor->channels, NULL);
     executor_finish_links(executor);
 }
 
@@ -770,7 +792,7 @@ void trp_executor_finish(struct troupe_executor *executor)
 static void executor_close_step(
     struct troupe_executor *executor, uint64_t left_ns, uint64_t *step_ns)
 {
-    trp_channels_handle_flags(executor);
+    trp_executor_handle_flags(executor);
     if (trp_executor_turn(executor) || trp_mailbox_poll(&executor->mailbox)) {
         return;
     }
@@ -780,7 +802,7 @@ static void executor_close_step(
     if (trp_executor_has_peers(executor)) {
         trp_mailbox_sleep(&executor->mailbox, wait_ns);
     } else {
-        trp_channels_await_finished(executor, wait_ns);
+        trp_channels_await_finished(&executor->channels, wait_ns);
     }
     if (listens) {
         *step_ns = *step_ns < CLOSE_STEP_NS_MAX ? *step_ns * 2 : CLOSE_STEP_NS_MAX;
@@ -793,7 +815,7 @@ bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
     trp_executor_request_close(executor);
     bool finished = false;
     uint64_t step_ns = CLOSE_STEP_NS;
-    while (trp_executor_has_peers(executor) || !finished || trp_channels_reap(executor)) {
+    while (trp_executor_has_peers(executor) || !finished || trp_channels_reap(&executor->channels)) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns >= deadline_ns) {
             return false;

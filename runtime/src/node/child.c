@@ -74,7 +74,7 @@ bool trp_child_env_read(const char *text, struct trp_child_env *out_child_env)
 enum troupe_err trp_child_describe(struct troupe_system *system)
 {
     size_t at = 0;
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     const struct trp_config *config = &system->config;
     if (trp_rules_write(config->placement.rules, shared->rules, sizeof(shared->rules), &at) &&
         trp_rules_write(config->limits, shared->rules, sizeof(shared->rules), &at)) {
@@ -91,7 +91,7 @@ enum troupe_err trp_child_describe(struct troupe_system *system)
 static enum troupe_err child_read_rules(troupe_system_t *system)
 {
     size_t at = 0;
-    char *bytes = system->shared->rules;
+    char *bytes = system->runtime.shared->rules;
     struct trp_config *config = &system->config;
     enum troupe_err err = trp_rules_read(&config->placement.rules, &trp_placement_kind, bytes, &at);
     return err == TROUPE_OK ? trp_rules_read(&config->limits, &trp_limits_kind, bytes, &at) : err;
@@ -147,18 +147,18 @@ static const struct troupe_backend_ops *child_backend(const struct trp_process *
 static void child_run(troupe_system_t *system)
 {
     trp_executor_run(system->executor);
-    struct pollfd wake = {.fd = system->wake_fd, .events = POLLIN};
+    struct pollfd wake = {.fd = system->runtime.wake_fd, .events = POLLIN};
     for (;;) {
-        (void)pthread_mutex_lock(&system->lock);
+        (void)pthread_mutex_lock(&system->runtime.lock);
         bool done = system->carried_count == 0;
-        (void)pthread_mutex_unlock(&system->lock);
+        (void)pthread_mutex_unlock(&system->runtime.lock);
         trp_system_reap(system); // after that look: the last one is among them
         if (done) {
             break;
         }
         (void)poll(&wake, 1, -1);
         uint64_t drained = 0;
-        (void)!read(system->wake_fd, &drained, sizeof(drained));
+        (void)!read(system->runtime.wake_fd, &drained, sizeof(drained));
     }
 }
 

@@ -181,7 +181,7 @@ void trp_process_exit_settle(
     const struct troupe_exit *exit,
     struct trp_process_exit *out_exits)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     *out_exits = (struct trp_process_exit){0};
     bool root = false;
     trp_shared_lock(shared);

@@ -68,7 +68,7 @@ struct manager_spawn_request {
     int listener_fd;
 };
 
-struct trp_warden {
+struct trp_process_manager {
     troupe_system_t *system;
     pthread_t thread;
     int epoll_fd;
@@ -85,7 +85,7 @@ struct trp_warden {
 /** Close the channels of this process's inboxes to receivers that are gone: a inbox runs no loop that would. */
 static void manager_detach_inboxes(troupe_system_t *system)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     uint32_t pairs[PORT_LINKS][2];
     uint32_t count = 0;
     trp_shared_lock(shared);
@@ -97,7 +97,7 @@ static void manager_detach_inboxes(troupe_system_t *system)
             continue;
         }
         const struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);
-        if (from != NULL && from->is_inbox && from->node == system->node) {
+        if (from != NULL && from->is_inbox && from->node == system->runtime.node) {
             pairs[count][0] = ledger->from;
             pairs[count++][1] = ledger->to;
         }
@@ -110,21 +110,21 @@ static void manager_detach_inboxes(troupe_system_t *system)
 
 static void manager_wake_executors(troupe_system_t *system)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    for (uint32_t i = 0; i < system->executors.slot_count; i++) {
-        struct troupe_executor *executor = system->executors.slots[i].value;
+    (void)pthread_mutex_lock(&system->runtime.lock);
+    for (uint32_t i = 0; i < system->runtime.executors.slot_count; i++) {
+        struct troupe_executor *executor = system->runtime.executors.slots[i].value;
         if (executor != NULL) {
             atomic_store_explicit(&executor->attention, true, memory_order_release);
             trp_executor_wake(executor);
         }
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
 }
 
 /** There may be news in shared memory: have everybody in this process look. */
 static void manager_check(troupe_system_t *system)
 {
-    if (atomic_load_explicit(&system->shared->stop_asked, memory_order_acquire)) {
+    if (atomic_load_explicit(&system->runtime.shared->stop_asked, memory_order_acquire)) {
         trp_system_note_stop(system);
     }
     if (trp_system_is_first(system)) {
@@ -132,7 +132,7 @@ static void manager_check(troupe_system_t *system)
     }
     manager_wake_executors(system);
     manager_detach_inboxes(system);
-    trp_system_wake(system);
+    trp_runtime_wake(&system->runtime);
 }
 
 /* The control socket. ------------------------------------------------------------------------------------ */
@@ -206,7 +206,7 @@ static bool manager_receive(
 /* Children. ------------------------------------------------------------------------------------- */
 
 /** Wait for what a descriptor says from here on. @return false: no memory. */
-static bool manager_watch(const struct trp_warden *process_manager, int fd)
+static bool manager_watch(const struct trp_process_manager *process_manager, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
     return epoll_ctl(process_manager->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST;
@@ -214,7 +214,7 @@ static bool manager_watch(const struct trp_warden *process_manager, int fd)
 
 /** Wait for all that a child says, its end among it; or with the next tick try again. */
 static void manager_watch_child(
-    const struct trp_warden *process_manager, struct manager_child *child)
+    const struct trp_process_manager *process_manager, struct manager_child *child)
 {
     bool root = manager_watch(process_manager, child->ops->exit_fd(child->self, child->handle)) &&
                 (child->control_fd < 0 || manager_watch(process_manager, child->control_fd));
@@ -294,7 +294,7 @@ static void manager_close(int *fd)
 
 /** Make what a child is started with. @return false: no descriptors. */
 static bool manager_prepare(
-    const struct trp_warden *process_manager,
+    const struct trp_process_manager *process_manager,
     const struct trp_process *node,
     int listener_fd,
     struct manager_start *start)
@@ -304,7 +304,7 @@ static bool manager_prepare(
         .control_fds = {-1, -1},
         .output_fds = {{-1, -1}, {-1, -1}},
     };
-    bool made = trp_system_has_descriptors(0) &&
+    bool made = trp_descriptors_are_free(0) &&
                 socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, start->control_fds) == 0;
     for (int i = 0; i < 2 && made && system->output == TROUPE_OUTPUT_PREFIX; i++) {
         made = pipe2(start->output_fds[i], O_CLOEXEC) == 0 &&
@@ -317,7 +317,7 @@ static bool manager_prepare(
         .shared_fd = system->shared_fd,
         .listener_fd = listener_fd,
         .control_fd = start->control_fds[1],
-        .process_index = (uint32_t)(node - system->shared->processes),
+        .process_index = (uint32_t)(node - system->runtime.shared->processes),
         .token = node->token,
     };
     trp_child_env_write(&child_env, start->child_env);
@@ -326,7 +326,7 @@ static bool manager_prepare(
 
 /** Start a child. @return an error, in words; nothing runs then. */
 static enum troupe_err manager_run(
-    struct trp_warden *process_manager, struct manager_child *child, int listener_fd)
+    struct trp_process_manager *process_manager, struct manager_child *child, int listener_fd)
 {
     const struct trp_process *node = child->node;
     struct manager_start start;
@@ -369,12 +369,12 @@ static void manager_settle(
         trp_process_manager_refresh(system, process_exit_count.neighbours[i]);
     }
     manager_check(system);
-    trp_shared_free_process(system->shared, node);
+    trp_shared_free_process(system->runtime.shared, node);
 }
 
 /** Tell how a child ended, or why it never began, and forget it. */
 static void manager_settle_exit(
-    struct trp_warden *process_manager, struct manager_child *child, const struct troupe_exit *exit)
+    struct trp_process_manager *process_manager, struct manager_child *child, const struct troupe_exit *exit)
 {
     troupe_system_t *system = process_manager->system;
     for (int i = 0; i < 2; i++) {
@@ -386,10 +386,10 @@ static void manager_settle_exit(
     manager_close(&child->control_fd);
     (void)pthread_mutex_unlock(&process_manager->lock);
     manager_settle(system, child->node, exit);
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     system->carried_count--;
-    trp_system_wake(system);
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_runtime_wake(&system->runtime);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     // Off the list at last: as long as it is there, its end is waited for.
     (void)pthread_mutex_lock(&process_manager->lock);
     struct manager_child **at = &process_manager->children;
@@ -414,11 +414,11 @@ static void manager_note_asked(struct trp_shared *shared, const struct trp_proce
 
 /** Start the process of an order. */
 static void manager_handle_spawn_request(
-    struct trp_warden *process_manager, uint32_t process_index, int listener_fd)
+    struct trp_process_manager *process_manager, uint32_t process_index, int listener_fd)
 {
     troupe_system_t *system = process_manager->system;
-    struct trp_process *node = &system->shared->processes[process_index % TRP_SHARED_PROCESSES];
-    manager_note_asked(system->shared, node);
+    struct trp_process *node = &system->runtime.shared->processes[process_index % TRP_SHARED_PROCESSES];
+    manager_note_asked(system->runtime.shared, node);
     struct manager_child *child = calloc(1, sizeof(*child));
     if (child == NULL) {
         const struct troupe_exit exit = {
@@ -431,10 +431,10 @@ static void manager_handle_spawn_request(
     child->control_fd = -1;
     child->streams[0].fd = -1;
     child->streams[1].fd = -1;
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     system->carried_count++;
     enum troupe_err err = trp_system_find_backend(system, node->backend, &child->ops, &child->self);
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     (void)pthread_mutex_lock(&process_manager->lock);
     child->next = process_manager->children;
     process_manager->children = child;
@@ -458,7 +458,7 @@ static void manager_handle_spawn_request(
     manager_watch_child(process_manager, child);
 }
 
-static void manager_handle_spawn_requests(struct trp_warden *process_manager)
+static void manager_handle_spawn_requests(struct trp_process_manager *process_manager)
 {
     (void)pthread_mutex_lock(&process_manager->lock);
     struct manager_spawn_request *orders = NULL; // first come, first served
@@ -480,7 +480,7 @@ static void manager_handle_spawn_requests(struct trp_warden *process_manager)
 /* What happens. --------------------------------------------------------------------------------- */
 
 /** End a process by force. */
-static void manager_kill(struct trp_warden *process_manager, uint32_t node)
+static void manager_kill(struct trp_process_manager *process_manager, uint32_t node)
 {
     (void)pthread_mutex_lock(&process_manager->lock);
     for (struct manager_child *child = process_manager->children; child != NULL;
@@ -494,7 +494,7 @@ static void manager_kill(struct trp_warden *process_manager, uint32_t node)
 
 /** Meet what a child says, @p most notes of it. */
 static void manager_handle_messages(
-    struct trp_warden *process_manager, struct manager_child *child, uint32_t most)
+    struct trp_process_manager *process_manager, struct manager_child *child, uint32_t most)
 {
     struct manager_message note;
     int listener_fd = -1;
@@ -557,7 +557,7 @@ static void manager_explain_out_of_memory(
 
 /** Meet what a descriptor of a child's says. @return false: it is none of this child's. */
 static bool manager_handle_child(
-    struct trp_warden *process_manager, struct manager_child *child, int fd)
+    struct trp_process_manager *process_manager, struct manager_child *child, int fd)
 {
     if (child->handle != NULL && fd == child->ops->exit_fd(child->self, child->handle)) {
         struct pollfd end = {.fd = fd, .events = POLLIN};
@@ -591,7 +591,7 @@ static bool manager_handle_child(
 }
 
 /** Meet what the first process says to this one; without it this one ends. */
-static void manager_handle_first(const struct trp_warden *process_manager)
+static void manager_handle_first(const struct trp_process_manager *process_manager)
 {
     struct manager_message note;
     int listener_fd = -1;
@@ -604,7 +604,7 @@ static void manager_handle_first(const struct trp_warden *process_manager)
     manager_check(process_manager->system);
 }
 
-static void manager_handle_event(struct trp_warden *process_manager, int fd)
+static void manager_handle_event(struct trp_process_manager *process_manager, int fd)
 {
     if (fd == process_manager->wake_fd) {
         uint64_t drained = 0;
@@ -628,7 +628,7 @@ static void manager_handle_event(struct trp_warden *process_manager, int fd)
     }
 }
 
-static bool manager_is_stopping(struct trp_warden *process_manager)
+static bool manager_is_stopping(struct trp_process_manager *process_manager)
 {
     (void)pthread_mutex_lock(&process_manager->lock);
     bool stopping = process_manager->stopping;
@@ -637,7 +637,7 @@ static bool manager_is_stopping(struct trp_warden *process_manager)
 }
 
 /** Try again to watch whom there was no memory to watch. */
-static void manager_watch_again(const struct trp_warden *process_manager)
+static void manager_watch_again(const struct trp_process_manager *process_manager)
 {
     for (struct manager_child *child = process_manager->children; child != NULL;
          child = child->next) {
@@ -649,7 +649,7 @@ static void manager_watch_again(const struct trp_warden *process_manager)
 
 static void *manager_main(void *data)
 {
-    struct trp_warden *process_manager = data;
+    struct trp_process_manager *process_manager = data;
     (void)prctl(PR_SET_NAME, "troupe-warden");
     struct epoll_event events[EVENTS];
     bool is_first = trp_system_is_first(process_manager->system);
@@ -676,7 +676,7 @@ static void *manager_main(void *data)
 /* From other threads. --------------------------------------------------------------------------- */
 
 /** Undo any prefix of a process manager's making. */
-static void manager_free(struct trp_warden *process_manager)
+static void manager_free(struct trp_process_manager *process_manager)
 {
     manager_close(&process_manager->epoll_fd);
     manager_close(&process_manager->wake_fd);
@@ -687,7 +687,7 @@ static void manager_free(struct trp_warden *process_manager)
 
 static enum troupe_err manager_new(troupe_system_t *system, int control_fd)
 {
-    struct trp_warden *process_manager = calloc(1, sizeof(*process_manager));
+    struct trp_process_manager *process_manager = calloc(1, sizeof(*process_manager));
     if (process_manager == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for processes");
     }
@@ -722,14 +722,14 @@ static enum troupe_err manager_new(troupe_system_t *system, int control_fd)
 enum troupe_err trp_process_manager_start(troupe_system_t *system)
 {
     enum troupe_err err = TROUPE_OK;
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     if (system->process_manager == NULL) {
         err = trp_child_describe(system);
         if (err == TROUPE_OK) {
             err = manager_new(system, -1);
         }
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     return err;
 }
 
@@ -740,7 +740,7 @@ enum troupe_err trp_process_manager_adopt(troupe_system_t *system, int control_f
 
 void trp_process_manager_watch_once(troupe_system_t *system, int fd)
 {
-    const struct trp_warden *process_manager = system->process_manager;
+    const struct trp_process_manager *process_manager = system->process_manager;
     struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = fd};
     if (process_manager != NULL &&
         epoll_ctl(process_manager->epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0) {
@@ -755,7 +755,7 @@ bool trp_process_manager_runs(const troupe_system_t *system)
 
 void trp_process_manager_spawn(troupe_system_t *system, uint32_t process_index, int listener_fd)
 {
-    struct trp_warden *process_manager = system->process_manager;
+    struct trp_process_manager *process_manager = system->process_manager;
     if (process_manager->control_fd >= 0) {
         const struct manager_message note = {
             .word = PROCESS_MANAGER_SPAWN, .number = process_index};
@@ -779,8 +779,8 @@ void trp_process_manager_spawn(troupe_system_t *system, uint32_t process_index, 
 
 void trp_process_manager_refresh(troupe_system_t *system, uint32_t node)
 {
-    struct trp_warden *process_manager = system->process_manager;
-    if (node == system->node) {
+    struct trp_process_manager *process_manager = system->process_manager;
+    if (node == system->runtime.node) {
         manager_check(system);
         return;
     }
@@ -814,8 +814,8 @@ static bool manager_is_dedicated(struct trp_shared *shared, uint32_t id, uint32_
 
 void trp_process_manager_kill(troupe_system_t *system, uint32_t node, uint32_t executor)
 {
-    struct trp_warden *process_manager = system->process_manager;
-    if (process_manager == NULL || !manager_is_dedicated(system->shared, node, executor)) {
+    struct trp_process_manager *process_manager = system->process_manager;
+    if (process_manager == NULL || !manager_is_dedicated(system->runtime.shared, node, executor)) {
         return;
     }
     if (process_manager->control_fd < 0) {
@@ -834,7 +834,7 @@ void trp_process_manager_notify_first(troupe_system_t *system)
 
 void trp_process_manager_kill_all(troupe_system_t *system)
 {
-    struct trp_warden *process_manager = system->process_manager;
+    struct trp_process_manager *process_manager = system->process_manager;
     if (process_manager == NULL) {
         return;
     }
@@ -850,7 +850,7 @@ void trp_process_manager_kill_all(troupe_system_t *system)
 
 void trp_process_manager_stop(troupe_system_t *system)
 {
-    struct trp_warden *process_manager = system->process_manager;
+    struct trp_process_manager *process_manager = system->process_manager;
     if (process_manager == NULL) {
         return;
     }

@@ -62,7 +62,7 @@ static void shutdown_check(troupe_system_t *system, uint64_t now_ns)
 {
     if (now_ns - system->checked_ns > GLANCE_NS) {
         system->checked_ns = now_ns;
-        trp_activity_sample_all(system->shared, now_ns);
+        trp_activity_sample_all(system->runtime.shared, now_ns);
     }
 }
 
@@ -104,11 +104,11 @@ static bool shutdown_is_quiet(troupe_system_t *system)
 static void shutdown_drain(troupe_system_t *system, uint64_t deadline_ns)
 {
     // Executors that run out of work from here on wake this one, to look again.
-    atomic_store_explicit(&system->draining, true, memory_order_relaxed);
+    atomic_store_explicit(&system->runtime.draining, true, memory_order_relaxed);
     while (!shutdown_is_quiet(system) && trp_clock_monotonic(NULL) < deadline_ns) {
         shutdown_step(system, deadline_ns);
     }
-    atomic_store_explicit(&system->draining, false, memory_order_relaxed);
+    atomic_store_explicit(&system->runtime.draining, false, memory_order_relaxed);
 }
 
 /** @return whether an executor other than a inbox is there, in whichever process. */
@@ -120,7 +120,7 @@ static bool shutdown_is_running(const struct trp_slot *slot)
 /** @return the latest executor below @p below that runs a loop, or 0. */
 static uint32_t shutdown_latest(troupe_system_t *system, uint32_t below)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     uint32_t latest = 0;
     trp_shared_lock(shared);
     uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
@@ -137,7 +137,7 @@ static uint32_t shutdown_latest(troupe_system_t *system, uint32_t below)
 /** Say which executors are in the way. */
 static void shutdown_explain(troupe_system_t *system)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     char names[512] = "";
     size_t at = 0;
     trp_shared_lock(shared);
@@ -172,15 +172,15 @@ static void shutdown_notify(troupe_system_t *system, const struct shutdown_times
 static bool shutdown_is_gone(troupe_system_t *system, uint32_t id)
 {
     if (id == 0) {
-        (void)pthread_mutex_lock(&system->lock);
+        (void)pthread_mutex_lock(&system->runtime.lock);
         bool gone = system->carried_count == 0;
-        (void)pthread_mutex_unlock(&system->lock);
+        (void)pthread_mutex_unlock(&system->runtime.lock);
         return gone;
     }
-    trp_shared_lock(system->shared);
-    const struct trp_slot *slot = trp_shared_find_slot(system->shared, id);
+    trp_shared_lock(system->runtime.shared);
+    const struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, id);
     bool gone = slot == NULL || !shutdown_is_running(slot);
-    trp_shared_unlock(system->shared);
+    trp_shared_unlock(system->runtime.shared);
     return gone;
 }
 
@@ -207,19 +207,19 @@ static bool shutdown_await(troupe_system_t *system, uint32_t id, const struct sh
 
 void trp_system_ask_to_end(troupe_system_t *system, uint32_t id)
 {
-    trp_shared_lock(system->shared);
-    struct trp_slot *slot = trp_shared_find_slot(system->shared, id);
+    trp_shared_lock(system->runtime.shared);
+    struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, id);
     uint32_t node = slot == NULL ? 0 : slot->node;
     if (slot != NULL) {
         atomic_store_explicit(&slot->stop_requested, true, memory_order_relaxed);
     }
-    trp_shared_unlock(system->shared);
-    if (node != system->node) {
+    trp_shared_unlock(system->runtime.shared);
+    if (node != system->runtime.node) {
         trp_process_manager_refresh(system, node);
         return;
     }
-    (void)pthread_mutex_lock(&system->lock);
-    struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
+    (void)pthread_mutex_lock(&system->runtime.lock);
+    struct troupe_executor *executor = trp_idmap_find(&system->runtime.executors, id);
     if (executor != NULL) {
         atomic_store_explicit(&executor->attention, true, memory_order_release);
         trp_executor_wake(executor);
@@ -227,15 +227,15 @@ void trp_system_ask_to_end(troupe_system_t *system, uint32_t id)
             executor->ops->stop(executor->backend_self, executor->handle);
         }
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
 }
 
 /** Ask an executor to end: over the channel to it, past its mail, and by a word for where there is none. */
 static void shutdown_ask(troupe_system_t *system, uint32_t id)
 {
-    struct trp_channel *channel = trp_idmap_find(&system->executor->channels, id);
+    struct trp_channel *channel = trp_idmap_find(&system->executor->channels.by_peer, id);
     if (channel != NULL && channel->out_open) {
-        (void)trp_channel_command(system->executor, channel, TRP_KIND_STOP_EXECUTOR, NULL, 0);
+        (void)trp_channel_command(&system->executor->channels, channel, TRP_KIND_STOP_EXECUTOR, NULL, 0);
     }
     trp_system_ask_to_end(system, id);
 }

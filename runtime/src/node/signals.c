@@ -60,7 +60,7 @@ enum troupe_err trp_signals_begin(troupe_system_t *system, const int *list)
     }
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     (void)pthread_sigmask(SIG_BLOCK, NULL, &set);
-    system->shared->signals_blocked = signals_of_set(&set);
+    system->runtime.shared->signals_blocked = signals_of_set(&set);
     return TROUPE_OK;
 }
 
@@ -108,8 +108,8 @@ static struct trp_signals *signals_new(void)
 
 void trp_signals_refresh(troupe_system_t *system)
 {
-    uint64_t wanted = signals_wanted(system->shared);
-    (void)pthread_mutex_lock(&system->lock);
+    uint64_t wanted = signals_wanted(system->runtime.shared);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     if (system->signals == NULL && wanted != 0) {
         system->signals = signals_new(); // if not, the next who asks, or comes by, tries again
     }
@@ -120,14 +120,14 @@ void trp_signals_refresh(troupe_system_t *system)
         system->signals_read = wanted;
         trp_process_manager_watch_once(system, system->signals->fd);
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
 }
 
 bool trp_signals_read(troupe_system_t *system, int fd)
 {
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     struct trp_signals *signals = system->signals;
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     if (signals == NULL || signals->fd != fd) {
         return false;
     }
@@ -144,7 +144,7 @@ bool trp_signals_read(troupe_system_t *system, int fd)
     (void)pthread_mutex_unlock(&signals->lock);
     // It is looked at again once these were told: what waits in the kernel is not lost.
     atomic_store_explicit(&system->executor->attention, true, memory_order_release);
-    trp_system_wake(system);
+    trp_runtime_wake(&system->runtime);
     return true;
 }
 
@@ -166,13 +166,13 @@ static void signals_notify_one(
 
 void trp_signals_notify(struct troupe_executor *executor)
 {
-    troupe_system_t *system = executor->system;
+    troupe_system_t *system = trp_system_of(executor);
     if (executor != system->executor || !trp_system_is_first(system)) {
         return;
     }
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     struct trp_signals *signals = system->signals;
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     if (signals == NULL) {
         return;
     }
@@ -186,7 +186,7 @@ void trp_signals_notify(struct troupe_executor *executor)
         return;
     }
     struct trp_signal_subscriber subscribers[COPY_MAX];
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     trp_shared_lock(shared); // notices are posted without it
     uint32_t subscriber_count = shared->signal_subscriber_count;
     memcpy(subscribers, shared->signal_subscribers, subscriber_count * sizeof(*subscribers));
@@ -205,7 +205,7 @@ static enum troupe_err signals_check(const troupe_context_t *ctx, int number)
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "only an actor can ask for signals");
     }
     const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
-    uint64_t blocked = executor->system->shared->signals_blocked;
+    uint64_t blocked = executor->runtime->shared->signals_blocked;
     if (number < 1 || number > SIGNAL_MAX || (blocked & signals_bit(number)) == 0) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
@@ -260,20 +260,20 @@ enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number)
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_shared *shared = executor->system->shared;
+    struct trp_shared *shared = executor->runtime->shared;
     trp_shared_lock(shared);
     err = signals_add(shared, troupe_self(ctx), number);
     trp_shared_unlock(shared);
     if (err == TROUPE_OK) {
         ctx->actor->flags |= TRP_ACTOR_SIGNALS;
-        err = signals_apply(executor->system);
+        err = signals_apply(trp_system_of(executor));
     }
     return err;
 }
 
 void trp_signals_forget(troupe_system_t *system, troupe_ref_t subscriber)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     trp_shared_lock(shared);
     for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
         if (troupe_ref_equal(shared->signal_subscribers[i].ref, subscriber)) {
@@ -303,7 +303,7 @@ void troupe_signals_unsubscribe(troupe_context_t *ctx)
     struct troupe_executor *executor = trp_executor_of(ctx);
     if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SIGNALS) != 0) {
         ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SIGNALS;
-        trp_signals_forget(executor->system, troupe_self(ctx));
+        trp_signals_forget(trp_system_of(executor), troupe_self(ctx));
     }
 }
 

@@ -35,13 +35,13 @@ struct spawn_target {
 static uint32_t spawn_find_behaviour(
     struct troupe_executor *spawner, const struct troupe_behaviour *behaviour)
 {
-    const troupe_system_t *system = spawner->system;
+    const troupe_system_t *system = trp_system_of(spawner);
     uint32_t index = spawner->spawned_behaviour; // who spawns many spawns the same again and again
-    if (index < system->behaviour_count && system->behaviours[index] == behaviour) {
+    if (index < system->runtime.behaviour_count && system->runtime.behaviours[index] == behaviour) {
         return index;
     }
     index = 0;
-    while (index < system->behaviour_count && system->behaviours[index] != behaviour) {
+    while (index < system->runtime.behaviour_count && system->runtime.behaviours[index] != behaviour) {
         index++;
     }
     spawner->spawned_behaviour = index;
@@ -53,10 +53,10 @@ static enum troupe_err spawn_check(
     const struct troupe_spawn_options *options,
     uint32_t *out_behaviour_index)
 {
-    const troupe_system_t *system = spawner->system;
+    const troupe_system_t *system = trp_system_of(spawner);
     const struct troupe_behaviour *behaviour = options->behaviour;
     const uint32_t index = spawn_find_behaviour(spawner, behaviour);
-    if (index == system->behaviour_count) {
+    if (index == system->runtime.behaviour_count) {
         return TRP_EXPLAIN(
             TROUPE_ERR_NOENT,
             "behaviour '%s' is not one of the system's; add it to TROUPE_BEHAVIOURS",
@@ -87,9 +87,9 @@ static enum troupe_err spawn_find_rule(
     const char *behaviour_name = options->behaviour->name;
     *out_rule = trp_placement_match(placement, options->name, behaviour_name, true);
     if (*out_rule == NULL && options->place != NULL) {
-        (void)pthread_mutex_lock(&system->lock);
+        (void)pthread_mutex_lock(&system->runtime.lock);
         enum troupe_err err = trp_placement_of_spawn(placement, options->place, out_rule);
-        (void)pthread_mutex_unlock(&system->lock);
+        (void)pthread_mutex_unlock(&system->runtime.lock);
         return err;
     }
     if (*out_rule == NULL) {
@@ -107,7 +107,7 @@ static enum troupe_err spawn_new_executor(
 {
     const struct troupe_backend_ops *ops = place->ops;
     trp_system_reap(system); // first: what those had who are gone is free with it
-    if (!trp_system_has_descriptors(TRP_DESCRIPTORS_FOR_LINKS)) {
+    if (!trp_descriptors_are_free(TRP_DESCRIPTORS_FOR_LINKS)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no executor for '%s'; end some actors, pool them "
@@ -116,10 +116,10 @@ static enum troupe_err spawn_new_executor(
             options->name != NULL ? options->name : options->behaviour->name,
             ops->name);
     }
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     void *self = NULL;
     enum troupe_err err = trp_system_backend(system, ops, &self);
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -156,10 +156,10 @@ static enum troupe_err spawn_pool_executor(
 {
     // One at a time makes an executor of the pool, so that no slot gets two.
     (void)pthread_mutex_lock(&system->pool_lock);
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     uint32_t slot = spawn_pool_slot(&rule->pool_turn, rule->place.count, options->name);
     target->executor_id = rule->pool[slot];
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     enum troupe_err err = TROUPE_OK;
     if (target->executor_id == 0) {
         struct troupe_executor *executor = NULL;
@@ -171,9 +171,9 @@ static enum troupe_err spawn_pool_executor(
                 trp_system_discard_executor(system, executor);
             }
             if (err == TROUPE_OK) {
-                (void)pthread_mutex_lock(&system->lock);
+                (void)pthread_mutex_lock(&system->runtime.lock);
                 rule->pool[slot] = id;
-                (void)pthread_mutex_unlock(&system->lock);
+                (void)pthread_mutex_unlock(&system->runtime.lock);
                 target->executor_id = id;
             }
         }
@@ -189,7 +189,7 @@ static enum troupe_err spawn_prepare_process(
     const struct trp_rule *rule,
     struct spawn_target *target)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     const char *name = options->name != NULL ? options->name : options->behaviour->name;
     enum troupe_err err = trp_system_go_remote(system);
     if (err == TROUPE_OK) {
@@ -200,7 +200,7 @@ static enum troupe_err spawn_prepare_process(
     }
     uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
     uint32_t node = atomic_fetch_add_explicit(&shared->next_node, 1, memory_order_relaxed);
-    struct trp_slot *slot = trp_shared_take_slot(shared, id, node, system->node, name);
+    struct trp_slot *slot = trp_shared_take_slot(shared, id, node, system->runtime.node, name);
     struct trp_process *process = slot == NULL ? NULL : trp_shared_take_process(shared, slot);
     if (process != NULL) {
         slot->transport = (uint8_t)rule->place.transport;
@@ -235,11 +235,11 @@ static enum troupe_err spawn_prepare_process(
 static void spawn_discard_process(troupe_system_t *system, struct spawn_target *target)
 {
     (void)close(target->listener_fd);
-    trp_shared_lock(system->shared);
-    struct trp_slot *slot = trp_shared_find_slot(system->shared, target->executor_id);
-    trp_shared_unlock(system->shared);
+    trp_shared_lock(system->runtime.shared);
+    struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, target->executor_id);
+    trp_shared_unlock(system->runtime.shared);
     TRP_CHECK(slot != NULL);
-    trp_endpoint_remove(system->shared->run_dir, slot);
+    trp_endpoint_remove(system->runtime.shared->run_dir, slot);
     trp_system_discard_process(system, target->process, slot);
     target->process = NULL;
 }
@@ -247,7 +247,7 @@ static void spawn_discard_process(troupe_system_t *system, struct spawn_target *
 /** Have a process that was prepared started. */
 static void spawn_launch_process(troupe_system_t *system, struct spawn_target *target)
 {
-    uint32_t index = (uint32_t)(target->process - system->shared->processes);
+    uint32_t index = (uint32_t)(target->process - system->runtime.shared->processes);
     trp_process_manager_spawn(system, index, target->listener_fd);
     target->process = NULL;
 }
@@ -273,7 +273,7 @@ static enum troupe_err spawn_pool_process(
     struct trp_rule *rule,
     struct spawn_target *target)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     struct trp_shared_pool *pool = trp_shared_pool(shared, rule->text, rule->place.count);
     if (pool == NULL) {
         return TRP_EXPLAIN(
@@ -306,7 +306,7 @@ static enum troupe_err spawn_place(
     const struct troupe_spawn_options *options,
     struct spawn_target *target)
 {
-    troupe_system_t *system = spawner->system;
+    troupe_system_t *system = trp_system_of(spawner);
     struct trp_rule *rule = NULL;
     enum troupe_err err = spawn_find_rule(system, options, &rule);
     if (err != TROUPE_OK) {
@@ -358,17 +358,17 @@ static enum troupe_err spawn_get_row(
         got = actor != NULL;
         ref.generation = got ? actor->generation : 0;
     } else {
-        troupe_system_t *system = spawner->system;
+        troupe_system_t *system = trp_system_of(spawner);
         bool open = false;
-        (void)pthread_mutex_lock(&system->lock);
-        struct troupe_executor *executor = trp_idmap_find(&system->executors, executor_id);
+        (void)pthread_mutex_lock(&system->runtime.lock);
+        struct troupe_executor *executor = trp_idmap_find(&system->runtime.executors, executor_id);
         if (executor != NULL) {
             open = trp_slot_state(executor->slot) == TRP_SLOT_OPEN;
             got = open && trp_actor_table_reserve(&executor->actors, &ref.index, &ref.generation);
         } else {
-            got = open = spawn_reserve_elsewhere(system->shared, &ref);
+            got = open = spawn_reserve_elsewhere(system->runtime.shared, &ref);
         }
-        (void)pthread_mutex_unlock(&system->lock);
+        (void)pthread_mutex_unlock(&system->runtime.lock);
         if (!open) {
             return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "executor %u is stopping", executor_id);
         }
@@ -438,22 +438,22 @@ static enum troupe_err spawn_start_fresh(
     }
     // The channel first: a thread that nobody can talk to would never end.
     struct trp_channel *channel = NULL;
-    enum troupe_err err = trp_channel_open(spawner, fresh->id, &channel);
+    enum troupe_err err = trp_channel_open(&spawner->channels, fresh->id, &channel);
     if (err == TROUPE_OK) {
         // The way back as well, while it is still ours: a thread that is new takes three times as long for
         // it, and would wake us for nothing. If there is none now, its first message to us looks again.
         struct trp_channel *back = NULL;
         bool has_back = trp_channel_open(fresh, spawner->id, &back) == TROUPE_OK;
-        err = trp_system_start_executor(spawner->system, fresh, cpu_mask);
+        err = trp_system_start_executor(trp_system_of(spawner), fresh, cpu_mask);
         if (err != TROUPE_OK) {
             if (has_back) {
                 trp_channel_abandon(fresh, back);
             }
-            trp_channel_abandon(spawner, channel);
+            trp_channel_abandon(&spawner->channels, channel);
         }
     }
     if (err != TROUPE_OK) {
-        trp_system_discard_executor(spawner->system, fresh);
+        trp_system_discard_executor(trp_system_of(spawner), fresh);
     }
     if (spawner->inbox != NULL) {
         trp_inbox_unlock(spawner->inbox);
@@ -469,22 +469,22 @@ static enum troupe_err spawn_prepare_start(
         trp_inbox_lock(spawner->inbox);
     }
     struct trp_channel *channel = NULL;
-    enum troupe_err err = trp_channel_open(spawner, target->executor_id, &channel);
+    enum troupe_err err = trp_channel_open(&spawner->channels, target->executor_id, &channel);
     if (err == TROUPE_OK) {
         // All before the start: the process may be dead a moment after it.
         err = spawn_get_row(spawner, target->executor_id, out_ref);
         if (err == TROUPE_OK && root) {
-            trp_system_set_root(spawner->system, *out_ref);
+            trp_system_set_root(trp_system_of(spawner), *out_ref);
         }
         if (err != TROUPE_OK) {
-            trp_channel_abandon(spawner, channel);
+            trp_channel_abandon(&spawner->channels, channel);
         }
     }
     if (spawner->inbox != NULL) {
         trp_inbox_unlock(spawner->inbox);
     }
     if (err != TROUPE_OK) {
-        spawn_discard_process(spawner->system, target);
+        spawn_discard_process(trp_system_of(spawner), target);
     }
     return err;
 }
@@ -499,8 +499,8 @@ enum troupe_err trp_spawn(
     uint32_t behaviour_index = 0;
     enum troupe_err err = trp_check_thread(ctx);
     if (err == TROUPE_OK &&
-        (spawner->ending ||
-         atomic_load_explicit(&spawner->system->stop_asked, memory_order_relaxed))) {
+        (spawner->channels.ending ||
+         atomic_load_explicit(&trp_system_of(spawner)->stop_asked, memory_order_relaxed))) {
         err = TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
     }
     if (err == TROUPE_OK) {
@@ -527,11 +527,11 @@ enum troupe_err trp_spawn(
         err = spawn_get_row(spawner, target.executor_id, &ref);
     }
     if (err == TROUPE_OK && root && !is_process) {
-        trp_system_set_root(spawner->system, ref);
+        trp_system_set_root(trp_system_of(spawner), ref);
     }
     if (target.process != NULL) {
         // Only now: it may be dead before this thread goes on, and that is no error of the spawn.
-        spawn_launch_process(spawner->system, &target);
+        spawn_launch_process(trp_system_of(spawner), &target);
     }
     if (err == TROUPE_OK) {
         err = spawn_post_start(spawner, options, behaviour_index, ref);
@@ -540,7 +540,7 @@ enum troupe_err trp_spawn(
         }
     }
     if (err != TROUPE_OK && started) {
-        trp_system_ask_to_end(spawner->system, target.executor_id);
+        trp_system_ask_to_end(trp_system_of(spawner), target.executor_id);
     }
     if (err == TROUPE_OK && out_ref != NULL) {
         *out_ref = ref;

@@ -52,7 +52,7 @@ static rlim_t system_count_descriptors(void)
     return count;
 }
 
-bool trp_system_has_descriptors(uint32_t more)
+bool trp_descriptors_are_free(uint32_t more)
 {
     const rlim_t wanted = TRP_DESCRIPTORS_FREE_MIN + more;
     rlim_t limit = system_descriptor_limit();
@@ -97,13 +97,13 @@ static int system_socket_count_max(void)
 
 static void host_exited(troupe_executor_t *executor)
 {
-    troupe_system_t *system = executor->system;
-    (void)pthread_mutex_lock(&system->lock);
+    troupe_system_t *system = trp_system_of(executor);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     executor->next_finished = system->finished;
     system->finished = executor;
     system->carried_count--;
-    trp_system_wake(system); // under the lock: after it, the system may be gone
-    (void)pthread_mutex_unlock(&system->lock);
+    trp_runtime_wake(&system->runtime); // under the lock: after it, the system may be gone
+    (void)pthread_mutex_unlock(&system->runtime.lock);
 }
 
 static void host_run_turn(troupe_executor_t *executor)
@@ -196,10 +196,10 @@ static void system_discard_slot(struct trp_shared *shared, struct trp_slot *slot
 /** Close the ledger of an executor's channel to itself, and leave its slot. */
 static void system_close_loop(troupe_system_t *system, struct troupe_executor *executor)
 {
-    if (executor->loop != NULL && executor->loop->ledger != NULL) {
-        trp_system_close_ledger(system, executor->loop->ledger);
-        executor->loop->ledger = NULL;
-        executor->loop->in_ledger = NULL;
+    if (executor->channels.loop != NULL && executor->channels.loop->ledger != NULL) {
+        trp_system_close_ledger(system, executor->channels.loop->ledger);
+        executor->channels.loop->ledger = NULL;
+        executor->channels.loop->in_ledger = NULL;
     }
 }
 
@@ -211,7 +211,7 @@ static enum troupe_err system_make_listener(
         return TROUPE_OK;
     }
     int fd = -1;
-    enum troupe_err err = trp_endpoint_open(system->shared->run_dir, executor->slot, &fd);
+    enum troupe_err err = trp_endpoint_open(system->runtime.shared->run_dir, executor->slot, &fd);
     if (err == TROUPE_OK) {
         executor->listener_fd = fd;
         atomic_store_explicit(&executor->attention, true, memory_order_relaxed);
@@ -223,25 +223,25 @@ static enum troupe_err system_make_listener(
 enum troupe_err trp_system_go_remote(troupe_system_t *system)
 {
     enum troupe_err err = TROUPE_OK;
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     if (!system->is_remote && system->run_dir.lock_fd < 0 && trp_system_is_first(system)) {
         err = trp_run_dir_open(&system->run_dir);
         if (err == TROUPE_OK) {
             (void)snprintf(
-                system->shared->run_dir,
-                sizeof(system->shared->run_dir),
+                system->runtime.shared->run_dir,
+                sizeof(system->runtime.shared->run_dir),
                 "%s",
                 system->run_dir.path);
         }
     }
     if (err == TROUPE_OK && !system->is_remote) {
-        for (uint32_t i = 0; i < system->executors.slot_count && err == TROUPE_OK; i++) {
-            struct troupe_executor *executor = system->executors.slots[i].value;
+        for (uint32_t i = 0; i < system->runtime.executors.slot_count && err == TROUPE_OK; i++) {
+            struct troupe_executor *executor = system->runtime.executors.slots[i].value;
             err = executor == NULL ? TROUPE_OK : system_make_listener(system, executor);
         }
         system->is_remote = err == TROUPE_OK; // else the next who wants it goes on
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     return err;
 }
 
@@ -259,19 +259,19 @@ enum troupe_err trp_system_new_executor(
         err = trp_system_go_remote(system);
     }
     if (err == TROUPE_OK) {
-        err = trp_executor_new(system, slot, mode, name, &executor);
+        err = trp_executor_new(&system->runtime, slot, mode, name, &executor);
     }
     if (err != TROUPE_OK) {
         return err;
     }
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     if (system->is_remote) {
         err = system_make_listener(system, executor);
     }
-    if (err == TROUPE_OK && !trp_idmap_put(&system->executors, slot->id, executor)) {
+    if (err == TROUPE_OK && !trp_idmap_put(&system->runtime.executors, slot->id, executor)) {
         err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     if (err == TROUPE_OK) {
         trp_executor_listen(executor);
     } else {
@@ -284,12 +284,12 @@ enum troupe_err trp_system_new_executor(
 
 void trp_system_wake_executor(troupe_system_t *system, uint32_t id)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
+    (void)pthread_mutex_lock(&system->runtime.lock);
+    struct troupe_executor *executor = trp_idmap_find(&system->runtime.executors, id);
     if (executor != NULL) {
         trp_executor_wake(executor);
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
 }
 
 bool trp_system_is_alone(troupe_system_t *system, const struct troupe_executor *executor)
@@ -297,9 +297,9 @@ bool trp_system_is_alone(troupe_system_t *system, const struct troupe_executor *
     if (executor != system->executor) {
         return true; // it is not its process that ends with it
     }
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     bool alone = system->carried_count == 0 && system->inbox_count == 0;
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     return alone;
 }
 
@@ -310,9 +310,9 @@ enum troupe_err trp_system_add_executor(
     const char *name,
     struct troupe_executor **out_executor)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
-    struct trp_slot *slot = trp_shared_take_slot(shared, id, system->node, system->node, name);
+    struct trp_slot *slot = trp_shared_take_slot(shared, id, system->runtime.node, system->runtime.node, name);
     if (slot == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "all %d executors of a system are taken", TRP_SHARED_SLOTS);
@@ -335,10 +335,10 @@ enum troupe_err trp_system_add_inbox(
     enum troupe_err err =
         trp_system_add_executor(system, TRP_MODE_INBOX, TRP_TRANSPORT_NEAREST, "inbox", &executor);
     if (err == TROUPE_OK) {
-        (void)pthread_mutex_lock(&system->lock);
+        (void)pthread_mutex_lock(&system->runtime.lock);
         executor->inbox = inbox;
         system->inbox_count++;
-        (void)pthread_mutex_unlock(&system->lock);
+        (void)pthread_mutex_unlock(&system->runtime.lock);
         *out_executor = executor;
     }
     return err;
@@ -347,14 +347,14 @@ enum troupe_err trp_system_add_inbox(
 void trp_system_remove_inbox(troupe_system_t *system, struct troupe_executor *executor)
 {
     trp_system_remove_executor(system, executor);
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     system->inbox_count--;
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
 }
 
 enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
     trp_shared_lock(shared);
     const struct trp_slot *slot = trp_shared_find_slot(shared, id);
@@ -371,29 +371,29 @@ enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id
 
 void trp_system_note_failed(struct troupe_executor *executor)
 {
-    trp_shared_lock(executor->system->shared);
+    trp_shared_lock(executor->runtime->shared);
     executor->slot->failed = true;
-    trp_shared_unlock(executor->system->shared);
+    trp_shared_unlock(executor->runtime->shared);
 }
 
 void trp_system_note_exit(struct troupe_executor *executor, const struct troupe_exit *exit)
 {
-    trp_shared_lock(executor->system->shared);
+    trp_shared_lock(executor->runtime->shared);
     executor->slot->exit = *exit;
     executor->slot->has_exit = true;
-    trp_shared_unlock(executor->system->shared);
+    trp_shared_unlock(executor->runtime->shared);
 }
 
 void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    trp_idmap_remove(&system->executors, executor->id);
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
+    trp_idmap_remove(&system->runtime.executors, executor->id);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     system_close_loop(system, executor);
-    trp_shared_lock(system->shared);
+    trp_shared_lock(system->runtime.shared);
     atomic_store_explicit(&executor->slot->state, TRP_SLOT_ENDED, memory_order_release);
-    trp_shared_unlock(system->shared);
-    trp_system_wake(system);
+    trp_shared_unlock(system->runtime.shared);
+    trp_runtime_wake(&system->runtime);
 }
 
 /** Note what carries an executor, for who reads of it. */
@@ -412,30 +412,30 @@ enum troupe_err trp_system_start_executor(
         .id = executor->id,
         .cpu_mask = cpu_mask,
     };
-    system_slot_backend(system->shared, executor->slot, executor->ops->name);
-    (void)pthread_mutex_lock(&system->lock);
+    system_slot_backend(system->runtime.shared, executor->slot, executor->ops->name);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     system->carried_count++;
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     // Under a lock of its own, for a backend is promised one start at a time.
     (void)pthread_mutex_lock(&system->start_lock);
     enum troupe_err err =
         executor->ops->start(executor->backend_self, executor, &spec, &executor->handle);
     (void)pthread_mutex_unlock(&system->start_lock);
     if (err != TROUPE_OK) {
-        (void)pthread_mutex_lock(&system->lock);
+        (void)pthread_mutex_lock(&system->runtime.lock);
         system->carried_count--;
-        (void)pthread_mutex_unlock(&system->lock);
+        (void)pthread_mutex_unlock(&system->runtime.lock);
     }
     return err;
 }
 
 void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor *executor)
 {
-    (void)pthread_mutex_lock(&system->lock);
-    trp_idmap_remove(&system->executors, executor->id);
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
+    trp_idmap_remove(&system->runtime.executors, executor->id);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     system_close_loop(system, executor);
-    system_discard_slot(system->shared, executor->slot);
+    system_discard_slot(system->runtime.shared, executor->slot);
     trp_executor_free(&executor);
 }
 
@@ -443,19 +443,19 @@ void trp_system_discard_process(
     troupe_system_t *system, struct trp_process *process, struct trp_slot *slot)
 {
     if (process != NULL) {
-        trp_shared_free_process(system->shared, process);
+        trp_shared_free_process(system->runtime.shared, process);
     }
     if (slot != NULL) {
-        system_discard_slot(system->shared, slot);
+        system_discard_slot(system->runtime.shared, slot);
     }
 }
 
 void trp_system_reap(troupe_system_t *system)
 {
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     struct troupe_executor *executor = system->finished;
     system->finished = NULL;
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     while (executor != NULL) {
         struct troupe_executor *next = executor->next_finished;
         executor->ops->join(executor->backend_self, executor->handle);
@@ -468,7 +468,7 @@ void trp_system_actor_ended(
     troupe_system_t *system, troupe_ref_t actor, const struct troupe_exit *exit)
 {
     // Most actors are not the watched one: look without the lock first.
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     if (atomic_load_explicit(&shared->root_executor, memory_order_acquire) !=
             (uint64_t)actor.executor + 1 ||
         atomic_load_explicit(&shared->root_actor_key, memory_order_relaxed) !=
@@ -489,7 +489,7 @@ void trp_system_actor_ended(
 
 void trp_system_set_root(troupe_system_t *system, troupe_ref_t actor)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     trp_shared_lock(shared);
     shared->root = actor;
     shared->root_ended = false;
@@ -524,7 +524,7 @@ void troupe_system_set_root(troupe_system_t *system, troupe_ref_t actor)
         .flags = TRP_FLAG_UNMETERED,
     };
     bool here = actor.executor == executor->id;
-    if (!here && trp_channel_open(executor, actor.executor, &channel) == TROUPE_ERR_NOENT) {
+    if (!here && trp_channel_open(&executor->channels, actor.executor, &channel) == TROUPE_ERR_NOENT) {
         const struct troupe_exit exit = {
             .reason = trp_system_why_dead(system, actor.executor) == TROUPE_DEAD_UNDELIVERABLE
                           ? TROUPE_EXIT_INIT_FAILED
@@ -539,12 +539,12 @@ void troupe_system_set_root(troupe_system_t *system, troupe_ref_t actor)
 
 enum troupe_err troupe_system_root_exit(troupe_system_t *system, struct troupe_exit *out_exit)
 {
-    trp_shared_lock(system->shared);
-    bool ended = system->shared->root_ended;
+    trp_shared_lock(system->runtime.shared);
+    bool ended = system->runtime.shared->root_ended;
     if (ended) {
-        *out_exit = system->shared->root_exit;
+        *out_exit = system->runtime.shared->root_exit;
     }
-    trp_shared_unlock(system->shared);
+    trp_shared_unlock(system->runtime.shared);
     return ended ? TROUPE_OK : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no watched actor has ended");
 }
 
@@ -586,11 +586,11 @@ static enum troupe_err system_check_behaviours(
 static enum troupe_err system_copy_behaviours(
     troupe_system_t *system, const struct troupe_behaviour *const *behaviours)
 {
-    system->behaviours = calloc(system->behaviour_count, sizeof(*system->behaviours));
-    if (system->behaviours == NULL) {
+    system->runtime.behaviours = calloc(system->runtime.behaviour_count, sizeof(*system->runtime.behaviours));
+    if (system->runtime.behaviours == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a system");
     }
-    memcpy(system->behaviours, behaviours, system->behaviour_count * sizeof(*behaviours));
+    memcpy(system->runtime.behaviours, behaviours, system->runtime.behaviour_count * sizeof(*behaviours));
     return TROUPE_OK;
 }
 
@@ -598,7 +598,7 @@ static enum troupe_err system_copy_behaviours(
 static enum troupe_err system_configure(
     troupe_system_t *system, const struct troupe_system_options *options)
 {
-    enum troupe_err err = system_check_behaviours(options->behaviours, &system->behaviour_count);
+    enum troupe_err err = system_check_behaviours(options->behaviours, &system->runtime.behaviour_count);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -607,9 +607,9 @@ static enum troupe_err system_configure(
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a system");
     }
     system->output = options->output;
-    system->clock_is_real = options->clock == NULL;
-    system->clock = options->clock != NULL ? options->clock : trp_clock_monotonic;
-    system->clock_data = options->clock_data;
+    system->runtime.clock_is_real = options->clock == NULL;
+    system->runtime.clock = options->clock != NULL ? options->clock : trp_clock_monotonic;
+    system->runtime.clock_data = options->clock_data;
     return system_copy_behaviours(system, options->behaviours);
 }
 
@@ -621,14 +621,14 @@ static enum troupe_err system_configure_all(
     if (err != TROUPE_OK) {
         return err;
     }
-    system->mailbox_messages = system->config.mailbox_messages.value;
-    system->mailbox_bytes = system->config.mailbox_bytes.value;
+    system->runtime.mailbox_messages = system->config.mailbox_messages.value;
+    system->runtime.mailbox_bytes = system->config.mailbox_bytes.value;
     system->stop_timeout_ns = system->config.stop_timeout_ns.value;
-    system->dead_log.is_on = options->dead_letter_log;
+    system->runtime.dead_log.is_on = options->dead_letter_log;
     system->callback_timeout_ns = system->config.watchdog.value;
-    system->seed = system->config.seed.value;
-    if (system->seed == 0) {
-        (void)!getrandom(&system->seed, sizeof(system->seed), 0);
+    system->runtime.seed = system->config.seed.value;
+    if (system->runtime.seed == 0) {
+        (void)!getrandom(&system->runtime.seed, sizeof(system->runtime.seed), 0);
     }
     return TROUPE_OK;
 }
@@ -661,17 +661,17 @@ static bool system_has_threads(void)
 /** Make what all processes of the system will share. */
 static enum troupe_err system_open_shared(troupe_system_t *system)
 {
-    enum troupe_err err = trp_shared_new(&system->shared, &system->shared_fd);
+    enum troupe_err err = trp_shared_new(&system->runtime.shared, &system->shared_fd);
     if (err == TROUPE_OK) {
-        system->node =
-            atomic_fetch_add_explicit(&system->shared->next_node, 1, memory_order_relaxed);
-        system->shared->mailbox_messages = system->mailbox_messages;
-        system->shared->mailbox_bytes = system->mailbox_bytes;
-        system->shared->seed = system->seed;
-        system->shared->stop_timeout_ns = system->stop_timeout_ns;
-        system->shared->dead_letter_log = system->dead_log.is_on;
-        system->shared->callback_timeout_ns = system->callback_timeout_ns;
-        system->shared->callback_timeout_kills = system->config.watchdog_kills;
+        system->runtime.node =
+            atomic_fetch_add_explicit(&system->runtime.shared->next_node, 1, memory_order_relaxed);
+        system->runtime.shared->mailbox_messages = system->runtime.mailbox_messages;
+        system->runtime.shared->mailbox_bytes = system->runtime.mailbox_bytes;
+        system->runtime.shared->seed = system->runtime.seed;
+        system->runtime.shared->stop_timeout_ns = system->stop_timeout_ns;
+        system->runtime.shared->dead_letter_log = system->runtime.dead_log.is_on;
+        system->runtime.shared->callback_timeout_ns = system->callback_timeout_ns;
+        system->runtime.shared->callback_timeout_kills = system->config.watchdog_kills;
     }
     return err;
 }
@@ -693,7 +693,7 @@ static enum trp_transport system_callers_transport(const troupe_system_t *system
 /** Make what needs the operating system. */
 static enum troupe_err system_open(troupe_system_t *system)
 {
-    if (!trp_system_has_descriptors(0)) {
+    if (!trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free; close some, or raise the limit of open files",
@@ -704,11 +704,11 @@ static enum troupe_err system_open(troupe_system_t *system)
             TROUPE_ERR_LIMIT,
             "no more threads can be made; end some, or raise the limit of processes");
     }
-    system->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (system->wake_fd < 0) {
+    system->runtime.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (system->runtime.wake_fd < 0) {
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
-    return trp_zmq_context_new(system_socket_count_max(), &system->context);
+    return trp_zmq_context_new(system_socket_count_max(), &system->runtime.context);
 }
 
 /** Make executor 0. */
@@ -720,10 +720,10 @@ static enum troupe_err system_open_caller(troupe_system_t *system)
         system, TRP_MODE_CALLER, system_callers_transport(system), ops->name, &system->executor);
     if (err == TROUPE_OK) {
         system->executor->ops = ops;
-        system_slot_backend(system->shared, system->executor->slot, ops->name);
-        (void)pthread_mutex_lock(&system->lock);
+        system_slot_backend(system->runtime.shared, system->executor->slot, ops->name);
+        (void)pthread_mutex_lock(&system->runtime.lock);
         err = trp_system_backend(system, ops, &system->executor->backend_self);
-        (void)pthread_mutex_unlock(&system->lock);
+        (void)pthread_mutex_unlock(&system->runtime.lock);
     }
     return err;
 }
@@ -732,14 +732,14 @@ static enum troupe_err system_open_caller(troupe_system_t *system)
 static enum troupe_err system_open_backends(troupe_system_t *system)
 {
     enum troupe_err err = TROUPE_OK;
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     for (const struct trp_rule *rule = system->config.placement.rules;
          rule != NULL && err == TROUPE_OK;
          rule = rule->next) {
         void *self = NULL;
         err = trp_system_backend(system, rule->place.ops, &self);
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     return err;
 }
 
@@ -747,19 +747,19 @@ static enum troupe_err system_open_backends(troupe_system_t *system)
 static void system_free(troupe_system_t *system)
 {
     trp_executor_free(&system->executor);
-    trp_dead_log_close(&system->dead_log);
+    trp_dead_log_close(&system->runtime.dead_log);
     for (uint32_t i = 0; i < TRP_BACKEND_COUNT_MAX && system->backends[i].ops != NULL; i++) {
         if (system->backends[i].ops->fini != NULL) {
             system->backends[i].ops->fini(system->backends[i].self);
         }
     }
-    trp_zmq_context_free(system->context);
-    trp_frame_pool_fini(&system->frames);
+    trp_zmq_context_free(system->runtime.context);
+    trp_frame_pool_fini(&system->runtime.frames);
     trp_config_fini(&system->config);
-    trp_idmap_fini(&system->executors);
+    trp_idmap_fini(&system->runtime.executors);
     trp_run_dir_close(&system->run_dir);
-    trp_shared_close(&system->shared);
-    int *fds[] = {&system->wake_fd, &system->epoll_fd, &system->timer_fd, &system->shared_fd};
+    trp_shared_close(&system->runtime.shared);
+    int *fds[] = {&system->runtime.wake_fd, &system->epoll_fd, &system->timer_fd, &system->shared_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (*fds[i] >= 0) {
             (void)close(*fds[i]);
@@ -769,9 +769,9 @@ static void system_free(troupe_system_t *system)
     free(system->executor_records.entries);
     free(system->link_records.entries);
     free(system->open_records.entries);
-    free(system->behaviours);
+    free(system->runtime.behaviours);
     free(system->child_program);
-    (void)pthread_mutex_destroy(&system->lock);
+    (void)pthread_mutex_destroy(&system->runtime.lock);
     (void)pthread_mutex_destroy(&system->pool_lock);
     (void)pthread_mutex_destroy(&system->start_lock);
     free(system);
@@ -799,17 +799,17 @@ static enum troupe_err system_alloc(troupe_system_t **out_system)
     if (system == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a system");
     }
-    system->wake_fd = -1;
+    system->runtime.wake_fd = -1;
     system->epoll_fd = -1;
     system->timer_fd = -1;
     system->shared_fd = -1;
     system->run_dir.lock_fd = -1;
-    (void)pthread_mutex_init(&system->lock, NULL);
+    (void)pthread_mutex_init(&system->runtime.lock, NULL);
     (void)pthread_mutex_init(&system->pool_lock, NULL);
     (void)pthread_mutex_init(&system->start_lock, NULL);
     // Spinning is for when another core can be running what is waited for.
     int32_t cpu_count = system_cpu_count();
-    system->spinners.count_max = cpu_count > 1 ? cpu_count : 0;
+    system->runtime.spinners.count_max = cpu_count > 1 ? cpu_count : 0;
     trp_cycles_calibrate();
     system_raise_descriptor_limit();
     *out_system = system;
@@ -866,13 +866,13 @@ enum troupe_err troupe_system_new(
 static enum troupe_err system_open_child(
     troupe_system_t *system, const struct trp_process *node, int listener_fd)
 {
-    trp_shared_lock(system->shared);
-    struct trp_slot *slot = trp_shared_find_slot(system->shared, node->executor);
-    trp_shared_unlock(system->shared);
+    trp_shared_lock(system->runtime.shared);
+    struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, node->executor);
+    trp_shared_unlock(system->runtime.shared);
     if (slot == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOENT, "executor %u is not on the board", node->executor);
     }
-    system_slot_backend(system->shared, slot, node->backend);
+    system_slot_backend(system->runtime.shared, slot, node->backend);
     enum troupe_err err =
         trp_system_new_executor(system, TRP_MODE_CALLER, slot, node->name, &system->executor);
     if (err == TROUPE_OK) {
@@ -897,15 +897,15 @@ enum troupe_err trp_system_new_child(
     troupe_system_t *system = NULL;
     enum troupe_err err = system_alloc(&system);
     if (err == TROUPE_OK) {
-        system->shared = shared;
+        system->runtime.shared = shared;
         system->shared_fd = child_env->shared_fd;
-        system->node = node->id;
+        system->runtime.node = node->id;
         system->is_remote = true;
-        system->mailbox_messages = shared->mailbox_messages;
-        system->mailbox_bytes = shared->mailbox_bytes;
-        system->seed = shared->seed;
+        system->runtime.mailbox_messages = shared->mailbox_messages;
+        system->runtime.mailbox_bytes = shared->mailbox_bytes;
+        system->runtime.seed = shared->seed;
         system->stop_timeout_ns = shared->stop_timeout_ns;
-        system->dead_log.is_on = shared->dead_letter_log;
+        system->runtime.dead_log.is_on = shared->dead_letter_log;
         system->callback_timeout_ns = shared->callback_timeout_ns;
         err = system_configure(system, &options);
     }
@@ -938,18 +938,6 @@ void trp_wake(int wake_fd)
     errno = saved;
 }
 
-void trp_system_wake(troupe_system_t *system)
-{
-    trp_wake(system->wake_fd);
-}
-
-void trp_system_wake_foreign_loop(troupe_system_t *system)
-{
-    if (system->epoll_fd >= 0) {
-        trp_system_wake(system);
-    }
-}
-
 void trp_system_note_stop(troupe_system_t *system)
 {
     if (!atomic_exchange_explicit(&system->stop_asked, true, memory_order_acq_rel)) {
@@ -960,11 +948,11 @@ void trp_system_note_stop(troupe_system_t *system)
 void troupe_system_stop(troupe_system_t *system)
 {
     trp_system_note_stop(system);
-    atomic_store_explicit(&system->shared->stop_asked, true, memory_order_release);
+    atomic_store_explicit(&system->runtime.shared->stop_asked, true, memory_order_release);
     if (!trp_system_is_first(system)) {
         trp_process_manager_notify_first(system);
     }
-    trp_system_wake(system);
+    trp_runtime_wake(&system->runtime);
 }
 
 /* Running. -------------------------------------------------------------------------------------- */
@@ -980,7 +968,7 @@ static uint64_t system_wait_ns(const troupe_system_t *system, uint64_t tick_ns)
     const uint64_t step_ns = 1000000;
     uint64_t timeout_ns = trp_executor_timeout_ns(system->executor);
     timeout_ns = tick_ns < timeout_ns ? tick_ns : timeout_ns;
-    if (timeout_ns == UINT64_MAX || system->clock_is_real) {
+    if (timeout_ns == UINT64_MAX || system->runtime.clock_is_real) {
         return timeout_ns;
     }
     return timeout_ns < step_ns ? timeout_ns : step_ns;
@@ -1042,7 +1030,7 @@ static void system_arm(troupe_system_t *system)
         (void)trp_mailbox_poll(&executor->mailbox);
     }
     if (trp_executor_has_work(executor) || system_stop_asked(system)) {
-        trp_system_wake(system);
+        trp_runtime_wake(&system->runtime);
     }
     uint64_t timeout_ns = system_wait_ns(system, UINT64_MAX);
     timeout_ns = timeout_ns < rest_ns ? timeout_ns : rest_ns;
@@ -1093,7 +1081,7 @@ enum troupe_err troupe_system_progress(troupe_system_t *system, const struct tro
         return err;
     }
     uint64_t drained = 0;
-    (void)!read(system->wake_fd, &drained, sizeof(drained));
+    (void)!read(system->runtime.wake_fd, &drained, sizeof(drained));
     if (!trp_executor_has_work(executor)) {
         (void)trp_mailbox_poll(&executor->mailbox);
     }
@@ -1108,8 +1096,8 @@ enum troupe_err troupe_system_progress(troupe_system_t *system, const struct tro
              system_budget_left(system, &left, start_ns, start_count));
     executor->handled_limit = UINT64_MAX;
     executor->turn_deadline_ns = 0;
-    if (executor->waiting_first != NULL && !trp_executor_has_work(executor)) {
-        trp_channels_settle(executor, true);
+    if (executor->channels.waiting_first != NULL && !trp_executor_has_work(executor)) {
+        trp_channels_settle(&executor->channels, true);
     }
     system_arm(system);
     if (system_stop_asked(system)) {
@@ -1132,7 +1120,7 @@ int troupe_system_fd(troupe_system_t *system)
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (epoll_fd < 0 || timer_fd < 0 || !system_watch_fd(epoll_fd, timer_fd) ||
-        !system_watch_fd(epoll_fd, system->wake_fd) ||
+        !system_watch_fd(epoll_fd, system->runtime.wake_fd) ||
         !system_watch_fd(epoll_fd, system->executor->mailbox.pull_fd)) {
         (void)TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no descriptor to wait for: errno %d", errno);
         (void)close(epoll_fd);
@@ -1140,6 +1128,7 @@ int troupe_system_fd(troupe_system_t *system)
         return -1;
     }
     system->epoll_fd = epoll_fd;
+    system->runtime.has_foreign_loop = true;
     system->timer_fd = timer_fd;
     system_arm(system);
     return epoll_fd;
@@ -1164,9 +1153,9 @@ enum troupe_err troupe_system_destroy(troupe_system_t **system_p)
     if (err != TROUPE_OK) {
         return err;
     }
-    (void)pthread_mutex_lock(&system->lock);
+    (void)pthread_mutex_lock(&system->runtime.lock);
     uint32_t inbox_count = system->inbox_count;
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     if (inbox_count != 0) {
         return TRP_EXPLAIN(
             TROUPE_ERR_TIMEDOUT,

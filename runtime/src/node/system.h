@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** Descriptors that stay free: libzmq aborts when it meets the limit, so we stop well before. */
@@ -56,33 +57,17 @@ struct trp_backend_state {
 };
 
 struct troupe_system {
-    uint32_t node;
-    const struct troupe_behaviour **behaviours; // a list of our own
-    uint32_t behaviour_count;
-    uint64_t mailbox_messages;
-    uint64_t mailbox_bytes;
-    uint64_t seed;
+    struct trp_runtime runtime; // what its executors see of it
     uint64_t stop_timeout_ns;
     uint64_t callback_timeout_ns; // 0: none
-    troupe_clock_fn *clock;
-    void *clock_data;
-    bool clock_is_real;
 
-    struct trp_shared *shared;
     int shared_fd;
     struct trp_run_dir run_dir; // of the first node; opened when ipc is first needed
+    struct trp_config config;   // the pools of its placement: guarded by `runtime.lock`
 
-    void *context;                // ZeroMQ's
-    struct trp_dead_log dead_log; // any thread's
-    struct trp_frame_pool frames;
-    struct trp_spinners spinners;
-    struct trp_config config; // the pools of its placement: guarded by `lock`
-
-    int wake_fd;  // an eventfd that wakes executor 0
     int epoll_fd; // -1 until troupe_system_fd()
     int timer_fd; // as above
     _Atomic bool stop_asked;
-    _Atomic bool draining; // executors that go to sleep wake executor 0
     _Atomic bool
         drained;  // at its end, what was on its way had its time: nothing is started any more
     bool stopped; // of the owner's thread: the end is done
@@ -91,32 +76,42 @@ struct troupe_system {
 
     struct troupe_executor *executor; // 0, the owner's
 
-    pthread_mutex_t lock;
-    struct trp_idmap executors;       // guarded by `lock`
-    uint32_t inbox_count;             // guarded by `lock`
-    uint32_t carried_count;           // guarded by `lock`: started on a backend, and not gone yet
-    struct troupe_executor *finished; // guarded by `lock`: to be waited for and freed
-    struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `lock`
-    _Atomic(struct trp_warden *) process_manager;             // NULL: no child was started yet
+    uint32_t inbox_count;             // guarded by `runtime.lock`
+    uint32_t carried_count;           // guarded by `runtime.lock`: started on a backend, and not gone yet
+    struct troupe_executor *finished; // guarded by `runtime.lock`: to be waited for and freed
+    struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `runtime.lock`
+    _Atomic(struct trp_process_manager *) process_manager;             // NULL: no child was started yet
     char *child_program;
     enum troupe_output output;
-    struct trp_signals *signals; // guarded by `lock`; NULL: nobody asked for any
-    uint64_t signals_read;       // guarded by `lock`: those that it reads, a bit each
-    bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here
+    struct trp_signals *signals; // guarded by `runtime.lock`; NULL: nobody asked for any
+    uint64_t signals_read;       // guarded by `runtime.lock`: those that it reads, a bit each
+    bool is_remote; // guarded by `runtime.lock`: all executors listen, for other processes may send here
     struct trp_records executor_records; // guarded by shared memory's lock
     struct trp_records link_records;     // guarded by shared memory's lock
     struct trp_records
         open_records; // guarded by shared memory's lock: of channels that did not close
 
-    pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `lock`
+    pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `runtime.lock`
     pthread_mutex_t start_lock; // held while a backend starts an executor
 };
+
+/** @return the system of a runtime that it is part of. */
+static inline troupe_system_t *trp_system_from(struct trp_runtime *runtime)
+{
+    return (troupe_system_t *)(void *)((char *)runtime - offsetof(struct troupe_system, runtime));
+}
+
+/** @return the system of an executor. */
+static inline troupe_system_t *trp_system_of(const struct troupe_executor *executor)
+{
+    return trp_system_from(executor->runtime);
+}
 
 /** What a spawn leaves free beyond that, so that the actors there are can still open channels. */
 #define TRP_DESCRIPTORS_FOR_LINKS 64
 
 /** @return whether more than ::TRP_DESCRIPTORS_FREE_MIN and @p more descriptors are free. @threads any */
-bool trp_system_has_descriptors(uint32_t more);
+bool trp_descriptors_are_free(uint32_t more);
 
 /** Write to an eventfd that somebody sleeps on. Safe in a signal handler. @threads any */
 void trp_wake(int wake_fd);
@@ -124,16 +119,10 @@ void trp_wake(int wake_fd);
 /** Note that the system is to stop. Safe in a signal handler. @threads any */
 void trp_system_note_stop(troupe_system_t *system);
 
-/** Wake executor 0. Safe in a signal handler. @threads any */
-void trp_system_wake(troupe_system_t *system);
-
-/** Have a foreign loop, if there is one, call troupe_system_progress(). @threads the owner's */
-void trp_system_wake_foreign_loop(troupe_system_t *system);
-
 /** @return whether this is the process that made the system. */
 static inline bool trp_system_is_first(const troupe_system_t *system)
 {
-    return system->node == TRP_NODE_FIRST;
+    return system->runtime.node == TRP_NODE_FIRST;
 }
 
 struct trp_child_env;

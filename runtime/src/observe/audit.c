@@ -85,7 +85,7 @@ static struct trp_record audit_read_ledger(const struct trp_ledger *ledger)
 /** What an executor that still runs has done, and what waits for it. @threads holding shared memory's lock */
 static void audit_print_living(struct audit *audit, const struct trp_slot *slot)
 {
-    const struct trp_shared *shared = audit->system->shared;
+    const struct trp_shared *shared = audit->system->runtime.shared;
     struct trp_record sum = {
         .to = slot->id,
         .accepted = slot->mail_accepted,
@@ -107,7 +107,7 @@ static void audit_print_living(struct audit *audit, const struct trp_slot *slot)
 
 static void audit_print_executors(struct audit *audit)
 {
-    const struct trp_shared *shared = audit->system->shared;
+    const struct trp_shared *shared = audit->system->runtime.shared;
     audit_print_records(audit, &audit->system->executor_records, "other executors");
     uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
@@ -161,7 +161,7 @@ static void audit_print_totals(struct audit *audit, const struct troupe_stats *s
 /** @return the name of an executor, whether it runs or not; "" when it is not known. */
 static const char *audit_name(const struct audit *audit, uint32_t id)
 {
-    const struct trp_slot *slot = trp_shared_find_slot(audit->system->shared, id);
+    const struct trp_slot *slot = trp_shared_find_slot(audit->system->runtime.shared, id);
     if (slot != NULL) {
         return slot->name;
     }
@@ -198,7 +198,7 @@ static void audit_blame(struct audit *audit, const struct trp_record *record, co
 /** Go through the ledgers that are in shared memory still. @threads holding shared memory's lock */
 static void audit_check_ledgers(struct audit *audit)
 {
-    const struct trp_shared *shared = audit->system->shared;
+    const struct trp_shared *shared = audit->system->runtime.shared;
     uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_ledger *ledger = &shared->ledgers[i];
@@ -281,7 +281,7 @@ static const struct trp_dead_counts_entry *audit_next_entry(
 /** Print whose mail died most, and in sum what of others did. */
 static void audit_print_dead_counts(struct audit *audit)
 {
-    struct trp_dead_counts *dead_counts = &audit->system->shared->dead_counts;
+    struct trp_dead_counts *dead_counts = &audit->system->runtime.shared->dead_counts;
     bool printed[TRP_DEAD_COUNTS_ENTRIES] = {false};
     uint32_t which = 0;
     const struct trp_dead_counts_entry *entry = NULL;
@@ -319,10 +319,10 @@ void troupe_system_print_stats(troupe_system_t *system, FILE *file)
     struct troupe_stats stats;
     trp_system_sweep(system);
     troupe_system_stats(system, &stats);
-    trp_shared_lock(system->shared);
+    trp_shared_lock(system->runtime.shared);
     audit_print_records(&audit, &system->link_records, "other links");
     audit_print_executors(&audit);
-    trp_shared_unlock(system->shared);
+    trp_shared_unlock(system->runtime.shared);
     audit_print_totals(&audit, &stats);
 }
 
@@ -333,15 +333,15 @@ bool troupe_system_audit(troupe_system_t *system, FILE *file)
     trp_system_sweep(system);
     troupe_system_stats(system, &stats);
     audit_print_dead_counts(&audit);
-    trp_shared_lock(system->shared);
+    trp_shared_lock(system->runtime.shared);
     audit_print_records(&audit, &system->link_records, "other links");
     audit_check_ledgers(&audit);
     audit_print_executors(&audit);
-    trp_shared_unlock(system->shared);
+    trp_shared_unlock(system->runtime.shared);
     audit_print_totals(&audit, &stats);
-    trp_shared_lock(system->shared);
+    trp_shared_lock(system->runtime.shared);
     audit_check_gaps(&audit, stats.sequence_gaps);
-    trp_shared_unlock(system->shared);
+    trp_shared_unlock(system->runtime.shared);
     bool closes = audit.broken_count == 0;
     (void)fprintf(file, closes ? "the law closes\n" : "the law DOES NOT CLOSE\n");
     return closes;

@@ -106,14 +106,14 @@ static void report_take_slot(
     uint64_t now_ns,
     struct report_line *out_line)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     const struct trp_counters *counters = &slot->counters;
     uint64_t ended = trp_counted(&counters->actors_ended);
     uint64_t started = trp_counted(&counters->actors_started);
     *out_line = (struct report_line){
         .id = slot->id,
         .node = slot->node,
-        .pid = slot->node == system->node ? 0 : report_pid(shared, slot->node),
+        .pid = slot->node == system->runtime.node ? 0 : report_pid(shared, slot->node),
         .state = trp_slot_state(slot),
         .is_inbox = slot->is_inbox,
         .actors = started > ended ? started - ended : 0,
@@ -128,7 +128,7 @@ static void report_take_slot(
 /** Copy what is known of all executors that are there. @return false: no memory. */
 static bool report_take(troupe_system_t *system, struct report *out_report)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     struct report report = {0};
     uint64_t now_ns = trp_clock_monotonic(NULL);
     trp_shared_lock(shared);
@@ -170,8 +170,8 @@ static bool report_copy_names(
     struct trp_report_callback *out_callback)
 {
     bool copied = false;
-    (void)pthread_mutex_lock(&system->lock);
-    struct troupe_executor *executor = trp_idmap_find(&system->executors, id);
+    (void)pthread_mutex_lock(&system->runtime.lock);
+    struct troupe_executor *executor = trp_idmap_find(&system->runtime.executors, id);
     if (executor != NULL) {
         // As long as it is in that callback its actor is there; and its name is while this is locked.
         (void)pthread_mutex_lock(&executor->actors.lock);
@@ -187,7 +187,7 @@ static bool report_copy_names(
         }
         (void)pthread_mutex_unlock(&executor->actors.lock);
     }
-    (void)pthread_mutex_unlock(&system->lock);
+    (void)pthread_mutex_unlock(&system->runtime.lock);
     return copied;
 }
 
@@ -283,7 +283,7 @@ void troupe_system_print_active(troupe_system_t *system, FILE *file)
 {
     // Twice: the second look knows which callbacks were there before.
     const struct timespec pause = {.tv_nsec = BETWEEN_LOOKS_NS};
-    trp_activity_sample_all(system->shared, trp_clock_monotonic(NULL));
+    trp_activity_sample_all(system->runtime.shared, trp_clock_monotonic(NULL));
     (void)nanosleep(&pause, NULL);
     struct report report;
     if (!report_take(system, &report)) {
@@ -313,9 +313,9 @@ void troupe_system_print_active(troupe_system_t *system, FILE *file)
 static enum trp_crash_trace report_trace(
     troupe_system_t *system, const struct report_line *line, uint64_t timeout_ns)
 {
-    trp_shared_lock(system->shared);
-    const struct trp_slot *slot = trp_shared_find_slot(system->shared, line->id);
-    trp_shared_unlock(system->shared); // its slot stays where it is, whoever has it
+    trp_shared_lock(system->runtime.shared);
+    const struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, line->id);
+    trp_shared_unlock(system->runtime.shared); // its slot stays where it is, whoever has it
     return slot == NULL ? TRP_TRACE_IMPOSSIBLE : trp_crash_trace(slot, timeout_ns);
 }
 

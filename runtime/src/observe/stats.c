@@ -35,7 +35,7 @@ static void stats_add_counters(const struct trp_counters *counters, struct trp_c
 /** Add a closed ledger to the sums, note what became of it, and free it. @threads holding shared memory's lock */
 static void stats_fold_ledger(troupe_system_t *system, struct trp_ledger *ledger)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     const struct trp_record record = {
         .from = ledger->from,
         .to = ledger->to,
@@ -71,27 +71,27 @@ static void stats_fold_slot(troupe_system_t *system, struct trp_slot *slot)
     };
     (void)snprintf(record.name, sizeof(record.name), "%s", slot->name);
     trp_records_add(&system->executor_records, &record);
-    stats_add_counters(&slot->counters, &system->shared->sums.counters);
-    system->shared->sums.executors_ended++;
+    stats_add_counters(&slot->counters, &system->runtime.shared->sums.counters);
+    system->runtime.shared->sums.executors_ended++;
     trp_shared_free_slot(slot);
 }
 
 void trp_system_close_ledger(troupe_system_t *system, struct trp_ledger *ledger)
 {
-    trp_shared_close_ledger(system->shared, ledger);
+    trp_shared_close_ledger(system->runtime.shared, ledger);
     if (trp_system_is_first(system)) {
-        trp_shared_lock(system->shared);
+        trp_shared_lock(system->runtime.shared);
         // Unless the process manager came by and did it already.
         if (atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_CLOSED) {
             stats_fold_ledger(system, ledger);
         }
-        trp_shared_unlock(system->shared);
+        trp_shared_unlock(system->runtime.shared);
     }
 }
 
 void trp_system_sweep(troupe_system_t *system)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     trp_shared_lock(shared);
     uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
@@ -139,7 +139,7 @@ static void stats_fill(const struct trp_sums *sums, struct troupe_stats *out_sta
 
 void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     trp_shared_lock(shared);
     struct trp_sums sums = shared->sums;
     uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);

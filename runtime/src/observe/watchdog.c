@@ -67,13 +67,13 @@ static uint32_t watchdog_find(
     bool was_away,
     struct watchdog_accused accused[static ACCUSED_MAX])
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     uint32_t count = 0;
     trp_shared_lock(shared);
     uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high && count < ACCUSED_MAX; i++) {
         struct trp_slot *slot = &shared->slots[i];
-        if (slot->node != system->node || !trp_slot_is_there(slot)) {
+        if (slot->node != system->runtime.node || !trp_slot_is_there(slot)) {
             continue;
         }
         if (was_away) {
@@ -95,11 +95,11 @@ static uint32_t watchdog_find(
 /** Leave word why this process is killed, and do so. */
 static void watchdog_kill(const troupe_system_t *system, const char *type)
 {
-    struct trp_shared *shared = system->shared;
+    struct trp_shared *shared = system->runtime.shared;
     char limit[32];
     trp_report_time(system->callback_timeout_ns, limit, sizeof(limit));
     trp_shared_lock(shared);
-    struct trp_process *node = trp_shared_find_process(shared, system->node);
+    struct trp_process *node = trp_shared_find_process(shared, system->runtime.node);
     if (node != NULL) {
         (void)snprintf(
             node->exit_note,
@@ -122,7 +122,7 @@ static void watchdog_name(troupe_system_t *system, const struct watchdog_accused
         return; // it came back just now
     }
     trp_report_time(accused->sample.for_ns, time, sizeof(time));
-    bool kills = system->shared->callback_timeout_kills && !trp_system_is_first(system);
+    bool kills = system->runtime.shared->callback_timeout_kills && !trp_system_is_first(system);
     (void)fprintf(
         stderr,
         "troupe: actor '%s' (behaviour '%s') on executor %u '%s' has been at %s for at least "
