@@ -108,7 +108,7 @@ static enum troupe_err forger_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)state, (void)args, (void)args_bytes;
-    trp_count(&trp_executor_of(ctx)->loop->ledger->accepted, 1);
+    trp_count(&trp_executor_of(ctx)->channels.loop->ledger->accepted, 1);
     troupe_stop(ctx);
     return TROUPE_OK;
 }

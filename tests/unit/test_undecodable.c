@@ -113,7 +113,7 @@ static void *stranger_open(uint32_t executor_id)
     char endpoint[64];
     const int linger = 0;
     (void)snprintf(endpoint, sizeof(endpoint), "inproc://executor-%u", executor_id);
-    void *socket = zmq_socket(system_under_test->context, ZMQ_PUSH);
+    void *socket = zmq_socket(system_under_test->runtime.context, ZMQ_PUSH);
     cr_assert(ne(ptr, socket, NULL));
     cr_assert(eq(int, zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger)), 0));
     cr_assert(eq(int, zmq_connect(socket, endpoint), 0));
@@ -131,7 +131,7 @@ static struct trp_header header_of(uint32_t executor_id)
     return (struct trp_header){
         .version = TRP_FRAME_VERSION,
         .lane = TRP_LANE_USER,
-        .node = system_under_test->node,
+        .node = system_under_test->runtime.node,
         .executor = executor_id,
     };
 }
@@ -270,7 +270,8 @@ Test(undecodable, strangers_leave_nothing_behind)
         cr_assert(eq(int, troupe_system_progress(system_under_test, NULL), TROUPE_OK));
     }
 
-    cr_expect(le(u32, system_under_test->executor->channels.by_peer.count, links + 1)); // the port's
+    cr_expect(
+        le(u32, system_under_test->executor->channels.by_peer.count, links + 1)); // the port's
 
     cr_assert(eq(int, zmq_close(stranger), 0));
     (void)close_stage();
@@ -282,7 +283,7 @@ Test(undecodable, strangers_leave_nothing_behind)
 static struct forged forge_of_port(struct trp_channel **out_link)
 {
     struct troupe_executor *sender = trp_executor_of(troupe_inbox_context(port));
-    struct trp_channel *link = trp_idmap_find(&sender->channels, counter_ref.executor);
+    struct trp_channel *link = trp_idmap_find(&sender->channels.by_peer, counter_ref.executor);
     cr_assert(ne(ptr, link, NULL));
     struct forged forged = forge(sender->id);
     forged.header.cookie = link->cookie;

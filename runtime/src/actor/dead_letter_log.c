@@ -1,7 +1,7 @@
 #include "actor/dead_letter_log.h"
 
+#include "actor/executor.h"
 #include "base/clock.h"
-#include "node/system.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,11 +11,11 @@ enum { DEAD_LETTER_LOG_LINE_BYTES = 512 };
 #define SECOND_NS UINT64_C(1000000000)
 
 /** @return whether a dead letter is what the end of a system brings with it. */
-static bool dead_log_is_usual(const troupe_system_t *system, const struct trp_dead *dead)
+static bool dead_log_is_usual(const struct trp_runtime *runtime, const struct trp_dead *dead)
 {
     return (dead->reason == TROUPE_DEAD_STOPPED || dead->reason == TROUPE_DEAD_UNDELIVERABLE) &&
-           (atomic_load_explicit(&system->stop_asked, memory_order_relaxed) ||
-            atomic_load_explicit(&system->runtime.shared->stop_asked, memory_order_relaxed));
+           (atomic_load_explicit(&runtime->stop_asked, memory_order_relaxed) ||
+            atomic_load_explicit(&runtime->shared->stop_asked, memory_order_relaxed));
 }
 
 void trp_dead_log_close(struct trp_dead_log *log)

@@ -11,11 +11,12 @@
 #define TRP_EXECUTOR_H
 
 #include "actor/actor_table.h"
-#include "actor/runtime.h"
 #include "actor/asks.h"
 #include "actor/monitor_table.h"
+#include "actor/runtime.h"
 #include "base/idmap.h"
 #include "base/memory.h"
+#include "base/message.h"
 #include "base/timer_heap.h"
 #include "channel/channel.h"
 #include "channel/channels.h"
@@ -69,7 +70,6 @@ struct troupe_executor {
     uint32_t spawned_behaviour; // which of the system's was spawned last from here
 
     struct trp_slot *slot; // in shared memory: what other executors and processes know of it
-    struct trp_gate *gate; // its slot's
     struct trp_counters *counters; // its slot's
     int wake_fd; // an eventfd that ends its sleep; anyone writes to it, holding the system's lock
     struct trp_mailbox mailbox;
@@ -94,9 +94,9 @@ struct troupe_executor {
     bool in_turn;    // else what is sent to others leaves at once
     bool dedicated;  // ends with its only actor
 
-    _Atomic bool attention;      // some receiver asked for its channel to be finished. Any thread's
-    uint64_t handled_count;      // messages, for the budget of a turn
-    int listener_fd;             // where it is to listen from the next turn on; -1: nowhere
+    _Atomic bool attention; // some receiver asked for its channel to be finished. Any thread's
+    uint64_t handled_count; // messages, for the budget of a turn
+    int listener_fd;        // where it is to listen from the next turn on; -1: nowhere
 
     uint32_t stash_count; // messages that wait for their actors' STARTs, or are deferred
     struct trp_stash_entry *replayed; // the deferred one that is met now
@@ -124,6 +124,15 @@ static inline struct troupe_executor *trp_executor_of(troupe_context_t *ctx)
 {
     return (struct troupe_executor *)(void *)ctx;
 }
+
+/** Remember that the only actor of an executor could not start. @threads any */
+void trp_executor_note_failed(struct troupe_executor *executor);
+
+/** Remember how the only actor of an executor ended. @threads the executor's */
+void trp_executor_note_exit(struct troupe_executor *executor, const struct troupe_exit *exit);
+
+/** What channels report, carried out for the executor that owns them. */
+extern const struct trp_channel_events trp_executor_events;
 
 /**
  * Make an executor with its mailbox, known to nobody yet.
@@ -319,26 +328,6 @@ void trp_dead_letter_name(
 /** Set the detail: why an ask failed. @return the error that it failed with. */
 enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failure *failure);
 
-/** @return who sent the messages of an item; that may be nobody. */
-static inline troupe_ref_t trp_item_sender(const struct trp_item *item)
-{
-    if (item->envelope->from_generation == 0) {
-        return TROUPE_REF_NONE;
-    }
-    return (troupe_ref_t){
-        item->sender_node,
-        item->sender_executor,
-        item->envelope->from_index,
-        item->envelope->from_generation,
-    };
-}
-
-/** @return how many bytes the body of each message of an item has. */
-static inline uint64_t trp_item_bytes(const struct trp_item *item)
-{
-    return item->given != NULL ? item->given->bytes : item->body_bytes;
-}
-
 /** @return what an item says that fails an ask. */
 static inline struct trp_ask_failure trp_item_failure(const struct trp_item *item)
 {
@@ -436,16 +425,5 @@ static inline troupe_ref_t trp_actor_ref(
 {
     return (troupe_ref_t){executor->node, executor->id, index, generation};
 }
-
-/** The message that a callback meets, or that a inbox hands out. */
-struct troupe_message {
-    uint32_t type;
-    bool owned; // came out of a inbox
-    bool given; // its body has an owner, and did not come in a frame
-    uint64_t ask;
-    uint64_t expires_ns; // by the clock of the system; 0: never
-    troupe_ref_t sender;
-    struct troupe_body *body; // emptied when it is taken out
-};
 
 #endif

@@ -108,18 +108,18 @@ static void monitor_send_last(
 
 /** Tell how one ended who is out of reach, or was before anybody asked. */
 static void monitor_last_exit(
-    troupe_system_t *system, troupe_ref_t actor, struct troupe_exit *out_exit)
+    struct trp_runtime *runtime, troupe_ref_t actor, struct troupe_exit *out_exit)
 {
     *out_exit = (struct troupe_exit){
         .reason = TROUPE_EXIT_UNKNOWN,
         .text = "ended before anybody asked",
     };
-    trp_shared_lock(system->runtime.shared);
-    const struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, actor.executor);
+    trp_shared_lock(runtime->shared);
+    const struct trp_slot *slot = trp_shared_find_slot(runtime->shared, actor.executor);
     if (slot != NULL && slot->has_exit && slot->node == actor.node) {
         *out_exit = slot->exit;
     }
-    trp_shared_unlock(system->runtime.shared);
+    trp_shared_unlock(runtime->shared);
 }
 
 /* Asking to be told. ---------------------------------------------------------------------------- */
@@ -141,7 +141,8 @@ static enum troupe_err monitor_check(const troupe_context_t *ctx, troupe_ref_t a
 /** Have the way to itself open, by which an end comes when a process dies and no descriptor is free. */
 static enum troupe_err monitor_open_loop(struct troupe_executor *executor)
 {
-    return trp_channels_use_remote_loop(&executor->channels) ? TROUPE_OK : trp_send_open_loop(executor);
+    return trp_channels_use_remote_loop(&executor->channels) ? TROUPE_OK
+                                                             : trp_send_open_loop(executor);
 }
 
 /** Note a watch or a link of the running actor, and ask the peer for it. */
@@ -366,12 +367,12 @@ static bool monitor_note(
 }
 
 /** @return whether the process of somebody who asks for a link died: his LINK waited here for a START. */
-static bool monitor_is_dead(troupe_system_t *system, troupe_ref_t peer)
+static bool monitor_is_dead(struct trp_runtime *runtime, troupe_ref_t peer)
 {
-    trp_shared_lock(system->runtime.shared);
-    const struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, peer.executor);
+    trp_shared_lock(runtime->shared);
+    const struct trp_slot *slot = trp_shared_find_slot(runtime->shared, peer.executor);
     bool is_dead = slot == NULL || trp_slot_state(slot) == TRP_SLOT_DEAD;
-    trp_shared_unlock(system->runtime.shared);
+    trp_shared_unlock(runtime->shared);
     return is_dead;
 }
 

@@ -34,8 +34,8 @@ struct trp_node_ops {
     /** An executor has closed: remove it from the directory, and mark its slot ended. */
     void (*executor_ended)(struct trp_runtime *runtime, struct troupe_executor *executor);
 
-    /** Kill the process of an executor, if it carries nothing else. @return false: it carries more. */
-    bool (*kill)(struct trp_runtime *runtime, uint32_t node, uint32_t executor);
+    /** Kill the process of an executor, if it carries the actor of that executor and no other. @threads any */
+    void (*kill)(struct trp_runtime *runtime, uint32_t node, uint32_t executor);
 
     /** Ask the system to stop. @threads any */
     void (*stop)(struct trp_runtime *runtime);

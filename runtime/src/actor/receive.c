@@ -20,31 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *troupe_exit_reason_text(enum troupe_exit_reason reason)
-{
-    switch (reason) {
-    case TROUPE_EXIT_NORMAL:
-        return "normal";
-    case TROUPE_EXIT_SHUTDOWN:
-        return "shutdown";
-    case TROUPE_EXIT_ERROR:
-        return "error";
-    case TROUPE_EXIT_KILLED:
-        return "killed";
-    case TROUPE_EXIT_CRASHED:
-        return "crashed";
-    case TROUPE_EXIT_OUT_OF_MEMORY:
-        return "out_of_memory";
-    case TROUPE_EXIT_INIT_FAILED:
-        return "init_failed";
-    case TROUPE_EXIT_NODE_LOST:
-        return "node_lost";
-    case TROUPE_EXIT_UNKNOWN:
-        return "unknown";
-    }
-    return "unknown";
-}
-
 /* Messages for nobody. -------------------------------------------------------------------------- */
 
 /** Make dead letters of the last @p count messages of an item. */
@@ -492,7 +467,8 @@ void trp_actor_notify(
         .kind = TRP_KIND_NOTICE,
     };
     if (actor->life == TRP_LIFE_WAITING) {
-        actor_defer(executor, executor->channels.loop, actor, &item, 1); // behind the messages before it
+        actor_defer(
+            executor, executor->channels.loop, actor, &item, 1); // behind the messages before it
     } else {
         actor_receive(executor, NULL, actor, &item);
     }
@@ -608,11 +584,10 @@ static void actor_fail_start(
     actor_free(executor, actor, index, exit);
     actor->flags |= TRP_ACTOR_FAILED;
     actor_deliver_stash(executor, stash, exit);
-    executor->runtime->ops->actor_ended(
-        executor->runtime, ref, exit);
+    executor->runtime->ops->actor_ended(executor->runtime, ref, exit);
     if (executor->dedicated) {
-        trp_system_note_exit(executor, exit);
-        trp_system_note_failed(executor);
+        trp_executor_note_exit(executor, exit);
+        trp_executor_note_failed(executor);
         trp_executor_end_if_done(executor);
     }
 }
@@ -652,13 +627,13 @@ static bool actor_start_is_valid(
 
 /** @return which behaviour a START is about; UINT32_MAX: none that this process knows. */
 static uint32_t actor_find_behaviour(
-    const troupe_system_t *system, const struct trp_start *start, const char *name)
+    const struct trp_runtime *runtime, const struct trp_start *start, const char *name)
 {
     if (start->behaviour_bytes == 0) {
         return start->behaviour_index;
     }
-    for (uint32_t i = 0; i < system->runtime.behaviour_count; i++) {
-        const char *known = system->runtime.behaviours[i]->name;
+    for (uint32_t i = 0; i < runtime->behaviour_count; i++) {
+        const char *known = runtime->behaviours[i]->name;
         if (strlen(known) == start->behaviour_bytes &&
             memcmp(known, name, start->behaviour_bytes) == 0) {
             return i;
@@ -759,7 +734,11 @@ static void actor_dead_letter_stash(struct troupe_executor *executor, struct trp
         struct trp_stash_entry *next = stash->next;
         trp_stash_release(executor, stash);
         actor_dead_letter(
-            executor, executor->channels.loop, &stash->item, stash->item.count, TROUPE_DEAD_STOPPED);
+            executor,
+            executor->channels.loop,
+            &stash->item,
+            stash->item.count,
+            TROUPE_DEAD_STOPPED);
         free(stash);
         stash = next;
     }
@@ -785,10 +764,9 @@ void trp_actor_end(
     actor_free(executor, actor, index, exit);
     trp_count(&executor->counters->actors_ended, 1);
     actor_dead_letter_stash(executor, stash);
-    executor->runtime->ops->actor_ended(
-        executor->runtime, ref, exit);
+    executor->runtime->ops->actor_ended(executor->runtime, ref, exit);
     if (executor->dedicated) {
-        trp_system_note_exit(executor, exit);
+        trp_executor_note_exit(executor, exit);
     }
     trp_executor_end_if_done(executor);
 }

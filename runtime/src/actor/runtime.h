@@ -11,6 +11,7 @@
 #include "actor/dead_letter_log.h"
 #include "actor/node_ops.h"
 #include "base/idmap.h"
+#include "base/wake.h"
 #include "channel/mailbox.h"
 #include "shared/shared.h"
 #include "troupe/behaviour.h"
@@ -34,9 +35,11 @@ struct trp_runtime {
     bool clock_is_real;
 
     struct trp_shared *shared;
-    int wake_fd;              // an eventfd that wakes executor 0
-    bool has_foreign_loop;    // troupe_system_fd() was asked for: somebody else waits. The owner's thread's
-    _Atomic bool draining;    // executors that go to sleep wake executor 0
+    int wake_fd; // an eventfd that wakes executor 0
+    bool
+        has_foreign_loop; // troupe_system_fd() was asked for: somebody else waits. The owner's thread's
+    _Atomic bool stop_asked;      // this process was asked to stop
+    _Atomic bool draining;        // executors that go to sleep wake executor 0
     void *context;                // ZeroMQ's
     struct trp_dead_log dead_log; // any thread's
     struct trp_frame_pool frames;

@@ -9,7 +9,9 @@
 #include "actor/send.h"
 
 #include "actor/executor.h"
+#include "actor/inbox_mail.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "channel/channel.h"
 #include "node/system.h"
 
@@ -201,7 +203,8 @@ static bool send_append(
     if (!channel->is_loop) {
         trp_send_mark(executor, channel);
     } else if (!executor->in_turn) {
-        trp_runtime_wake_foreign_loop(executor->runtime); // the main program's: a foreign loop has to come round
+        trp_runtime_wake_foreign_loop(
+            executor->runtime); // the main program's: a foreign loop has to come round
     }
     return true;
 }
@@ -265,7 +268,8 @@ static bool send_add_part(
     if (channel->given_count == TRP_PARTS_MAX) {
         trp_channel_flush(&executor->channels, channel);
     }
-    if (channel->given_count == TRP_PARTS_MAX || !trp_channel_make_room(&executor->channels, channel, need)) {
+    if (channel->given_count == TRP_PARTS_MAX ||
+        !trp_channel_make_room(&executor->channels, channel, need)) {
         return false;
     }
     if (channel->given == NULL) {
@@ -333,7 +337,9 @@ static enum troupe_err send_message(
         enum troupe_err err = send_find_channel(executor, outgoing->to, &channel);
         if (err == TROUPE_ERR_NOENT) {
             return send_dead(
-                executor, outgoing, trp_system_why_dead(executor->runtime, outgoing->to.executor));
+                executor,
+                outgoing,
+                trp_shared_why_dead(executor->runtime->shared, outgoing->to.executor));
         }
         if (err != TROUPE_OK) {
             return err;
@@ -404,12 +410,6 @@ void trp_outgoing_set_ttl(
         uint64_t expires_ns = ttl_ns < UINT64_MAX - now_ns ? now_ns + ttl_ns : UINT64_MAX;
         trp_outgoing_set_expiry(executor, expires_ns, outgoing);
     }
-}
-
-uint64_t trp_item_expiry(const struct troupe_executor *executor, const struct trp_item *item)
-{
-    bool is_far = item->sender_node != executor->node && !executor->runtime->clock_is_real;
-    return item->expires_ns == 0 || is_far ? UINT64_MAX : item->expires_ns;
 }
 
 enum troupe_err trp_send_message(

@@ -78,7 +78,7 @@ void trp_stash_release(struct troupe_executor *executor, const struct trp_stash_
 {
     executor->stash_count--;
     if (stash->retained_messages != 0) {
-        trp_gate_give(executor->gate, stash->retained_messages, stash->retained_bytes);
+        trp_gate_give(executor->channels.gate, stash->retained_messages, stash->retained_bytes);
     }
 }
 

@@ -178,7 +178,7 @@ enum troupe_err troupe_register(troupe_context_t *ctx, const char *name)
     }
     troupe_ref_t self = troupe_self(ctx);
     struct name_waiter *waiters = NULL;
-    struct trp_shared *shared = system->runtime.shared;
+    struct trp_shared *shared = runtime->shared;
     trp_shared_lock(shared);
     struct trp_shared_name *entry = name_make(shared, name);
     if (entry == NULL) {

@@ -1,5 +1,6 @@
 #include "actor/deadlock.h"
 #include "actor/executor.h"
+#include "actor/inbox_mail.h"
 #include "actor/send.h"
 #include "actor/timers.h"
 #include "node/process_manager.h"
@@ -13,32 +14,6 @@
  * The verbs of actors. What is longer than a few lines lives elsewhere: spawn.c, names.c,
  * dead_letter.c; the road of what is sent begins in post.c.
  */
-
-enum troupe_err trp_explain_thread(const struct troupe_executor *executor)
-{
-    return TRP_EXPLAIN(
-        TROUPE_ERR_THREAD,
-        "the context of executor %u ('%s') is used on another thread; open an inbox there",
-        executor->id,
-        executor->name);
-}
-
-troupe_ref_t troupe_self(const troupe_context_t *ctx)
-{
-    const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
-    if (ctx->actor != NULL) {
-        return trp_actor_ref(executor, trp_context_index(ctx), ctx->actor->generation);
-    }
-    return executor->mode == TRP_MODE_INBOX ? trp_actor_ref(executor, 0, 1) : TROUPE_REF_NONE;
-}
-
-const char *troupe_self_name(const troupe_context_t *ctx)
-{
-    if (ctx->actor == NULL) {
-        return "";
-    }
-    return ctx->actor->name != NULL ? ctx->actor->name : ctx->actor->behaviour->name;
-}
 
 uint64_t troupe_now(const troupe_context_t *ctx)
 {
@@ -190,8 +165,9 @@ void troupe_flush(troupe_context_t *ctx)
 {
     // A inbox's messages left already.
     if (trp_check_thread(ctx) == TROUPE_OK && trp_executor_of(ctx)->inbox == NULL) {
-        trp_channel_flush(trp_executor_of(ctx), trp_executor_of(ctx)->loop);
-        trp_channels_flush(trp_executor_of(ctx));
+        struct trp_channels *channels = &trp_executor_of(ctx)->channels;
+        trp_channel_flush(channels, channels->loop);
+        trp_channels_flush(channels);
     }
 }
 
@@ -525,14 +501,14 @@ enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer)
 
 enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behaviour *behaviour)
 {
-    const troupe_system_t *system = trp_executor_of(ctx)->system;
+    const struct trp_runtime *runtime = trp_executor_of(ctx)->runtime;
     enum troupe_err err = trp_check_thread(ctx);
     if (err != TROUPE_OK) {
         return err;
     }
     bool known = false;
-    for (uint32_t i = 0; i < system->runtime.behaviour_count; i++) {
-        known |= system->runtime.behaviours[i] == behaviour;
+    for (uint32_t i = 0; i < runtime->behaviour_count; i++) {
+        known |= runtime->behaviours[i] == behaviour;
     }
     if (!known) {
         return TRP_EXPLAIN(
@@ -543,7 +519,7 @@ enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behavio
     if (ctx->actor == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could become another");
     }
-    size_t have_bytes = system->runtime.behaviours[ctx->actor->column]->state_bytes;
+    size_t have_bytes = runtime->behaviours[ctx->actor->column]->state_bytes;
     if (behaviour->state_bytes > have_bytes) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,

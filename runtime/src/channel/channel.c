@@ -1,6 +1,7 @@
 #include "channel/channel.h"
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/memory.h"
 #include "wire/endpoint.h"
 
@@ -107,7 +108,7 @@ bool trp_channel_open_loop(struct trp_channels *channels)
     channel->was_granted = true;
     channel->ledger = ledger;
     channel->in_ledger = ledger;
-    channel->gate = channels->slot->gate;
+    channel->gate = channels->gate;
     channel->slot = channels->slot;
     channel->in_slot = channels->slot;
     channel->frame.last = TRP_LAST_NONE;
@@ -129,8 +130,7 @@ static enum troupe_err channel_connect(
 }
 
 /** Open the way out of a fresh channel. */
-static enum troupe_err channel_open_out(
-    struct trp_channels *channels, struct trp_channel *channel)
+static enum troupe_err channel_open_out(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_shared *shared = channels->shared;
     enum troupe_err err = trp_shared_open_ledger(

@@ -26,7 +26,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-
 /** Larger frames are given to ZeroMQ rather than copied. */
 #define TRP_COPIED_BYTES_MAX 8192
 
@@ -289,8 +288,7 @@ void trp_channel_handle_credit_request(
     const struct trp_credit_request *request);
 
 /** Take a peer that is going off the queue of the waiting. */
-void trp_channel_forget_credit_request(
-    struct trp_channels *channels, struct trp_channel *channel);
+void trp_channel_forget_credit_request(struct trp_channels *channels, struct trp_channel *channel);
 
 /** The credit of messages of this channel is owed back, and goes back when it is worth it. */
 void trp_channel_owe_later(

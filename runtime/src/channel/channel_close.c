@@ -180,8 +180,7 @@ static bool channel_is_slot_dead(const struct trp_slot *slot, uint32_t id)
 }
 
 /** The sender's process died: what it accepted and nobody received from it is dead. */
-static void channel_handle_dead_sender(
-    struct trp_channels *channels, struct trp_channel *channel)
+static void channel_handle_dead_sender(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_ledger *ledger = channel->in_ledger;
     trp_channels_settle(channels, false);
@@ -256,8 +255,7 @@ static void channel_dead_letter_frame(
 }
 
 /** The receiver's process died: what it had not begun is dead, what it had in hand is unknown. */
-static void channel_handle_dead_receiver(
-    struct trp_channels *channels, struct trp_channel *channel)
+static void channel_handle_dead_receiver(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_ledger *ledger = channel->ledger;
     struct channel_progress progress = {.in_progress = trp_ledger_in_progress(ledger)};
@@ -332,7 +330,8 @@ void trp_channel_handle_fin(
     if (trp_slot_state(slot) != TRP_SLOT_OPEN) {
         // It told all ends before, but those for which it had no memory.
         const struct troupe_exit exit = {.reason = TROUPE_EXIT_UNKNOWN};
-        channels->events->peer_ended(channels, channel->peer_id, slot->has_exit ? &slot->exit : &exit);
+        channels->events->peer_ended(
+            channels, channel->peer_id, slot->has_exit ? &slot->exit : &exit);
     }
     channel_close_in(channels, channel);
 }

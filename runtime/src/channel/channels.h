@@ -9,6 +9,7 @@
 
 #include "base/idmap.h"
 #include "base/memory.h"
+#include "base/transport.h"
 #include "channel/events.h"
 #include "channel/mailbox.h"
 #include "wire/frame_pool.h"
@@ -17,6 +18,10 @@
 #include <stdint.h>
 
 struct trp_channel;
+struct troupe_system;
+
+/** Close a ledger whose messages all have an outcome. @threads any */
+void trp_system_close_ledger(struct troupe_system *system, struct trp_ledger *ledger);
 
 struct trp_channels {
     const struct trp_channel_events *events; // the owner's
@@ -24,6 +29,7 @@ struct trp_channels {
     void *zmq_context;
     struct troupe_system *system; // for closing ledgers
     struct trp_slot *slot;        // the executor's own
+    struct trp_gate *gate;        // its slot's
     struct trp_mailbox *mailbox;  // likewise
     struct trp_frame_cache frames;
     bool is_inbox;   // no loop returns credit: it takes one message's at a time
@@ -39,13 +45,14 @@ struct trp_channels {
     uint32_t finished_count;      // channels that sent FIN and wait for the receiver to handle it
     uint32_t process_exits_seen;  // of shared memory's count
 
-    struct trp_channel *owed; // channels whose credit is to be returned
-    int64_t owed_messages;    // in sum
-    int64_t owed_bytes;       // in sum
+    struct trp_channel *owed;          // channels whose credit is to be returned
+    int64_t owed_messages;             // in sum
+    int64_t owed_bytes;                // in sum
     struct trp_channel *waiting_first; // peers that wait for credit, first come first served
     struct trp_channel *waiting_last;
     struct trp_memory_shortage shortage; // of frames that could not be sent yet
-    bool rooms_late; // some blocked sender's ROOM or credit request could not be sent, for want of memory
+    bool
+        rooms_late; // some blocked sender's ROOM or credit request could not be sent, for want of memory
 };
 
 /** @return node and executor as one number, as they lie in a reference. */

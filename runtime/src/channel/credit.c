@@ -5,6 +5,7 @@
  *     receiver  owe --> settle: back to the gate, and CREDIT_GRANT to the waiting, first come first served
  *     sender    CREDIT_GRANT --> a ROOM for everyone who was refused
  */
+#include "base/descriptors.h"
 #include "base/memory.h"
 #include "channel/channel.h"
 
@@ -32,8 +33,7 @@ static int64_t credit_share(int64_t bound, int64_t share)
  * little would else hold most of a mailbox between them. A inbox, without a loop to give back what it does
  * not spend, takes one.
  */
-static int64_t credit_chunk(
-    const struct trp_channels *channels, const struct trp_channel *channel)
+static int64_t credit_chunk(const struct trp_channels *channels, const struct trp_channel *channel)
 {
     if (channels->is_inbox) {
         return 1;
@@ -68,7 +68,7 @@ void trp_channel_return_credit(
 {
     if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
         atomic_fetch_add_explicit(
-            &channels->slot->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
+            &channels->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
         atomic_fetch_sub_explicit(
             &channel->in_ledger->reserve_messages, (int32_t)count, memory_order_relaxed);
     } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
@@ -90,15 +90,15 @@ void trp_channel_reclaim(struct trp_channels *channels, struct trp_channel *chan
 {
     const struct trp_ledger *ledger = channel->in_ledger;
     trp_gate_give(
-        channels->slot->gate,
+        channels->gate,
         credit_outstanding(&ledger->taken_messages, &ledger->returned_messages),
         credit_outstanding(&ledger->taken_bytes, &ledger->returned_bytes));
     atomic_fetch_add_explicit(
-        &channels->slot->gate->reserve_messages,
+        &channels->gate->reserve_messages,
         atomic_load_explicit(&ledger->reserve_messages, memory_order_relaxed),
         memory_order_relaxed);
     if (!channel->has_request && atomic_load_explicit(&ledger->is_waiting, memory_order_relaxed)) {
-        atomic_fetch_sub_explicit(&channels->slot->gate->waiting_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&channels->gate->waiting_count, 1, memory_order_relaxed);
     }
 }
 
@@ -436,8 +436,7 @@ void trp_channel_handle_credit_request(
     channels->waiting_last = channel;
 }
 
-void trp_channel_forget_credit_request(
-    struct trp_channels *channels, struct trp_channel *channel)
+void trp_channel_forget_credit_request(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_channel *previous = NULL;
     for (struct trp_channel *at = channels->waiting_first; at != channel; at = at->next_waiting) {
@@ -453,7 +452,7 @@ void trp_channel_forget_credit_request(
     }
     channel->has_request = false;
     atomic_store_explicit(&channel->in_ledger->is_waiting, false, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&channels->slot->gate->waiting_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&channels->gate->waiting_count, 1, memory_order_relaxed);
 }
 
 void trp_channel_owe_later(
@@ -475,8 +474,8 @@ static void credit_settle_loop(struct trp_channels *channels)
 {
     struct trp_channel *loop = channels->loop;
     bool wanted = channels->waiting_first != NULL;
-    int64_t keep_messages = wanted ? 0 : credit_share(channels->slot->gate->bound_messages, GRANT_SHARE);
-    int64_t keep_bytes = wanted ? 0 : credit_share(channels->slot->gate->bound_bytes, GRANT_SHARE);
+    int64_t keep_messages = wanted ? 0 : credit_share(channels->gate->bound_messages, GRANT_SHARE);
+    int64_t keep_bytes = wanted ? 0 : credit_share(channels->gate->bound_bytes, GRANT_SHARE);
     int64_t messages = loop->credit_messages - keep_messages;
     int64_t bytes = loop->credit_bytes - keep_bytes;
     if (messages > 0 || bytes > 0) {
@@ -491,7 +490,7 @@ static bool credit_take_grant(
     bool idle,
     struct trp_credit_grant *out_credit)
 {
-    struct trp_gate *gate = channels->slot->gate;
+    struct trp_gate *gate = channels->gate;
     const struct trp_credit_request *request = &channel->request;
     const struct trp_ledger *ledger = channel->in_ledger;
     int64_t held_messages = credit_outstanding(&ledger->taken_messages, &ledger->returned_messages);
@@ -532,7 +531,7 @@ static void credit_return_grant(
         &channel->in_ledger->taken_messages, credit->messages, memory_order_relaxed);
     atomic_fetch_sub_explicit(
         &channel->in_ledger->taken_bytes, credit->bytes, memory_order_relaxed);
-    trp_gate_give(channels->slot->gate, credit->messages, credit->bytes);
+    trp_gate_give(channels->gate, credit->messages, credit->bytes);
 }
 
 /** Grant a waiting channel what it may have. @return false: not yet. */
@@ -586,7 +585,7 @@ void trp_channels_settle(struct trp_channels *channels, bool idle)
             &channel->in_ledger->returned_messages, channel->owed_messages, memory_order_relaxed);
         atomic_fetch_add_explicit(
             &channel->in_ledger->returned_bytes, channel->owed_bytes, memory_order_relaxed);
-        trp_gate_give(channels->slot->gate, channel->owed_messages, channel->owed_bytes);
+        trp_gate_give(channels->gate, channel->owed_messages, channel->owed_bytes);
         channel->owed_messages = 0;
         channel->owed_bytes = 0;
     }

@@ -28,9 +28,10 @@ struct trp_dead {
     uint32_t type;
     enum troupe_dead_reason reason;
     uint64_t body_bytes;
-    uint64_t ask;     // the ask that fails with it; 0: it was a plain send
-    uint64_t lost;    // how many messages whose envelopes are lost; 0: it is one, and known
-    bool in_progress; // it was started: counted as unknown, no dead letter, but its ask fails all the same
+    uint64_t ask;  // the ask that fails with it; 0: it was a plain send
+    uint64_t lost; // how many messages whose envelopes are lost; 0: it is one, and known
+    bool
+        in_progress; // it was started: counted as unknown, no dead letter, but its ask fails all the same
 };
 
 /** @return how many messages it is about. */

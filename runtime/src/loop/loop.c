@@ -1,8 +1,10 @@
 #include "actor/batch.h"
 #include "actor/executor.h"
+#include "actor/inbox_mail.h"
 #include "actor/monitor.h"
 #include "actor/timers.h"
 #include "base/clock.h"
+#include "base/wake.h"
 #include "channel/channel.h"
 #include "node/system.h"
 #include "observe/crash.h"
@@ -56,11 +58,20 @@ enum troupe_err trp_executor_new(
     executor->wake_fd = -1;
     executor->owner = pthread_self();
     executor->random_state = runtime->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
-    executor->channels.frames.pool = &runtime->frames;
     executor->handled_limit = UINT64_MAX;
     executor->name = strdup(name);
     executor->slot = slot;
-    executor->gate = &slot->gate;
+    executor->channels = (struct trp_channels){
+        .events = &trp_executor_events,
+        .shared = runtime->shared,
+        .zmq_context = runtime->context,
+        .system = (struct troupe_system *)(void *)runtime,
+        .slot = slot,
+        .gate = &slot->gate,
+        .mailbox = &executor->mailbox,
+        .frames = {.pool = &runtime->frames},
+        .is_inbox = mode == TRP_MODE_INBOX,
+    };
     executor->counters = &slot->counters;
     executor->listener_fd = -1;
     bool made = trp_actor_table_init(&executor->actors, runtime->behaviour_count);
@@ -80,7 +91,7 @@ enum troupe_err trp_executor_new(
         &executor->mailbox,
         runtime->context,
         id,
-        executor->gate,
+        executor->channels.gate,
         &runtime->spinners,
         executor->wake_fd);
     if (err == TROUPE_OK && !trp_channel_open_loop(&executor->channels)) {
@@ -130,11 +141,6 @@ void trp_executor_free(struct troupe_executor **executor_p)
     *executor_p = NULL;
 }
 
-uint64_t trp_executor_now(const struct troupe_executor *executor)
-{
-    return executor->runtime->clock(executor->runtime->clock_data);
-}
-
 /* Meeting mail. --------------------------------------------------------------------------------- */
 
 /** Say that the bytes that follow in a frame cannot be read. */
@@ -143,7 +149,8 @@ static void executor_reject(
 {
     trp_count(&executor->counters->frames_undecodable, 1);
     if (channel != NULL) {
-        trp_channels_lose(&executor->channels, channel->in_ledger, TROUPE_DEAD_UNDECODABLE, lost_count);
+        trp_channels_lose(
+            &executor->channels, channel->in_ledger, TROUPE_DEAD_UNDECODABLE, lost_count);
         channel->received_count += lost_count;
     }
 }
@@ -202,7 +209,8 @@ static void executor_handle_command(
     case TRP_KIND_FIN:
         body = executor_body(item, sizeof(struct trp_fin));
         if (body != NULL) {
-            trp_channel_handle_fin(&executor->channels, channel, body); // and the channel may be gone
+            trp_channel_handle_fin(
+                &executor->channels, channel, body); // and the channel may be gone
         }
         break;
     case TRP_KIND_WAKE: // having woken up was all of it
@@ -470,9 +478,10 @@ void trp_executor_handle_flags(struct troupe_executor *executor)
 /** Give back what is owed, when it is worth it. */
 static void executor_settle_credit(struct troupe_executor *executor)
 {
-    const struct trp_gate *gate = executor->gate;
+    const struct trp_gate *gate = executor->channels.gate;
     bool wanted = atomic_load_explicit(&gate->waiting_count, memory_order_relaxed) != 0;
-    if (wanted || executor->channels.rooms_late || executor->channels.owed_messages > gate->bound_messages / 16 ||
+    if (wanted || executor->channels.rooms_late ||
+        executor->channels.owed_messages > gate->bound_messages / 16 ||
         executor->channels.owed_bytes > gate->bound_bytes / 16 ||
         executor->channels.loop->credit_messages > gate->bound_messages / 2) {
         trp_channels_settle(&executor->channels, false);
@@ -541,7 +550,8 @@ static bool executor_is_lone(const struct troupe_executor *executor)
     const struct trp_channel *loop = executor->channels.loop;
     return executor->mailbox.loop_count == 0 && loop->frame.used != 0 &&
            loop->frame.used <= TRP_ZMSG_INLINE_BYTES && executor->channels.dirty == NULL &&
-           !loop->is_waiting && !executor->channels.ending && !trp_mailbox_has_mail(&executor->mailbox);
+           !loop->is_waiting && !executor->channels.ending &&
+           !trp_mailbox_has_mail(&executor->mailbox);
 }
 
 /** Send on the lone message of its own that is open. @return false: no memory; it stays open. */
@@ -581,7 +591,9 @@ static bool executor_receive_remote(struct troupe_executor *executor)
         count++;
         executor_settle_credit(executor); // so that they send on while this is met
         if (count == 1) {
-            trp_channels_flush(&executor->channels); // the answer to a lone message need not wait for an empty look
+            trp_channels_flush(
+                &executor
+                     ->channels); // the answer to a lone message need not wait for an empty look
         }
     }
     return count > 0;
@@ -591,9 +603,10 @@ bool trp_executor_turn(struct troupe_executor *executor)
 {
     bool worked = false;
     executor->in_turn = true;
-    trp_channel_flush(&executor->channels, executor->channels.loop); // what the main program sent between turns
+    trp_channel_flush(
+        &executor->channels, executor->channels.loop); // what the main program sent between turns
     worked = executor->mailbox.loop_count != 0;
-    uint64_t bell = atomic_load_explicit(&executor->gate->bell, memory_order_relaxed);
+    uint64_t bell = atomic_load_explicit(&executor->channels.gate->bell, memory_order_relaxed);
     while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
             executor->mailbox.overtaken_first < executor->mailbox.overtaken_count) &&
            !executor_is_spent(executor) && trp_executor_receive(executor)) {
@@ -631,18 +644,10 @@ uint64_t trp_executor_prepare_idle(struct troupe_executor *executor)
     }
     trp_monitor_notify_again(executor);
     // Who is waiting still could not be told: no descriptor, or no memory. That may change.
-    bool again = trp_channels_have_unspent(&executor->channels) || executor->channels.waiting_first != NULL ||
-                 executor->channels.rooms_late || executor->monitors.untold_first != 0 ||
-                 executor->channels.finished_count > 0;
+    bool again = trp_channels_have_unspent(&executor->channels) ||
+                 executor->channels.waiting_first != NULL || executor->channels.rooms_late ||
+                 executor->monitors.untold_first != 0 || executor->channels.finished_count > 0;
     return again ? SWEEP_NS : UINT64_MAX;
-}
-
-void trp_executor_wake(struct troupe_executor *executor)
-{
-    // Where it sleeps at its doorbell, the descriptor would only end a sleep to come.
-    if (!trp_gate_call(executor->gate)) {
-        trp_wake(executor->wake_fd);
-    }
 }
 
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
@@ -654,8 +659,7 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
         return;
     }
     uint64_t rest_ns = trp_executor_prepare_idle(executor);
-    if (executor->mode == TRP_MODE_LOOP &&
-        true) {
+    if (executor->mode == TRP_MODE_LOOP && true) {
         trp_runtime_wake(executor->runtime);
     }
     // A word that was met just now may have ended it, and its wake-up is spent.
@@ -815,7 +819,8 @@ bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
     trp_executor_request_close(executor);
     bool finished = false;
     uint64_t step_ns = CLOSE_STEP_NS;
-    while (trp_executor_has_peers(executor) || !finished || trp_channels_reap(&executor->channels)) {
+    while (trp_executor_has_peers(executor) || !finished ||
+           trp_channels_reap(&executor->channels)) {
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns >= deadline_ns) {
             return false;

@@ -1,7 +1,10 @@
 #include "node/process_manager.h"
 
+#include "base/descriptors.h"
 #include "base/memory.h"
+#include "base/wake.h"
 #include "node/child.h"
+#include "node/inboxes.h"
 #include "node/process_exit.h"
 #include "node/signals.h"
 #include "node/system.h"
@@ -374,7 +377,9 @@ static void manager_settle(
 
 /** Tell how a child ended, or why it never began, and forget it. */
 static void manager_settle_exit(
-    struct trp_process_manager *process_manager, struct manager_child *child, const struct troupe_exit *exit)
+    struct trp_process_manager *process_manager,
+    struct manager_child *child,
+    const struct troupe_exit *exit)
 {
     troupe_system_t *system = process_manager->system;
     for (int i = 0; i < 2; i++) {
@@ -417,7 +422,8 @@ static void manager_handle_spawn_request(
     struct trp_process_manager *process_manager, uint32_t process_index, int listener_fd)
 {
     troupe_system_t *system = process_manager->system;
-    struct trp_process *node = &system->runtime.shared->processes[process_index % TRP_SHARED_PROCESSES];
+    struct trp_process *node =
+        &system->runtime.shared->processes[process_index % TRP_SHARED_PROCESSES];
     manager_note_asked(system->runtime.shared, node);
     struct manager_child *child = calloc(1, sizeof(*child));
     if (child == NULL) {

@@ -235,7 +235,8 @@ static void shutdown_ask(troupe_system_t *system, uint32_t id)
 {
     struct trp_channel *channel = trp_idmap_find(&system->executor->channels.by_peer, id);
     if (channel != NULL && channel->out_open) {
-        (void)trp_channel_command(&system->executor->channels, channel, TRP_KIND_STOP_EXECUTOR, NULL, 0);
+        (void)trp_channel_command(
+            &system->executor->channels, channel, TRP_KIND_STOP_EXECUTOR, NULL, 0);
     }
     trp_system_ask_to_end(system, id);
 }
@@ -247,7 +248,7 @@ bool trp_system_shut_down(troupe_system_t *system)
     }
     const struct shutdown_times times =
         shutdown_times_new(trp_clock_monotonic(NULL), system->stop_timeout_ns);
-    atomic_store_explicit(&system->stop_asked, true, memory_order_release);
+    atomic_store_explicit(&system->runtime.stop_asked, true, memory_order_release);
     system->told = false;
     shutdown_drain(system, times.start_ns + system->stop_timeout_ns / 2);
     atomic_store_explicit(&system->drained, true, memory_order_release);

@@ -4,6 +4,8 @@
  *     placement --> executor (found, or started) --> row (added, or reserved) --> START
  */
 #include "actor/executor.h"
+#include "actor/inbox_mail.h"
+#include "base/descriptors.h"
 #include "config/limits.h"
 #include "node/process_manager.h"
 #include "node/system.h"
@@ -41,7 +43,8 @@ static uint32_t spawn_find_behaviour(
         return index;
     }
     index = 0;
-    while (index < system->runtime.behaviour_count && system->runtime.behaviours[index] != behaviour) {
+    while (index < system->runtime.behaviour_count &&
+           system->runtime.behaviours[index] != behaviour) {
         index++;
     }
     spawner->spawned_behaviour = index;
@@ -107,12 +110,12 @@ static enum troupe_err spawn_new_executor(
 {
     const struct troupe_backend_ops *ops = place->ops;
     trp_system_reap(system); // first: what those had who are gone is free with it
-    if (!trp_descriptors_are_free(TRP_DESCRIPTORS_FOR_LINKS)) {
+    if (!trp_descriptors_are_free(TRP_DESCRIPTORS_FOR_CHANNELS)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no executor for '%s'; end some actors, pool them "
             "by %s:N, or raise the limit of open files",
-            TRP_DESCRIPTORS_FREE_MIN + TRP_DESCRIPTORS_FOR_LINKS,
+            TRP_DESCRIPTORS_FREE_MIN + TRP_DESCRIPTORS_FOR_CHANNELS,
             options->name != NULL ? options->name : options->behaviour->name,
             ops->name);
     }
@@ -443,11 +446,11 @@ static enum troupe_err spawn_start_fresh(
         // The way back as well, while it is still ours: a thread that is new takes three times as long for
         // it, and would wake us for nothing. If there is none now, its first message to us looks again.
         struct trp_channel *back = NULL;
-        bool has_back = trp_channel_open(fresh, spawner->id, &back) == TROUPE_OK;
+        bool has_back = trp_channel_open(&fresh->channels, spawner->id, &back) == TROUPE_OK;
         err = trp_system_start_executor(trp_system_of(spawner), fresh, cpu_mask);
         if (err != TROUPE_OK) {
             if (has_back) {
-                trp_channel_abandon(fresh, back);
+                trp_channel_abandon(&fresh->channels, back);
             }
             trp_channel_abandon(&spawner->channels, channel);
         }
@@ -500,7 +503,7 @@ enum troupe_err trp_spawn(
     enum troupe_err err = trp_check_thread(ctx);
     if (err == TROUPE_OK &&
         (spawner->channels.ending ||
-         atomic_load_explicit(&trp_system_of(spawner)->stop_asked, memory_order_relaxed))) {
+         atomic_load_explicit(&spawner->runtime->stop_asked, memory_order_relaxed))) {
         err = TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
     }
     if (err == TROUPE_OK) {

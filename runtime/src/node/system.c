@@ -1,15 +1,17 @@
 #include "node/system.h"
 
 #include "base/clock.h"
+#include "base/descriptors.h"
+#include "base/wake.h"
 #include "channel/channel.h"
 #include "node/child.h"
+#include "node/node.h"
 #include "node/process_manager.h"
 #include "node/signals.h"
 #include "observe/crash.h"
 #include "troupe/main.h"
 #include "wire/endpoint.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -23,75 +25,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum {
-    SOCKET_COUNT_MIN = 1023,
-    SOCKET_COUNT_MAX = 65535, // libzmq's own
-    ZEROMQ_THREADS = 2,
-};
-
-/* Descriptors. ---------------------------------------------------------------------------------- */
-
-static rlim_t system_descriptor_limit(void)
-{
-    struct rlimit limit = {0};
-    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : SOCKET_COUNT_MIN;
-}
-
-/** @return how many descriptors are open; more than any limit when that cannot be told. */
-static rlim_t system_count_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    if (directory == NULL) {
-        return RLIM_INFINITY;
-    }
-    rlim_t count = 0;
-    while (readdir(directory) != NULL) { // NOLINT(concurrency-mt-unsafe): a stream of our own
-        count++;
-    }
-    (void)closedir(directory);
-    return count;
-}
-
-bool trp_descriptors_are_free(uint32_t more)
-{
-    const rlim_t wanted = TRP_DESCRIPTORS_FREE_MIN + more;
-    rlim_t limit = system_descriptor_limit();
-    if (limit == RLIM_INFINITY) {
-        return true;
-    }
-    // The kernel gives out the lowest free number. If that is low, and there is one among the highest,
-    // then what lies between was hardly ever used. Else they have to be counted.
-    int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-    if (lowest < 0 && errno == EBADF) {
-        lowest = eventfd(0, EFD_CLOEXEC); // a program without standard error
-    }
-    if (lowest < 0 || (rlim_t)lowest + wanted >= limit) {
-        (void)close(lowest);
-        return false;
-    }
-    int high = fcntl(lowest, F_DUPFD_CLOEXEC, (int)(limit - wanted));
-    (void)close(lowest);
-    (void)close(high);
-    return high >= 0 || system_count_descriptors() + wanted < limit;
-}
-
-static void system_raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); // if not, the limit is the lower one
-    }
-}
-
-static int system_socket_count_max(void)
-{
-    rlim_t limit = system_descriptor_limit();
-    if (limit < SOCKET_COUNT_MIN) {
-        return SOCKET_COUNT_MIN;
-    }
-    return limit > SOCKET_COUNT_MAX ? SOCKET_COUNT_MAX : (int)limit;
-}
+enum { ZEROMQ_THREADS = 2 };
 
 /* What backends may ask (struct troupe_host). ---------------------------------------------------- */
 
@@ -312,7 +246,8 @@ enum troupe_err trp_system_add_executor(
 {
     struct trp_shared *shared = system->runtime.shared;
     uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
-    struct trp_slot *slot = trp_shared_take_slot(shared, id, system->runtime.node, system->runtime.node, name);
+    struct trp_slot *slot =
+        trp_shared_take_slot(shared, id, system->runtime.node, system->runtime.node, name);
     if (slot == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "all %d executors of a system are taken", TRP_SHARED_SLOTS);
@@ -350,38 +285,6 @@ void trp_system_remove_inbox(troupe_system_t *system, struct troupe_executor *ex
     (void)pthread_mutex_lock(&system->runtime.lock);
     system->inbox_count--;
     (void)pthread_mutex_unlock(&system->runtime.lock);
-}
-
-enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id)
-{
-    struct trp_shared *shared = system->runtime.shared;
-    enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
-    trp_shared_lock(shared);
-    const struct trp_slot *slot = trp_shared_find_slot(shared, id);
-    if (slot != NULL && slot->failed) {
-        reason = TROUPE_DEAD_UNDELIVERABLE;
-    } else if (slot != NULL && trp_slot_state(slot) == TRP_SLOT_DEAD) {
-        reason = TROUPE_DEAD_PEER_DOWN;
-    } else if (id < atomic_load_explicit(&shared->next_executor, memory_order_relaxed)) {
-        reason = TROUPE_DEAD_STOPPED;
-    }
-    trp_shared_unlock(shared);
-    return reason;
-}
-
-void trp_system_note_failed(struct troupe_executor *executor)
-{
-    trp_shared_lock(executor->runtime->shared);
-    executor->slot->failed = true;
-    trp_shared_unlock(executor->runtime->shared);
-}
-
-void trp_system_note_exit(struct troupe_executor *executor, const struct troupe_exit *exit)
-{
-    trp_shared_lock(executor->runtime->shared);
-    executor->slot->exit = *exit;
-    executor->slot->has_exit = true;
-    trp_shared_unlock(executor->runtime->shared);
 }
 
 void trp_system_remove_executor(troupe_system_t *system, struct troupe_executor *executor)
@@ -524,9 +427,11 @@ void troupe_system_set_root(troupe_system_t *system, troupe_ref_t actor)
         .flags = TRP_FLAG_UNMETERED,
     };
     bool here = actor.executor == executor->id;
-    if (!here && trp_channel_open(&executor->channels, actor.executor, &channel) == TROUPE_ERR_NOENT) {
+    if (!here &&
+        trp_channel_open(&executor->channels, actor.executor, &channel) == TROUPE_ERR_NOENT) {
         const struct troupe_exit exit = {
-            .reason = trp_system_why_dead(system, actor.executor) == TROUPE_DEAD_UNDELIVERABLE
+            .reason = trp_shared_why_dead(system->runtime.shared, actor.executor) ==
+                              TROUPE_DEAD_UNDELIVERABLE
                           ? TROUPE_EXIT_INIT_FAILED
                           : TROUPE_EXIT_NORMAL,
             .text = "ended before it was watched",
@@ -586,11 +491,15 @@ static enum troupe_err system_check_behaviours(
 static enum troupe_err system_copy_behaviours(
     troupe_system_t *system, const struct troupe_behaviour *const *behaviours)
 {
-    system->runtime.behaviours = calloc(system->runtime.behaviour_count, sizeof(*system->runtime.behaviours));
+    system->runtime.behaviours =
+        calloc(system->runtime.behaviour_count, sizeof(*system->runtime.behaviours));
     if (system->runtime.behaviours == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a system");
     }
-    memcpy(system->runtime.behaviours, behaviours, system->runtime.behaviour_count * sizeof(*behaviours));
+    memcpy(
+        system->runtime.behaviours,
+        behaviours,
+        system->runtime.behaviour_count * sizeof(*behaviours));
     return TROUPE_OK;
 }
 
@@ -598,7 +507,8 @@ static enum troupe_err system_copy_behaviours(
 static enum troupe_err system_configure(
     troupe_system_t *system, const struct troupe_system_options *options)
 {
-    enum troupe_err err = system_check_behaviours(options->behaviours, &system->runtime.behaviour_count);
+    enum troupe_err err =
+        system_check_behaviours(options->behaviours, &system->runtime.behaviour_count);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -708,7 +618,7 @@ static enum troupe_err system_open(troupe_system_t *system)
     if (system->runtime.wake_fd < 0) {
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
-    return trp_zmq_context_new(system_socket_count_max(), &system->runtime.context);
+    return trp_zmq_context_new(trp_descriptors_socket_count_max(), &system->runtime.context);
 }
 
 /** Make executor 0. */
@@ -759,7 +669,8 @@ static void system_free(troupe_system_t *system)
     trp_idmap_fini(&system->runtime.executors);
     trp_run_dir_close(&system->run_dir);
     trp_shared_close(&system->runtime.shared);
-    int *fds[] = {&system->runtime.wake_fd, &system->epoll_fd, &system->timer_fd, &system->shared_fd};
+    int *fds[] = {
+        &system->runtime.wake_fd, &system->epoll_fd, &system->timer_fd, &system->shared_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (*fds[i] >= 0) {
             (void)close(*fds[i]);
@@ -810,8 +721,9 @@ static enum troupe_err system_alloc(troupe_system_t **out_system)
     // Spinning is for when another core can be running what is waited for.
     int32_t cpu_count = system_cpu_count();
     system->runtime.spinners.count_max = cpu_count > 1 ? cpu_count : 0;
+    system->runtime.ops = &trp_node_ops;
     trp_cycles_calibrate();
-    system_raise_descriptor_limit();
+    trp_descriptors_raise_limit();
     *out_system = system;
     return TROUPE_OK;
 }
@@ -930,17 +842,9 @@ troupe_context_t *troupe_system_context(troupe_system_t *system)
     return &system->executor->context;
 }
 
-void trp_wake(int wake_fd)
-{
-    const uint64_t one = 1;
-    int saved = errno;
-    (void)!write(wake_fd, &one, sizeof(one)); // full means it is awake already
-    errno = saved;
-}
-
 void trp_system_note_stop(troupe_system_t *system)
 {
-    if (!atomic_exchange_explicit(&system->stop_asked, true, memory_order_acq_rel)) {
+    if (!atomic_exchange_explicit(&system->runtime.stop_asked, true, memory_order_acq_rel)) {
         trp_crash_set_overdue(system->executor, system->stop_timeout_ns);
     }
 }
@@ -959,7 +863,7 @@ void troupe_system_stop(troupe_system_t *system)
 
 static bool system_stop_asked(const troupe_system_t *system)
 {
-    return atomic_load_explicit(&system->stop_asked, memory_order_acquire);
+    return atomic_load_explicit(&system->runtime.stop_asked, memory_order_acquire);
 }
 
 /** How long executor 0 may sleep, at most @p tick_ns: by a clock that is not real, in small steps. */

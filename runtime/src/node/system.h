@@ -22,9 +22,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Descriptors that stay free: libzmq aborts when it meets the limit, so we stop well before. */
-#define TRP_DESCRIPTORS_FREE_MIN 256
-
 /** The number of the process that makes a system. */
 #define TRP_NODE_FIRST 1u
 
@@ -67,7 +64,6 @@ struct troupe_system {
 
     int epoll_fd; // -1 until troupe_system_fd()
     int timer_fd; // as above
-    _Atomic bool stop_asked;
     _Atomic bool
         drained;  // at its end, what was on its way had its time: nothing is started any more
     bool stopped; // of the owner's thread: the end is done
@@ -76,16 +72,17 @@ struct troupe_system {
 
     struct troupe_executor *executor; // 0, the owner's
 
-    uint32_t inbox_count;             // guarded by `runtime.lock`
-    uint32_t carried_count;           // guarded by `runtime.lock`: started on a backend, and not gone yet
+    uint32_t inbox_count;   // guarded by `runtime.lock`
+    uint32_t carried_count; // guarded by `runtime.lock`: started on a backend, and not gone yet
     struct troupe_executor *finished; // guarded by `runtime.lock`: to be waited for and freed
     struct trp_backend_state backends[TRP_BACKEND_COUNT_MAX]; // guarded by `runtime.lock`
-    _Atomic(struct trp_process_manager *) process_manager;             // NULL: no child was started yet
+    _Atomic(struct trp_process_manager *) process_manager;    // NULL: no child was started yet
     char *child_program;
     enum troupe_output output;
     struct trp_signals *signals; // guarded by `runtime.lock`; NULL: nobody asked for any
     uint64_t signals_read;       // guarded by `runtime.lock`: those that it reads, a bit each
-    bool is_remote; // guarded by `runtime.lock`: all executors listen, for other processes may send here
+    bool
+        is_remote; // guarded by `runtime.lock`: all executors listen, for other processes may send here
     struct trp_records executor_records; // guarded by shared memory's lock
     struct trp_records link_records;     // guarded by shared memory's lock
     struct trp_records
@@ -106,15 +103,6 @@ static inline troupe_system_t *trp_system_of(const struct troupe_executor *execu
 {
     return trp_system_from(executor->runtime);
 }
-
-/** What a spawn leaves free beyond that, so that the actors there are can still open channels. */
-#define TRP_DESCRIPTORS_FOR_LINKS 64
-
-/** @return whether more than ::TRP_DESCRIPTORS_FREE_MIN and @p more descriptors are free. @threads any */
-bool trp_descriptors_are_free(uint32_t more);
-
-/** Write to an eventfd that somebody sleeps on. Safe in a signal handler. @threads any */
-void trp_wake(int wake_fd);
 
 /** Note that the system is to stop. Safe in a signal handler. @threads any */
 void trp_system_note_stop(troupe_system_t *system);
@@ -154,9 +142,6 @@ enum troupe_err trp_system_go_remote(troupe_system_t *system);
 /** Wake an executor, if it runs in this process. @threads any */
 void trp_system_wake_executor(troupe_system_t *system, uint32_t id);
 
-/** Close a ledger whose messages all have an outcome. @threads any */
-void trp_system_close_ledger(troupe_system_t *system, struct trp_ledger *ledger);
-
 /** Add what other processes have closed to the sums. @threads any, of the first process */
 void trp_system_sweep(troupe_system_t *system);
 
@@ -175,15 +160,6 @@ enum troupe_err trp_system_new_executor(
     struct trp_slot *slot,
     const char *name,
     struct troupe_executor **out_executor);
-
-/** @return why mail for an executor that is not there is dead. @threads any */
-enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id);
-
-/** Remember that the only actor of an executor could not start. @threads any */
-void trp_system_note_failed(struct troupe_executor *executor);
-
-/** Remember how the only actor of an executor ended. @threads the executor's */
-void trp_system_note_exit(struct troupe_executor *executor, const struct troupe_exit *exit);
 
 /** Make the executor of a inbox, and let others find it. */
 enum troupe_err trp_system_add_inbox(
@@ -238,44 +214,5 @@ void trp_system_ask_to_end(troupe_system_t *system, uint32_t id);
 
 /** Stop everything but executor 0, then it. @return false at the deadline; the detail says who. */
 bool trp_system_shut_down(troupe_system_t *system);
-
-/* Names (names.c). ----------------------------------------------------------------------------- */
-
-/** Free a name, if @p owner goes by it. @p name NULL: all of the owner's names. */
-enum troupe_err trp_names_remove(struct trp_shared *shared, const char *name, troupe_ref_t owner);
-
-/** Free all names of an executor's actors. @threads holding shared memory's lock */
-void trp_names_remove_all(struct trp_shared *shared, const struct trp_slot *slot);
-
-/** Forget that an ask waits for a name. */
-void trp_names_forget(struct trp_shared *shared, troupe_ref_t waiter, uint64_t ask);
-
-/* Subscribers (dead_letter.c). ------------------------------------------------------------------ */
-
-/** Take a subscriber off the list. */
-void trp_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber);
-
-/* Ports (inbox.c). ------------------------------------------------------------------------------ */
-
-/**
- * Close the channel by which a inbox sends to @p executor_id, for a inbox runs no loop that would.
- *
- * @return false: @p peer_id is no inbox.
- */
-bool trp_inbox_detach(troupe_system_t *system, uint32_t peer_id, uint32_t executor_id);
-
-/** Hold the lock of a inbox while touching its channels from its own thread. */
-void trp_inbox_lock(struct troupe_inbox *inbox);
-
-/** Undo trp_inbox_lock(). */
-void trp_inbox_unlock(struct troupe_inbox *inbox);
-
-/** Meet a USER, REPLY or NOTICE that came to a inbox. */
-void trp_inbox_deliver(
-    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item);
-
-/** Keep a notice for the inbox. @return false: no memory. */
-bool trp_inbox_notice(
-    struct troupe_executor *executor, uint32_t type, const void *body, size_t body_bytes);
 
 #endif

@@ -209,7 +209,7 @@ static void crash_handle_overdue(void)
     struct trp_sigsafe sigsafe = {.used = 0};
     trp_sigsafe_text(&sigsafe, "troupe: still running when the time to stop was over: ");
     crash_write(&sigsafe);
-    crash_name_others(crash_owner->system->runtime.shared);
+    crash_name_others(crash_owner->runtime->shared);
     _exit(EXIT_FAILURE);
 }
 

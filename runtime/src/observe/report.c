@@ -294,7 +294,7 @@ void troupe_system_print_active(troupe_system_t *system, FILE *file)
     for (uint32_t i = 0; i < report.count; i++) {
         actors += report.lines[i].actors;
     }
-    bool stops = atomic_load_explicit(&system->stop_asked, memory_order_acquire);
+    bool stops = atomic_load_explicit(&system->runtime.stop_asked, memory_order_acquire);
     (void)fprintf(
         file,
         "troupe: alive, %s: actors %" PRIu64 ", executors and inboxes %u\n",

@@ -1,7 +1,7 @@
 #include "shared/shared.h"
 
 #include "base/check.h"
-#include "config/placement.h"
+#include "base/transport.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -483,4 +483,20 @@ uint64_t trp_ledger_done(const struct trp_ledger *ledger)
 {
     return trp_counted(&ledger->handled) + trp_counted(&ledger->moved) + trp_ledger_dead(ledger) +
            trp_counted(&ledger->unknown);
+}
+
+enum troupe_dead_reason trp_shared_why_dead(struct trp_shared *shared, uint32_t id)
+{
+    enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
+    trp_shared_lock(shared);
+    const struct trp_slot *slot = trp_shared_find_slot(shared, id);
+    if (slot != NULL && slot->failed) {
+        reason = TROUPE_DEAD_UNDELIVERABLE;
+    } else if (slot != NULL && trp_slot_state(slot) == TRP_SLOT_DEAD) {
+        reason = TROUPE_DEAD_PEER_DOWN;
+    } else if (id < atomic_load_explicit(&shared->next_executor, memory_order_relaxed)) {
+        reason = TROUPE_DEAD_STOPPED;
+    }
+    trp_shared_unlock(shared);
+    return reason;
 }

@@ -17,6 +17,7 @@
 #ifndef TRP_SHARED_H
 #define TRP_SHARED_H
 
+#include "base/counter.h"
 #include "base/error.h"
 #include "shared/credit_pool.h"
 #include "shared/dead_counts.h"
@@ -29,23 +30,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-/** A counter that one thread writes and any thread of any process reads. */
-typedef _Atomic uint64_t trp_counter_t;
-
-/** Add to a counter of this thread's; a plain add, for nobody else writes it. */
-static inline void trp_count(trp_counter_t *counter, uint64_t more)
-{
-    uint64_t count = atomic_load_explicit(counter, memory_order_relaxed);
-    // Release: who reads `handled` and then `accepted` never sees fewer accepted than handled.
-    atomic_store_explicit(counter, count + more, memory_order_release);
-}
-
-/** @return a counter, read so that the order of two reads means something. */
-static inline uint64_t trp_counted(const trp_counter_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_acquire);
-}
 
 /** What an executor counts beside the mail; see struct troupe_stats for most. */
 struct trp_counters {
@@ -418,5 +402,24 @@ uint64_t trp_ledger_done(const struct trp_ledger *ledger);
 
 /** @return the sum of its dead letters. */
 uint64_t trp_ledger_dead(const struct trp_ledger *ledger);
+
+/** @return why mail for an executor that is not there is dead. @threads any */
+enum troupe_dead_reason trp_shared_why_dead(struct trp_shared *shared, uint32_t id);
+
+/* Names (names.c). ----------------------------------------------------------------------------- */
+
+/** Free a name, if @p owner goes by it. @p name NULL: all of the owner's names. */
+enum troupe_err trp_names_remove(struct trp_shared *shared, const char *name, troupe_ref_t owner);
+
+/** Free all names of an executor's actors. @threads holding shared memory's lock */
+void trp_names_remove_all(struct trp_shared *shared, const struct trp_slot *slot);
+
+/** Forget that an ask waits for a name. */
+void trp_names_forget(struct trp_shared *shared, troupe_ref_t waiter, uint64_t ask);
+
+/* Subscribers (dead_letter.c). ------------------------------------------------------------------ */
+
+/** Take a subscriber off the list. */
+void trp_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber);
 
 #endif

@@ -443,4 +443,24 @@ TRP_INLINE void trp_outframe_put_word(
     frame->used += (uint32_t)TRP_WORD_BYTES;
 }
 
+/** @return who sent the messages of an item; that may be nobody. */
+static inline troupe_ref_t trp_item_sender(const struct trp_item *item)
+{
+    if (item->envelope->from_generation == 0) {
+        return TROUPE_REF_NONE;
+    }
+    return (troupe_ref_t){
+        item->sender_node,
+        item->sender_executor,
+        item->envelope->from_index,
+        item->envelope->from_generation,
+    };
+}
+
+/** @return how many bytes the body of each message of an item has. */
+static inline uint64_t trp_item_bytes(const struct trp_item *item)
+{
+    return item->given != NULL ? item->given->bytes : item->body_bytes;
+}
+
 #endif

@@ -1,0 +1,141 @@
+/*
+ * Opening and closing inboxes: executors whose turns are taken by the thread that receives.
+ */
+#include "node/inboxes.h"
+
+#include "actor/inbox_mail.h"
+#include "api/inbox.h"
+#include "base/clock.h"
+#include "base/descriptors.h"
+#include "base/memory.h"
+#include "channel/channel.h"
+#include "node/system.h"
+#include "troupe/inbox.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum troupe_err troupe_inbox_new(troupe_system_t *system, troupe_inbox_t **out_inbox)
+{
+    if (atomic_load_explicit(&system->runtime.stop_asked, memory_order_acquire)) {
+        return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and opens no inbox");
+    }
+    if (!trp_descriptors_are_free(0)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT,
+            "fewer than %d descriptors are free: no inbox; close some, or raise the limit of open "
+            "files",
+            TRP_DESCRIPTORS_FREE_MIN);
+    }
+    troupe_inbox_t *inbox = calloc(1, sizeof(*inbox));
+    if (inbox == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an inbox");
+    }
+    pthread_mutexattr_t attributes;
+    (void)pthread_mutexattr_init(&attributes);
+    // A dead letter that is found under the lock is posted under it.
+    (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    (void)pthread_mutex_init(&inbox->lock, &attributes);
+    (void)pthread_mutexattr_destroy(&attributes);
+    enum troupe_err err = trp_system_add_inbox(system, inbox, &inbox->executor);
+    if (err != TROUPE_OK) {
+        (void)pthread_mutex_destroy(&inbox->lock);
+        free(inbox);
+        return err;
+    }
+    *out_inbox = inbox;
+    return TROUPE_OK;
+}
+
+/** Help the owner's world along, if this is its thread: it would not run while we wait here. */
+static void inbox_run_caller(troupe_inbox_t *inbox)
+{
+    troupe_system_t *system = trp_system_of(inbox->executor);
+    struct troupe_executor *actors = system->executor;
+    if (!system->stopped && pthread_equal(actors->owner, pthread_self()) && !actors->in_turn) {
+        (void)trp_executor_turn(actors);
+        (void)trp_mailbox_poll(&actors->mailbox);
+    }
+}
+
+static void inbox_dead_letter_all(troupe_inbox_t *inbox)
+{
+    while (inbox->first != NULL) {
+        struct trp_inbox_mail *mail = inbox->first;
+        inbox->first = mail->next;
+        trp_inbox_dead_letter(inbox->executor, mail, TROUPE_DEAD_STOPPED);
+    }
+    inbox->last = NULL;
+}
+
+static void inbox_close(troupe_inbox_t *inbox)
+{
+    const uint64_t step_ns = 1000000;
+    struct troupe_executor *executor = inbox->executor;
+    trp_inbox_lock(inbox);
+    executor->channels.ending = true;
+    trp_executor_request_close(executor);
+    trp_inbox_unlock(inbox);
+    while (trp_executor_has_peers(executor)) {
+        inbox_run_caller(inbox);
+        trp_inbox_lock(inbox);
+        trp_executor_handle_flags(executor);
+        trp_inbox_unlock(inbox);
+        trp_inbox_step(inbox, step_ns);
+    }
+    trp_inbox_lock(inbox);
+    inbox_dead_letter_all(inbox);
+    trp_executor_finish(executor);
+    inbox_dead_letter_all(inbox); // ROOMs that came of finishing
+    trp_inbox_unlock(inbox);
+    while (trp_channels_reap(&executor->channels)) { // what went by ipc or tcp is to arrive
+        trp_inbox_step(inbox, step_ns);
+    }
+}
+
+enum troupe_err troupe_inbox_destroy(troupe_inbox_t **inbox_p)
+{
+    troupe_inbox_t *inbox = *inbox_p;
+    if (inbox == NULL) {
+        return TROUPE_OK;
+    }
+    enum troupe_err err = trp_inbox_check(inbox);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    inbox_close(inbox);
+    trp_system_remove_inbox(trp_system_of(inbox->executor), inbox->executor);
+    while (atomic_load_explicit(&inbox->pins, memory_order_acquire) != 0) {
+        (void)sched_yield(); // an executor is between finding this inbox and leaving it
+    }
+    trp_executor_free(&inbox->executor);
+    (void)pthread_mutex_destroy(&inbox->lock);
+    free(inbox);
+    *inbox_p = NULL;
+    return TROUPE_OK;
+}
+
+bool trp_inbox_detach(troupe_system_t *system, uint32_t peer_id, uint32_t executor_id)
+{
+    troupe_inbox_t *inbox = NULL;
+    (void)pthread_mutex_lock(&system->runtime.lock);
+    struct troupe_executor *executor = trp_idmap_find(&system->runtime.executors, peer_id);
+    if (executor != NULL && executor->inbox != NULL) {
+        inbox = executor->inbox;
+        atomic_fetch_add_explicit(&inbox->pins, 1, memory_order_acquire);
+    }
+    (void)pthread_mutex_unlock(&system->runtime.lock);
+    if (inbox == NULL) {
+        return false;
+    }
+    trp_inbox_lock(inbox);
+    struct trp_channel *channel = trp_idmap_find(&inbox->executor->channels.by_peer, executor_id);
+    if (channel != NULL && channel->out_open) {
+        trp_channel_finish(&inbox->executor->channels, channel);
+    }
+    trp_inbox_unlock(inbox);
+    // Release: pairs with the acquire in troupe_inbox_destroy(): all that was done here was done.
+    atomic_fetch_sub_explicit(&inbox->pins, 1, memory_order_release);
+    return true;
+}
