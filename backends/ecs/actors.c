@@ -23,9 +23,9 @@ static bool actors_reserve(troupe_ecs_t *ecs, uint32_t index)
 
 /** Make an entity of an actor. */
 static enum troupe_err actors_add(
-    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_entity_t *out_entity)
+    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_ecs_entity_t *out_entity)
 {
-    troupe_entity_t entity = 0;
+    troupe_ecs_entity_t entity = 0;
     if (!actors_reserve(ecs, actor.index)) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for one more entity");
     }
@@ -50,7 +50,7 @@ static enum troupe_err actors_add(
 }
 
 enum troupe_err troupe_ecs_entity_of(
-    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_entity_t *out_entity)
+    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_ecs_entity_t *out_entity)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (err != TROUPE_OK) {
@@ -70,17 +70,17 @@ enum troupe_err troupe_ecs_entity_of(
     return actors_add(ecs, actor, out_entity);
 }
 
-troupe_entity_t troupe_ecs_self(troupe_context_t *ctx)
+troupe_ecs_entity_t troupe_ecs_self(troupe_context_t *ctx)
 {
-    troupe_entity_t entity = 0;
-    troupe_ecs_t *ecs = troupe_ecs_of(ctx);
+    troupe_ecs_entity_t entity = 0;
+    troupe_ecs_t *ecs = troupe_ecs_world(ctx);
     if (ecs == NULL || troupe_ecs_entity_of(ecs, troupe_self(ctx), &entity) != TROUPE_OK) {
         return 0;
     }
     return entity;
 }
 
-troupe_ref_t troupe_ecs_actor_of(const troupe_ecs_t *ecs, troupe_entity_t entity)
+troupe_ref_t troupe_ecs_actor_of(const troupe_ecs_t *ecs, troupe_ecs_entity_t entity)
 {
     troupe_ref_t actor = TROUPE_REF_NONE;
     if (trp_ecs_check(ecs) != TROUPE_OK) {
@@ -100,7 +100,7 @@ void trp_ecs_actor_ended(troupe_ecs_t *ecs, uint32_t index)
     if (index >= ecs->actor_capacity || ecs->actors[index] == 0) {
         return;
     }
-    troupe_entity_t entity = ecs->actors[index];
+    troupe_ecs_entity_t entity = ecs->actors[index];
     ecs->actors[index] = 0;
     if (trp_ecs_defers(ecs)) { // the main program kills one it meets in a query
         if (trp_ecs_defer(ecs, ECS_COMMAND_DELETE, entity, 0, NULL) == TROUPE_OK) {

@@ -8,7 +8,8 @@
 /* At once. -------------------------------------------------------------------------------------- */
 
 /** Move an entity to the table with, or without, a component. */
-static enum troupe_err change_move(troupe_ecs_t *ecs, troupe_entity_t entity, struct ecs_table *to)
+static enum troupe_err change_move(
+    troupe_ecs_t *ecs, troupe_ecs_entity_t entity, struct ecs_table *to)
 {
     if (TRP_UNLIKELY(to == NULL || !trp_ecs_table_reserve(to))) {
         return TRP_EXPLAIN(
@@ -19,7 +20,7 @@ static enum troupe_err change_move(troupe_ecs_t *ecs, troupe_entity_t entity, st
 }
 
 static void change_write(
-    const struct ecs_record *record, troupe_component_t component, const void *value)
+    const struct ecs_record *record, troupe_ecs_component_t component, const void *value)
 {
     const struct ecs_column *column =
         &record->table->columns[trp_ecs_column(record->table, component)];
@@ -29,7 +30,10 @@ static void change_write(
 }
 
 enum troupe_err trp_ecs_set_now(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component, const void *value)
+    troupe_ecs_t *ecs,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
+    const void *value)
 {
     struct ecs_record *record = trp_ecs_find(ecs, entity);
     if (record == NULL) {
@@ -53,7 +57,7 @@ enum troupe_err trp_ecs_set_now(
 }
 
 enum troupe_err trp_ecs_remove_now(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component)
+    troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component)
 {
     const struct ecs_record *record = trp_ecs_find(ecs, entity);
     if (record == NULL || trp_ecs_column(record->table, component) < 0) {
@@ -74,7 +78,7 @@ enum troupe_err trp_ecs_remove_now(
 
 /** Look whether a change can be asked for. */
 static enum troupe_err change_check(
-    const troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component)
+    const troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (TRP_UNLIKELY(err != TROUPE_OK)) {
@@ -93,7 +97,10 @@ static enum troupe_err change_check(
 
 /** Do a change that was looked at, now or later. */
 static enum troupe_err change_set(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component, const void *value)
+    troupe_ecs_t *ecs,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
+    const void *value)
 {
     if (trp_ecs_defers(ecs)) {
         return trp_ecs_defer(
@@ -108,7 +115,7 @@ static enum troupe_err change_set(
 }
 
 enum troupe_err troupe_ecs_add(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component)
+    troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component)
 {
     enum troupe_err err = change_check(ecs, entity, component);
     return TRP_LIKELY(err == TROUPE_OK) ? change_set(ecs, entity, component, NULL) : err;
@@ -127,8 +134,8 @@ static enum troupe_err change_explain_size(const struct ecs_component *component
 
 enum troupe_err troupe_ecs_set(
     troupe_ecs_t *ecs,
-    troupe_entity_t entity,
-    troupe_component_t component,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
     const void *value,
     size_t bytes)
 {
@@ -143,7 +150,7 @@ enum troupe_err troupe_ecs_set(
 }
 
 enum troupe_err troupe_ecs_remove(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component)
+    troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component)
 {
     enum troupe_err err = change_check(ecs, entity, component);
     if (TRP_UNLIKELY(err != TROUPE_OK)) {
@@ -171,7 +178,8 @@ enum troupe_err troupe_ecs_remove(
 
 /* Looked at. ------------------------------------------------------------------------------------ */
 
-bool troupe_ecs_has(const troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component)
+bool troupe_ecs_has(
+    const troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component)
 {
     if (trp_ecs_check(ecs) != TROUPE_OK) {
         return false;
@@ -181,7 +189,7 @@ bool troupe_ecs_has(const troupe_ecs_t *ecs, troupe_entity_t entity, troupe_comp
 }
 
 void *troupe_ecs_get(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component, size_t bytes)
+    troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component, size_t bytes)
 {
     if (TRP_UNLIKELY(trp_ecs_check(ecs) != TROUPE_OK)) {
         return NULL;

@@ -6,17 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum troupe_err trp_ecs_explain_component(const troupe_ecs_t *ecs, troupe_component_t component)
+enum troupe_err trp_ecs_explain_component(const troupe_ecs_t *ecs, troupe_ecs_component_t component)
 {
     return TRP_EXPLAIN(
         TROUPE_ERR_INVAL,
         "there is no component %u among the %u of this world; register it with "
-        "troupe_ecs_component()",
+        "troupe_ecs_component_new()",
         component,
         ecs->component_count);
 }
 
-static troupe_component_t component_find(const troupe_ecs_t *ecs, const char *name)
+static troupe_ecs_component_t component_find(const troupe_ecs_t *ecs, const char *name)
 {
     for (uint32_t i = 0; i < ecs->component_count; i++) {
         if (strcmp(ecs->components[i].name, name) == 0) {
@@ -49,7 +49,7 @@ enum troupe_err trp_ecs_check_name(const troupe_ecs_t *ecs, const char *name, co
 }
 
 enum troupe_err trp_ecs_register(
-    troupe_ecs_t *ecs, const char *name, size_t bytes, troupe_component_t *out_component)
+    troupe_ecs_t *ecs, const char *name, size_t bytes, troupe_ecs_component_t *out_component)
 {
     void *components = ecs->components;
     char *copy = strdup(name);
@@ -77,10 +77,10 @@ void trp_ecs_components_fini(troupe_ecs_t *ecs)
     free(ecs->components);
 }
 
-enum troupe_err troupe_ecs_component(
+enum troupe_err troupe_ecs_component_new(
     troupe_ecs_t *ecs,
     const struct troupe_ecs_component_options *options,
-    troupe_component_t *out_component)
+    troupe_ecs_component_t *out_component)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (err != TROUPE_OK) {
@@ -93,7 +93,7 @@ enum troupe_err troupe_ecs_component(
             options->bytes,
             TROUPE_ECS_COMPONENT_BYTES_MAX);
     }
-    troupe_component_t known = options->name == NULL ? 0 : component_find(ecs, options->name);
+    troupe_ecs_component_t known = options->name == NULL ? 0 : component_find(ecs, options->name);
     if (known > TROUPE_ECS_ACTOR) {
         if (ecs->components[known - 1].bytes == options->bytes) {
             *out_component = known;
@@ -118,7 +118,7 @@ enum troupe_err troupe_ecs_component(
                             : err;
 }
 
-troupe_component_t troupe_ecs_lookup(const troupe_ecs_t *ecs, const char *name)
+troupe_ecs_component_t troupe_ecs_component_lookup(const troupe_ecs_t *ecs, const char *name)
 {
     return trp_ecs_check(ecs) == TROUPE_OK ? component_find(ecs, name) : 0;
 }

@@ -13,8 +13,8 @@
 #include <string.h>
 
 struct ecs_command {
-    troupe_entity_t entity;
-    troupe_component_t component;
+    troupe_ecs_entity_t entity;
+    troupe_ecs_component_t component;
     uint16_t kind;  // an enum ecs_command_kind
     uint16_t eight; // bytes of the value / 8, rounded up
 };
@@ -44,8 +44,8 @@ static bool deferred_reserve(struct ecs_queue *queue, size_t bytes)
 enum troupe_err trp_ecs_defer(
     troupe_ecs_t *ecs,
     enum ecs_command_kind kind,
-    troupe_entity_t entity,
-    troupe_component_t component,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
     const void *value)
 {
     size_t bytes = kind == ECS_COMMAND_SET ? ecs->components[component - 1].bytes : 0;

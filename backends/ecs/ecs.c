@@ -28,7 +28,8 @@ enum troupe_err trp_ecs_refuse(const troupe_ecs_t *ecs)
     if (ecs == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_UNSUPPORTED,
-            "there are no entities here: troupe_ecs_of() is NULL for who lives on a thread or in "
+            "there are no entities here: troupe_ecs_world() is NULL for who lives on a thread or "
+            "in "
             "another process; place it on 'ecs'");
     }
     return TRP_EXPLAIN(
@@ -78,7 +79,7 @@ static troupe_ecs_t *world_new(const struct troupe_host *host, troupe_executor_t
     ecs->executor = executor;
     ecs->owner = pthread_self();
     ecs->period_ns = TROUPE_ECS_PERIOD_DEFAULT_NS;
-    troupe_component_t actor = 0;
+    troupe_ecs_component_t actor = 0;
     if (!trp_ecs_tables_init(ecs) ||
         trp_ecs_register(ecs, "actor", sizeof(troupe_ref_t), &actor) != TROUPE_OK) {
         world_free(ecs);
@@ -95,14 +96,14 @@ static void world_empty(troupe_ecs_t *ecs)
     ecs->defer_count = 0;
     trp_ecs_systems_fini(ecs);
     for (uint32_t i = 0; i < ecs->record_count; i++) { // observers may make more
-        troupe_entity_t entity = (troupe_entity_t)ecs->records[i].generation << 32 | i;
+        troupe_ecs_entity_t entity = (troupe_ecs_entity_t)ecs->records[i].generation << 32 | i;
         trp_ecs_delete_now(ecs, entity);
     }
     ecs->queue.at = 0; // of what observers asked for, nothing is there to be changed
     ecs->queue.used = 0;
 }
 
-troupe_ecs_t *troupe_ecs_of(troupe_context_t *ctx)
+troupe_ecs_t *troupe_ecs_world(troupe_context_t *ctx)
 {
     troupe_executor_t *executor = NULL;
     void *data = NULL;

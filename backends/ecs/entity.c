@@ -3,7 +3,7 @@
  */
 #include "store.h"
 
-enum troupe_err trp_ecs_explain_entity(troupe_entity_t entity)
+enum troupe_err trp_ecs_explain_entity(troupe_ecs_entity_t entity)
 {
     return TRP_EXPLAIN(
         TROUPE_ERR_NOENT,
@@ -12,7 +12,7 @@ enum troupe_err trp_ecs_explain_entity(troupe_entity_t entity)
         (uint32_t)(entity >> 32));
 }
 
-enum troupe_err trp_ecs_make(troupe_ecs_t *ecs, troupe_entity_t *out_entity)
+enum troupe_err trp_ecs_make(troupe_ecs_t *ecs, troupe_ecs_entity_t *out_entity)
 {
     uint32_t index = 0;
     if (ecs->free_record != 0) {
@@ -33,22 +33,22 @@ enum troupe_err trp_ecs_make(troupe_ecs_t *ecs, troupe_entity_t *out_entity)
     record->generation++;
     record->table = ecs->empty;
     record->row = 0;
-    *out_entity = (troupe_entity_t)record->generation << 32 | index;
+    *out_entity = (troupe_ecs_entity_t)record->generation << 32 | index;
     return TROUPE_OK;
 }
 
-enum troupe_err troupe_ecs_new(troupe_ecs_t *ecs, troupe_entity_t *out_entity)
+enum troupe_err troupe_ecs_new(troupe_ecs_t *ecs, troupe_ecs_entity_t *out_entity)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     return err == TROUPE_OK ? trp_ecs_make(ecs, out_entity) : err;
 }
 
-bool troupe_ecs_is_alive(const troupe_ecs_t *ecs, troupe_entity_t entity)
+bool troupe_ecs_is_alive(const troupe_ecs_t *ecs, troupe_ecs_entity_t entity)
 {
     return trp_ecs_check(ecs) == TROUPE_OK && trp_ecs_find(ecs, entity) != NULL;
 }
 
-void trp_ecs_delete_now(troupe_ecs_t *ecs, troupe_entity_t entity)
+void trp_ecs_delete_now(troupe_ecs_t *ecs, troupe_ecs_entity_t entity)
 {
     struct ecs_record *record = trp_ecs_find(ecs, entity);
     if (record == NULL) {
@@ -71,7 +71,7 @@ void trp_ecs_delete_now(troupe_ecs_t *ecs, troupe_entity_t entity)
     ecs->free_record = (uint32_t)entity + 1;
 }
 
-enum troupe_err troupe_ecs_delete(troupe_ecs_t *ecs, troupe_entity_t entity)
+enum troupe_err troupe_ecs_delete(troupe_ecs_t *ecs, troupe_ecs_entity_t entity)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (err != TROUPE_OK) {

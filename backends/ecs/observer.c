@@ -8,8 +8,8 @@
 
 void trp_ecs_tell_all(
     troupe_ecs_t *ecs,
-    troupe_entity_t entity,
-    troupe_component_t component,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
     enum troupe_ecs_event event)
 {
     // One that is made meanwhile is the last, and hears of this, too, if its list is not at its end yet.
@@ -29,8 +29,8 @@ void trp_ecs_tell_all(
             .ctx = ecs->host->context(ecs->executor),
             .entities = &entity,
             .count = 1,
-            .event = component,
-            .is_added = event == TROUPE_ECS_ON_ADD ? 1 : 0,
+            .component = component,
+            .event = event,
             .data = observer->data,
             .table = record->table,
             .columns = &place,
@@ -53,7 +53,7 @@ static struct ecs_observer **observer_end(struct ecs_observer **at)
 enum troupe_err troupe_ecs_observer_new(
     troupe_ecs_t *ecs,
     const struct troupe_ecs_observer_options *options,
-    troupe_observer_t *out_observer)
+    troupe_ecs_observer_t *out_observer)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (err != TROUPE_OK) {
@@ -104,7 +104,7 @@ static void observer_sweep(struct ecs_component *component)
     }
 }
 
-enum troupe_err troupe_ecs_observer_remove(troupe_ecs_t *ecs, troupe_observer_t observer)
+enum troupe_err troupe_ecs_observer_delete(troupe_ecs_t *ecs, troupe_ecs_observer_t observer)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (err != TROUPE_OK) {

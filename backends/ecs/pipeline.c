@@ -121,7 +121,7 @@ static void pipeline_sweep(troupe_ecs_t *ecs)
     }
 }
 
-enum troupe_err troupe_ecs_system_remove(troupe_ecs_t *ecs, troupe_ecs_system_t id)
+enum troupe_err troupe_ecs_system_delete(troupe_ecs_t *ecs, troupe_ecs_system_t id)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (err != TROUPE_OK) {
@@ -283,9 +283,9 @@ enum troupe_err troupe_ecs_system_stats(
         .phase = system->phase,
         .run_count = system->run_count,
         .entity_count = system->entity_count,
-        .ns_last = system->last_ns,
-        .ns_max = system->max_ns,
-        .ns_sum = system->sum_ns,
+        .run_ns_last = system->last_ns,
+        .run_ns_max = system->max_ns,
+        .run_ns_sum = system->sum_ns,
     };
     return TROUPE_OK;
 }

@@ -45,7 +45,7 @@ struct ecs_component {
 
 /** The values of one component in a table. */
 struct ecs_column {
-    troupe_component_t component;
+    troupe_ecs_component_t component;
     uint32_t bytes;
     uint8_t *data; // NULL: a tag
 };
@@ -64,7 +64,7 @@ struct ecs_table {
     uint16_t *places; // by component: its column + 1; 0: it has none
     uint32_t edge_count;
     struct ecs_edge *edges; // by component
-    troupe_entity_t *entities;
+    troupe_ecs_entity_t *entities;
     uint32_t count;
     uint32_t capacity;
 };
@@ -108,7 +108,7 @@ struct ecs_system {
 /** An observer of one component. */
 struct ecs_observer {
     struct ecs_observer *next;
-    troupe_observer_t id;
+    troupe_ecs_observer_t id;
     uint32_t events;
     troupe_ecs_iter_fn *callback; // NULL: it was removed
     void *data;
@@ -164,7 +164,7 @@ struct troupe_ecs {
     uint64_t due_ns;         // likewise
     bool has_ticked;
 
-    troupe_entity_t *actors; // by their rows
+    troupe_ecs_entity_t *actors; // by their rows
     uint32_t actor_capacity;
 };
 
@@ -191,7 +191,7 @@ bool trp_ecs_grow(void **array_p, uint32_t *capacity, uint32_t count, size_t byt
 /* Entities (entity.c). ------------------------------------------------------------------------- */
 
 /** @return the record of an entity, good until the next one is made; NULL when it is gone. */
-static inline struct ecs_record *trp_ecs_find(const troupe_ecs_t *ecs, troupe_entity_t entity)
+static inline struct ecs_record *trp_ecs_find(const troupe_ecs_t *ecs, troupe_ecs_entity_t entity)
 {
     uint32_t index = (uint32_t)entity;
     if (TRP_UNLIKELY(index >= ecs->record_count)) {
@@ -202,38 +202,40 @@ static inline struct ecs_record *trp_ecs_find(const troupe_ecs_t *ecs, troupe_en
 }
 
 /** Say that an entity is gone. */
-enum troupe_err trp_ecs_explain_entity(troupe_entity_t entity);
+enum troupe_err trp_ecs_explain_entity(troupe_ecs_entity_t entity);
 
 /** Make an entity. */
-enum troupe_err trp_ecs_make(troupe_ecs_t *ecs, troupe_entity_t *out_entity);
+enum troupe_err trp_ecs_make(troupe_ecs_t *ecs, troupe_ecs_entity_t *out_entity);
 
 /** Delete an entity at once, and tell the observers of what it has. */
-void trp_ecs_delete_now(troupe_ecs_t *ecs, troupe_entity_t entity);
+void trp_ecs_delete_now(troupe_ecs_t *ecs, troupe_ecs_entity_t entity);
 
 /* Components (component.c). -------------------------------------------------------------------- */
 
 /** @return whether that component is registered. */
-static inline bool trp_ecs_knows(const troupe_ecs_t *ecs, troupe_component_t component)
+static inline bool trp_ecs_knows(const troupe_ecs_t *ecs, troupe_ecs_component_t component)
 {
     return component - 1 < ecs->component_count;
 }
 
 /** Say that there is no such component. */
-enum troupe_err trp_ecs_explain_component(const troupe_ecs_t *ecs, troupe_component_t component);
+enum troupe_err trp_ecs_explain_component(
+    const troupe_ecs_t *ecs, troupe_ecs_component_t component);
 
 /** Look whether a name is good, and free. */
 enum troupe_err trp_ecs_check_name(const troupe_ecs_t *ecs, const char *name, const char *what);
 
 /** Register a component of the library's own or of the user's. */
 enum troupe_err trp_ecs_register(
-    troupe_ecs_t *ecs, const char *name, size_t bytes, troupe_component_t *out_component);
+    troupe_ecs_t *ecs, const char *name, size_t bytes, troupe_ecs_component_t *out_component);
 
 void trp_ecs_components_fini(troupe_ecs_t *ecs);
 
 /* Tables (table.c). ---------------------------------------------------------------------------- */
 
 /** @return where a component is in a table; -1: nowhere. */
-static inline int32_t trp_ecs_column(const struct ecs_table *table, troupe_component_t component)
+static inline int32_t trp_ecs_column(
+    const struct ecs_table *table, troupe_ecs_component_t component)
 {
     return component < table->place_count ? (int32_t)table->places[component] - 1 : -1;
 }
@@ -245,13 +247,13 @@ void trp_ecs_tables_fini(troupe_ecs_t *ecs);
 
 /** Find or make the table that has one component more, or less. @return NULL: no memory. */
 struct ecs_table *trp_ecs_table_step(
-    troupe_ecs_t *ecs, struct ecs_table *table, troupe_component_t component, bool with);
+    troupe_ecs_t *ecs, struct ecs_table *table, troupe_ecs_component_t component, bool with);
 
 /** Have room for one more row. @return false: no memory. */
 bool trp_ecs_table_reserve(struct ecs_table *table);
 
 /** Move an entity to a table that has room; what it has not had there is zero. */
-void trp_ecs_table_move(troupe_ecs_t *ecs, troupe_entity_t entity, struct ecs_table *to);
+void trp_ecs_table_move(troupe_ecs_t *ecs, troupe_ecs_entity_t entity, struct ecs_table *to);
 
 /** Take a row out of a table. */
 void trp_ecs_table_drop(troupe_ecs_t *ecs, struct ecs_table *table, uint32_t row);
@@ -260,11 +262,14 @@ void trp_ecs_table_drop(troupe_ecs_t *ecs, struct ecs_table *table, uint32_t row
 
 /** Add or set at once. @p value NULL: add. @return TROUPE_ERR_NOMEM, and nothing changed. */
 enum troupe_err trp_ecs_set_now(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component, const void *value);
+    troupe_ecs_t *ecs,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
+    const void *value);
 
 /** Remove at once; what is not there is passed over. @return TROUPE_ERR_NOMEM, and nothing changed. */
 enum troupe_err trp_ecs_remove_now(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component);
+    troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component);
 
 /* What is deferred (deferred.c). --------------------------------------------------------------- */
 
@@ -280,8 +285,8 @@ static inline bool trp_ecs_defers(const troupe_ecs_t *ecs)
 enum troupe_err trp_ecs_defer(
     troupe_ecs_t *ecs,
     enum ecs_command_kind kind,
-    troupe_entity_t entity,
-    troupe_component_t component,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
     const void *value);
 
 /** Apply what is deferred, if nothing defers it any more. @return TROUPE_ERR_NOMEM: not all of it. */
@@ -308,15 +313,15 @@ void trp_ecs_queries_fini(troupe_ecs_t *ecs);
 /** Tell the observers of a component's event. */
 void trp_ecs_tell_all(
     troupe_ecs_t *ecs,
-    troupe_entity_t entity,
-    troupe_component_t component,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
     enum troupe_ecs_event event);
 
 /** Tell whoever wants to know. */
 static inline void trp_ecs_tell(
     troupe_ecs_t *ecs,
-    troupe_entity_t entity,
-    troupe_component_t component,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
     enum troupe_ecs_event event)
 {
     if (TRP_UNLIKELY((ecs->components[component - 1].observed & event) != 0)) {

@@ -16,7 +16,7 @@ enum { TABLE_ROWS_FIRST = 16, TABLE_SLOTS_FIRST = 64 };
 
 /* Finding and making. --------------------------------------------------------------------------- */
 
-static uint32_t table_hash(const troupe_component_t *type, uint32_t count)
+static uint32_t table_hash(const troupe_ecs_component_t *type, uint32_t count)
 {
     uint64_t hash = UINT64_C(14695981039346656037); // FNV-1a, a component at a time
     for (uint32_t i = 0; i < count; i++) {
@@ -25,7 +25,8 @@ static uint32_t table_hash(const troupe_component_t *type, uint32_t count)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static bool table_is(const struct ecs_table *table, const troupe_component_t *type, uint32_t count)
+static bool table_is(
+    const struct ecs_table *table, const troupe_ecs_component_t *type, uint32_t count)
 {
     bool same = table->column_count == count;
     for (uint32_t i = 0; same && i < count; i++) {
@@ -35,7 +36,7 @@ static bool table_is(const struct ecs_table *table, const troupe_component_t *ty
 }
 
 static struct ecs_table *table_find(
-    const troupe_ecs_t *ecs, const troupe_component_t *type, uint32_t count)
+    const troupe_ecs_t *ecs, const troupe_ecs_component_t *type, uint32_t count)
 {
     uint32_t at = table_hash(type, count);
     struct ecs_table *table = NULL;
@@ -48,7 +49,7 @@ static struct ecs_table *table_find(
 
 static void table_put(struct ecs_table **slots, uint32_t slot_count, struct ecs_table *table)
 {
-    troupe_component_t type[TROUPE_ECS_COMPONENTS_MAX];
+    troupe_ecs_component_t type[TROUPE_ECS_COMPONENTS_MAX];
     for (uint32_t i = 0; i < table->column_count; i++) {
         type[i] = table->columns[i].component;
     }
@@ -93,7 +94,7 @@ static void table_free(struct ecs_table *table)
 
 /** @return a table that nobody knows yet; NULL: no memory. */
 static struct ecs_table *table_alloc(
-    const troupe_ecs_t *ecs, const troupe_component_t *type, uint32_t count)
+    const troupe_ecs_t *ecs, const troupe_ecs_component_t *type, uint32_t count)
 {
     struct ecs_table *table = calloc(1, sizeof(*table));
     if (table == NULL) {
@@ -116,7 +117,7 @@ static struct ecs_table *table_alloc(
 }
 
 static struct ecs_table *table_make(
-    troupe_ecs_t *ecs, const troupe_component_t *type, uint32_t count)
+    troupe_ecs_t *ecs, const troupe_ecs_component_t *type, uint32_t count)
 {
     void *tables = ecs->tables;
     if (!table_grow_slots(ecs) ||
@@ -156,14 +157,14 @@ void trp_ecs_tables_fini(troupe_ecs_t *ecs)
 /** Write the components of a table, with or without one. @return how many. */
 static uint32_t table_type_step(
     const struct ecs_table *table,
-    troupe_component_t component,
+    troupe_ecs_component_t component,
     bool with,
-    troupe_component_t *type)
+    troupe_ecs_component_t *type)
 {
     uint32_t count = 0;
     bool is_in = !with;
     for (uint32_t i = 0; i < table->column_count; i++) {
-        troupe_component_t at = table->columns[i].component;
+        troupe_ecs_component_t at = table->columns[i].component;
         if (!is_in && at > component) {
             type[count++] = component;
             is_in = true;
@@ -179,7 +180,7 @@ static uint32_t table_type_step(
 }
 
 /** @return the edge of a component; NULL: no memory. */
-static struct ecs_edge *table_edge(struct ecs_table *table, troupe_component_t component)
+static struct ecs_edge *table_edge(struct ecs_table *table, troupe_ecs_component_t component)
 {
     if (TRP_UNLIKELY(component >= table->edge_count)) {
         uint32_t count = component + 8;
@@ -195,7 +196,7 @@ static struct ecs_edge *table_edge(struct ecs_table *table, troupe_component_t c
 }
 
 struct ecs_table *trp_ecs_table_step(
-    troupe_ecs_t *ecs, struct ecs_table *table, troupe_component_t component, bool with)
+    troupe_ecs_t *ecs, struct ecs_table *table, troupe_ecs_component_t component, bool with)
 {
     struct ecs_edge *edge = table_edge(table, component);
     if (edge == NULL) {
@@ -203,7 +204,7 @@ struct ecs_table *trp_ecs_table_step(
     }
     struct ecs_table **to = with ? &edge->with : &edge->without;
     if (TRP_UNLIKELY(*to == NULL)) {
-        troupe_component_t type[TROUPE_ECS_COMPONENTS_MAX];
+        troupe_ecs_component_t type[TROUPE_ECS_COMPONENTS_MAX];
         uint32_t count = table_type_step(table, component, with, type);
         *to = table_find(ecs, type, count);
         if (*to == NULL) {
@@ -231,7 +232,7 @@ bool trp_ecs_table_reserve(struct ecs_table *table)
             column->data = data;
         }
     }
-    troupe_entity_t *entities = realloc(table->entities, capacity * sizeof(*entities));
+    troupe_ecs_entity_t *entities = realloc(table->entities, capacity * sizeof(*entities));
     if (entities == NULL) {
         return false;
     }
@@ -278,7 +279,7 @@ void trp_ecs_table_drop(troupe_ecs_t *ecs, struct ecs_table *table, uint32_t row
                 column->bytes);
         }
     }
-    troupe_entity_t moved = table->entities[last];
+    troupe_ecs_entity_t moved = table->entities[last];
     table->entities[row] = moved;
     ecs->records[(uint32_t)moved].row = row;
 }
@@ -304,7 +305,7 @@ static void table_copy_row(const struct ecs_table *from, uint32_t row, const str
     }
 }
 
-void trp_ecs_table_move(troupe_ecs_t *ecs, troupe_entity_t entity, struct ecs_table *to)
+void trp_ecs_table_move(troupe_ecs_t *ecs, troupe_ecs_entity_t entity, struct ecs_table *to)
 {
     struct ecs_record *record = &ecs->records[(uint32_t)entity];
     struct ecs_table *from = record->table;

@@ -16,8 +16,8 @@ static uint32_t removed;
 
 static void count_change(struct troupe_ecs_iter *it)
 {
-    added += it->is_added;
-    removed += 1 - it->is_added;
+    added += it->event == TROUPE_ECS_ON_ADD ? 1 : 0;
+    removed += it->event == TROUPE_ECS_ON_REMOVE ? 1 : 0;
 }
 
 /** Ask until there is memory for it. */
@@ -34,8 +34,8 @@ static void count_change(struct troupe_ecs_iter *it)
 struct play {
     troupe_system_t *system;
     troupe_ecs_t *ecs;
-    troupe_component_t components[COMPONENTS];
-    troupe_entity_t entities[ENTITIES];
+    troupe_ecs_component_t components[COMPONENTS];
+    troupe_ecs_entity_t entities[ENTITIES];
     troupe_ecs_query_t *query;
     uint32_t met; // by the system
 };
@@ -53,7 +53,7 @@ static void play_open(struct play *play)
 {
     troupe_context_t *ctx = troupe_system_context(play->system);
     for (int try = 0; play->ecs == NULL && try < TRIES; try++) {
-        play->ecs = troupe_ecs_of(ctx);
+        play->ecs = troupe_ecs_world(ctx);
     }
     cr_assert(play->ecs != NULL);
     for (uint32_t c = 0; c < COMPONENTS; c++) {
@@ -61,7 +61,7 @@ static void play_open(struct play *play)
         (void)snprintf(name, sizeof(name), "%u", c);
         const struct troupe_ecs_component_options options = {
             .name = name, .bytes = c * sizeof(uint32_t)};
-        UNTIL_OK(troupe_ecs_component(play->ecs, &options, &play->components[c]));
+        UNTIL_OK(troupe_ecs_component_new(play->ecs, &options, &play->components[c]));
     }
     const struct troupe_ecs_term terms[] = {{.component = play->components[0]}, {0}};
     UNTIL_OK(troupe_ecs_query_new(play->ecs, terms, &play->query));
@@ -185,7 +185,7 @@ Test(ecs_allocations, what_cannot_be_applied_is_kept_until_there_is_memory)
 {
     struct stage stage;
     stage_open(&stage);
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.velocity)); // a table that is not there yet
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));

@@ -29,8 +29,8 @@ static void nothing(struct troupe_ecs_iter *it)
 static enum troupe_err register_as(const char *name, size_t bytes)
 {
     const struct troupe_ecs_component_options options = {.name = name, .bytes = bytes};
-    troupe_component_t component = UINT32_MAX;
-    enum troupe_err err = troupe_ecs_component(stage.ecs, &options, &component);
+    troupe_ecs_component_t component = UINT32_MAX;
+    enum troupe_err err = troupe_ecs_component_new(stage.ecs, &options, &component);
     cr_expect(eq(int, err == TROUPE_OK, component != UINT32_MAX), "it is written on success only");
     return err;
 }
@@ -64,8 +64,8 @@ Test(ecs_errors, there_is_an_end_to_components)
     cr_expect(eq(u32, count, TROUPE_ECS_COMPONENTS_MAX));
 
     // The last one is as good as the first.
-    troupe_component_t last = troupe_ecs_lookup(stage.ecs, "4095");
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_component_t last = troupe_ecs_component_lookup(stage.ecs, "4095");
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const uint32_t value = 5;
     EXPECT_OK(TROUPE_ECS_SET(stage.ecs, entity, last, &value));
     cr_expect(eq(u32, *TROUPE_ECS_GET(stage.ecs, entity, last, uint32_t), 5));
@@ -73,11 +73,11 @@ Test(ecs_errors, there_is_an_end_to_components)
 
 Test(ecs_errors, a_component_that_was_not_registered_is_none)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const uint32_t value = 5;
-    const troupe_component_t none[] = {0, 99, UINT32_MAX};
+    const troupe_ecs_component_t none[] = {0, 99, UINT32_MAX};
     for (size_t i = 0; i < 3; i++) {
-        troupe_component_t no = none[i];
+        troupe_ecs_component_t no = none[i];
         EXPECT_REFUSED(troupe_ecs_add(stage.ecs, entity, no), TROUPE_ERR_INVAL, "no component");
         EXPECT_REFUSED(troupe_ecs_remove(stage.ecs, entity, no), TROUPE_ERR_INVAL, "no component");
         EXPECT_REFUSED(
@@ -89,7 +89,7 @@ Test(ecs_errors, a_component_that_was_not_registered_is_none)
 
 Test(ecs_errors, a_size_is_the_components)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const double large[2] = {0};
     EXPECT_REFUSED(
         TROUPE_ECS_SET(stage.ecs, entity, stage.position, &large),
@@ -107,7 +107,7 @@ Test(ecs_errors, a_size_is_the_components)
 
 Test(ecs_errors, the_component_of_actors_is_not_given_by_hand)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const troupe_ref_t ref = {1, 0, 0, 1};
     EXPECT_REFUSED(
         TROUPE_ECS_SET(stage.ecs, entity, TROUPE_ECS_ACTOR, &ref), TROUPE_ERR_INVAL, "'actor'");
@@ -122,7 +122,7 @@ Test(ecs_errors, the_entity_of_an_actor_goes_with_it_alone)
     const struct troupe_spawn_options options = {.behaviour = &entities_idle};
     troupe_ref_t ref = TROUPE_REF_NONE;
     EXPECT_OK(troupe_spawn(troupe_system_context(stage.system), &options, &ref));
-    troupe_entity_t entity = 0;
+    troupe_ecs_entity_t entity = 0;
     EXPECT_OK(troupe_ecs_entity_of(stage.ecs, ref, &entity)); // before it has started, too
     EXPECT_REFUSED(troupe_ecs_delete(stage.ecs, entity), TROUPE_ERR_INVAL, "troupe_stop_actor");
     EXPECT_REFUSED(
@@ -211,12 +211,12 @@ static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, cons
     const struct position position = {0};
     struct troupe_ecs_system_stats stats;
     troupe_ecs_query_t *query = NULL;
-    troupe_component_t component = 0;
-    troupe_entity_t entity = 0;
+    troupe_ecs_component_t component = 0;
+    troupe_ecs_entity_t entity = 0;
     EXPECT_REFUSED(troupe_ecs_new(ecs, &entity), expected, words);
     EXPECT_REFUSED(troupe_ecs_delete(ecs, 1), expected, words);
     EXPECT_REFUSED(troupe_ecs_entity_of(ecs, TROUPE_REF_NONE, &entity), expected, words);
-    EXPECT_REFUSED(troupe_ecs_component(ecs, &component_options, &component), expected, words);
+    EXPECT_REFUSED(troupe_ecs_component_new(ecs, &component_options, &component), expected, words);
     EXPECT_REFUSED(troupe_ecs_add(ecs, 1, 2), expected, words);
     EXPECT_REFUSED(troupe_ecs_remove(ecs, 1, 2), expected, words);
     EXPECT_REFUSED(TROUPE_ECS_SET(ecs, 1, 2, &position), expected, words);
@@ -224,17 +224,17 @@ static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, cons
     EXPECT_REFUSED(troupe_ecs_defer_end(ecs), expected, words);
     EXPECT_REFUSED(troupe_ecs_query_new(ecs, terms, &query), expected, words);
     EXPECT_REFUSED(troupe_ecs_system_new(ecs, &system_options, NULL), expected, words);
-    EXPECT_REFUSED(troupe_ecs_system_remove(ecs, 1), expected, words);
+    EXPECT_REFUSED(troupe_ecs_system_delete(ecs, 1), expected, words);
     EXPECT_REFUSED(troupe_ecs_system_enable(ecs, 1, true), expected, words);
     EXPECT_REFUSED(troupe_ecs_system_stats(ecs, 1, &stats), expected, words);
     EXPECT_REFUSED(troupe_ecs_set_period(ecs, 1), expected, words);
     EXPECT_REFUSED(troupe_ecs_set_delta(ecs, 1), expected, words);
     EXPECT_REFUSED(troupe_ecs_observer_new(ecs, &observer_options, NULL), expected, words);
-    EXPECT_REFUSED(troupe_ecs_observer_remove(ecs, 1), expected, words);
+    EXPECT_REFUSED(troupe_ecs_observer_delete(ecs, 1), expected, words);
     cr_expect(not(troupe_ecs_is_alive(ecs, 1)));
     cr_expect(not(troupe_ecs_has(ecs, 1, 2)));
     cr_expect(eq(ptr, TROUPE_ECS_GET(ecs, 1, 2, struct position), NULL));
-    cr_expect(eq(u32, troupe_ecs_lookup(ecs, "position"), 0));
+    cr_expect(eq(u32, troupe_ecs_component_lookup(ecs, "position"), 0));
     cr_expect(eq(u32, troupe_ecs_system_next(ecs, 0), 0));
     cr_expect(not(troupe_ref_is_some(troupe_ecs_actor_of(ecs, 1))));
 }
@@ -251,12 +251,12 @@ static void *trespass(void *data)
     expect_all_refused(stage.ecs, TROUPE_ERR_THREAD, "thread that made the system");
     cr_expect(not(troupe_ecs_query_next(&it)));
     EXPECT_REFUSED(troupe_ecs_query_destroy(&query), TROUPE_ERR_THREAD, "thread that made");
-    cr_expect(eq(ptr, troupe_ecs_of(troupe_system_context(stage.system)), NULL));
+    cr_expect(eq(ptr, troupe_ecs_world(troupe_system_context(stage.system)), NULL));
     cr_expect(strstr(troupe_error_detail(), "another thread") != NULL, "%s", troupe_error_detail());
 
     troupe_port_t *port = NULL;
     EXPECT_OK(troupe_port_new(stage.system, &port));
-    cr_expect(eq(ptr, troupe_ecs_of(troupe_port_context(port)), NULL));
+    cr_expect(eq(ptr, troupe_ecs_world(troupe_port_context(port)), NULL));
     cr_expect(eq(u64, troupe_ecs_self(troupe_port_context(port)), 0));
     EXPECT_OK(troupe_port_destroy(&port));
     return NULL;
@@ -264,7 +264,7 @@ static void *trespass(void *data)
 
 Test(ecs_errors, on_another_thread_nothing_is_done)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     troupe_ecs_query_t *query = NULL;
     EXPECT_OK(troupe_ecs_query_new(
         stage.ecs, (const struct troupe_ecs_term[]){{.component = stage.position}, {0}}, &query));

@@ -23,7 +23,7 @@ TestSuite(ecs_entities, .timeout = 40, .init = open_stage, .fini = close_stage);
 
 Test(ecs_entities, are_there_until_they_are_deleted)
 {
-    troupe_entity_t entity = entities_new(stage.ecs);
+    troupe_ecs_entity_t entity = entities_new(stage.ecs);
     cr_expect(ne(u64, entity, 0));
     cr_expect(troupe_ecs_is_alive(stage.ecs, entity));
 
@@ -35,9 +35,9 @@ Test(ecs_entities, are_there_until_they_are_deleted)
 
 Test(ecs_entities, that_are_gone_are_never_taken_for_the_next)
 {
-    troupe_entity_t gone = entities_at(&stage, 1);
+    troupe_ecs_entity_t gone = entities_at(&stage, 1);
     EXPECT_OK(troupe_ecs_delete(stage.ecs, gone));
-    troupe_entity_t next = entities_at(&stage, 2);
+    troupe_ecs_entity_t next = entities_at(&stage, 2);
     cr_assert(eq(u32, (uint32_t)gone, (uint32_t)next), "the place is used again");
 
     const struct position position = {9, 9};
@@ -53,7 +53,7 @@ Test(ecs_entities, that_are_gone_are_never_taken_for_the_next)
 
 Test(ecs_entities, keep_their_places_dense_when_one_of_them_goes)
 {
-    troupe_entity_t entities[100];
+    troupe_ecs_entity_t entities[100];
     for (int i = 0; i < 100; i++) {
         entities[i] = entities_at(&stage, (float)i);
     }
@@ -73,7 +73,7 @@ Test(ecs_entities, keep_their_places_dense_when_one_of_them_goes)
 
 Test(ecs_entities, have_what_was_set_and_zeros_where_it_was_only_added)
 {
-    troupe_entity_t entity = entities_at(&stage, 3);
+    troupe_ecs_entity_t entity = entities_at(&stage, 3);
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.velocity));
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.position)); // it has it: nothing happens
 
@@ -88,7 +88,7 @@ Test(ecs_entities, have_what_was_set_and_zeros_where_it_was_only_added)
 
 Test(ecs_entities, lose_what_is_removed_and_keep_the_rest)
 {
-    troupe_entity_t entity = entities_at(&stage, 3);
+    troupe_ecs_entity_t entity = entities_at(&stage, 3);
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.velocity));
     EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.velocity));
 
@@ -100,7 +100,7 @@ Test(ecs_entities, lose_what_is_removed_and_keep_the_rest)
 
 Test(ecs_entities, can_be_tagged)
 {
-    troupe_entity_t entity = entities_at(&stage, 3);
+    troupe_ecs_entity_t entity = entities_at(&stage, 3);
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.tag));
     EXPECT_OK(troupe_ecs_set(stage.ecs, entity, stage.tag, NULL, 0)); // as good as adding it
@@ -114,10 +114,10 @@ Test(ecs_entities, have_components_of_any_size)
     char name[16];
     uint8_t bytes[100];
     memset(bytes, 7, sizeof(bytes));
-    troupe_entity_t entities[2] = {entities_new(stage.ecs), entities_new(stage.ecs)};
+    troupe_ecs_entity_t entities[2] = {entities_new(stage.ecs), entities_new(stage.ecs)};
     for (size_t size = 1; size <= sizeof(bytes); size++) {
         (void)snprintf(name, sizeof(name), "of %zu", size);
-        troupe_component_t component = entities_component(stage.ecs, name, size);
+        troupe_ecs_component_t component = entities_component(stage.ecs, name, size);
         for (int i = 0; i < 2; i++) {
             EXPECT_OK(troupe_ecs_set(stage.ecs, entities[i], component, bytes, size));
         }
@@ -125,8 +125,8 @@ Test(ecs_entities, have_components_of_any_size)
     EXPECT_OK(troupe_ecs_delete(stage.ecs, entities[0]));
     for (size_t size = 1; size <= sizeof(bytes); size++) {
         (void)snprintf(name, sizeof(name), "of %zu", size);
-        const void *value =
-            troupe_ecs_get(stage.ecs, entities[1], troupe_ecs_lookup(stage.ecs, name), size);
+        const void *value = troupe_ecs_get(
+            stage.ecs, entities[1], troupe_ecs_component_lookup(stage.ecs, name), size);
         cr_expect(value != NULL && memcmp(value, bytes, size) == 0, "%zu", size);
     }
 }
@@ -136,9 +136,9 @@ Test(ecs_components, are_found_again_by_whoever_registers_them_alike, .timeout =
     open_stage();
     cr_expect(eq(
         u32, entities_component(stage.ecs, "position", sizeof(struct position)), stage.position));
-    cr_expect(eq(u32, troupe_ecs_lookup(stage.ecs, "position"), stage.position));
-    cr_expect(eq(u32, troupe_ecs_lookup(stage.ecs, "nobody"), 0));
-    cr_expect(eq(u32, troupe_ecs_lookup(stage.ecs, "actor"), TROUPE_ECS_ACTOR));
+    cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "position"), stage.position));
+    cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "nobody"), 0));
+    cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "actor"), TROUPE_ECS_ACTOR));
     close_stage();
 }
 
@@ -146,7 +146,7 @@ Test(ecs_components, are_found_again_by_whoever_registers_them_alike, .timeout =
 
 Test(ecs_entities, change_in_order_when_what_was_deferred_is_applied)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const struct position position = {5, 5};
     EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
     EXPECT_OK(troupe_ecs_defer_begin(stage.ecs)); // pairs nest
@@ -167,9 +167,9 @@ Test(ecs_entities, change_in_order_when_what_was_deferred_is_applied)
 
 Test(ecs_entities, that_are_deleted_have_what_was_deferred_for_them_passed_over)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
-    troupe_entity_t made = entities_new(stage.ecs); // at once
+    troupe_ecs_entity_t made = entities_new(stage.ecs); // at once
     EXPECT_OK(troupe_ecs_add(stage.ecs, made, stage.tag));
     EXPECT_OK(troupe_ecs_delete(stage.ecs, entity));
     EXPECT_OK(troupe_ecs_delete(stage.ecs, entity)); // it is still there
@@ -188,10 +188,10 @@ enum { MODEL_ENTITIES = 300, MODEL_COMPONENTS = 12, MODEL_STEPS = 60000 };
 
 /** What a random course should come to. */
 struct model {
-    troupe_entity_t entities[MODEL_ENTITIES]; // 0: not there
-    uint32_t has[MODEL_ENTITIES];             // a bit for each component
+    troupe_ecs_entity_t entities[MODEL_ENTITIES]; // 0: not there
+    uint32_t has[MODEL_ENTITIES];                 // a bit for each component
     uint32_t values[MODEL_ENTITIES][MODEL_COMPONENTS];
-    troupe_component_t components[MODEL_COMPONENTS];
+    troupe_ecs_component_t components[MODEL_COMPONENTS];
 };
 
 static void model_step(struct model *model, struct chance *chance)

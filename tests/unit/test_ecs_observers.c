@@ -10,7 +10,7 @@ struct heard {
     uint32_t added;
     uint32_t removed;
     float last_x;
-    troupe_observer_t observer;
+    troupe_ecs_observer_t observer;
 };
 
 static struct heard heard;
@@ -19,14 +19,14 @@ static void hear(struct troupe_ecs_iter *it)
 {
     struct heard *to = it->data;
     const struct position *position = TROUPE_ECS_FIELD(it, struct position, 0);
-    cr_assert(it->count == 1 && it->ctx != NULL && it->event == stage.position);
-    cr_assert(troupe_ecs_has(it->ecs, it->entities[0], it->event));
-    to->added += it->is_added;
-    to->removed += 1 - it->is_added;
+    cr_assert(it->count == 1 && it->ctx != NULL && it->component == stage.position);
+    cr_assert(troupe_ecs_has(it->ecs, it->entities[0], it->component));
+    to->added += it->event == TROUPE_ECS_ON_ADD ? 1 : 0;
+    to->removed += it->event == TROUPE_ECS_ON_REMOVE ? 1 : 0;
     to->last_x = position->x;
 }
 
-static void observe(troupe_component_t component, troupe_ecs_iter_fn *callback, void *data)
+static void observe(troupe_ecs_component_t component, troupe_ecs_iter_fn *callback, void *data)
 {
     const struct troupe_ecs_observer_options options = {
         .component = component,
@@ -55,7 +55,7 @@ Test(
     are_told_of_what_is_added_with_its_value_and_of_what_is_removed_while_it_is_there)
 {
     observe(stage.position, hear, &heard);
-    troupe_entity_t entity = entities_at(&stage, 3);
+    troupe_ecs_entity_t entity = entities_at(&stage, 3);
     cr_expect(heard.added == 1 && heard.removed == 0 && heard.last_x == 3.0F);
     const struct position position = {5, 5};
     EXPECT_OK(TROUPE_ECS_SET(stage.ecs, entity, stage.position, &position)); // not added
@@ -92,7 +92,7 @@ Test(ecs_observers, are_told_of_what_was_deferred_when_it_is_applied)
 /** Follow a position with a velocity, and take the whole away with the tag. */
 static void follow(struct troupe_ecs_iter *it)
 {
-    if (it->is_added != 0) {
+    if (it->event == TROUPE_ECS_ON_ADD) {
         EXPECT_OK(troupe_ecs_add(it->ecs, it->entities[0], stage.velocity));
         cr_expect(not(troupe_ecs_has(it->ecs, it->entities[0], stage.velocity)), "deferred");
     } else {
@@ -103,7 +103,7 @@ static void follow(struct troupe_ecs_iter *it)
 Test(ecs_observers, may_change_things_themselves)
 {
     observe(stage.position, follow, NULL);
-    troupe_entity_t entity = entities_at(&stage, 3);
+    troupe_ecs_entity_t entity = entities_at(&stage, 3);
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.velocity));
 
     EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.position));
@@ -114,17 +114,17 @@ Test(ecs_observers, may_change_things_themselves)
 Test(ecs_observers, that_are_removed_hear_nothing_more)
 {
     observe(stage.position, hear, &heard);
-    EXPECT_OK(troupe_ecs_observer_remove(stage.ecs, heard.observer));
+    EXPECT_OK(troupe_ecs_observer_delete(stage.ecs, heard.observer));
     (void)entities_at(&stage, 3);
     cr_expect(eq(u32, heard.added, 0));
     EXPECT_REFUSED(
-        troupe_ecs_observer_remove(stage.ecs, heard.observer), TROUPE_ERR_NOENT, "no observer");
+        troupe_ecs_observer_delete(stage.ecs, heard.observer), TROUPE_ERR_NOENT, "no observer");
 }
 
 static void hear_once(struct troupe_ecs_iter *it)
 {
     hear(it);
-    EXPECT_OK(troupe_ecs_observer_remove(it->ecs, heard.observer));
+    EXPECT_OK(troupe_ecs_observer_delete(it->ecs, heard.observer));
 }
 
 Test(ecs_observers, may_remove_themselves)

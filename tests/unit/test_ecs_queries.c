@@ -41,7 +41,7 @@ Test(ecs_queries, find_who_has_what_they_ask_for)
     troupe_ecs_query_t *still = query_of((const struct troupe_ecs_term[]){
         {.component = stage.position}, {.component = stage.velocity, .oper = TROUPE_ECS_NOT}, {0}});
     for (int i = 0; i < 10; i++) {
-        troupe_entity_t entity = entities_at(&stage, 1);
+        troupe_ecs_entity_t entity = entities_at(&stage, 1);
         if (i < 4) {
             EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.velocity));
         }
@@ -58,7 +58,7 @@ Test(ecs_queries, find_who_has_what_they_ask_for)
 
 Test(ecs_queries, give_fields_as_arrays_and_none_where_an_optional_one_is_missing)
 {
-    troupe_entity_t moving = entities_at(&stage, 1);
+    troupe_ecs_entity_t moving = entities_at(&stage, 1);
     EXPECT_OK(troupe_ecs_add(stage.ecs, moving, stage.velocity));
     (void)entities_at(&stage, 2);
     troupe_ecs_query_t *query = query_of((const struct troupe_ecs_term[]){
@@ -95,7 +95,7 @@ Test(ecs_queries, have_changes_deferred_until_they_are_through)
         const struct position *p = TROUPE_ECS_FIELD(&it, struct position, 0);
         for (uint32_t i = 0; i < it.count; i++) {
             float x = p[i].x;
-            troupe_entity_t made = entities_new(stage.ecs);
+            troupe_ecs_entity_t made = entities_new(stage.ecs);
             EXPECT_OK(TROUPE_ECS_SET(stage.ecs, made, stage.position, &p[i]));
             EXPECT_OK(troupe_ecs_add(stage.ecs, it.entities[i], stage.tag));
             if (i % 2 == 0) {
@@ -113,7 +113,7 @@ Test(ecs_queries, have_changes_deferred_until_they_are_through)
 
 Test(ecs_queries, can_be_left_early)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     troupe_ecs_query_t *query =
         query_of((const struct troupe_ecs_term[]){{.component = stage.position}, {0}});
     struct troupe_ecs_iter it = troupe_ecs_query_iter(query);
@@ -150,7 +150,7 @@ Test(ecs_queries, may_be_iterated_within_one_another)
 
 Test(ecs_queries, that_are_left_open_are_closed_by_the_next_tick)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     troupe_ecs_query_t *query =
         query_of((const struct troupe_ecs_term[]){{.component = stage.position}, {0}});
     struct troupe_ecs_iter it = troupe_ecs_query_iter(query);

@@ -12,7 +12,7 @@
  * Words and manner are those of flecs, where flecs has one.
  *
  * The world is executor 0 of the process that made the system: the backend `ecs`. An actor that lives on
- * a thread or in another process runs as ever, without its components: troupe_ecs_of() is NULL there, each
+ * a thread or in another process runs as ever, without its components: troupe_ecs_world() is NULL there, each
  * function here takes that NULL, and answers ::TROUPE_ERR_UNSUPPORTED (0, NULL or false where it returns no
  * error).
  *
@@ -41,22 +41,22 @@ typedef struct troupe_ecs troupe_ecs_t;
  * An entity: its place in the lower half, and how often that was taken in the upper, so that an entity
  * that is gone is never taken for the next. 0 is none.
  */
-typedef uint64_t troupe_entity_t;
+typedef uint64_t troupe_ecs_entity_t;
 
 /** A component. 0 is none. */
-typedef uint32_t troupe_component_t;
+typedef uint32_t troupe_ecs_component_t;
 
 /** A system. 0 is none; numbers are never used again. */
 typedef uint32_t troupe_ecs_system_t;
 
 /** An observer. 0 is none; numbers are never used again. */
-typedef uint32_t troupe_observer_t;
+typedef uint32_t troupe_ecs_observer_t;
 
 /** A query that was made. */
 typedef struct troupe_ecs_query troupe_ecs_query_t;
 
 /** The component of entities that are actors, a #troupe_ref_t. It comes and goes with the actor alone. */
-#define TROUPE_ECS_ACTOR ((troupe_component_t)1)
+#define TROUPE_ECS_ACTOR ((troupe_ecs_component_t)1)
 
 /** Most components of a world. */
 #define TROUPE_ECS_COMPONENTS_MAX 4096
@@ -79,7 +79,7 @@ typedef struct troupe_ecs_query troupe_ecs_query_t;
  *
  * @owns The system keeps it, until troupe_system_destroy().
  */
-TROUPE_API troupe_ecs_t *troupe_ecs_of(troupe_context_t *ctx);
+TROUPE_API troupe_ecs_t *troupe_ecs_world(troupe_context_t *ctx);
 
 /* Entities. ------------------------------------------------------------------------------------ */
 
@@ -90,7 +90,7 @@ TROUPE_API troupe_ecs_t *troupe_ecs_of(troupe_context_t *ctx);
  * @source flecs, ecs_new().
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_new(
-    troupe_ecs_t *ecs, troupe_entity_t *out_entity);
+    troupe_ecs_t *ecs, troupe_ecs_entity_t *out_entity);
 
 /**
  * Delete an entity and its components; observers are told of each before it goes. May be deferred.
@@ -101,17 +101,17 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_new(
  * @retval TROUPE_ERR_NOMEM  no memory to defer it. Also ::TROUPE_ERR_THREAD, ::TROUPE_ERR_UNSUPPORTED.
  * @source flecs, ecs_delete().
  */
-TROUPE_API enum troupe_err troupe_ecs_delete(troupe_ecs_t *ecs, troupe_entity_t entity);
+TROUPE_API enum troupe_err troupe_ecs_delete(troupe_ecs_t *ecs, troupe_ecs_entity_t entity);
 
 /** @return whether the entity is there: made, and not deleted. */
-TROUPE_API bool troupe_ecs_is_alive(const troupe_ecs_t *ecs, troupe_entity_t entity);
+TROUPE_API bool troupe_ecs_is_alive(const troupe_ecs_t *ecs, troupe_ecs_entity_t entity);
 
 /**
  * @return the entity of the running actor; 0 where no actor runs, or it lives outside of the world, or
  *         there is no memory; troupe_error_detail() says which. It lasts until the actor's `fini` has run;
  *         observers of what it has are told then.
  */
-TROUPE_API troupe_entity_t troupe_ecs_self(troupe_context_t *ctx);
+TROUPE_API troupe_ecs_entity_t troupe_ecs_self(troupe_context_t *ctx);
 
 /**
  * Find the entity of an actor of the world.
@@ -121,10 +121,10 @@ TROUPE_API troupe_entity_t troupe_ecs_self(troupe_context_t *ctx);
  *                           is still on its way from another executor. Others as troupe_ecs_new().
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_entity_of(
-    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_entity_t *out_entity);
+    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_ecs_entity_t *out_entity);
 
 /** @return the actor that is that entity, or ::TROUPE_REF_NONE. */
-TROUPE_API troupe_ref_t troupe_ecs_actor_of(const troupe_ecs_t *ecs, troupe_entity_t entity);
+TROUPE_API troupe_ref_t troupe_ecs_actor_of(const troupe_ecs_t *ecs, troupe_ecs_entity_t entity);
 
 /* Components. ---------------------------------------------------------------------------------- */
 
@@ -149,13 +149,14 @@ struct troupe_ecs_component_options {
  * @retval TROUPE_ERR_LIMIT   ::TROUPE_ECS_COMPONENTS_MAX are registered. Others as troupe_ecs_new().
  * @source flecs, ecs_component_init().
  */
-TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_component(
+TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_component_new(
     troupe_ecs_t *ecs,
     const struct troupe_ecs_component_options *options,
-    troupe_component_t *out_component);
+    troupe_ecs_component_t *out_component);
 
 /** @return the component that goes by @p name; 0: none does. */
-TROUPE_API troupe_component_t troupe_ecs_lookup(const troupe_ecs_t *ecs, const char *name);
+TROUPE_API troupe_ecs_component_t
+troupe_ecs_component_lookup(const troupe_ecs_t *ecs, const char *name);
 
 /**
  * Add a component, zeroed, to an entity. Does nothing when it has it. May be deferred.
@@ -166,7 +167,7 @@ TROUPE_API troupe_component_t troupe_ecs_lookup(const troupe_ecs_t *ecs, const c
  * @source flecs, ecs_add_id().
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_add(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component);
+    troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component);
 
 /**
  * Remove a component from an entity. May be deferred; what is not there then is passed over.
@@ -176,11 +177,11 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_add(
  * @source flecs, ecs_remove_id().
  */
 TROUPE_API enum troupe_err troupe_ecs_remove(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component);
+    troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component);
 
 /** @return whether the entity has the component. */
 TROUPE_API bool troupe_ecs_has(
-    const troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component);
+    const troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component);
 
 /**
  * Give a component a value, and add it where it is missing. May be deferred.
@@ -193,8 +194,8 @@ TROUPE_API bool troupe_ecs_has(
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_set(
     troupe_ecs_t *ecs,
-    troupe_entity_t entity,
-    troupe_component_t component,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
     const void *value,
     size_t bytes);
 
@@ -211,7 +212,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_set(
  * @source flecs, ecs_get_mut_id().
  */
 TROUPE_API void *troupe_ecs_get(
-    troupe_ecs_t *ecs, troupe_entity_t entity, troupe_component_t component, size_t bytes);
+    troupe_ecs_t *ecs, troupe_ecs_entity_t entity, troupe_ecs_component_t component, size_t bytes);
 
 /** Get a component as a pointer to @p type; as troupe_ecs_get(). */
 #define TROUPE_ECS_GET(ecs, entity, component, type) \
@@ -247,8 +248,15 @@ enum troupe_ecs_oper {
 
 /** A term of a query. */
 struct troupe_ecs_term {
-    troupe_component_t component; /**< Which. 0 ends the list. */
-    enum troupe_ecs_oper oper;    /**< What of it. */
+    troupe_ecs_component_t component; /**< Which. 0 ends the list. */
+    enum troupe_ecs_oper oper;        /**< What of it. */
+};
+
+/** What an observer is told of; may be or-ed. */
+enum troupe_ecs_event {
+    TROUPE_ECS_ON_ADD = 1, /**< The component was added, with the value of troupe_ecs_set(). */
+    TROUPE_ECS_ON_REMOVE =
+        2, /**< It is about to be removed, be it with its entity or with the world. */
 };
 
 /** Entities of a table, as an iteration, a system or an observer sees them. */
@@ -261,14 +269,14 @@ struct troupe_ecs_iter {
      */
     troupe_context_t *ctx;
 
-    const troupe_entity_t *entities; /**< As many as @ref count says. */
-    uint32_t count;                  /**< How many; 0 in a system without terms. */
-    troupe_component_t event;        /**< In an observer, the component; else 0. */
-    uint32_t is_added;          /**< In an observer: 1 when it was added, 0 when it is removed. */
-    troupe_ecs_system_t system; /**< The system that runs; else 0. */
-    uint64_t delta_ns;          /**< In a system: nanoseconds since it ran last. */
-    float delta_time;           /**< The same, in seconds. */
-    void *data;                 /**< As the system's or observer's options say. */
+    const troupe_ecs_entity_t *entities; /**< As many as @ref count says. */
+    uint32_t count;                      /**< How many; 0 in a system without terms. */
+    troupe_ecs_component_t component;    /**< In an observer, the component; else 0. */
+    enum troupe_ecs_event event;         /**< In an observer, what happened to it; else 0. */
+    troupe_ecs_system_t system;          /**< The system that runs; else 0. */
+    uint64_t delta_ns;                   /**< In a system: nanoseconds since it ran last. */
+    float delta_time;                    /**< The same, in seconds. */
+    void *data;                          /**< As the system's or observer's options say. */
 
     // The library's own.
     troupe_ecs_query_t *query; /**< Kept by the library. */
@@ -404,7 +412,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_system_new(
     troupe_ecs_system_t *out_system);
 
 /** Have a system run no more. ::TROUPE_ERR_NOENT: there is no such. It may be the one that runs. */
-TROUPE_API enum troupe_err troupe_ecs_system_remove(troupe_ecs_t *ecs, troupe_ecs_system_t system);
+TROUPE_API enum troupe_err troupe_ecs_system_delete(troupe_ecs_t *ecs, troupe_ecs_system_t system);
 
 /** Let a system rest, or run again. ::TROUPE_ERR_NOENT: there is no such. @source flecs, ecs_enable(). */
 TROUPE_API enum troupe_err troupe_ecs_system_enable(
@@ -416,9 +424,9 @@ struct troupe_ecs_system_stats {
     enum troupe_ecs_phase phase; /**< When it runs. */
     uint64_t run_count;          /**< How often it ran. */
     uint64_t entity_count;       /**< How many entities it met in its last run. */
-    uint64_t ns_last;            /**< How long that took, in nanoseconds of the machine's clock. */
-    uint64_t ns_max;             /**< The longest run. */
-    uint64_t ns_sum;             /**< All runs. */
+    uint64_t run_ns_last;        /**< How long that took, in nanoseconds of the machine's clock. */
+    uint64_t run_ns_max;         /**< The longest run. */
+    uint64_t run_ns_sum;         /**< All runs. */
 };
 
 /** Tell what a system took. ::TROUPE_ERR_NOENT: there is no such. */
@@ -446,16 +454,9 @@ TROUPE_API enum troupe_err troupe_ecs_set_delta(troupe_ecs_t *ecs, uint64_t delt
 
 /* Observers. ----------------------------------------------------------------------------------- */
 
-/** What an observer is told of; may be or-ed. */
-enum troupe_ecs_event {
-    TROUPE_ECS_ON_ADD = 1, /**< The component was added, with the value of troupe_ecs_set(). */
-    TROUPE_ECS_ON_REMOVE =
-        2, /**< It is about to be removed, be it with its entity or with the world. */
-};
-
 /** An observer. Zero-initialise, then set what you care about. */
 struct troupe_ecs_observer_options {
-    troupe_component_t
+    troupe_ecs_component_t
         component;   /**< Of what. Required; ::TROUPE_ECS_ACTOR may be observed, too. */
     uint32_t events; /**< Of ::troupe_ecs_event, or-ed. Required. */
     troupe_ecs_iter_fn
@@ -474,10 +475,10 @@ struct troupe_ecs_observer_options {
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_observer_new(
     troupe_ecs_t *ecs,
     const struct troupe_ecs_observer_options *options,
-    troupe_observer_t *out_observer);
+    troupe_ecs_observer_t *out_observer);
 
 /** Tell an observer nothing more. ::TROUPE_ERR_NOENT: there is no such. */
-TROUPE_API enum troupe_err troupe_ecs_observer_remove(
-    troupe_ecs_t *ecs, troupe_observer_t observer);
+TROUPE_API enum troupe_err troupe_ecs_observer_delete(
+    troupe_ecs_t *ecs, troupe_ecs_observer_t observer);
 
 #endif
