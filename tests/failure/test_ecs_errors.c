@@ -40,9 +40,9 @@ Test(ecs_errors, a_component_has_a_name_of_its_own_and_one_size)
     const struct troupe_ecs_system_options options = {.name = "move", .callback = nothing};
     EXPECT_OK(troupe_ecs_system_new(stage.ecs, &options, NULL));
     EXPECT_REFUSED(register_as("position", 12), TROUPE_ERR_EXISTS, "has 8 bytes already, not 12");
-    EXPECT_REFUSED(register_as("move", 8), TROUPE_ERR_EXISTS, "a system is called 'move'");
+    EXPECT_REFUSED(register_as("move", 8), TROUPE_ERR_EXISTS, "a system named 'move'");
     EXPECT_REFUSED(
-        register_as("actor", sizeof(troupe_ref_t)), TROUPE_ERR_EXISTS, "a component is called");
+        register_as("actor", sizeof(troupe_ref_t)), TROUPE_ERR_EXISTS, "a component named");
     EXPECT_REFUSED(register_as(NULL, 8), TROUPE_ERR_INVAL, "needs a name");
     EXPECT_REFUSED(register_as("", 8), TROUPE_ERR_INVAL, "needs a name");
     EXPECT_REFUSED(
@@ -142,7 +142,8 @@ Test(ecs_errors, a_query_asks_for_something)
     EXPECT_REFUSED(
         troupe_ecs_query_new(stage.ecs, terms, &query), TROUPE_ERR_INVAL, "at least one term");
     terms[0] = (struct troupe_ecs_term){stage.position, (enum troupe_ecs_oper)9};
-    EXPECT_REFUSED(troupe_ecs_query_new(stage.ecs, terms, &query), TROUPE_ERR_INVAL, "no oper");
+    EXPECT_REFUSED(
+        troupe_ecs_query_new(stage.ecs, terms, &query), TROUPE_ERR_INVAL, "not an operator");
     terms[0] = (struct troupe_ecs_term){99, TROUPE_ECS_AND};
     EXPECT_REFUSED(
         troupe_ecs_query_new(stage.ecs, terms, &query), TROUPE_ERR_INVAL, "no component 99");
@@ -164,11 +165,11 @@ Test(ecs_errors, a_system_has_a_name_and_something_to_do)
     EXPECT_REFUSED(
         troupe_ecs_system_new(stage.ecs, &options, &system),
         TROUPE_ERR_EXISTS,
-        "a component is called 'position'");
+        "a component named 'position'");
     options.name = "move";
     options.phase = (enum troupe_ecs_phase)20;
     EXPECT_REFUSED(
-        troupe_ecs_system_new(stage.ecs, &options, &system), TROUPE_ERR_INVAL, "no phase");
+        troupe_ecs_system_new(stage.ecs, &options, &system), TROUPE_ERR_INVAL, "not a phase");
     options.phase = TROUPE_ECS_ON_UPDATE;
     options.terms[0].component = 99;
     EXPECT_REFUSED(

@@ -72,6 +72,7 @@ Test(ecs_queries, give_fields_as_arrays_and_none_where_an_optional_one_is_missin
         const struct position *p = TROUPE_ECS_FIELD(&it, struct position, 0);
         const struct velocity *v = TROUPE_ECS_FIELD(&it, struct velocity, 1);
         cr_assert(p != NULL && it.count == 1);
+        cr_expect(it.component == 0 && it.event == 0 && it.system == 0 && it.delta_ns == 0);
         cr_expect(eq(int, v != NULL, it.entities[0] == moving));
         cr_expect(p->x == (v != NULL ? 1.0F : 2.0F));
         cr_expect(eq(ptr, troupe_ecs_field(&it, 1, 0), NULL));
@@ -126,6 +127,19 @@ Test(ecs_queries, can_be_left_early)
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.tag));
     cr_expect(not(troupe_ecs_query_next(&it)));
     troupe_ecs_iter_fini(&it); // twice is once
+    EXPECT_OK(troupe_ecs_query_destroy(&query));
+}
+
+Test(ecs_queries, that_are_left_before_their_first_table_are_at_their_end)
+{
+    (void)entities_at(&stage, 1);
+    troupe_ecs_query_t *query =
+        query_of((const struct troupe_ecs_term[]){{.component = stage.position}, {0}});
+    struct troupe_ecs_iter it = troupe_ecs_query_iter(query);
+
+    troupe_ecs_iter_fini(&it);
+
+    cr_expect(not(troupe_ecs_query_next(&it)));
     EXPECT_OK(troupe_ecs_query_destroy(&query));
 }
 

@@ -352,7 +352,7 @@ Test(ecs_walk, an_actor_takes_its_components_with_it)
     cr_expect(not(troupe_ecs_is_alive(stage.ecs, entity)));
     cr_expect(eq(u32, entities_count(stage.ecs, stage.position), 0));
     cr_expect(not(troupe_ref_is_some(troupe_ecs_actor_of(stage.ecs, entity))));
-    EXPECT_REFUSED(troupe_ecs_entity_of(stage.ecs, ref, &entity), TROUPE_ERR_NOENT, "has ended");
+    EXPECT_REFUSED(troupe_ecs_entity_of(stage.ecs, ref, &entity), TROUPE_ERR_NOENT, "has exited");
 }
 
 Test(ecs_walk, an_actor_may_be_killed_by_who_meets_it_in_a_query)
