@@ -47,7 +47,7 @@ enum troupe_err trp_ecs_apply(troupe_ecs_t *ecs)
 {
     struct ecs_defer *defer = &ecs->defer;
     if (defer->is_applying || trp_ecs_defers(ecs)) {
-        return TROUPE_OK; // whoever defers or applies them gets to these, too
+        return TROUPE_OK; // they are applied by whatever defers or applies changes now
     }
     enum troupe_err err = TROUPE_OK;
     struct ecs_command command;

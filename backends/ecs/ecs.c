@@ -82,11 +82,15 @@ troupe_ecs_t *troupe_ecs_world(troupe_context_t *ctx)
         return NULL;
     }
     struct ecs_self *self = data;
-    if (self->world == NULL && !self->has_ended) {
+    if (self->has_ended) {
+        trp_error_set_detail("the world has ended, with all actors of the system");
+        return NULL;
+    }
+    if (self->world == NULL) {
         self->world = ecs_world_new(self->host, executor);
     }
     if (self->world == NULL) {
-        trp_error_set_detail(self->has_ended ? "the world has ended" : "no memory for the world");
+        trp_error_set_detail("no memory for the world");
     }
     return self->world;
 }

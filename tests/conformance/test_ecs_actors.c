@@ -1,6 +1,5 @@
 /*
- * Actors with components: one that lives in the world has them, one that lives elsewhere runs as well
- * without.
+ * Actors with components: an actor of the world has them, an actor elsewhere runs without.
  */
 #include "support/fixture.h"
 
@@ -9,18 +8,18 @@
 
 enum { STEP = 1, WHERE, HERE };
 
-/** Counts its steps, in a component where it has one and in its state anyway. */
+/** Counts its steps in its state, and in a component if it can have one. */
 struct walker {
     uint32_t steps;
     troupe_ecs_component_t steps_component;
 };
 
-/** What a walker says of itself. */
+/** A report of a walker. */
 struct here {
     uint32_t steps;
     uint32_t component_steps;
     uint32_t is_entity;
-    enum troupe_err set; // what setting its component came to
+    enum troupe_err set; // the result of setting its component
 };
 
 static enum troupe_err walker_init(

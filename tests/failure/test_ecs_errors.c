@@ -1,5 +1,5 @@
 /*
- * The entity-component world, used wrongly: each mistake has its error, in words, and nothing changes.
+ * Wrong uses of the world: each has its error with a text, and nothing changes.
  */
 #include "../unit/entities.h"
 
@@ -50,7 +50,7 @@ Test(ecs_errors, a_component_has_a_name_of_its_own_and_one_size)
     EXPECT_OK(register_as("large", TROUPE_ECS_COMPONENT_BYTES_MAX));
 }
 
-Test(ecs_errors, there_is_an_end_to_components)
+Test(ecs_errors, the_number_of_components_is_limited)
 {
     enum troupe_err err = TROUPE_OK;
     uint32_t count = 4; // those of the stage, and that of actors
@@ -63,7 +63,7 @@ Test(ecs_errors, there_is_an_end_to_components)
     EXPECT_REFUSED(register_as("one more", 4), TROUPE_ERR_LIMIT, "4096 components");
     cr_expect(eq(u32, count, TROUPE_ECS_COMPONENTS_MAX));
 
-    // The last one is as good as the first.
+    // The last one works like the first.
     troupe_ecs_component_t last = troupe_ecs_component_lookup(stage.ecs, "4095");
     troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const uint32_t value = 5;
@@ -71,7 +71,7 @@ Test(ecs_errors, there_is_an_end_to_components)
     cr_expect(eq(u32, *TROUPE_ECS_GET(stage.ecs, entity, last, uint32_t), 5));
 }
 
-Test(ecs_errors, a_component_that_was_not_registered_is_none)
+Test(ecs_errors, a_component_that_was_not_registered_is_an_error)
 {
     troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const uint32_t value = 5;
@@ -87,7 +87,7 @@ Test(ecs_errors, a_component_that_was_not_registered_is_none)
     }
 }
 
-Test(ecs_errors, a_size_is_the_components)
+Test(ecs_errors, a_size_must_be_that_of_the_component)
 {
     troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const double large[2] = {0};
@@ -105,7 +105,7 @@ Test(ecs_errors, a_size_is_the_components)
     cr_expect(strstr(troupe_error_detail(), "has no component 'velocity'") != NULL);
 }
 
-Test(ecs_errors, the_component_of_actors_is_not_given_by_hand)
+Test(ecs_errors, the_component_of_actors_cannot_be_changed)
 {
     troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const troupe_ref_t ref = {1, 0, 0, 1};
@@ -117,7 +117,7 @@ Test(ecs_errors, the_component_of_actors_is_not_given_by_hand)
         troupe_ecs_remove(stage.ecs, entity, TROUPE_ECS_ACTOR), TROUPE_ERR_INVAL, "'actor'");
 }
 
-Test(ecs_errors, the_entity_of_an_actor_goes_with_it_alone)
+Test(ecs_errors, the_entity_of_an_actor_cannot_be_deleted)
 {
     const struct troupe_spawn_options options = {.behaviour = &entities_idle};
     troupe_ref_t ref = TROUPE_REF_NONE;
@@ -132,7 +132,7 @@ Test(ecs_errors, the_entity_of_an_actor_goes_with_it_alone)
 
 /* Queries, systems, observers. ------------------------------------------------------------------- */
 
-Test(ecs_errors, a_query_asks_for_something)
+Test(ecs_errors, a_query_has_terms)
 {
     troupe_ecs_query_t *query = NULL;
     struct troupe_ecs_term terms[TROUPE_ECS_TERMS_MAX + 2] = {{0}};
@@ -155,7 +155,7 @@ Test(ecs_errors, a_query_asks_for_something)
     cr_expect(eq(ptr, query, NULL));
 }
 
-Test(ecs_errors, a_system_has_a_name_and_something_to_do)
+Test(ecs_errors, a_system_has_a_name_a_phase_and_a_callback)
 {
     troupe_ecs_system_t system = 0;
     struct troupe_ecs_system_options options = {.callback = nothing};
@@ -183,7 +183,7 @@ Test(ecs_errors, a_system_has_a_name_and_something_to_do)
     EXPECT_REFUSED(troupe_ecs_system_enable(stage.ecs, 5, true), TROUPE_ERR_NOENT, "no system 5");
 }
 
-Test(ecs_errors, an_observer_wants_to_hear_something)
+Test(ecs_errors, an_observer_has_an_event_and_a_callback)
 {
     struct troupe_ecs_observer_options options = {
         .component = stage.position, .events = TROUPE_ECS_ON_ADD};
@@ -201,7 +201,7 @@ Test(ecs_errors, an_observer_wants_to_hear_something)
 
 /* Elsewhere. ------------------------------------------------------------------------------------ */
 
-/** Try everything, where nothing of it is allowed. */
+/** Call each function where none is allowed. */
 static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, const char *words)
 {
     const struct troupe_ecs_component_options component_options = {.name = "c", .bytes = 1};
@@ -240,9 +240,21 @@ static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, cons
     cr_expect(not(troupe_ref_is_some(troupe_ecs_actor_of(ecs, 1))));
 }
 
-Test(ecs_errors, where_there_is_no_world_nothing_is_done)
+Test(ecs_errors, without_a_world_nothing_changes)
 {
     expect_all_refused(NULL, TROUPE_ERR_UNSUPPORTED, "place it on 'ecs'");
+}
+
+Test(ecs_errors, the_world_ends_with_the_system)
+{
+    troupe_context_t *ctx = troupe_system_context(stage.system);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
+    troupe_system_stop(stage.system);
+    EXPECT_OK(troupe_run(stage.system));
+
+    cr_expect(eq(ptr, troupe_ecs_world(ctx), NULL));
+    cr_expect(strstr(troupe_error_detail(), "has ended") != NULL, "%s", troupe_error_detail());
+    cr_expect(not(troupe_ecs_is_alive(stage.ecs, entity)), "its entities are deleted");
 }
 
 static void *trespass(void *data)
@@ -263,7 +275,7 @@ static void *trespass(void *data)
     return NULL;
 }
 
-Test(ecs_errors, on_another_thread_nothing_is_done)
+Test(ecs_errors, on_another_thread_nothing_changes)
 {
     troupe_ecs_entity_t entity = entities_at(&stage, 1);
     troupe_ecs_query_t *query = NULL;

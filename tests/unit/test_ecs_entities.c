@@ -1,6 +1,6 @@
 /*
- * Entities and what they have: what is set is there, what is removed is gone, an entity that was deleted is
- * never taken for the next, and a random course comes out as a plain model of it says.
+ * Entities and their components: values that are set can be read, the id of a deleted entity never becomes
+ * that of another, and random changes give what a plain model gives.
  */
 #include "chance.h"
 #include "entities.h"
@@ -33,12 +33,12 @@ Test(ecs_entities, are_there_until_they_are_deleted)
     cr_expect(not(troupe_ecs_is_alive(stage.ecs, 0)));
 }
 
-Test(ecs_entities, that_are_gone_are_never_taken_for_the_next)
+Test(ecs_entities, that_are_deleted_do_not_share_an_id_with_later_ones)
 {
     troupe_ecs_entity_t gone = entities_at(&stage, 1);
     EXPECT_OK(troupe_ecs_delete(stage.ecs, gone));
     troupe_ecs_entity_t next = entities_at(&stage, 2);
-    cr_assert(eq(u32, (uint32_t)gone, (uint32_t)next), "the place is used again");
+    cr_assert(eq(u32, (uint32_t)gone, (uint32_t)next), "the index is used again");
 
     const struct position position = {9, 9};
     EXPECT_REFUSED(troupe_ecs_delete(stage.ecs, gone), TROUPE_ERR_NOENT, "deleted");
@@ -51,7 +51,7 @@ Test(ecs_entities, that_are_gone_are_never_taken_for_the_next)
     cr_expect(entities_x(&stage, next) == 2.0F);
 }
 
-Test(ecs_entities, keep_their_places_dense_when_one_of_them_goes)
+Test(ecs_entities, keep_their_values_when_others_are_deleted)
 {
     troupe_ecs_entity_t entities[100];
     for (int i = 0; i < 100; i++) {
@@ -71,7 +71,7 @@ Test(ecs_entities, keep_their_places_dense_when_one_of_them_goes)
 
 /* Components. ---------------------------------------------------------------------------------- */
 
-Test(ecs_entities, have_what_was_set_and_zeros_where_it_was_only_added)
+Test(ecs_entities, have_the_value_that_was_set_or_zeros_if_it_was_only_added)
 {
     troupe_ecs_entity_t entity = entities_at(&stage, 3);
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.velocity));
@@ -103,7 +103,7 @@ Test(ecs_entities, can_be_tagged)
     troupe_ecs_entity_t entity = entities_at(&stage, 3);
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.tag));
-    EXPECT_OK(troupe_ecs_set(stage.ecs, entity, stage.tag, NULL, 0)); // as good as adding it
+    EXPECT_OK(troupe_ecs_set(stage.ecs, entity, stage.tag, NULL, 0)); // as troupe_ecs_add()
     cr_expect(eq(ptr, troupe_ecs_get(stage.ecs, entity, stage.tag, 0), NULL), "there is no value");
     EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.tag));
     cr_expect(not(troupe_ecs_has(stage.ecs, entity, stage.tag)));
@@ -131,20 +131,20 @@ Test(ecs_entities, have_components_of_any_size)
     }
 }
 
-Test(ecs_components, are_found_again_by_whoever_registers_them_alike, .timeout = 20)
+Test(ecs_components, are_found_again_under_the_same_name_and_size, .timeout = 20)
 {
     open_stage();
     cr_expect(eq(
         u32, entities_component(stage.ecs, "position", sizeof(struct position)), stage.position));
     cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "position"), stage.position));
-    cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "nobody"), 0));
+    cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "unknown"), 0));
     cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "actor"), TROUPE_ECS_ACTOR));
     close_stage();
 }
 
 /* Deferring. ------------------------------------------------------------------------------------ */
 
-Test(ecs_entities, change_in_order_when_what_was_deferred_is_applied)
+Test(ecs_entities, change_in_order_when_deferred_changes_are_applied)
 {
     troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const struct position position = {5, 5};
@@ -153,7 +153,7 @@ Test(ecs_entities, change_in_order_when_what_was_deferred_is_applied)
     EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.position));
     EXPECT_OK(TROUPE_ECS_SET(stage.ecs, entity, stage.position, &position));
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));
-    EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.velocity)); // not there: passed over
+    EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.velocity)); // it has none: skipped
     EXPECT_OK(troupe_ecs_defer_end(stage.ecs));
     cr_expect(entities_x(&stage, entity) == 1.0F);
     cr_expect(not(troupe_ecs_has(stage.ecs, entity, stage.tag)));
@@ -165,14 +165,14 @@ Test(ecs_entities, change_in_order_when_what_was_deferred_is_applied)
     EXPECT_REFUSED(troupe_ecs_defer_end(stage.ecs), TROUPE_ERR_INVAL, "defer_begin");
 }
 
-Test(ecs_entities, that_are_deleted_have_what_was_deferred_for_them_passed_over)
+Test(ecs_entities, that_are_deleted_have_their_deferred_changes_skipped)
 {
     troupe_ecs_entity_t entity = entities_at(&stage, 1);
     EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
-    troupe_ecs_entity_t made = entities_new(stage.ecs); // at once
+    troupe_ecs_entity_t made = entities_new(stage.ecs); // not deferred
     EXPECT_OK(troupe_ecs_add(stage.ecs, made, stage.tag));
     EXPECT_OK(troupe_ecs_delete(stage.ecs, entity));
-    EXPECT_OK(troupe_ecs_delete(stage.ecs, entity)); // it is still there
+    EXPECT_OK(troupe_ecs_delete(stage.ecs, entity)); // not applied yet
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));
     cr_expect(troupe_ecs_is_alive(stage.ecs, entity));
     EXPECT_OK(troupe_ecs_defer_end(stage.ecs));
@@ -186,7 +186,7 @@ Test(ecs_entities, that_are_deleted_have_what_was_deferred_for_them_passed_over)
 
 enum { MODEL_ENTITIES = 300, MODEL_COMPONENTS = 12, MODEL_STEPS = 60000 };
 
-/** What a random course should come to. */
+/** What random changes should lead to. */
 struct model {
     troupe_ecs_entity_t entities[MODEL_ENTITIES]; // 0: not there
     uint32_t has[MODEL_ENTITIES];                 // a bit for each component
@@ -246,7 +246,7 @@ static void model_compare(const struct model *model)
     }
 }
 
-Test(ecs_entities, come_out_of_a_random_course_as_a_model_says)
+Test(ecs_entities, match_a_model_after_random_changes)
 {
     static struct model model;
     struct chance chance = chance_open("ecs_entities");

@@ -1,5 +1,5 @@
 /*
- * Queries: which entities they find, that new ones are found, and that nothing moves beneath an iteration.
+ * Queries: which entities they find, also new ones, and that nothing moves during an iteration.
  */
 #include "entities.h"
 
@@ -34,7 +34,7 @@ static uint32_t count_all(troupe_ecs_query_t *query)
     return count;
 }
 
-Test(ecs_queries, find_who_has_what_they_ask_for)
+Test(ecs_queries, find_entities_that_match_all_terms)
 {
     troupe_ecs_query_t *both = query_of((const struct troupe_ecs_term[]){
         {.component = stage.position}, {.component = stage.velocity}, {0}});
@@ -53,7 +53,7 @@ Test(ecs_queries, find_who_has_what_they_ask_for)
     cr_expect(eq(u32, count_all(both), 4));
     cr_expect(eq(u32, count_all(still), 6));
     EXPECT_OK(troupe_ecs_query_destroy(&both));
-    EXPECT_OK(troupe_ecs_query_destroy(&both)); // gone: nothing to do
+    EXPECT_OK(troupe_ecs_query_destroy(&both)); // NULL: does nothing
 }
 
 Test(ecs_queries, give_fields_as_arrays_and_none_where_an_optional_one_is_missing)
@@ -83,14 +83,14 @@ Test(ecs_queries, give_fields_as_arrays_and_none_where_an_optional_one_is_missin
     cr_expect(eq(u32, tables, 2));
 }
 
-Test(ecs_queries, have_changes_deferred_until_they_are_through)
+Test(ecs_queries, defer_changes_until_they_end)
 {
     for (int i = 0; i < 100; i++) {
         (void)entities_at(&stage, (float)i);
     }
     troupe_ecs_query_t *query =
         query_of((const struct troupe_ecs_term[]){{.component = stage.position}, {0}});
-    uint32_t met = 0;
+    uint32_t count = 0;
     struct troupe_ecs_iter it = troupe_ecs_query_iter(query);
     while (troupe_ecs_query_next(&it)) {
         const struct position *p = TROUPE_ECS_FIELD(&it, struct position, 0);
@@ -104,10 +104,10 @@ Test(ecs_queries, have_changes_deferred_until_they_are_through)
             }
             cr_assert(p[i].x == x && troupe_ecs_is_alive(stage.ecs, it.entities[i]));
             cr_assert(not(troupe_ecs_has(stage.ecs, it.entities[i], stage.tag)));
-            met++;
+            count++;
         }
     }
-    cr_expect(eq(u32, met, 100), "those that were made are not met in the same pass");
+    cr_expect(eq(u32, count, 100), "entities that the loop made are not part of it");
     cr_expect(eq(u32, count_all(query), 150));
     cr_expect(eq(u32, entities_count(stage.ecs, stage.tag), 50));
 }
@@ -126,7 +126,7 @@ Test(ecs_queries, can_be_left_early)
 
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.tag));
     cr_expect(not(troupe_ecs_query_next(&it)));
-    troupe_ecs_iter_fini(&it); // twice is once
+    troupe_ecs_iter_fini(&it); // at its end: does nothing
     EXPECT_OK(troupe_ecs_query_destroy(&query));
 }
 

@@ -42,9 +42,8 @@ struct troupe_ecs_term {
 
 /** What happened to the component of an observer. Or-ed, what an observer is called for. */
 enum troupe_ecs_event {
-    TROUPE_ECS_ON_ADD = 1, /**< It was added. Its value is that of troupe_ecs_set(), or zero. */
-    TROUPE_ECS_ON_REMOVE =
-        2, /**< It is about to be removed, alone, with its entity or with the world. */
+    TROUPE_ECS_ON_ADD = 1,    /**< It was added. Its value is that of troupe_ecs_set(), or zero. */
+    TROUPE_ECS_ON_REMOVE = 2, /**< It is about to be removed, maybe with its entity or the world. */
 };
 
 /** Entities of one table, as a loop over a query, a system or an observer gets them. */
