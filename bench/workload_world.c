@@ -25,20 +25,20 @@ struct world_pair {
 struct entities {
     struct bench_worker worker;
     troupe_ecs_t *ecs;
-    troupe_component_t position;
-    troupe_component_t velocity;
-    troupe_component_t mark;
+    troupe_ecs_component_t position;
+    troupe_ecs_component_t velocity;
+    troupe_ecs_component_t mark;
     troupe_ecs_query_t *moving;
-    troupe_entity_t *all;
+    troupe_ecs_entity_t *all;
     uint32_t count;
 };
 
 static enum troupe_err entities_register(
-    struct entities *self, const char *name, troupe_component_t *out_component)
+    struct entities *self, const char *name, troupe_ecs_component_t *out_component)
 {
     const struct troupe_ecs_component_options options = {
         .name = name, .bytes = sizeof(struct world_pair)};
-    return troupe_ecs_component(self->ecs, &options, out_component);
+    return troupe_ecs_component_new(self->ecs, &options, out_component);
 }
 
 static enum troupe_err entities_add_one(struct entities *self, uint32_t index)
@@ -59,7 +59,7 @@ static enum troupe_err entities_add_one(struct entities *self, uint32_t index)
 static enum troupe_err entities_make(troupe_context_t *ctx, struct entities *self, uint64_t count)
 {
     uint32_t most = self->worker.setup.plan.actors;
-    self->ecs = troupe_ecs_of(ctx);
+    self->ecs = troupe_ecs_world(ctx);
     self->count = count < most ? (uint32_t)count : most;
     self->all = calloc((size_t)self->count + 1, sizeof(*self->all));
     enum troupe_err err = self->all == NULL ? TROUPE_ERR_NOMEM : TROUPE_OK;

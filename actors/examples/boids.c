@@ -44,7 +44,7 @@ struct cell {
 
 /* The first actor: it has the world, and what its systems work with. */
 struct flock {
-    troupe_component_t position, velocity, member;
+    troupe_ecs_component_t position, velocity, member;
     troupe_ref_t self;
     troupe_ref_t shepherds[FLOCKS];
     struct vector goals[FLOCKS];
@@ -259,7 +259,7 @@ static enum troupe_err flock_register(troupe_ecs_t *ecs, struct flock *self)
     const struct {
         const char *name;
         size_t bytes;
-        troupe_component_t *component;
+        troupe_ecs_component_t *component;
     } all[] = {
         {"position", sizeof(struct vector), &self->position},
         {"velocity", sizeof(struct vector), &self->velocity},
@@ -268,7 +268,7 @@ static enum troupe_err flock_register(troupe_ecs_t *ecs, struct flock *self)
     enum troupe_err err = TROUPE_OK;
     for (unsigned i = 0; i < 3 && err == TROUPE_OK; i++) {
         const struct troupe_ecs_component_options options = {all[i].name, all[i].bytes};
-        err = troupe_ecs_component(ecs, &options, all[i].component);
+        err = troupe_ecs_component_new(ecs, &options, all[i].component);
     }
     return err;
 }
@@ -280,7 +280,7 @@ static enum troupe_err flock_hatch(troupe_context_t *ctx, troupe_ecs_t *ecs, str
         const unsigned member = (unsigned)(i % FLOCKS);
         const struct vector at = {by_chance(ctx, FIELD), by_chance(ctx, FIELD)};
         const struct vector speed = {by_chance(ctx, 80) - 40, by_chance(ctx, 80) - 40};
-        troupe_entity_t boid;
+        troupe_ecs_entity_t boid;
         err = troupe_ecs_new(ecs, &boid);
         err = err == TROUPE_OK ? TROUPE_ECS_SET(ecs, boid, self->position, &at) : err;
         err = err == TROUPE_OK ? TROUPE_ECS_SET(ecs, boid, self->velocity, &speed) : err;
@@ -359,7 +359,7 @@ static enum troupe_err flock_init(
             ctx, 2, "DIRECTORY [BOIDS [FRAMES]] is wanted, as in: boids /tmp/flock 100000 24");
         return TROUPE_OK;
     }
-    troupe_ecs_t *ecs = troupe_ecs_of(ctx);
+    troupe_ecs_t *ecs = troupe_ecs_world(ctx);
     self->cells = calloc((size_t)CELLS * CELLS, sizeof(*self->cells));
     if (ecs == NULL || self->cells == NULL) {
         troupe_fail(ctx, 1, "the flock needs a world: place 'flock' on ecs");
@@ -400,10 +400,10 @@ static void flock_fini(troupe_context_t *ctx, void *state, const struct troupe_e
 {
     (void)exit;
     struct flock *self = state;
-    troupe_ecs_t *ecs = troupe_ecs_of(ctx);
+    troupe_ecs_t *ecs = troupe_ecs_world(ctx);
     troupe_ecs_system_t system; /* They work with what is freed here. */
     while ((system = troupe_ecs_system_next(ecs, 0)) != 0) {
-        (void)troupe_ecs_system_remove(ecs, system);
+        (void)troupe_ecs_system_delete(ecs, system);
     }
     free(self->cells);
     free(self->directory);

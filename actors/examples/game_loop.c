@@ -31,7 +31,7 @@ struct vector {
 struct game {
     troupe_system_t *system;
     troupe_ecs_t *ecs;
-    troupe_component_t position, velocity;
+    troupe_ecs_component_t position, velocity;
     troupe_ref_t referee;
     unsigned long balls, frames, late;
     uint64_t told, untold; /* Bounces; those there was no room for, and that are told later. */
@@ -111,7 +111,7 @@ static enum troupe_err game_add_balls(struct game *game)
     for (unsigned long i = 0; i < game->balls && err == TROUPE_OK; i++) {
         const struct vector at = {(float)(i % 100) / 10, 5 + (float)(i % 7)};
         const struct vector speed = {(float)(i % 11) - 5, 0};
-        troupe_entity_t ball;
+        troupe_ecs_entity_t ball;
         err = troupe_ecs_new(game->ecs, &ball);
         err = err == TROUPE_OK ? TROUPE_ECS_SET(game->ecs, ball, game->position, &at) : err;
         err = err == TROUPE_OK ? TROUPE_ECS_SET(game->ecs, ball, game->velocity, &speed) : err;
@@ -150,10 +150,10 @@ static enum troupe_err game_open(struct game *game)
     const struct troupe_spawn_options spawn = {.behaviour = &referee};
     const struct troupe_ecs_component_options position = {"position", sizeof(struct vector)};
     const struct troupe_ecs_component_options velocity = {"velocity", sizeof(struct vector)};
-    game->ecs = troupe_ecs_of(ctx);
+    game->ecs = troupe_ecs_world(ctx);
     err = troupe_spawn(ctx, &spawn, &game->referee);
-    err = err == TROUPE_OK ? troupe_ecs_component(game->ecs, &position, &game->position) : err;
-    err = err == TROUPE_OK ? troupe_ecs_component(game->ecs, &velocity, &game->velocity) : err;
+    err = err == TROUPE_OK ? troupe_ecs_component_new(game->ecs, &position, &game->position) : err;
+    err = err == TROUPE_OK ? troupe_ecs_component_new(game->ecs, &velocity, &game->velocity) : err;
     err = err == TROUPE_OK ? game_add_balls(game) : err;
     err = err == TROUPE_OK ? game_add_systems(game) : err;
     /* A step is a frame, however late it is: a game that falls behind is slow, not different. */
@@ -204,8 +204,8 @@ static void game_print_times(const struct game *game)
             printf(
                 "%-8s %6" PRIu64 " us a frame, %6" PRIu64 " at most, %8" PRIu64 " entities\n",
                 stats.name,
-                stats.ns_sum / stats.run_count / 1000,
-                stats.ns_max / 1000,
+                stats.run_ns_sum / stats.run_count / 1000,
+                stats.run_ns_max / 1000,
                 stats.entity_count);
         }
     }

@@ -1,39 +1,43 @@
 /*
- * Actors as entities. An actor is made an entity when somebody first asks for it, so that worlds of actors
- * without components pay nothing.
+ * An actor gets an entity when that is first asked for, so that actors without components cost nothing.
  */
-#include "store.h"
-#include "troupe/context.h"
+#include "actors.h"
 
-#include <stdlib.h>
+#include "array.h"
+#include "change.h"
+#include "deferred.h"
+#include "base/error.h"
+#include "query.h"
+
 #include <string.h>
 
-/** Have room for the entity of an actor's row. @return false: no memory. */
-static bool actors_reserve(troupe_ecs_t *ecs, uint32_t index)
+/** Make room for the entity of an actor's row. @return false: no memory. */
+static bool actors_reserve(troupe_ecs_t *ecs, uint32_t row)
 {
-    uint32_t known = ecs->actor_capacity;
-    void *actors = ecs->actors;
-    if (!trp_ecs_grow(&actors, &ecs->actor_capacity, index + 1, sizeof(*ecs->actors))) {
+    uint32_t old_capacity = ecs->actor_capacity;
+    troupe_ecs_entity_t *actors =
+        trp_ecs_array_grow(ecs->actors, &ecs->actor_capacity, row + 1, sizeof(*actors));
+    if (actors == NULL) {
         return false;
     }
     ecs->actors = actors;
-    memset(ecs->actors + known, 0, (ecs->actor_capacity - known) * sizeof(*ecs->actors));
+    memset(actors + old_capacity, 0, (ecs->actor_capacity - old_capacity) * sizeof(*actors));
     return true;
 }
 
-/** Make an entity of an actor. */
+/** Make the entity of an actor. */
 static enum troupe_err actors_add(
-    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_entity_t *out_entity)
+    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_ecs_entity_t *out_entity)
 {
-    troupe_entity_t entity = 0;
     if (!actors_reserve(ecs, actor.index)) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for one more entity");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for another entity");
     }
-    enum troupe_err err = trp_ecs_make(ecs, &entity);
+    troupe_ecs_entity_t entity = 0;
+    enum troupe_err err = trp_ecs_record_new(&ecs->records, ecs->graph.empty, &entity);
     if (err != TROUPE_OK) {
         return err;
     }
-    // While somebody iterates it is an actor from the end of that on.
+    // While something is iterated, queries find it as an actor only when that is over.
     if (trp_ecs_defers(ecs)) {
         err = trp_ecs_defer(ecs, ECS_COMMAND_SET, entity, TROUPE_ECS_ACTOR, &actor);
     } else {
@@ -44,13 +48,13 @@ static enum troupe_err actors_add(
         return err;
     }
     ecs->actors[actor.index] = entity;
-    (void)trp_ecs_apply(ecs); // what observers asked for; without memory for it, it is kept
+    (void)trp_ecs_apply(ecs); // changes that observers made; without memory they stay deferred
     *out_entity = entity;
     return TROUPE_OK;
 }
 
 enum troupe_err troupe_ecs_entity_of(
-    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_entity_t *out_entity)
+    troupe_ecs_t *ecs, troupe_ref_t actor, troupe_ecs_entity_t *out_entity)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (err != TROUPE_OK) {
@@ -60,54 +64,45 @@ enum troupe_err troupe_ecs_entity_of(
         char text[TROUPE_REF_TEXT_BYTES];
         return TRP_EXPLAIN(
             TROUPE_ERR_NOENT,
-            "no actor %s lives in the world: it lives elsewhere, or has ended",
+            "there is no actor %s in the world: it lives elsewhere, or has exited",
             troupe_ref_print(actor, text));
     }
-    if (actor.index < ecs->actor_capacity && trp_ecs_find(ecs, ecs->actors[actor.index]) != NULL) {
+    if (actor.index < ecs->actor_capacity &&
+        trp_ecs_record_find(&ecs->records, ecs->actors[actor.index]) != NULL) {
         *out_entity = ecs->actors[actor.index];
         return TROUPE_OK;
     }
     return actors_add(ecs, actor, out_entity);
 }
 
-troupe_entity_t troupe_ecs_self(troupe_context_t *ctx)
-{
-    troupe_entity_t entity = 0;
-    troupe_ecs_t *ecs = troupe_ecs_of(ctx);
-    if (ecs == NULL || troupe_ecs_entity_of(ecs, troupe_self(ctx), &entity) != TROUPE_OK) {
-        return 0;
-    }
-    return entity;
-}
-
-troupe_ref_t troupe_ecs_actor_of(const troupe_ecs_t *ecs, troupe_entity_t entity)
+troupe_ref_t troupe_ecs_actor_of(const troupe_ecs_t *ecs, troupe_ecs_entity_t entity)
 {
     troupe_ref_t actor = TROUPE_REF_NONE;
     if (trp_ecs_check(ecs) != TROUPE_OK) {
         return actor;
     }
-    const struct ecs_record *record = trp_ecs_find(ecs, entity);
-    int32_t place = record == NULL ? -1 : trp_ecs_column(record->table, TROUPE_ECS_ACTOR);
-    if (place >= 0) {
-        const uint8_t *data = record->table->columns[place].data;
+    const struct ecs_record *record = trp_ecs_record_find(&ecs->records, entity);
+    int32_t index = record == NULL ? -1 : trp_ecs_column(record->table, TROUPE_ECS_ACTOR);
+    if (index >= 0) {
+        const uint8_t *data = record->table->columns[index].data;
         memcpy(&actor, data + (size_t)record->row * sizeof(actor), sizeof(actor));
     }
     return actor;
 }
 
-void trp_ecs_actor_ended(troupe_ecs_t *ecs, uint32_t index)
+void trp_ecs_actor_exited(troupe_ecs_t *ecs, uint32_t row)
 {
-    if (index >= ecs->actor_capacity || ecs->actors[index] == 0) {
+    if (row >= ecs->actor_capacity || ecs->actors[row] == 0) {
         return;
     }
-    troupe_entity_t entity = ecs->actors[index];
-    ecs->actors[index] = 0;
-    if (trp_ecs_defers(ecs)) { // the main program kills one it meets in a query
+    troupe_ecs_entity_t entity = ecs->actors[row];
+    ecs->actors[row] = 0;
+    if (trp_ecs_defers(ecs)) { // the main program killed an actor that it found by a query
         if (trp_ecs_defer(ecs, ECS_COMMAND_DELETE, entity, 0, NULL) == TROUPE_OK) {
             return;
         }
-        if (ecs->told_depth != 0) {
-            return; // it may be the very one that is told of, which then stays without its actor
+        if (ecs->defer.observer_depth != 0) {
+            return; // an observer may be running for this entity: it stays, without its actor
         }
         trp_ecs_close_iterations(ecs);
     }

@@ -1,75 +1,32 @@
 /*
- * What is deferred: commands in a row, applied in their order once nobody iterates any more.
- *
- *     command | value, padded to 8 | command | ...
- *
- * A command is looked at when it is asked for, and again when it is applied: its entity may be gone by then,
- * and it is passed over. One for which there is no memory stays, with all behind it, and goes first when
- * something is changed again, or at the next tick.
+ * A change is checked when it is asked for. Its entity may be deleted before it is applied: then it is
+ * skipped. If there is no memory to apply it, it stays in the queue, with all behind it, and goes first when
+ * something else is changed, or at the next tick.
  */
-#include "store.h"
+#include "deferred.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-struct ecs_command {
-    troupe_entity_t entity;
-    troupe_component_t component;
-    uint16_t kind;  // an enum ecs_command_kind
-    uint16_t eight; // bytes of the value / 8, rounded up
-};
-
-enum { DEFERRED_BYTES_FIRST = 4096 };
-
-_Static_assert(TROUPE_ECS_COMPONENT_BYTES_MAX / 8 <= UINT16_MAX, "a value's size fits");
-
-static bool deferred_reserve(struct ecs_queue *queue, size_t bytes)
-{
-    if (TRP_LIKELY(queue->capacity - queue->used >= bytes)) {
-        return true;
-    }
-    size_t capacity = queue->capacity == 0 ? DEFERRED_BYTES_FIRST : queue->capacity;
-    while (capacity - queue->used < bytes) {
-        capacity *= 2;
-    }
-    uint8_t *grown = realloc(queue->bytes, capacity);
-    if (grown == NULL) {
-        return false;
-    }
-    queue->bytes = grown;
-    queue->capacity = capacity;
-    return true;
-}
+#include "change.h"
+#include "base/error.h"
 
 enum troupe_err trp_ecs_defer(
     troupe_ecs_t *ecs,
     enum ecs_command_kind kind,
-    troupe_entity_t entity,
-    troupe_component_t component,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
     const void *value)
 {
-    size_t bytes = kind == ECS_COMMAND_SET ? ecs->components[component - 1].bytes : 0;
     const struct ecs_command command = {
-        .entity = entity,
-        .component = component,
-        .kind = (uint16_t)kind,
-        .eight = (uint16_t)((bytes + 7) / 8),
-    };
-    struct ecs_queue *queue = &ecs->queue;
-    if (!deferred_reserve(queue, sizeof(command) + (size_t)command.eight * 8)) {
+        .entity = entity, .component = component, .kind = (uint16_t)kind};
+    size_t value_bytes =
+        kind == ECS_COMMAND_SET ? trp_ecs_component(&ecs->registry, component)->bytes : 0;
+    if (!trp_ecs_queue_push(&ecs->defer.queue, command, value, value_bytes)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_NOMEM, "no memory to defer a change of entity %u", (uint32_t)entity);
-    }
-    memcpy(queue->bytes + queue->used, &command, sizeof(command));
-    queue->used += sizeof(command);
-    if (bytes != 0) {
-        memcpy(queue->bytes + queue->used, value, bytes);
-        queue->used += (size_t)command.eight * 8;
     }
     return TROUPE_OK;
 }
 
-static enum troupe_err deferred_do(
+static enum troupe_err deferred_apply(
     troupe_ecs_t *ecs, const struct ecs_command *command, const void *value)
 {
     switch ((enum ecs_command_kind)command->kind) {
@@ -88,26 +45,22 @@ static enum troupe_err deferred_do(
 
 enum troupe_err trp_ecs_apply(troupe_ecs_t *ecs)
 {
-    struct ecs_queue *queue = &ecs->queue;
-    if (ecs->is_applying || trp_ecs_defers(ecs)) {
-        return TROUPE_OK; // who does that comes to it
+    struct ecs_defer *defer = &ecs->defer;
+    if (defer->is_applying || trp_ecs_defers(ecs)) {
+        return TROUPE_OK; // they are applied by whatever defers or applies changes now
     }
     enum troupe_err err = TROUPE_OK;
-    ecs->is_applying = true;
-    while (queue->at < queue->used && err == TROUPE_OK) {
-        struct ecs_command command;
-        memcpy(&command, queue->bytes + queue->at, sizeof(command));
-        // The value is copied before observers are told, whose own commands may move the queue.
-        err = deferred_do(ecs, &command, queue->bytes + queue->at + sizeof(command));
+    struct ecs_command command;
+    const void *value = NULL;
+    defer->is_applying = true;
+    while (err == TROUPE_OK && trp_ecs_queue_front(&defer->queue, &command, &value)) {
+        // The value is copied before an observer runs, whose own changes may move the queue.
+        err = deferred_apply(ecs, &command, value);
         if (err == TROUPE_OK) {
-            queue->at += sizeof(command) + (size_t)command.eight * 8;
+            trp_ecs_queue_pop(&defer->queue);
         }
     }
-    if (queue->at == queue->used) {
-        queue->at = 0;
-        queue->used = 0;
-    }
-    ecs->is_applying = false;
+    defer->is_applying = false;
     return err;
 }
 
@@ -117,7 +70,7 @@ enum troupe_err troupe_ecs_defer_begin(troupe_ecs_t *ecs)
     if (err != TROUPE_OK) {
         return err;
     }
-    ecs->defer_count++;
+    ecs->defer.begin_count++;
     return TROUPE_OK;
 }
 
@@ -127,10 +80,12 @@ enum troupe_err troupe_ecs_defer_end(troupe_ecs_t *ecs)
     if (err != TROUPE_OK) {
         return err;
     }
-    if (ecs->defer_count == 0) {
+    if (ecs->defer.begin_count == 0) {
         return TRP_EXPLAIN(
-            TROUPE_ERR_INVAL, "nobody defers: troupe_ecs_defer_begin() comes before its end");
+            TROUPE_ERR_INVAL,
+            "changes are not deferred: call troupe_ecs_defer_begin() once for each "
+            "troupe_ecs_defer_end()");
     }
-    ecs->defer_count--;
+    ecs->defer.begin_count--;
     return trp_ecs_apply(ecs);
 }

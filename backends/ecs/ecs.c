@@ -1,74 +1,46 @@
+/*
+ * Executor 0 is made with the system, and runs on the thread that calls troupe_system_run() or troupe_system_progress():
+ * there is nothing to start, and nothing to wait for.
+ *
+ * The world is made when it is first asked for, and is emptied when all actors of the executor have exited.
+ */
 #include "ecs.h"
 
-#include "store.h"
+#include "actors.h"
+#include "change.h"
+#include "base/error.h"
+#include "observer.h"
+#include "pipeline.h"
+#include "query.h"
+#include "system.h"
+#include "troupe/context.h"
+#include "world.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-/*
- * Executor 0 is made with the system and is carried by whoever calls troupe_system_run() or
- * troupe_system_progress(): there is nothing to start, and nothing to wait for.
- *
- * The entity-component world comes into being when somebody first asks for it, and ends with the last of
- * the executor's actors.
- */
-
-enum { ECS_GROW_FIRST = 8 };
 
 struct ecs_self {
     const struct troupe_host *host;
-    struct troupe_ecs *world; // NULL: nobody asked for it, or it has ended
+    struct troupe_ecs *world; // NULL: it was never asked for
     bool has_ended;
 };
 
 /* The world. ------------------------------------------------------------------------------------ */
 
-enum troupe_err trp_ecs_refuse(const troupe_ecs_t *ecs)
-{
-    if (ecs == NULL) {
-        return TRP_EXPLAIN(
-            TROUPE_ERR_UNSUPPORTED,
-            "there are no entities here: troupe_ecs_of() is NULL for who lives on a thread or in "
-            "another process; place it on 'ecs'");
-    }
-    return TRP_EXPLAIN(
-        TROUPE_ERR_THREAD,
-        "entities are used on the thread that made the system; send a message to an actor there");
-}
-
-bool trp_ecs_grow(void **array_p, uint32_t *capacity, uint32_t count, size_t bytes)
-{
-    if (count <= *capacity) {
-        return true;
-    }
-    uint64_t grown = *capacity == 0 ? ECS_GROW_FIRST : *capacity;
-    while (grown < count) {
-        grown *= 2;
-    }
-    grown = grown > UINT32_MAX ? UINT32_MAX : grown;
-    void *array = realloc(*array_p, (size_t)grown * bytes);
-    if (array == NULL) {
-        return false;
-    }
-    *array_p = array;
-    *capacity = (uint32_t)grown;
-    return true;
-}
-
-static void world_free(troupe_ecs_t *ecs)
+static void ecs_world_free(troupe_ecs_t *ecs)
 {
     trp_ecs_systems_fini(ecs);
     trp_ecs_queries_fini(ecs);
-    trp_ecs_components_fini(ecs);
-    trp_ecs_tables_fini(ecs);
-    free(ecs->records);
+    trp_ecs_observers_fini(ecs);
+    trp_ecs_graph_fini(&ecs->graph);
+    trp_ecs_registry_fini(&ecs->registry);
+    trp_ecs_queue_fini(&ecs->defer.queue);
+    free(ecs->records.array);
     free(ecs->actors);
-    free(ecs->queue.bytes);
     free(ecs);
 }
 
-/** Make a world that has one component: of those that are actors. @return NULL: no memory. */
-static troupe_ecs_t *world_new(const struct troupe_host *host, troupe_executor_t *executor)
+/** Make a world that has one component, TROUPE_ECS_ACTOR. @return NULL: no memory. */
+static troupe_ecs_t *ecs_world_new(const struct troupe_host *host, troupe_executor_t *executor)
 {
     troupe_ecs_t *ecs = calloc(1, sizeof(*ecs));
     if (ecs == NULL) {
@@ -77,32 +49,32 @@ static troupe_ecs_t *world_new(const struct troupe_host *host, troupe_executor_t
     ecs->host = host;
     ecs->executor = executor;
     ecs->owner = pthread_self();
-    ecs->period_ns = TROUPE_ECS_PERIOD_DEFAULT_NS;
-    troupe_component_t actor = 0;
-    if (!trp_ecs_tables_init(ecs) ||
-        trp_ecs_register(ecs, "actor", sizeof(troupe_ref_t), &actor) != TROUPE_OK) {
-        world_free(ecs);
+    ecs->epoch = 1;
+    ecs->pipeline.period_ns = TROUPE_ECS_PERIOD_DEFAULT_NS;
+    troupe_ecs_component_t actor = 0;
+    if (!trp_ecs_graph_init(&ecs->graph, &ecs->registry) ||
+        trp_ecs_registry_add(&ecs->registry, "actor", sizeof(troupe_ref_t), &actor) != TROUPE_OK) {
+        ecs_world_free(ecs);
         return NULL;
     }
     TRP_CHECK(actor == TROUPE_ECS_ACTOR);
     return ecs;
 }
 
-/** Delete all entities, and tell the observers of each. */
-static void world_empty(troupe_ecs_t *ecs)
+/** Delete all systems and entities. Observers are notified of what the entities have. */
+static void ecs_world_empty(troupe_ecs_t *ecs)
 {
     trp_ecs_close_iterations(ecs);
-    ecs->defer_count = 0;
+    ecs->defer.begin_count = 0;
     trp_ecs_systems_fini(ecs);
-    for (uint32_t i = 0; i < ecs->record_count; i++) { // observers may make more
-        troupe_entity_t entity = (troupe_entity_t)ecs->records[i].generation << 32 | i;
-        trp_ecs_delete_now(ecs, entity);
+    for (uint32_t i = 0; i < ecs->records.count; i++) { // observers may make more
+        const uint64_t generation = ecs->records.array[i].generation;
+        trp_ecs_delete_now(ecs, generation << 32 | i);
     }
-    ecs->queue.at = 0; // of what observers asked for, nothing is there to be changed
-    ecs->queue.used = 0;
+    trp_ecs_queue_clear(&ecs->defer.queue); // its entities are deleted
 }
 
-troupe_ecs_t *troupe_ecs_of(troupe_context_t *ctx)
+troupe_ecs_t *troupe_ecs_world(troupe_context_t *ctx)
 {
     troupe_executor_t *executor = NULL;
     void *data = NULL;
@@ -110,14 +82,27 @@ troupe_ecs_t *troupe_ecs_of(troupe_context_t *ctx)
         return NULL;
     }
     struct ecs_self *self = data;
-    if (self->world == NULL && !self->has_ended) {
-        self->world = world_new(self->host, executor);
+    if (self->has_ended) {
+        trp_error_set_detail("the world has ended, with all actors of the system");
+        return NULL;
     }
     if (self->world == NULL) {
-        trp_error_set_detail(
-            self->has_ended ? "the world has ended" : "no memory for a world of entities");
+        self->world = ecs_world_new(self->host, executor);
+    }
+    if (self->world == NULL) {
+        trp_error_set_detail("no memory for the world");
     }
     return self->world;
+}
+
+troupe_ecs_entity_t troupe_ecs_self(troupe_context_t *ctx)
+{
+    troupe_ecs_entity_t entity = 0;
+    troupe_ecs_t *ecs = troupe_ecs_world(ctx);
+    if (ecs == NULL || troupe_ecs_entity_of(ecs, troupe_self(ctx), &entity) != TROUPE_OK) {
+        return 0;
+    }
+    return entity;
 }
 
 /* The backend. ---------------------------------------------------------------------------------- */
@@ -151,16 +136,16 @@ static void ecs_actor_ended(void *self, troupe_executor_t *executor, uint32_t in
     (void)executor;
     struct troupe_ecs *world = ((const struct ecs_self *)self)->world;
     if (world != NULL) {
-        trp_ecs_actor_ended(world, index);
+        trp_ecs_actor_exited(world, index);
     }
 }
 
-static void ecs_stopped(void *data, troupe_executor_t *executor)
+static void ecs_ended(void *data, troupe_executor_t *executor)
 {
     (void)executor;
     struct ecs_self *self = data;
     if (self->world != NULL && !self->has_ended) {
-        world_empty(self->world);
+        ecs_world_empty(self->world);
     }
     self->has_ended = true;
 }
@@ -169,7 +154,7 @@ static void ecs_fini(void *data)
 {
     struct ecs_self *self = data;
     if (self->world != NULL) {
-        world_free(self->world);
+        ecs_world_free(self->world);
     }
     free(self);
 }
@@ -184,5 +169,5 @@ const struct troupe_backend_ops trp_backend_ecs = {
     .fini = ecs_fini,
     .tick = ecs_tick,
     .actor_ended = ecs_actor_ended,
-    .stopped = ecs_stopped,
+    .stopped = ecs_ended,
 };

@@ -1,46 +1,68 @@
-/*
- * Observers: told in the moment when a component is added or removed. What they change is deferred until
- * they have returned.
- */
-#include "store.h"
+#include "observer.h"
+
+#include "base/error.h"
+#include "iter.h"
 
 #include <stdlib.h>
 
-void trp_ecs_tell_all(
+/** An observer of one component. */
+struct ecs_observer {
+    struct ecs_observer *next;
+    troupe_ecs_observer_t id;
+    uint32_t events;
+    troupe_ecs_iter_fn *callback; // NULL: it was deleted while observers ran
+    void *data;
+};
+
+/* Calling. -------------------------------------------------------------------------------------- */
+
+static void observer_call(
     troupe_ecs_t *ecs,
-    troupe_entity_t entity,
-    troupe_component_t component,
+    const struct ecs_observer *observer,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
     enum troupe_ecs_event event)
 {
-    // One that is made meanwhile is the last, and hears of this, too, if its list is not at its end yet.
-    ecs->told_depth++;
-    for (const struct ecs_observer *observer = ecs->components[component - 1].observers;
-         observer != NULL;
-         observer = observer->next) {
-        if (observer->callback == NULL || (observer->events & event) == 0) {
-            continue;
-        }
-        // Each time anew: what an observer did may have moved the records, though not the row.
-        const struct ecs_record *record = trp_ecs_find(ecs, entity);
-        TRP_CHECK(record != NULL);
-        const int16_t place = (int16_t)trp_ecs_column(record->table, component);
-        struct troupe_ecs_iter it = {
-            .ecs = ecs,
-            .ctx = ecs->host->context(ecs->executor),
-            .entities = &entity,
-            .count = 1,
-            .event = component,
-            .is_added = event == TROUPE_ECS_ON_ADD ? 1 : 0,
-            .data = observer->data,
-            .table = record->table,
-            .columns = &place,
-            .column_count = 1,
-            .first = record->row,
-        };
-        observer->callback(&it);
-    }
-    ecs->told_depth--;
+    // Found again for each observer: the one before may have moved the records, though not the row.
+    const struct ecs_record *record = trp_ecs_record_find(&ecs->records, entity);
+    TRP_CHECK(record != NULL);
+    const struct ecs_match match = {
+        .table = record->table,
+        .first_row = record->row,
+        .column_count = 1,
+        .columns = {(int16_t)trp_ecs_column(record->table, component)},
+    };
+    struct troupe_ecs_iter it = {
+        .ecs = ecs,
+        .ctx = trp_ecs_context(ecs),
+        .entities = &entity,
+        .count = 1,
+        .component = component,
+        .event = event,
+        .data = observer->data,
+    };
+    trp_ecs_cursor_write(&it, (struct ecs_cursor){.match = &match});
+    observer->callback(&it);
 }
+
+void trp_ecs_observers_call(
+    troupe_ecs_t *ecs,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
+    enum troupe_ecs_event event)
+{
+    // An observer that another one makes meanwhile is appended, and called for this event, too.
+    ecs->defer.observer_depth++;
+    const struct ecs_observer *observer = trp_ecs_component(&ecs->registry, component)->observers;
+    for (; observer != NULL; observer = observer->next) {
+        if (observer->callback != NULL && (observer->events & event) != 0) {
+            observer_call(ecs, observer, entity, component, event);
+        }
+    }
+    ecs->defer.observer_depth--;
+}
+
+/* Making and deleting. -------------------------------------------------------------------------- */
 
 static struct ecs_observer **observer_end(struct ecs_observer **at)
 {
@@ -50,36 +72,46 @@ static struct ecs_observer **observer_end(struct ecs_observer **at)
     return at;
 }
 
-enum troupe_err troupe_ecs_observer_new(
-    troupe_ecs_t *ecs,
-    const struct troupe_ecs_observer_options *options,
-    troupe_observer_t *out_observer)
+static enum troupe_err observer_check(
+    const troupe_ecs_t *ecs, const struct troupe_ecs_observer_options *options)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (err != TROUPE_OK) {
         return err;
     }
-    if (!trp_ecs_knows(ecs, options->component)) {
-        return trp_ecs_explain_component(ecs, options->component);
+    if (!trp_ecs_is_registered(&ecs->registry, options->component)) {
+        return trp_ecs_explain_component(&ecs->registry, options->component);
     }
     const uint32_t all = TROUPE_ECS_ON_ADD | TROUPE_ECS_ON_REMOVE;
     if (options->callback == NULL || options->events == 0 || (options->events & ~all) != 0) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "an observer of '%s' needs a callback, and TROUPE_ECS_ON_ADD or TROUPE_ECS_ON_REMOVE",
-            ecs->components[options->component - 1].name);
+            trp_ecs_component(&ecs->registry, options->component)->name);
+    }
+    return TROUPE_OK;
+}
+
+enum troupe_err troupe_ecs_observer_new(
+    troupe_ecs_t *ecs,
+    const struct troupe_ecs_observer_options *options,
+    troupe_ecs_observer_t *out_observer)
+{
+    enum troupe_err err = observer_check(ecs, options);
+    if (err != TROUPE_OK) {
+        return err;
     }
     struct ecs_observer *observer = malloc(sizeof(*observer));
     if (observer == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an observer");
     }
     *observer = (struct ecs_observer){
-        .id = ++ecs->observer_last,
+        .id = ++ecs->observer_last_id,
         .events = options->events,
         .callback = options->callback,
         .data = options->data,
     };
-    struct ecs_component *component = &ecs->components[options->component - 1];
+    struct ecs_component *component = trp_ecs_component(&ecs->registry, options->component);
     *observer_end(&component->observers) = observer;
     component->observed |= options->events;
     if (out_observer != NULL) {
@@ -88,7 +120,7 @@ enum troupe_err troupe_ecs_observer_new(
     return TROUPE_OK;
 }
 
-/** Free the observers of a component that were removed, and note what the others want. */
+/** Free the deleted observers of a component, and note which events the others want. */
 static void observer_sweep(struct ecs_component *component)
 {
     component->observed = 0;
@@ -104,33 +136,45 @@ static void observer_sweep(struct ecs_component *component)
     }
 }
 
-enum troupe_err troupe_ecs_observer_remove(troupe_ecs_t *ecs, troupe_observer_t observer)
+/** @return the observer of a component that has that id; NULL: there is none. */
+static struct ecs_observer *observer_find(
+    const struct ecs_component *component, troupe_ecs_observer_t id)
+{
+    struct ecs_observer *observer = component->observers;
+    while (observer != NULL && (observer->id != id || observer->callback == NULL)) {
+        observer = observer->next;
+    }
+    return observer;
+}
+
+enum troupe_err troupe_ecs_observer_delete(troupe_ecs_t *ecs, troupe_ecs_observer_t id)
 {
     enum troupe_err err = trp_ecs_check(ecs);
     if (err != TROUPE_OK) {
         return err;
     }
-    for (uint32_t i = 0; i < ecs->component_count; i++) {
-        struct ecs_component *component = &ecs->components[i];
-        struct ecs_observer *at = component->observers;
-        while (at != NULL && (at->id != observer || at->callback == NULL)) {
-            at = at->next;
-        }
-        if (at != NULL) {
-            at->callback = NULL;
-            if (ecs->told_depth == 0) { // else its list is being walked; the next removal sweeps
+    for (uint32_t i = 0; i < ecs->registry.component_count; i++) {
+        struct ecs_component *component = &ecs->registry.components[i];
+        struct ecs_observer *observer = observer_find(component, id);
+        if (observer != NULL) {
+            observer->callback = NULL;
+            if (ecs->defer.observer_depth == 0) { // else its list is in use; a later sweep frees it
                 observer_sweep(component);
             }
             return TROUPE_OK;
         }
     }
-    return TRP_EXPLAIN(TROUPE_ERR_NOENT, "there is no observer %u", observer);
+    return TRP_EXPLAIN(
+        TROUPE_ERR_NOENT, "there is no observer %u: it was deleted, or never made", id);
 }
 
-void trp_ecs_observers_fini(struct ecs_component *component)
+void trp_ecs_observers_fini(troupe_ecs_t *ecs)
 {
-    for (struct ecs_observer *at = component->observers; at != NULL; at = at->next) {
-        at->callback = NULL;
+    for (uint32_t i = 0; i < ecs->registry.component_count; i++) {
+        struct ecs_component *component = &ecs->registry.components[i];
+        for (struct ecs_observer *at = component->observers; at != NULL; at = at->next) {
+            at->callback = NULL;
+        }
+        observer_sweep(component);
     }
-    observer_sweep(component);
 }

@@ -1,61 +1,14 @@
 /*
- * Queries: lists of the tables that match, which new tables are added to as they are made; and iterations,
- * which walk them. From its first table to its last an iteration has all changes deferred.
+ * A query keeps a list of the tables that match it; each new table is appended to those it matches. An
+ * iteration walks that list. From its first table until it ends, changes are deferred.
  */
-#include "store.h"
+#include "query.h"
+
+#include "deferred.h"
+#include "base/error.h"
+#include "iter.h"
 
 #include <stdlib.h>
-
-/* Matching. ------------------------------------------------------------------------------------- */
-
-/** @return whether a table has what a query asks for; and where. */
-static bool query_matches(
-    const troupe_ecs_query_t *query, struct ecs_table *table, struct ecs_match *out_match)
-{
-    *out_match = (struct ecs_match){.table = table};
-    for (uint32_t i = 0; i < query->term_count; i++) {
-        int32_t place = trp_ecs_column(table, query->terms[i].component);
-        enum troupe_ecs_oper oper = query->terms[i].oper;
-        if ((oper == TROUPE_ECS_AND && place < 0) || (oper == TROUPE_ECS_NOT && place >= 0)) {
-            return false;
-        }
-        out_match->columns[i] = (int16_t)place;
-    }
-    return true;
-}
-
-/** Add a table to a query's list if it matches. @return false: no memory. */
-static bool query_meet(troupe_ecs_query_t *query, struct ecs_table *table)
-{
-    struct ecs_match match;
-    if (!query_matches(query, table, &match)) {
-        return true;
-    }
-    void *matches = query->matches;
-    if (!trp_ecs_grow(
-            &matches, &query->match_capacity, query->match_count + 1, sizeof(*query->matches))) {
-        return false;
-    }
-    query->matches = matches;
-    query->matches[query->match_count++] = match;
-    return true;
-}
-
-bool trp_ecs_queries_meet(troupe_ecs_t *ecs, struct ecs_table *table)
-{
-    troupe_ecs_query_t *query = ecs->queries;
-    while (query != NULL && query_meet(query, table)) {
-        query = query->next;
-    }
-    if (query == NULL) {
-        return true;
-    }
-    for (troupe_ecs_query_t *met = ecs->queries; met != query; met = met->next) {
-        bool is_last = met->match_count > 0 && met->matches[met->match_count - 1].table == table;
-        met->match_count -= is_last ? 1 : 0;
-    }
-    return false;
-}
 
 /* Making. --------------------------------------------------------------------------------------- */
 
@@ -68,29 +21,51 @@ static enum troupe_err query_check_terms(
         if (count == TROUPE_ECS_TERMS_MAX) {
             return TRP_EXPLAIN(
                 TROUPE_ERR_INVAL,
-                "a query has at most %d terms, ended by component 0",
+                "a query has at most %d terms; end the list with component 0",
                 TROUPE_ECS_TERMS_MAX);
         }
-        if (!trp_ecs_knows(ecs, terms[count].component)) {
-            return trp_ecs_explain_component(ecs, terms[count].component);
+        if (!trp_ecs_is_registered(&ecs->registry, terms[count].component)) {
+            return trp_ecs_explain_component(&ecs->registry, terms[count].component);
         }
         if ((unsigned)terms[count].oper > TROUPE_ECS_OPTIONAL) {
             return TRP_EXPLAIN(
-                TROUPE_ERR_INVAL, "term %u: %u is no oper", count, (unsigned)terms[count].oper);
+                TROUPE_ERR_INVAL,
+                "term %u: %u is not an operator of enum troupe_ecs_oper",
+                count,
+                (unsigned)terms[count].oper);
         }
         has_and = has_and || terms[count].oper == TROUPE_ECS_AND;
     }
     *out_count = count;
     return has_and ? TROUPE_OK
                    : TRP_EXPLAIN(
-                         TROUPE_ERR_INVAL,
-                         "a query has at least one term TROUPE_ECS_AND: a component that is there");
+                         TROUPE_ERR_INVAL, "a query needs at least one term with TROUPE_ECS_AND");
 }
 
 static void query_free(troupe_ecs_query_t *query)
 {
     free(query->matches);
     free(query);
+}
+
+/** @return a query that is not one of the world's yet; NULL: no memory. */
+static troupe_ecs_query_t *query_make(
+    troupe_ecs_t *ecs, const struct troupe_ecs_term *terms, uint32_t count)
+{
+    troupe_ecs_query_t *query = calloc(1, sizeof(*query));
+    if (query == NULL) {
+        return NULL;
+    }
+    query->ecs = ecs;
+    query->term_count = count;
+    memcpy(query->terms, terms, count * sizeof(*terms));
+    for (uint32_t i = 0; i < ecs->graph.table_count; i++) {
+        if (!trp_ecs_match_add(query, ecs->graph.tables[i])) {
+            query_free(query);
+            return NULL;
+        }
+    }
+    return query;
 }
 
 enum troupe_err troupe_ecs_query_new(
@@ -104,26 +79,12 @@ enum troupe_err troupe_ecs_query_new(
     if (err != TROUPE_OK) {
         return err;
     }
-    troupe_ecs_query_t *query = calloc(1, sizeof(*query));
-    bool made = query != NULL;
-    if (made) {
-        query->ecs = ecs;
-        query->term_count = count;
-        for (uint32_t i = 0; i < count; i++) {
-            query->terms[i] = terms[i];
-        }
-        for (uint32_t i = 0; i < ecs->table_count && made; i++) {
-            made = query_meet(query, ecs->tables[i]);
-        }
-    }
-    if (!made) {
-        if (query != NULL) {
-            query_free(query);
-        }
+    troupe_ecs_query_t *query = query_make(ecs, terms, count);
+    if (query == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a query");
     }
-    query->next = ecs->queries;
-    ecs->queries = query;
+    query->next = ecs->graph.queries;
+    ecs->graph.queries = query;
     *out_query = query;
     return TROUPE_OK;
 }
@@ -141,9 +102,11 @@ enum troupe_err troupe_ecs_query_destroy(troupe_ecs_query_t **query_p)
     if (query->open_count != 0) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
-            "the query is being iterated: come to the end, or call troupe_ecs_iter_fini()");
+            "the query is being iterated: go on until troupe_ecs_query_next() returns false, or "
+            "call "
+            "troupe_ecs_iter_fini()");
     }
-    troupe_ecs_query_t **at = &query->ecs->queries;
+    troupe_ecs_query_t **at = &query->ecs->graph.queries;
     while (*at != query) {
         at = &(*at)->next;
     }
@@ -155,10 +118,10 @@ enum troupe_err troupe_ecs_query_destroy(troupe_ecs_query_t **query_p)
 
 void trp_ecs_queries_fini(troupe_ecs_t *ecs)
 {
-    while (ecs->queries != NULL) {
-        troupe_ecs_query_t *next = ecs->queries->next;
-        query_free(ecs->queries);
-        ecs->queries = next;
+    while (ecs->graph.queries != NULL) {
+        troupe_ecs_query_t *next = ecs->graph.queries->next;
+        query_free(ecs->graph.queries);
+        ecs->graph.queries = next;
     }
 }
 
@@ -166,92 +129,101 @@ void trp_ecs_queries_fini(troupe_ecs_t *ecs)
 
 struct troupe_ecs_iter troupe_ecs_query_iter(troupe_ecs_query_t *query)
 {
-    struct troupe_ecs_iter it = {.query = query};
+    struct troupe_ecs_iter it = {0};
     if (query != NULL) {
         it.ecs = query->ecs;
-        it.ctx = query->ecs->host->context(query->ecs->executor);
-        it.column_count = query->term_count;
+        it.ctx = trp_ecs_context(query->ecs);
+        trp_ecs_cursor_write(&it, (struct ecs_cursor){.query = query});
     }
     return it;
 }
 
+/** End an iteration, and apply what it has deferred. */
+static void query_close(struct troupe_ecs_iter *it, struct ecs_cursor cursor)
+{
+    troupe_ecs_t *ecs = cursor.query->ecs;
+    it->count = 0;
+    trp_ecs_cursor_write(it, (struct ecs_cursor){0});
+    if (cursor.epoch == ecs->epoch) {
+        cursor.query->open_count--;
+        ecs->defer.iter_count--;
+        (void)trp_ecs_apply(ecs); // what there is no memory for stays deferred
+    }
+}
+
 void troupe_ecs_iter_fini(struct troupe_ecs_iter *it)
 {
-    if (it->is_open == 0 || trp_ecs_check(it->ecs) != TROUPE_OK) {
-        return;
+    const struct ecs_cursor cursor = trp_ecs_cursor_read(it);
+    if (cursor.query != NULL && trp_ecs_check(cursor.query->ecs) == TROUPE_OK) {
+        query_close(it, cursor);
     }
-    it->is_open = 0;
-    it->count = 0;
-    it->match_index = UINT32_MAX;
-    if (it->epoch != it->ecs->epoch) {
-        return; // it was left open too long, and was closed already
-    }
-    it->query->open_count--;
-    it->ecs->iter_count--;
-    (void)trp_ecs_apply(it->ecs); // without memory for all of it, the rest is kept
 }
 
 bool troupe_ecs_query_next(struct troupe_ecs_iter *it)
 {
-    if (it->query == NULL || trp_ecs_check(it->ecs) != TROUPE_OK) {
+    struct ecs_cursor cursor = trp_ecs_cursor_read(it);
+    troupe_ecs_query_t *query = cursor.query;
+    if (query == NULL || trp_ecs_check(query->ecs) != TROUPE_OK) {
         return false;
     }
-    bool is_stale = it->is_open != 0 && it->epoch != it->ecs->epoch;
-    const troupe_ecs_query_t *query = it->query;
-    while (!is_stale && it->match_index < query->match_count) {
-        const struct ecs_match *match = &query->matches[it->match_index++];
+    troupe_ecs_t *ecs = query->ecs;
+    const bool was_ended = cursor.epoch != 0 && cursor.epoch != ecs->epoch; // by force
+    while (!was_ended && cursor.next_index < query->match_count) {
+        const struct ecs_match *match = &query->matches[cursor.next_index++];
         if (match->table->count == 0) {
             continue;
         }
-        if (it->is_open == 0) {
-            it->is_open = 1;
-            it->epoch = it->ecs->epoch;
-            it->query->open_count++;
-            it->ecs->iter_count++;
+        if (cursor.epoch == 0) {
+            cursor.epoch = ecs->epoch;
+            query->open_count++;
+            ecs->defer.iter_count++;
         }
-        it->table = match->table;
-        it->columns = match->columns;
+        cursor.match = match;
         it->entities = match->table->entities;
         it->count = match->table->count;
+        trp_ecs_cursor_write(it, cursor);
         return true;
     }
-    troupe_ecs_iter_fini(it);
+    query_close(it, cursor);
     return false;
 }
 
 void trp_ecs_close_iterations(troupe_ecs_t *ecs)
 {
-    if (ecs->iter_count == 0) {
+    if (ecs->defer.iter_count == 0) {
         return;
     }
-    for (troupe_ecs_query_t *query = ecs->queries; query != NULL; query = query->next) {
+    for (troupe_ecs_query_t *query = ecs->graph.queries; query != NULL; query = query->next) {
         query->open_count = 0;
     }
-    ecs->iter_count = 0;
+    ecs->defer.iter_count = 0;
     ecs->epoch++;
 }
 
 void *troupe_ecs_field(const struct troupe_ecs_iter *it, size_t bytes, uint32_t index)
 {
-    const struct ecs_table *table = it->table;
-    if (table == NULL || index >= it->column_count) {
-        trp_error_set_detail("field %u of %u: there is no such", index, it->column_count);
+    const struct ecs_match *match = trp_ecs_cursor_read(it).match;
+    if (match == NULL || index >= match->column_count) {
+        trp_error_set_detail(
+            "there is no field %u: these entities have %u",
+            index,
+            match == NULL ? 0 : match->column_count);
         return NULL;
     }
-    int32_t place = it->columns[index];
+    const int32_t place = match->columns[index];
     if (place < 0) {
-        trp_error_set_detail("field %u: these entities do not have it", index);
+        trp_error_set_detail("field %u: these entities do not have the component", index);
         return NULL;
     }
-    const struct ecs_column *column = &table->columns[place];
+    const struct ecs_column *column = &match->table->columns[place];
     if (column->bytes != bytes) {
         trp_error_set_detail(
-            "field %u: '%s' has %u bytes, not %zu",
+            "field %u: '%s' has %u bytes, not %zu; pass the struct it was registered with",
             index,
-            it->ecs->components[column->component - 1].name,
+            trp_ecs_component(&it->ecs->registry, column->component)->name,
             column->bytes,
             bytes);
         return NULL;
     }
-    return column->data == NULL ? NULL : column->data + (size_t)it->first * bytes;
+    return column->data == NULL ? NULL : column->data + (size_t)match->first_row * bytes;
 }

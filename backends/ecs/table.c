@@ -1,219 +1,44 @@
-/*
- * Tables: entities with the same components, and the way from one table to the next.
- *
- *     {}  --position-->  {position}  --velocity-->  {position, velocity}
- *         <--                        <--
- *
- * An edge is looked up once and kept, so to add or remove a component is to follow a pointer, copy a row to
- * the end of one table and fill its place in the other with the last row there.
- */
-#include "store.h"
+#include "table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLE_ROWS_FIRST = 16, TABLE_SLOTS_FIRST = 64 };
+enum { TABLE_ROWS_FIRST = 16 };
 
-/* Finding and making. --------------------------------------------------------------------------- */
-
-static uint32_t table_hash(const troupe_component_t *type, uint32_t count)
-{
-    uint64_t hash = UINT64_C(14695981039346656037); // FNV-1a, a component at a time
-    for (uint32_t i = 0; i < count; i++) {
-        hash = (hash ^ type[i]) * UINT64_C(1099511628211);
-    }
-    return (uint32_t)(hash ^ hash >> 32);
-}
-
-static bool table_is(const struct ecs_table *table, const troupe_component_t *type, uint32_t count)
-{
-    bool same = table->column_count == count;
-    for (uint32_t i = 0; same && i < count; i++) {
-        same = table->columns[i].component == type[i];
-    }
-    return same;
-}
-
-static struct ecs_table *table_find(
-    const troupe_ecs_t *ecs, const troupe_component_t *type, uint32_t count)
-{
-    uint32_t at = table_hash(type, count);
-    struct ecs_table *table = NULL;
-    while ((table = ecs->slots[at & (ecs->slot_count - 1)]) != NULL &&
-           !table_is(table, type, count)) {
-        at++;
-    }
-    return table;
-}
-
-static void table_put(struct ecs_table **slots, uint32_t slot_count, struct ecs_table *table)
-{
-    troupe_component_t type[TROUPE_ECS_COMPONENTS_MAX];
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        type[i] = table->columns[i].component;
-    }
-    uint32_t at = table_hash(type, table->column_count);
-    while (slots[at & (slot_count - 1)] != NULL) {
-        at++;
-    }
-    slots[at & (slot_count - 1)] = table;
-}
-
-/** Keep the hashed half empty. @return false: no memory. */
-static bool table_grow_slots(troupe_ecs_t *ecs)
-{
-    if (ecs->slot_count > ecs->table_count * 2) {
-        return true;
-    }
-    uint32_t slot_count = ecs->slot_count == 0 ? TABLE_SLOTS_FIRST : ecs->slot_count * 2;
-    struct ecs_table **slots = calloc(slot_count, sizeof(struct ecs_table *));
-    if (slots == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < ecs->table_count; i++) {
-        table_put(slots, slot_count, ecs->tables[i]);
-    }
-    free(ecs->slots);
-    ecs->slots = slots;
-    ecs->slot_count = slot_count;
-    return true;
-}
-
-static void table_free(struct ecs_table *table)
+void trp_ecs_table_destroy(struct ecs_table *table)
 {
     for (uint32_t i = 0; table->columns != NULL && i < table->column_count; i++) {
         free(table->columns[i].data);
     }
     free(table->columns);
-    free(table->places);
+    free(table->column_indexes);
     free(table->edges);
     free(table->entities);
     free(table);
 }
 
-/** @return a table that nobody knows yet; NULL: no memory. */
-static struct ecs_table *table_alloc(
-    const troupe_ecs_t *ecs, const troupe_component_t *type, uint32_t count)
+struct ecs_table *trp_ecs_table_new(
+    const struct ecs_registry *registry, const troupe_ecs_component_t *type, uint32_t count)
 {
     struct ecs_table *table = calloc(1, sizeof(*table));
     if (table == NULL) {
         return NULL;
     }
     table->column_count = count;
-    table->place_count = count == 0 ? 0 : type[count - 1] + 1;
+    table->index_count = count == 0 ? 0 : type[count - 1] + 1;
     table->columns = calloc((size_t)count + 1, sizeof(*table->columns));
-    table->places = calloc((size_t)table->place_count + 1, sizeof(*table->places));
-    if (table->columns == NULL || table->places == NULL) {
-        table_free(table);
+    table->column_indexes = calloc((size_t)table->index_count + 1, sizeof(*table->column_indexes));
+    if (table->columns == NULL || table->column_indexes == NULL) {
+        trp_ecs_table_destroy(table);
         return NULL;
     }
     for (uint32_t i = 0; i < count; i++) {
         table->columns[i].component = type[i];
-        table->columns[i].bytes = ecs->components[type[i] - 1].bytes;
-        table->places[type[i]] = (uint16_t)(i + 1);
+        table->columns[i].bytes = trp_ecs_component(registry, type[i])->bytes;
+        table->column_indexes[type[i]] = (uint16_t)(i + 1);
     }
     return table;
 }
-
-static struct ecs_table *table_make(
-    troupe_ecs_t *ecs, const troupe_component_t *type, uint32_t count)
-{
-    void *tables = ecs->tables;
-    if (!table_grow_slots(ecs) ||
-        !trp_ecs_grow(&tables, &ecs->table_capacity, ecs->table_count + 1, sizeof(*ecs->tables))) {
-        return NULL;
-    }
-    ecs->tables = tables;
-    struct ecs_table *table = table_alloc(ecs, type, count);
-    if (table != NULL && !trp_ecs_queries_meet(ecs, table)) {
-        table_free(table);
-        table = NULL;
-    }
-    if (table != NULL) {
-        ecs->tables[ecs->table_count++] = table;
-        table_put(ecs->slots, ecs->slot_count, table);
-    }
-    return table;
-}
-
-bool trp_ecs_tables_init(troupe_ecs_t *ecs)
-{
-    ecs->empty = table_make(ecs, NULL, 0);
-    return ecs->empty != NULL;
-}
-
-void trp_ecs_tables_fini(troupe_ecs_t *ecs)
-{
-    for (uint32_t i = 0; i < ecs->table_count; i++) {
-        table_free(ecs->tables[i]);
-    }
-    free(ecs->tables);
-    free(ecs->slots);
-}
-
-/* The way from one to the next. ----------------------------------------------------------------- */
-
-/** Write the components of a table, with or without one. @return how many. */
-static uint32_t table_type_step(
-    const struct ecs_table *table,
-    troupe_component_t component,
-    bool with,
-    troupe_component_t *type)
-{
-    uint32_t count = 0;
-    bool is_in = !with;
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        troupe_component_t at = table->columns[i].component;
-        if (!is_in && at > component) {
-            type[count++] = component;
-            is_in = true;
-        }
-        if (at != component) {
-            type[count++] = at;
-        }
-    }
-    if (!is_in) {
-        type[count++] = component;
-    }
-    return count;
-}
-
-/** @return the edge of a component; NULL: no memory. */
-static struct ecs_edge *table_edge(struct ecs_table *table, troupe_component_t component)
-{
-    if (TRP_UNLIKELY(component >= table->edge_count)) {
-        uint32_t count = component + 8;
-        struct ecs_edge *edges = realloc(table->edges, count * sizeof(*edges));
-        if (edges == NULL) {
-            return NULL;
-        }
-        memset(edges + table->edge_count, 0, (count - table->edge_count) * sizeof(*edges));
-        table->edges = edges;
-        table->edge_count = count;
-    }
-    return &table->edges[component];
-}
-
-struct ecs_table *trp_ecs_table_step(
-    troupe_ecs_t *ecs, struct ecs_table *table, troupe_component_t component, bool with)
-{
-    struct ecs_edge *edge = table_edge(table, component);
-    if (edge == NULL) {
-        return NULL;
-    }
-    struct ecs_table **to = with ? &edge->with : &edge->without;
-    if (TRP_UNLIKELY(*to == NULL)) {
-        troupe_component_t type[TROUPE_ECS_COMPONENTS_MAX];
-        uint32_t count = table_type_step(table, component, with, type);
-        *to = table_find(ecs, type, count);
-        if (*to == NULL) {
-            *to = table_make(ecs, type, count);
-        }
-    }
-    return *to;
-}
-
-/* Rows. ----------------------------------------------------------------------------------------- */
 
 bool trp_ecs_table_reserve(struct ecs_table *table)
 {
@@ -226,12 +51,12 @@ bool trp_ecs_table_reserve(struct ecs_table *table)
         if (column->bytes != 0) {
             uint8_t *data = realloc(column->data, (size_t)capacity * column->bytes);
             if (data == NULL) {
-                return false; // those that have grown are larger than they need to be, that is all
+                return false; // the columns that have grown stay larger than their table needs
             }
             column->data = data;
         }
     }
-    troupe_entity_t *entities = realloc(table->entities, capacity * sizeof(*entities));
+    troupe_ecs_entity_t *entities = realloc(table->entities, capacity * sizeof(*entities));
     if (entities == NULL) {
         return false;
     }
@@ -240,7 +65,7 @@ bool trp_ecs_table_reserve(struct ecs_table *table)
     return true;
 }
 
-/** Copy one value: most are of few sizes, and a call costs more than the copy. */
+/** Copy one value. Most have one of few sizes, and a call of memcpy() costs more than the copy. */
 static inline void table_copy(uint8_t *to, const uint8_t *from, uint32_t bytes)
 {
     switch (bytes) {
@@ -262,7 +87,7 @@ static inline void table_copy(uint8_t *to, const uint8_t *from, uint32_t bytes)
     }
 }
 
-void trp_ecs_table_drop(troupe_ecs_t *ecs, struct ecs_table *table, uint32_t row)
+void trp_ecs_table_drop(struct ecs_records *records, struct ecs_table *table, uint32_t row)
 {
     uint32_t last = --table->count;
     if (row == last) {
@@ -278,12 +103,12 @@ void trp_ecs_table_drop(troupe_ecs_t *ecs, struct ecs_table *table, uint32_t row
                 column->bytes);
         }
     }
-    troupe_entity_t moved = table->entities[last];
+    troupe_ecs_entity_t moved = table->entities[last];
     table->entities[row] = moved;
-    ecs->records[(uint32_t)moved].row = row;
+    records->array[(uint32_t)moved].row = row;
 }
 
-/** Copy what two tables have in common from a row to the last; zero what is new. */
+/** Copy the components that two tables share from a row to the next free one; set the others to zero. */
 static void table_copy_row(const struct ecs_table *from, uint32_t row, const struct ecs_table *to)
 {
     uint32_t at = 0;
@@ -304,9 +129,10 @@ static void table_copy_row(const struct ecs_table *from, uint32_t row, const str
     }
 }
 
-void trp_ecs_table_move(troupe_ecs_t *ecs, troupe_entity_t entity, struct ecs_table *to)
+void trp_ecs_table_move(
+    struct ecs_records *records, troupe_ecs_entity_t entity, struct ecs_table *to)
 {
-    struct ecs_record *record = &ecs->records[(uint32_t)entity];
+    struct ecs_record *record = &records->array[(uint32_t)entity];
     struct ecs_table *from = record->table;
     uint32_t row = record->row;
     uint32_t to_row = 0;
@@ -317,7 +143,7 @@ void trp_ecs_table_move(troupe_ecs_t *ecs, troupe_entity_t entity, struct ecs_ta
         to->entities[to_row] = entity;
     }
     if (from->column_count != 0) {
-        trp_ecs_table_drop(ecs, from, row);
+        trp_ecs_table_drop(records, from, row);
     }
     record->table = to;
     record->row = to_row;

@@ -1,6 +1,5 @@
 /*
- * Actors with components: one that lives in the world has them, one that lives elsewhere runs as well
- * without.
+ * Actors with components: an actor of the world has them, an actor elsewhere runs without.
  */
 #include "support/fixture.h"
 
@@ -9,18 +8,18 @@
 
 enum { STEP = 1, WHERE, HERE };
 
-/** Counts its steps, in a component where it has one and in its state anyway. */
+/** Counts its steps in its state, and in a component if it can have one. */
 struct walker {
     uint32_t steps;
-    troupe_component_t steps_component;
+    troupe_ecs_component_t steps_component;
 };
 
-/** What a walker says of itself. */
+/** A report of a walker. */
 struct here {
     uint32_t steps;
     uint32_t component_steps;
     uint32_t is_entity;
-    enum troupe_err set; // what setting its component came to
+    enum troupe_err set; // the result of setting its component
 };
 
 static enum troupe_err walker_init(
@@ -30,14 +29,14 @@ static enum troupe_err walker_init(
     struct walker *self = state;
     const struct troupe_ecs_component_options options = {.name = "steps", .bytes = 4};
     enum troupe_err err =
-        troupe_ecs_component(troupe_ecs_of(ctx), &options, &self->steps_component);
+        troupe_ecs_component_new(troupe_ecs_world(ctx), &options, &self->steps_component);
     return err == TROUPE_ERR_UNSUPPORTED ? TROUPE_OK : err;
 }
 
 static void walker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct walker *self = state;
-    troupe_ecs_t *ecs = troupe_ecs_of(ctx);
+    troupe_ecs_t *ecs = troupe_ecs_world(ctx);
     self->steps += troupe_message_type(message) == STEP ? 1 : 0;
     struct here here = {
         .steps = self->steps,
@@ -76,8 +75,8 @@ BACKEND_TEST(ecs_actors, run_with_their_components_or_without)
     cr_expect(eq(int, here->set, is_world ? TROUPE_OK : TROUPE_ERR_UNSUPPORTED));
     cr_expect(eq(u32, here->component_steps, is_world ? 3 : 0));
 
-    troupe_ecs_t *ecs = troupe_ecs_of(troupe_system_context(fixture_system(fixture)));
-    troupe_entity_t entity = 0;
+    troupe_ecs_t *ecs = troupe_ecs_world(troupe_system_context(fixture_system(fixture)));
+    troupe_ecs_entity_t entity = 0;
     cr_expect(
         eq(int, troupe_ecs_entity_of(ecs, ref, &entity), is_world ? TROUPE_OK : TROUPE_ERR_NOENT));
     (void)fixture_close(&fixture);

@@ -1,7 +1,7 @@
 /*
- * The entity-component world without memory: each of its allocations fails once, and each together with
- * all that follow for a while. What is asked for says TROUPE_ERR_NOMEM then and has changed nothing; what
- * was deferred is kept; asked again when there is memory, all comes out as if nothing had been.
+ * The world without memory: each of its allocations fails once, and each together with some that follow.
+ * The call returns TROUPE_ERR_NOMEM then and has changed nothing; deferred changes are kept. When the calls
+ * are repeated with memory, the result is as if no allocation had failed.
  */
 // ctest: timeout 120
 #include "../unit/entities.h"
@@ -16,11 +16,11 @@ static uint32_t removed;
 
 static void count_change(struct troupe_ecs_iter *it)
 {
-    added += it->is_added;
-    removed += 1 - it->is_added;
+    added += it->event == TROUPE_ECS_ON_ADD ? 1 : 0;
+    removed += it->event == TROUPE_ECS_ON_REMOVE ? 1 : 0;
 }
 
-/** Ask until there is memory for it. */
+/** Repeat a call until there is memory for it. */
 #define UNTIL_OK(call)                                                                             \
     do {                                                                                           \
         enum troupe_err until_err = TROUPE_ERR_NOMEM;                                              \
@@ -34,16 +34,16 @@ static void count_change(struct troupe_ecs_iter *it)
 struct play {
     troupe_system_t *system;
     troupe_ecs_t *ecs;
-    troupe_component_t components[COMPONENTS];
-    troupe_entity_t entities[ENTITIES];
+    troupe_ecs_component_t components[COMPONENTS];
+    troupe_ecs_entity_t entities[ENTITIES];
     troupe_ecs_query_t *query;
-    uint32_t met; // by the system
+    uint32_t entity_count; // of the system
 };
 
 static void meet(struct troupe_ecs_iter *it)
 {
     struct play *play = it->data;
-    play->met += it->count;
+    play->entity_count += it->count;
     for (uint32_t i = 0; i < it->count; i++) {
         UNTIL_OK(troupe_ecs_add(it->ecs, it->entities[i], play->components[2]));
     }
@@ -53,7 +53,7 @@ static void play_open(struct play *play)
 {
     troupe_context_t *ctx = troupe_system_context(play->system);
     for (int try = 0; play->ecs == NULL && try < TRIES; try++) {
-        play->ecs = troupe_ecs_of(ctx);
+        play->ecs = troupe_ecs_world(ctx);
     }
     cr_assert(play->ecs != NULL);
     for (uint32_t c = 0; c < COMPONENTS; c++) {
@@ -61,7 +61,7 @@ static void play_open(struct play *play)
         (void)snprintf(name, sizeof(name), "%u", c);
         const struct troupe_ecs_component_options options = {
             .name = name, .bytes = c * sizeof(uint32_t)};
-        UNTIL_OK(troupe_ecs_component(play->ecs, &options, &play->components[c]));
+        UNTIL_OK(troupe_ecs_component_new(play->ecs, &options, &play->components[c]));
     }
     const struct troupe_ecs_term terms[] = {{.component = play->components[0]}, {0}};
     UNTIL_OK(troupe_ecs_query_new(play->ecs, terms, &play->query));
@@ -98,13 +98,13 @@ static void play_change(struct play *play)
     }
 }
 
-/** Delete some while others are met. */
+/** Delete entities in a loop over a query. */
 static void play_iterate(struct play *play)
 {
-    uint32_t met = 0;
+    uint32_t count = 0;
     struct troupe_ecs_iter it = troupe_ecs_query_iter(play->query);
     while (troupe_ecs_query_next(&it)) {
-        for (uint32_t i = 0; i < it.count; i++, met++) {
+        for (uint32_t i = 0; i < it.count; i++, count++) {
             if ((uint32_t)it.entities[i] % 5 == 0) {
                 UNTIL_OK(troupe_ecs_delete(play->ecs, it.entities[i]));
             } else {
@@ -112,8 +112,8 @@ static void play_iterate(struct play *play)
             }
         }
     }
-    cr_assert(eq(u32, met, ENTITIES));
-    // What there was no memory for was kept, and the next change would do it first.
+    cr_assert(eq(u32, count, ENTITIES));
+    // Changes there was no memory for were kept, and the next change would apply them first.
     UNTIL_OK(troupe_ecs_defer_begin(play->ecs));
     enum troupe_err err = troupe_ecs_defer_end(play->ecs);
     for (int try = 0; err == TROUPE_ERR_NOMEM && try < TRIES; try++) {
@@ -123,7 +123,7 @@ static void play_iterate(struct play *play)
     cr_assert(eq(int, err, TROUPE_OK));
 }
 
-/** Check what came of it all, which memory has no part in. */
+/** Check the result, which does not depend on the allocations that failed. */
 static void play_check(struct play *play)
 {
     uint32_t with_1 = 0;
@@ -139,7 +139,7 @@ static void play_check(struct play *play)
     }
     cr_expect(eq(u32, added, ENTITIES));
     cr_expect(eq(u32, removed, ENTITIES - with_1));
-    cr_expect(eq(u32, play->met, with_1));
+    cr_expect(eq(u32, play->entity_count, with_1));
 }
 
 /** Run it all with some allocations failing. @return how many did. */
@@ -185,7 +185,7 @@ Test(ecs_allocations, what_cannot_be_applied_is_retained_until_there_is_memory)
 {
     struct stage stage;
     stage_open(&stage);
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.velocity)); // a table that is not there yet
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));

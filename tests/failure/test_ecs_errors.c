@@ -1,5 +1,5 @@
 /*
- * The entity-component world, used wrongly: each mistake has its error, in words, and nothing changes.
+ * Wrong uses of the world: each has its error with a text, and nothing changes.
  */
 #include "../unit/entities.h"
 
@@ -29,8 +29,8 @@ static void nothing(struct troupe_ecs_iter *it)
 static enum troupe_err register_as(const char *name, size_t bytes)
 {
     const struct troupe_ecs_component_options options = {.name = name, .bytes = bytes};
-    troupe_component_t component = UINT32_MAX;
-    enum troupe_err err = troupe_ecs_component(stage.ecs, &options, &component);
+    troupe_ecs_component_t component = UINT32_MAX;
+    enum troupe_err err = troupe_ecs_component_new(stage.ecs, &options, &component);
     cr_expect(eq(int, err == TROUPE_OK, component != UINT32_MAX), "it is written on success only");
     return err;
 }
@@ -40,9 +40,9 @@ Test(ecs_errors, a_component_has_a_name_of_its_own_and_one_size)
     const struct troupe_ecs_system_options options = {.name = "move", .callback = nothing};
     EXPECT_OK(troupe_ecs_system_new(stage.ecs, &options, NULL));
     EXPECT_REFUSED(register_as("position", 12), TROUPE_ERR_EXISTS, "has 8 bytes already, not 12");
-    EXPECT_REFUSED(register_as("move", 8), TROUPE_ERR_EXISTS, "a system is called 'move'");
+    EXPECT_REFUSED(register_as("move", 8), TROUPE_ERR_EXISTS, "a system named 'move'");
     EXPECT_REFUSED(
-        register_as("actor", sizeof(troupe_ref_t)), TROUPE_ERR_EXISTS, "a component is called");
+        register_as("actor", sizeof(troupe_ref_t)), TROUPE_ERR_EXISTS, "a component named");
     EXPECT_REFUSED(register_as(NULL, 8), TROUPE_ERR_INVAL, "needs a name");
     EXPECT_REFUSED(register_as("", 8), TROUPE_ERR_INVAL, "needs a name");
     EXPECT_REFUSED(
@@ -50,7 +50,7 @@ Test(ecs_errors, a_component_has_a_name_of_its_own_and_one_size)
     EXPECT_OK(register_as("large", TROUPE_ECS_COMPONENT_BYTES_MAX));
 }
 
-Test(ecs_errors, there_is_an_end_to_components)
+Test(ecs_errors, the_number_of_components_is_limited)
 {
     enum troupe_err err = TROUPE_OK;
     uint32_t count = 4; // those of the stage, and that of actors
@@ -63,21 +63,21 @@ Test(ecs_errors, there_is_an_end_to_components)
     EXPECT_REFUSED(register_as("one more", 4), TROUPE_ERR_LIMIT, "4096 components");
     cr_expect(eq(u32, count, TROUPE_ECS_COMPONENTS_MAX));
 
-    // The last one is as good as the first.
-    troupe_component_t last = troupe_ecs_lookup(stage.ecs, "4095");
-    troupe_entity_t entity = entities_at(&stage, 1);
+    // The last one works like the first.
+    troupe_ecs_component_t last = troupe_ecs_component_lookup(stage.ecs, "4095");
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const uint32_t value = 5;
     EXPECT_OK(TROUPE_ECS_SET(stage.ecs, entity, last, &value));
     cr_expect(eq(u32, *TROUPE_ECS_GET(stage.ecs, entity, last, uint32_t), 5));
 }
 
-Test(ecs_errors, a_component_that_was_not_registered_is_none)
+Test(ecs_errors, a_component_that_was_not_registered_is_an_error)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const uint32_t value = 5;
-    const troupe_component_t none[] = {0, 99, UINT32_MAX};
+    const troupe_ecs_component_t none[] = {0, 99, UINT32_MAX};
     for (size_t i = 0; i < 3; i++) {
-        troupe_component_t no = none[i];
+        troupe_ecs_component_t no = none[i];
         EXPECT_REFUSED(troupe_ecs_add(stage.ecs, entity, no), TROUPE_ERR_INVAL, "no component");
         EXPECT_REFUSED(troupe_ecs_remove(stage.ecs, entity, no), TROUPE_ERR_INVAL, "no component");
         EXPECT_REFUSED(
@@ -87,9 +87,9 @@ Test(ecs_errors, a_component_that_was_not_registered_is_none)
     }
 }
 
-Test(ecs_errors, a_size_is_the_components)
+Test(ecs_errors, a_size_must_be_that_of_the_component)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const double large[2] = {0};
     EXPECT_REFUSED(
         TROUPE_ECS_SET(stage.ecs, entity, stage.position, &large),
@@ -105,9 +105,9 @@ Test(ecs_errors, a_size_is_the_components)
     cr_expect(strstr(troupe_error_detail(), "has no component 'velocity'") != NULL);
 }
 
-Test(ecs_errors, the_component_of_actors_is_not_given_by_hand)
+Test(ecs_errors, the_component_of_actors_cannot_be_changed)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const troupe_ref_t ref = {1, 0, 0, 1};
     EXPECT_REFUSED(
         TROUPE_ECS_SET(stage.ecs, entity, TROUPE_ECS_ACTOR, &ref), TROUPE_ERR_INVAL, "'actor'");
@@ -117,12 +117,12 @@ Test(ecs_errors, the_component_of_actors_is_not_given_by_hand)
         troupe_ecs_remove(stage.ecs, entity, TROUPE_ECS_ACTOR), TROUPE_ERR_INVAL, "'actor'");
 }
 
-Test(ecs_errors, the_entity_of_an_actor_goes_with_it_alone)
+Test(ecs_errors, the_entity_of_an_actor_cannot_be_deleted)
 {
     const struct troupe_spawn_options options = {.behaviour = &entities_idle};
     troupe_ref_t ref = TROUPE_REF_NONE;
     EXPECT_OK(troupe_spawn(troupe_system_context(stage.system), &options, &ref));
-    troupe_entity_t entity = 0;
+    troupe_ecs_entity_t entity = 0;
     EXPECT_OK(troupe_ecs_entity_of(stage.ecs, ref, &entity)); // before it has started, too
     EXPECT_REFUSED(troupe_ecs_delete(stage.ecs, entity), TROUPE_ERR_INVAL, "troupe_stop_actor");
     EXPECT_REFUSED(
@@ -132,7 +132,7 @@ Test(ecs_errors, the_entity_of_an_actor_goes_with_it_alone)
 
 /* Queries, systems, observers. ------------------------------------------------------------------- */
 
-Test(ecs_errors, a_query_asks_for_something)
+Test(ecs_errors, a_query_has_terms)
 {
     troupe_ecs_query_t *query = NULL;
     struct troupe_ecs_term terms[TROUPE_ECS_TERMS_MAX + 2] = {{0}};
@@ -142,7 +142,8 @@ Test(ecs_errors, a_query_asks_for_something)
     EXPECT_REFUSED(
         troupe_ecs_query_new(stage.ecs, terms, &query), TROUPE_ERR_INVAL, "at least one term");
     terms[0] = (struct troupe_ecs_term){stage.position, (enum troupe_ecs_oper)9};
-    EXPECT_REFUSED(troupe_ecs_query_new(stage.ecs, terms, &query), TROUPE_ERR_INVAL, "no oper");
+    EXPECT_REFUSED(
+        troupe_ecs_query_new(stage.ecs, terms, &query), TROUPE_ERR_INVAL, "not an operator");
     terms[0] = (struct troupe_ecs_term){99, TROUPE_ECS_AND};
     EXPECT_REFUSED(
         troupe_ecs_query_new(stage.ecs, terms, &query), TROUPE_ERR_INVAL, "no component 99");
@@ -154,7 +155,7 @@ Test(ecs_errors, a_query_asks_for_something)
     cr_expect(eq(ptr, query, NULL));
 }
 
-Test(ecs_errors, a_system_has_a_name_and_something_to_do)
+Test(ecs_errors, a_system_has_a_name_a_phase_and_a_callback)
 {
     troupe_ecs_system_t system = 0;
     struct troupe_ecs_system_options options = {.callback = nothing};
@@ -164,11 +165,11 @@ Test(ecs_errors, a_system_has_a_name_and_something_to_do)
     EXPECT_REFUSED(
         troupe_ecs_system_new(stage.ecs, &options, &system),
         TROUPE_ERR_EXISTS,
-        "a component is called 'position'");
+        "a component named 'position'");
     options.name = "move";
     options.phase = (enum troupe_ecs_phase)20;
     EXPECT_REFUSED(
-        troupe_ecs_system_new(stage.ecs, &options, &system), TROUPE_ERR_INVAL, "no phase");
+        troupe_ecs_system_new(stage.ecs, &options, &system), TROUPE_ERR_INVAL, "not a phase");
     options.phase = TROUPE_ECS_ON_UPDATE;
     options.terms[0].component = 99;
     EXPECT_REFUSED(
@@ -182,7 +183,7 @@ Test(ecs_errors, a_system_has_a_name_and_something_to_do)
     EXPECT_REFUSED(troupe_ecs_system_enable(stage.ecs, 5, true), TROUPE_ERR_NOENT, "no system 5");
 }
 
-Test(ecs_errors, an_observer_wants_to_hear_something)
+Test(ecs_errors, an_observer_has_an_event_and_a_callback)
 {
     struct troupe_ecs_observer_options options = {
         .component = stage.position, .events = TROUPE_ECS_ON_ADD};
@@ -200,7 +201,7 @@ Test(ecs_errors, an_observer_wants_to_hear_something)
 
 /* Elsewhere. ------------------------------------------------------------------------------------ */
 
-/** Try everything, where nothing of it is allowed. */
+/** Call each function where none is allowed. */
 static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, const char *words)
 {
     const struct troupe_ecs_component_options component_options = {.name = "c", .bytes = 1};
@@ -211,12 +212,12 @@ static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, cons
     const struct position position = {0};
     struct troupe_ecs_system_stats stats;
     troupe_ecs_query_t *query = NULL;
-    troupe_component_t component = 0;
-    troupe_entity_t entity = 0;
+    troupe_ecs_component_t component = 0;
+    troupe_ecs_entity_t entity = 0;
     EXPECT_REFUSED(troupe_ecs_new(ecs, &entity), expected, words);
     EXPECT_REFUSED(troupe_ecs_delete(ecs, 1), expected, words);
     EXPECT_REFUSED(troupe_ecs_entity_of(ecs, TROUPE_REF_NONE, &entity), expected, words);
-    EXPECT_REFUSED(troupe_ecs_component(ecs, &component_options, &component), expected, words);
+    EXPECT_REFUSED(troupe_ecs_component_new(ecs, &component_options, &component), expected, words);
     EXPECT_REFUSED(troupe_ecs_add(ecs, 1, 2), expected, words);
     EXPECT_REFUSED(troupe_ecs_remove(ecs, 1, 2), expected, words);
     EXPECT_REFUSED(TROUPE_ECS_SET(ecs, 1, 2, &position), expected, words);
@@ -224,24 +225,36 @@ static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, cons
     EXPECT_REFUSED(troupe_ecs_defer_end(ecs), expected, words);
     EXPECT_REFUSED(troupe_ecs_query_new(ecs, terms, &query), expected, words);
     EXPECT_REFUSED(troupe_ecs_system_new(ecs, &system_options, NULL), expected, words);
-    EXPECT_REFUSED(troupe_ecs_system_remove(ecs, 1), expected, words);
+    EXPECT_REFUSED(troupe_ecs_system_delete(ecs, 1), expected, words);
     EXPECT_REFUSED(troupe_ecs_system_enable(ecs, 1, true), expected, words);
     EXPECT_REFUSED(troupe_ecs_system_stats(ecs, 1, &stats), expected, words);
     EXPECT_REFUSED(troupe_ecs_set_period(ecs, 1), expected, words);
     EXPECT_REFUSED(troupe_ecs_set_delta(ecs, 1), expected, words);
     EXPECT_REFUSED(troupe_ecs_observer_new(ecs, &observer_options, NULL), expected, words);
-    EXPECT_REFUSED(troupe_ecs_observer_remove(ecs, 1), expected, words);
+    EXPECT_REFUSED(troupe_ecs_observer_delete(ecs, 1), expected, words);
     cr_expect(not(troupe_ecs_is_alive(ecs, 1)));
     cr_expect(not(troupe_ecs_has(ecs, 1, 2)));
     cr_expect(eq(ptr, TROUPE_ECS_GET(ecs, 1, 2, struct position), NULL));
-    cr_expect(eq(u32, troupe_ecs_lookup(ecs, "position"), 0));
+    cr_expect(eq(u32, troupe_ecs_component_lookup(ecs, "position"), 0));
     cr_expect(eq(u32, troupe_ecs_system_next(ecs, 0), 0));
     cr_expect(troupe_ref_is_none(troupe_ecs_actor_of(ecs, 1)));
 }
 
-Test(ecs_errors, where_there_is_no_world_nothing_is_done)
+Test(ecs_errors, without_a_world_nothing_changes)
 {
     expect_all_refused(NULL, TROUPE_ERR_UNSUPPORTED, "place it on 'ecs'");
+}
+
+Test(ecs_errors, the_world_ends_with_the_system)
+{
+    troupe_context_t *ctx = troupe_system_context(stage.system);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
+    troupe_system_stop(stage.system);
+    EXPECT_OK(troupe_system_run(stage.system));
+
+    cr_expect(eq(ptr, troupe_ecs_world(ctx), NULL));
+    cr_expect(strstr(troupe_error_detail(), "has ended") != NULL, "%s", troupe_error_detail());
+    cr_expect(not(troupe_ecs_is_alive(stage.ecs, entity)), "its entities are deleted");
 }
 
 static void *trespass(void *data)
@@ -251,20 +264,20 @@ static void *trespass(void *data)
     expect_all_refused(stage.ecs, TROUPE_ERR_THREAD, "thread that made the system");
     cr_expect(not(troupe_ecs_query_next(&it)));
     EXPECT_REFUSED(troupe_ecs_query_destroy(&query), TROUPE_ERR_THREAD, "thread that made");
-    cr_expect(eq(ptr, troupe_ecs_of(troupe_system_context(stage.system)), NULL));
+    cr_expect(eq(ptr, troupe_ecs_world(troupe_system_context(stage.system)), NULL));
     cr_expect(strstr(troupe_error_detail(), "another thread") != NULL, "%s", troupe_error_detail());
 
     troupe_inbox_t *port = NULL;
     EXPECT_OK(troupe_inbox_new(stage.system, &port));
-    cr_expect(eq(ptr, troupe_ecs_of(troupe_inbox_context(port)), NULL));
+    cr_expect(eq(ptr, troupe_ecs_world(troupe_inbox_context(port)), NULL));
     cr_expect(eq(u64, troupe_ecs_self(troupe_inbox_context(port)), 0));
     EXPECT_OK(troupe_inbox_destroy(&port));
     return NULL;
 }
 
-Test(ecs_errors, on_another_thread_nothing_is_done)
+Test(ecs_errors, on_another_thread_nothing_changes)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     troupe_ecs_query_t *query = NULL;
     EXPECT_OK(troupe_ecs_query_new(
         stage.ecs, (const struct troupe_ecs_term[]){{.component = stage.position}, {0}}, &query));

@@ -46,9 +46,9 @@ struct velocity {
 struct stage {
     troupe_system_t *system;
     troupe_ecs_t *ecs;
-    troupe_component_t position;
-    troupe_component_t velocity;
-    troupe_component_t tag;
+    troupe_ecs_component_t position;
+    troupe_ecs_component_t velocity;
+    troupe_ecs_component_t tag;
 };
 
 static void entities_idle_receive(
@@ -61,19 +61,19 @@ static void entities_idle_receive(
 static const struct troupe_behaviour entities_idle = {
     .name = "idle", .receive = entities_idle_receive};
 
-static inline troupe_component_t entities_component(
+static inline troupe_ecs_component_t entities_component(
     troupe_ecs_t *ecs, const char *name, size_t bytes)
 {
     const struct troupe_ecs_component_options options = {.name = name, .bytes = bytes};
-    troupe_component_t component = 0;
-    EXPECT_OK(troupe_ecs_component(ecs, &options, &component));
+    troupe_ecs_component_t component = 0;
+    EXPECT_OK(troupe_ecs_component_new(ecs, &options, &component));
     return component;
 }
 
 static inline void stage_open_with(struct stage *stage, const struct troupe_system_options *options)
 {
     EXPECT_OK(troupe_system_new(options, &stage->system));
-    stage->ecs = troupe_ecs_of(troupe_system_context(stage->system));
+    stage->ecs = troupe_ecs_world(troupe_system_context(stage->system));
     cr_assert(stage->ecs != NULL, "%s", troupe_error_detail());
     stage->position = entities_component(stage->ecs, "position", sizeof(struct position));
     stage->velocity = entities_component(stage->ecs, "velocity", sizeof(struct velocity));
@@ -97,24 +97,24 @@ static inline void stage_close(struct stage *stage)
     cr_expect(eq(int, troupe_system_destroy(&stage->system), TROUPE_OK));
 }
 
-static inline troupe_entity_t entities_new(troupe_ecs_t *ecs)
+static inline troupe_ecs_entity_t entities_new(troupe_ecs_t *ecs)
 {
-    troupe_entity_t entity = 0;
+    troupe_ecs_entity_t entity = 0;
     EXPECT_OK(troupe_ecs_new(ecs, &entity));
     return entity;
 }
 
 /** Make an entity that is at @p x. */
-static inline troupe_entity_t entities_at(const struct stage *stage, float x)
+static inline troupe_ecs_entity_t entities_at(const struct stage *stage, float x)
 {
-    troupe_entity_t entity = entities_new(stage->ecs);
+    troupe_ecs_entity_t entity = entities_new(stage->ecs);
     const struct position position = {x, -x};
     EXPECT_OK(TROUPE_ECS_SET(stage->ecs, entity, stage->position, &position));
     return entity;
 }
 
 /** @return where an entity is; it has to be somewhere. */
-static inline float entities_x(const struct stage *stage, troupe_entity_t entity)
+static inline float entities_x(const struct stage *stage, troupe_ecs_entity_t entity)
 {
     const struct position *position =
         TROUPE_ECS_GET(stage->ecs, entity, stage->position, struct position);
@@ -123,7 +123,7 @@ static inline float entities_x(const struct stage *stage, troupe_entity_t entity
 }
 
 /** @return how many entities have a component. */
-static inline uint32_t entities_count(troupe_ecs_t *ecs, troupe_component_t component)
+static inline uint32_t entities_count(troupe_ecs_t *ecs, troupe_ecs_component_t component)
 {
     troupe_ecs_query_t *query = NULL;
     EXPECT_OK(troupe_ecs_query_new(

@@ -1,6 +1,6 @@
 /*
- * Entities and what they have: what is set is there, what is removed is gone, an entity that was deleted is
- * never taken for the next, and a random course comes out as a plain model of it says.
+ * Entities and their components: values that are set can be read, the id of a deleted entity never becomes
+ * that of another, and random changes give what a plain model gives.
  */
 #include "chance.h"
 #include "entities.h"
@@ -23,7 +23,7 @@ TestSuite(ecs_entities, .timeout = 40, .init = open_stage, .fini = close_stage);
 
 Test(ecs_entities, are_there_until_they_are_deleted)
 {
-    troupe_entity_t entity = entities_new(stage.ecs);
+    troupe_ecs_entity_t entity = entities_new(stage.ecs);
     cr_expect(ne(u64, entity, 0));
     cr_expect(troupe_ecs_is_alive(stage.ecs, entity));
 
@@ -33,12 +33,12 @@ Test(ecs_entities, are_there_until_they_are_deleted)
     cr_expect(not(troupe_ecs_is_alive(stage.ecs, 0)));
 }
 
-Test(ecs_entities, that_are_gone_are_never_taken_for_the_next)
+Test(ecs_entities, that_are_deleted_do_not_share_an_id_with_later_ones)
 {
-    troupe_entity_t gone = entities_at(&stage, 1);
+    troupe_ecs_entity_t gone = entities_at(&stage, 1);
     EXPECT_OK(troupe_ecs_delete(stage.ecs, gone));
-    troupe_entity_t next = entities_at(&stage, 2);
-    cr_assert(eq(u32, (uint32_t)gone, (uint32_t)next), "the place is used again");
+    troupe_ecs_entity_t next = entities_at(&stage, 2);
+    cr_assert(eq(u32, (uint32_t)gone, (uint32_t)next), "the index is used again");
 
     const struct position position = {9, 9};
     EXPECT_REFUSED(troupe_ecs_delete(stage.ecs, gone), TROUPE_ERR_NOENT, "deleted");
@@ -51,9 +51,9 @@ Test(ecs_entities, that_are_gone_are_never_taken_for_the_next)
     cr_expect(entities_x(&stage, next) == 2.0F);
 }
 
-Test(ecs_entities, keep_their_places_dense_when_one_of_them_goes)
+Test(ecs_entities, keep_their_values_when_others_are_deleted)
 {
-    troupe_entity_t entities[100];
+    troupe_ecs_entity_t entities[100];
     for (int i = 0; i < 100; i++) {
         entities[i] = entities_at(&stage, (float)i);
     }
@@ -71,9 +71,9 @@ Test(ecs_entities, keep_their_places_dense_when_one_of_them_goes)
 
 /* Components. ---------------------------------------------------------------------------------- */
 
-Test(ecs_entities, have_what_was_set_and_zeros_where_it_was_only_added)
+Test(ecs_entities, have_the_value_that_was_set_or_zeros_if_it_was_only_added)
 {
-    troupe_entity_t entity = entities_at(&stage, 3);
+    troupe_ecs_entity_t entity = entities_at(&stage, 3);
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.velocity));
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.position)); // it has it: nothing happens
 
@@ -88,7 +88,7 @@ Test(ecs_entities, have_what_was_set_and_zeros_where_it_was_only_added)
 
 Test(ecs_entities, lose_what_is_removed_and_keep_the_rest)
 {
-    troupe_entity_t entity = entities_at(&stage, 3);
+    troupe_ecs_entity_t entity = entities_at(&stage, 3);
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.velocity));
     EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.velocity));
 
@@ -100,10 +100,10 @@ Test(ecs_entities, lose_what_is_removed_and_keep_the_rest)
 
 Test(ecs_entities, can_be_tagged)
 {
-    troupe_entity_t entity = entities_at(&stage, 3);
+    troupe_ecs_entity_t entity = entities_at(&stage, 3);
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.tag));
-    EXPECT_OK(troupe_ecs_set(stage.ecs, entity, stage.tag, NULL, 0)); // as good as adding it
+    EXPECT_OK(troupe_ecs_set(stage.ecs, entity, stage.tag, NULL, 0)); // as troupe_ecs_add()
     cr_expect(eq(ptr, troupe_ecs_get(stage.ecs, entity, stage.tag, 0), NULL), "there is no value");
     EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.tag));
     cr_expect(not(troupe_ecs_has(stage.ecs, entity, stage.tag)));
@@ -114,10 +114,10 @@ Test(ecs_entities, have_components_of_any_size)
     char name[16];
     uint8_t bytes[100];
     memset(bytes, 7, sizeof(bytes));
-    troupe_entity_t entities[2] = {entities_new(stage.ecs), entities_new(stage.ecs)};
+    troupe_ecs_entity_t entities[2] = {entities_new(stage.ecs), entities_new(stage.ecs)};
     for (size_t size = 1; size <= sizeof(bytes); size++) {
         (void)snprintf(name, sizeof(name), "of %zu", size);
-        troupe_component_t component = entities_component(stage.ecs, name, size);
+        troupe_ecs_component_t component = entities_component(stage.ecs, name, size);
         for (int i = 0; i < 2; i++) {
             EXPECT_OK(troupe_ecs_set(stage.ecs, entities[i], component, bytes, size));
         }
@@ -125,35 +125,35 @@ Test(ecs_entities, have_components_of_any_size)
     EXPECT_OK(troupe_ecs_delete(stage.ecs, entities[0]));
     for (size_t size = 1; size <= sizeof(bytes); size++) {
         (void)snprintf(name, sizeof(name), "of %zu", size);
-        const void *value =
-            troupe_ecs_get(stage.ecs, entities[1], troupe_ecs_lookup(stage.ecs, name), size);
+        const void *value = troupe_ecs_get(
+            stage.ecs, entities[1], troupe_ecs_component_lookup(stage.ecs, name), size);
         cr_expect(value != NULL && memcmp(value, bytes, size) == 0, "%zu", size);
     }
 }
 
-Test(ecs_components, are_found_again_by_whoever_registers_them_alike, .timeout = 20)
+Test(ecs_components, are_found_again_under_the_same_name_and_size, .timeout = 20)
 {
     open_stage();
     cr_expect(eq(
         u32, entities_component(stage.ecs, "position", sizeof(struct position)), stage.position));
-    cr_expect(eq(u32, troupe_ecs_lookup(stage.ecs, "position"), stage.position));
-    cr_expect(eq(u32, troupe_ecs_lookup(stage.ecs, "nobody"), 0));
-    cr_expect(eq(u32, troupe_ecs_lookup(stage.ecs, "actor"), TROUPE_ECS_ACTOR));
+    cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "position"), stage.position));
+    cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "unknown"), 0));
+    cr_expect(eq(u32, troupe_ecs_component_lookup(stage.ecs, "actor"), TROUPE_ECS_ACTOR));
     close_stage();
 }
 
 /* Deferring. ------------------------------------------------------------------------------------ */
 
-Test(ecs_entities, change_in_order_when_what_was_deferred_is_applied)
+Test(ecs_entities, change_in_order_when_deferred_changes_are_applied)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     const struct position position = {5, 5};
     EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
     EXPECT_OK(troupe_ecs_defer_begin(stage.ecs)); // pairs nest
     EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.position));
     EXPECT_OK(TROUPE_ECS_SET(stage.ecs, entity, stage.position, &position));
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));
-    EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.velocity)); // not there: passed over
+    EXPECT_OK(troupe_ecs_remove(stage.ecs, entity, stage.velocity)); // it has none: skipped
     EXPECT_OK(troupe_ecs_defer_end(stage.ecs));
     cr_expect(entities_x(&stage, entity) == 1.0F);
     cr_expect(not(troupe_ecs_has(stage.ecs, entity, stage.tag)));
@@ -165,14 +165,14 @@ Test(ecs_entities, change_in_order_when_what_was_deferred_is_applied)
     EXPECT_REFUSED(troupe_ecs_defer_end(stage.ecs), TROUPE_ERR_INVAL, "defer_begin");
 }
 
-Test(ecs_entities, that_are_deleted_have_what_was_deferred_for_them_passed_over)
+Test(ecs_entities, that_are_deleted_have_their_deferred_changes_skipped)
 {
-    troupe_entity_t entity = entities_at(&stage, 1);
+    troupe_ecs_entity_t entity = entities_at(&stage, 1);
     EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
-    troupe_entity_t made = entities_new(stage.ecs); // at once
+    troupe_ecs_entity_t made = entities_new(stage.ecs); // not deferred
     EXPECT_OK(troupe_ecs_add(stage.ecs, made, stage.tag));
     EXPECT_OK(troupe_ecs_delete(stage.ecs, entity));
-    EXPECT_OK(troupe_ecs_delete(stage.ecs, entity)); // it is still there
+    EXPECT_OK(troupe_ecs_delete(stage.ecs, entity)); // not applied yet
     EXPECT_OK(troupe_ecs_add(stage.ecs, entity, stage.tag));
     cr_expect(troupe_ecs_is_alive(stage.ecs, entity));
     EXPECT_OK(troupe_ecs_defer_end(stage.ecs));
@@ -186,12 +186,12 @@ Test(ecs_entities, that_are_deleted_have_what_was_deferred_for_them_passed_over)
 
 enum { MODEL_ENTITIES = 300, MODEL_COMPONENTS = 12, MODEL_STEPS = 60000 };
 
-/** What a random course should come to. */
+/** What random changes should lead to. */
 struct model {
-    troupe_entity_t entities[MODEL_ENTITIES]; // 0: not there
-    uint32_t has[MODEL_ENTITIES];             // a bit for each component
+    troupe_ecs_entity_t entities[MODEL_ENTITIES]; // 0: not there
+    uint32_t has[MODEL_ENTITIES];                 // a bit for each component
     uint32_t values[MODEL_ENTITIES][MODEL_COMPONENTS];
-    troupe_component_t components[MODEL_COMPONENTS];
+    troupe_ecs_component_t components[MODEL_COMPONENTS];
 };
 
 static void model_step(struct model *model, struct chance *chance)
@@ -246,7 +246,7 @@ static void model_compare(const struct model *model)
     }
 }
 
-Test(ecs_entities, come_out_of_a_random_course_as_a_model_says)
+Test(ecs_entities, match_a_model_after_random_changes)
 {
     static struct model model;
     struct chance chance = chance_open("ecs_entities");

@@ -1,5 +1,5 @@
 /*
- * Systems: when they run, on what, how long they took, and that they and actors talk by messages.
+ * Systems: when they run, for which entities, how long, and that they and actors communicate by messages.
  */
 #include "support/measure.h"
 
@@ -7,7 +7,7 @@
 
 static struct stage stage;
 
-/** A clock that stands still until it is told. */
+/** A clock that the test advances. */
 static uint64_t clock_ns;
 
 static uint64_t read_clock(void *data)
@@ -33,7 +33,7 @@ static void close_stage(void)
 
 TestSuite(ecs_systems, .timeout = 20, .init = open_stage, .fini = close_stage);
 
-/** What systems wrote down: their names, a letter each. */
+/** The names of the systems that ran, a letter each. */
 static char journal[64];
 
 static void note(struct troupe_ecs_iter *it)
@@ -87,7 +87,7 @@ static void move(struct troupe_ecs_iter *it)
     }
 }
 
-Test(ecs_systems, meet_what_their_terms_ask_for_and_the_time_that_has_passed)
+Test(ecs_systems, run_for_matching_entities_with_the_time_since_their_last_run)
 {
     const struct troupe_ecs_system_options options = {
         .name = "move",
@@ -95,8 +95,8 @@ Test(ecs_systems, meet_what_their_terms_ask_for_and_the_time_that_has_passed)
         .callback = move,
     };
     (void)system_of(&options);
-    troupe_entity_t moving = entities_at(&stage, 0);
-    troupe_entity_t still = entities_at(&stage, 7);
+    troupe_ecs_entity_t moving = entities_at(&stage, 0);
+    troupe_ecs_entity_t still = entities_at(&stage, 7);
     EXPECT_OK(
         TROUPE_ECS_SET(stage.ecs, moving, stage.velocity, (&(const struct velocity){100, 0})));
     tick(); // the first is one period long
@@ -127,7 +127,7 @@ static void expect_tagged(struct troupe_ecs_iter *it)
     *count += it->count;
 }
 
-Test(ecs_systems, see_what_the_one_before_has_changed)
+Test(ecs_systems, see_the_changes_of_the_system_before_them)
 {
     uint32_t seen = 0;
     const struct troupe_ecs_system_options tagging = {
@@ -162,7 +162,7 @@ Test(ecs_systems, run_at_their_own_intervals)
     cr_expect(strcmp(journal, "sss") == 0, "%s", journal); // 12, 24, 36
 }
 
-Test(ecs_systems, can_rest_and_be_removed)
+Test(ecs_systems, can_be_disabled_and_deleted)
 {
     const struct troupe_ecs_system_options options = {
         .name = "o",
@@ -174,27 +174,35 @@ Test(ecs_systems, can_rest_and_be_removed)
     tick();
     EXPECT_OK(troupe_ecs_system_enable(stage.ecs, system, true));
     tick();
-    EXPECT_OK(troupe_ecs_system_remove(stage.ecs, system));
+    EXPECT_OK(troupe_ecs_system_delete(stage.ecs, system));
     tick();
     cr_expect(strcmp(journal, "oo") == 0, "%s", journal);
-    EXPECT_REFUSED(troupe_ecs_system_remove(stage.ecs, system), TROUPE_ERR_NOENT, "no system");
+    EXPECT_REFUSED(troupe_ecs_system_delete(stage.ecs, system), TROUPE_ERR_NOENT, "no system");
     cr_expect(ne(u32, system_of(&options), system), "its name is free, its number is not");
 }
 
-static void remove_itself(struct troupe_ecs_iter *it)
+static void do_nothing(struct troupe_ecs_iter *it)
 {
-    note(it);
-    EXPECT_OK(troupe_ecs_system_remove(it->ecs, it->system));
+    (void)it;
 }
 
-Test(ecs_systems, may_remove_themselves_between_two_tables)
+/** Delete the running system, and make another one of its name. */
+static void delete_itself(struct troupe_ecs_iter *it)
+{
+    note(it);
+    EXPECT_OK(troupe_ecs_system_delete(it->ecs, it->system));
+    const struct troupe_ecs_system_options options = {.name = "i", .callback = do_nothing};
+    (void)system_of(&options);
+}
+
+Test(ecs_systems, may_delete_themselves_between_two_tables)
 {
     EXPECT_OK(troupe_ecs_add(stage.ecs, entities_at(&stage, 1), stage.tag));
     (void)entities_at(&stage, 1);
     const struct troupe_ecs_system_options options = {
         .name = "i",
         .terms = {{.component = stage.position}},
-        .callback = remove_itself,
+        .callback = delete_itself,
     };
     (void)system_of(&options);
     tick();
@@ -210,7 +218,7 @@ static void take_a_millisecond(struct troupe_ecs_iter *it)
     }
 }
 
-Test(ecs_systems, have_their_times_told)
+Test(ecs_systems, report_how_long_they_run)
 {
     const struct troupe_ecs_system_options slow = {
         .name = "slow", .phase = TROUPE_ECS_PRE_UPDATE, .callback = take_a_millisecond};
@@ -229,9 +237,9 @@ Test(ecs_systems, have_their_times_told)
     EXPECT_OK(troupe_ecs_system_stats(stage.ecs, system, &stats));
     cr_expect(strcmp(stats.name, "slow") == 0 && stats.phase == TROUPE_ECS_PRE_UPDATE);
     cr_expect(eq(u64, stats.run_count, 2));
-    cr_expect(ge(u64, stats.ns_last, MEASURE_MS_NS));
-    cr_expect(ge(u64, stats.ns_sum, 2 * MEASURE_MS_NS));
-    cr_expect(ge(u64, stats.ns_max, stats.ns_last));
+    cr_expect(ge(u64, stats.run_ns_last, MEASURE_MS_NS));
+    cr_expect(ge(u64, stats.run_ns_sum, 2 * MEASURE_MS_NS));
+    cr_expect(ge(u64, stats.run_ns_max, stats.run_ns_last));
     system = troupe_ecs_system_next(stage.ecs, system);
     EXPECT_OK(troupe_ecs_system_stats(stage.ecs, system, &stats));
     cr_expect(strcmp(stats.name, "move") == 0 && stats.entity_count == 1);
@@ -244,7 +252,7 @@ Test(ecs_systems, have_their_times_told)
 
 enum { STEP = 1 };
 
-/** An actor that counts what it is told, and takes its time for it. */
+/** An actor that counts its messages, and spends some time on each. */
 struct walker {
     uint32_t *steps;
     uint64_t each_ns;
@@ -254,19 +262,21 @@ static enum troupe_err walker_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     memcpy(state, args, args_bytes);
-    troupe_entity_t self = troupe_ecs_self(ctx);
+    troupe_ecs_entity_t self = troupe_ecs_self(ctx);
     cr_assert(self != 0, "%s", troupe_error_detail());
     return troupe_ecs_add(
-        troupe_ecs_of(ctx), self, troupe_ecs_lookup(troupe_ecs_of(ctx), "position"));
+        troupe_ecs_world(ctx),
+        self,
+        troupe_ecs_component_lookup(troupe_ecs_world(ctx), "position"));
 }
 
 static void walker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)message;
     const struct walker *self = state;
-    troupe_ecs_t *ecs = troupe_ecs_of(ctx);
+    troupe_ecs_t *ecs = troupe_ecs_world(ctx);
     struct position *position = TROUPE_ECS_GET(
-        ecs, troupe_ecs_self(ctx), troupe_ecs_lookup(ecs, "position"), struct position);
+        ecs, troupe_ecs_self(ctx), troupe_ecs_component_lookup(ecs, "position"), struct position);
     cr_assert(position != NULL, "%s", troupe_error_detail());
     position->x += 1;
     ++*self->steps;
@@ -291,7 +301,7 @@ static troupe_ref_t spawn_walker(const struct walker *args)
     return ref;
 }
 
-/** Of all walkers. They may go on after the test, until the end of the system. */
+/** Of all walkers. They may run after the test, until the end of the system. */
 static uint32_t steps;
 
 static void open_walk(void)
@@ -303,7 +313,7 @@ static void open_walk(void)
 
 TestSuite(ecs_walk, .timeout = 20, .init = open_walk, .fini = close_stage);
 
-/** Tell each actor with a position to take a step. */
+/** Send a STEP to each actor that has a position. */
 static void urge(struct troupe_ecs_iter *it)
 {
     const troupe_ref_t *actors = TROUPE_ECS_FIELD(it, troupe_ref_t, 0);
@@ -321,26 +331,26 @@ static void urge_all(void)
     (void)system_of(&options);
 }
 
-Test(ecs_walk, systems_and_actors_talk_by_messages)
+Test(ecs_walk, systems_and_actors_communicate_by_messages)
 {
     troupe_ref_t ref = spawn_walker(&(const struct walker){.steps = &steps});
     tick(); // it starts
     urge_all();
     tick();
     tick();
-    cr_expect(eq(u32, steps, 2), "what is sent in a tick is met in that tick");
+    cr_expect(eq(u32, steps, 2), "what is sent in a tick is received in that tick");
 
-    troupe_entity_t entity = 0;
+    troupe_ecs_entity_t entity = 0;
     EXPECT_OK(troupe_ecs_entity_of(stage.ecs, ref, &entity));
     cr_expect(troupe_ref_equal(troupe_ecs_actor_of(stage.ecs, entity), ref));
     cr_expect(entities_x(&stage, entity) == 2.0F);
 }
 
-Test(ecs_walk, an_actor_takes_its_components_with_it)
+Test(ecs_walk, an_actor_that_exits_loses_its_components)
 {
     troupe_ref_t ref = spawn_walker(&(const struct walker){.steps = &steps});
     tick();
-    troupe_entity_t entity = 0;
+    troupe_ecs_entity_t entity = 0;
     EXPECT_OK(troupe_ecs_entity_of(stage.ecs, ref, &entity));
     cr_expect(eq(u32, entities_count(stage.ecs, TROUPE_ECS_ACTOR), 1));
 
@@ -350,10 +360,46 @@ Test(ecs_walk, an_actor_takes_its_components_with_it)
     cr_expect(not(troupe_ecs_is_alive(stage.ecs, entity)));
     cr_expect(eq(u32, entities_count(stage.ecs, stage.position), 0));
     cr_expect(troupe_ref_is_none(troupe_ecs_actor_of(stage.ecs, entity)));
-    EXPECT_REFUSED(troupe_ecs_entity_of(stage.ecs, ref, &entity), TROUPE_ERR_NOENT, "has ended");
+    EXPECT_REFUSED(troupe_ecs_entity_of(stage.ecs, ref, &entity), TROUPE_ERR_NOENT, "has exited");
 }
 
-Test(ecs_walk, an_actor_may_be_killed_by_who_meets_it_in_a_query)
+/** How often the component of actors was added, and removed. */
+struct actor_events {
+    uint32_t added_count;
+    uint32_t removed_count;
+    troupe_ref_t actor;
+};
+
+static void count_actor(struct troupe_ecs_iter *it)
+{
+    struct actor_events *events = it->data;
+    events->actor = *TROUPE_ECS_FIELD(it, troupe_ref_t, 0);
+    events->added_count += it->event == TROUPE_ECS_ON_ADD ? 1 : 0;
+    events->removed_count += it->event == TROUPE_ECS_ON_REMOVE ? 1 : 0;
+}
+
+Test(ecs_walk, the_component_of_actors_can_be_observed)
+{
+    static struct actor_events events; // observers run until the end of the system
+    const struct troupe_ecs_observer_options options = {
+        .component = TROUPE_ECS_ACTOR,
+        .events = TROUPE_ECS_ON_ADD | TROUPE_ECS_ON_REMOVE,
+        .callback = count_actor,
+        .data = &events,
+    };
+    EXPECT_OK(troupe_ecs_observer_new(stage.ecs, &options, NULL));
+    troupe_ref_t ref = spawn_walker(&(const struct walker){.steps = &steps});
+    tick();
+    cr_expect(events.added_count == 1 && events.removed_count == 0);
+    cr_expect(troupe_ref_equal(events.actor, ref));
+
+    EXPECT_OK(troupe_stop_actor(troupe_system_context(stage.system), ref));
+    tick();
+
+    cr_expect(events.added_count == 1 && events.removed_count == 1);
+}
+
+Test(ecs_walk, an_actor_may_be_killed_in_a_loop_over_a_query)
 {
     for (int i = 0; i < 5; i++) {
         (void)spawn_walker(&(const struct walker){.steps = &steps});
@@ -363,20 +409,20 @@ Test(ecs_walk, an_actor_may_be_killed_by_who_meets_it_in_a_query)
     EXPECT_OK(troupe_ecs_query_new(
         stage.ecs, (const struct troupe_ecs_term[]){{.component = TROUPE_ECS_ACTOR}, {0}}, &query));
     struct troupe_ecs_iter it = troupe_ecs_query_iter(query);
-    uint32_t met = 0;
+    uint32_t count = 0;
     while (troupe_ecs_query_next(&it)) {
         const troupe_ref_t *actors = TROUPE_ECS_FIELD(&it, troupe_ref_t, 0);
         for (uint32_t i = 0; i < it.count; i++) {
             EXPECT_OK(troupe_kill(it.ctx, actors[i]));
             cr_expect(troupe_ecs_is_alive(stage.ecs, it.entities[i]));
-            met++;
+            count++;
         }
     }
-    cr_expect(eq(u32, met, 5));
+    cr_expect(eq(u32, count, 5));
     cr_expect(eq(u32, entities_count(stage.ecs, TROUPE_ECS_ACTOR), 0));
 }
 
-Test(ecs_walk, mail_has_what_systems_leave_of_a_budget_and_always_some)
+Test(ecs_walk, messages_get_what_systems_leave_of_a_budget_and_always_some)
 {
     troupe_ref_t ref =
         spawn_walker(&(const struct walker){.steps = &steps, .each_ns = MEASURE_MS_NS / 100});
@@ -389,10 +435,10 @@ Test(ecs_walk, mail_has_what_systems_leave_of_a_budget_and_always_some)
     while (troupe_send(ctx, ref, STEP, bytes, sizeof(bytes)) == TROUPE_OK) {
         sent++;
     }
-    // Each step is 10 us long, so in no budget of these are all of them taken.
+    // Each step takes 10 us, so neither budget is enough for all of them.
     struct troupe_budget budget = {.ns = MEASURE_MS_NS / 2};
     EXPECT_OK(troupe_system_progress(stage.system, &budget));
-    cr_expect(gt(u32, steps, 0), "systems took all of it, and mail had its share");
+    cr_expect(gt(u32, steps, 0), "systems took all of it, and messages had their share");
     cr_expect(lt(u32, steps, sent));
 
     uint32_t before = steps;
@@ -404,7 +450,7 @@ Test(ecs_walk, mail_has_what_systems_leave_of_a_budget_and_always_some)
 
 /* In troupe_system_run(). ------------------------------------------------------------------------------ */
 
-/** When ticks came, and when it is enough. */
+/** When ticks came. */
 struct beat {
     uint32_t count;
     uint64_t first_ns;
