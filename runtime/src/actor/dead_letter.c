@@ -140,6 +140,35 @@ void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *de
     }
 }
 
+/** Make dead letters of the last @p count messages of an item. */
+void trp_dead_letter_item(
+    struct troupe_executor *executor,
+    struct trp_channel *channel,
+    const struct trp_item *item,
+    uint32_t count,
+    enum troupe_dead_reason reason)
+{
+    if (!trp_kind_is_counted(item->kind)) {
+        return;
+    }
+    const struct trp_dead dead = {
+        .ledger = channel->in_ledger,
+        .to = trp_actor_ref(executor, item->envelope->to_index, item->envelope->to_generation),
+        .from = trp_item_sender(item),
+        .type = item->envelope->type,
+        .reason = reason,
+        .body_bytes = trp_item_bytes(item),
+        .ask = item->kind == TRP_KIND_USER ? item->ask : 0,
+    };
+    for (uint32_t i = 0; i < count; i++) {
+        trp_dead_letter(executor, &dead);
+    }
+    if (item->given != NULL && item->given->free != NULL) {
+        item->given->free(item->given->data, item->given->free_data);
+    }
+    trp_channel_return_credit(&executor->channels, channel, item, count);
+}
+
 enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);

@@ -1,0 +1,249 @@
+/*
+ * The start of an actor: its START claims the row that was reserved for it, `init` runs, and what came before it
+ * is delivered.
+ *
+ *     START --> state --> init --> messages that came before --> running
+ *                 \          \
+ *                  +----------+-- failed: its messages are dead letters, its monitors are notified
+ */
+#include "actor/start.h"
+
+#include "actor/callback.h"
+#include "actor/dead_letter.h"
+#include "actor/deadlock.h"
+#include "actor/end.h"
+#include "actor/executor.h"
+#include "actor/monitor.h"
+#include "actor/receive.h"
+#include "actor/stash.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "channel/channel.h"
+#include "node/signals.h"
+#include "node/system.h"
+#include "shared/activity.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** Meet what came before the actor, or bury it if @p refusal says why it did not start. */
+static void actor_deliver_stash(
+    struct troupe_executor *executor,
+    struct trp_stash_entry *stash,
+    const struct troupe_exit *refusal)
+{
+    while (stash != NULL) {
+        struct trp_stash_entry *next = stash->next;
+        trp_stash_release(executor, stash);
+        if (stash->item.kind == TRP_KIND_MONITOR && refusal != NULL) {
+            trp_monitor_refuse(executor, &stash->item, refusal);
+        } else if (stash->item.kind == TRP_KIND_MONITOR) {
+            trp_monitor_handle(executor, &stash->item);
+        } else if (refusal != NULL) {
+            trp_dead_letter_item(
+                executor,
+                executor->channels.loop,
+                &stash->item,
+                stash->item.count,
+                TROUPE_DEAD_UNDELIVERABLE);
+        } else if (stash->item.kind == TRP_KIND_STOP) {
+            trp_actor_handle_stop(executor, &stash->item);
+        } else {
+            trp_actor_deliver(executor, executor->channels.loop, &stash->item);
+        }
+        free(stash);
+        stash = next;
+    }
+}
+
+/** Give a starting actor what its START says. @return false: no memory. */
+static bool actor_equip(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    const struct trp_start *start,
+    const char *name,
+    uint32_t behaviour_index)
+{
+    actor->behaviour = executor->runtime->behaviours[behaviour_index];
+    if (start->name_bytes != 0) {
+        actor->name = calloc(1, (size_t)start->name_bytes + 1);
+        if (actor->name == NULL) {
+            return false;
+        }
+        memcpy(actor->name, name, start->name_bytes);
+    }
+    return trp_actor_table_add_state(
+        &executor->actors, actor, (uint16_t)behaviour_index, actor->behaviour->state_bytes);
+}
+
+/** The actor could not start: tell why, refuse its mail, free its row. */
+static void actor_fail_start(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct troupe_exit *exit)
+{
+    troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
+    struct trp_stash_entry *stash = actor->stash;
+    actor->stash = NULL;
+    trp_count(&executor->counters->actors_failed, 1);
+    actor_free(executor, actor, index, exit);
+    actor->flags |= TRP_ACTOR_FAILED;
+    actor_deliver_stash(executor, stash, exit);
+    executor->runtime->ops->actor_ended(executor->runtime, ref, exit);
+    if (executor->dedicated) {
+        trp_executor_note_exit(executor, exit);
+        trp_executor_note_failed(executor);
+        trp_executor_end_if_done(executor);
+    }
+}
+
+static enum troupe_err actor_init(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const void *args,
+    size_t args_bytes)
+{
+    if (actor->behaviour->init == NULL) {
+        return TROUPE_OK;
+    }
+    trp_callback_enter(executor, actor, trp_actor_key(index, actor->generation), TRP_CALLBACK_INIT);
+    executor->context.exit = (struct troupe_exit){.reason = TROUPE_EXIT_NORMAL};
+    enum troupe_err err =
+        actor->behaviour->init(&executor->context, actor->state, args, args_bytes);
+    trp_callback_exit(executor);
+    return err;
+}
+
+/** @return whether a START is all there, and about something this system knows. */
+static bool actor_start_is_valid(
+    const struct troupe_executor *executor, const struct trp_item *item)
+{
+    const struct trp_start *start = (const void *)item->body;
+    return item->given == NULL && item->body_bytes >= sizeof(*start) &&
+           (start->behaviour_bytes != 0 ||
+            start->behaviour_index < executor->runtime->behaviour_count) &&
+           start->name_bytes <= item->body_bytes && start->args_bytes <= item->body_bytes &&
+           start->behaviour_bytes <= item->body_bytes &&
+           sizeof(*start) + trp_pad8(start->name_bytes) + trp_pad8(start->behaviour_bytes) +
+                   start->args_bytes <=
+               item->body_bytes;
+}
+
+/** @return which behaviour a START is about; UINT32_MAX: none that this process knows. */
+static uint32_t actor_find_behaviour(
+    const struct trp_runtime *runtime, const struct trp_start *start, const char *name)
+{
+    if (start->behaviour_bytes == 0) {
+        return start->behaviour_index;
+    }
+    for (uint32_t i = 0; i < runtime->behaviour_count; i++) {
+        const char *known = runtime->behaviours[i]->name;
+        if (strlen(known) == start->behaviour_bytes &&
+            memcmp(known, name, start->behaviour_bytes) == 0) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
+}
+
+/** @return the row of who is to start; NULL: it was never reserved, or its tenant is gone. */
+static struct trp_actor *actor_claim(
+    struct troupe_executor *executor, uint32_t index, uint32_t generation)
+{
+    struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
+    if (actor != NULL) {
+        return actor;
+    }
+    uint64_t since_ns = 0;
+    while (trp_actor_table_is_reserved(&executor->actors, index, generation) &&
+           trp_actor_table_make_row(&executor->actors, index) == NULL) {
+        trp_memory_wait(&since_ns); // without a row nobody could be told how it ended
+    }
+    return trp_actor_table_claim(&executor->actors, index, generation);
+}
+
+/** Have an actor begin as its START says. @return false: *out_exit says why it cannot. */
+static bool actor_begin(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint32_t index,
+    const struct trp_start *start,
+    struct troupe_exit *out_exit)
+{
+    const char *name = (const char *)(start + 1);
+    const char *behaviour_name = name + trp_pad8(start->name_bytes);
+    const char *args = behaviour_name + trp_pad8(start->behaviour_bytes);
+    uint32_t behaviour = actor_find_behaviour(executor->runtime, start, behaviour_name);
+    if (executor->channels.ending) {
+        *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_SHUTDOWN};
+        return false;
+    }
+    if (behaviour == UINT32_MAX) {
+        *out_exit =
+            (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_NOENT};
+        (void)snprintf(
+            out_exit->text,
+            sizeof(out_exit->text),
+            "the program of its process has no behaviour '%.*s'",
+            (int)start->behaviour_bytes,
+            behaviour_name);
+        return false;
+    }
+    if (!actor_equip(executor, actor, start, name, behaviour)) {
+        *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_OUT_OF_MEMORY};
+        return false;
+    }
+    enum troupe_err err =
+        actor_init(executor, actor, index, start->args_bytes != 0 ? args : NULL, start->args_bytes);
+    if (err != TROUPE_OK) {
+        *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
+        (void)snprintf(out_exit->text, sizeof(out_exit->text), "%s", troupe_strerror(err));
+    }
+    return err == TROUPE_OK;
+}
+
+void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    struct trp_actor *actor = NULL;
+    if (actor_start_is_valid(executor, item)) {
+        actor = actor_claim(executor, index, item->envelope->to_generation);
+    }
+    if (actor == NULL) {
+        trp_count(&executor->counters->actors_failed, 1);
+        return;
+    }
+    struct troupe_exit exit;
+    if (!actor_begin(executor, actor, index, (const void *)item->body, &exit)) {
+        actor_fail_start(executor, actor, index, &exit);
+        return;
+    }
+    // What it asked for in its init: to stop, or to wait for an answer.
+    if (actor->life == TRP_LIFE_STARTING) {
+        trp_actor_table_set_running(&executor->actors, actor);
+    }
+    trp_actor_table_enlist(&executor->actors, actor, index);
+    trp_count(&executor->counters->actors_started, 1);
+    struct trp_stash_entry *stash = actor->stash;
+    actor->stash = NULL;
+    if (actor_leave(executor, actor, trp_actor_key(index, actor->generation)) || stash != NULL) {
+        actor_deliver_stash(executor, stash, NULL);
+    }
+}
+
+void trp_actor_drop_stash(struct troupe_executor *executor)
+{
+    const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
+    uint32_t row_count = atomic_load_explicit(executor->actors.row_count, memory_order_relaxed);
+    for (uint32_t index = 0; executor->stash_count > 0 && index < row_count; index++) {
+        struct trp_actor *actor = trp_actor_table_try_row(&executor->actors, index);
+        if (actor != NULL && actor->stash != NULL) {
+            struct trp_stash_entry *stash = actor->stash;
+            actor->stash = NULL;
+            actor_deliver_stash(executor, stash, &exit);
+        }
+    }
+}

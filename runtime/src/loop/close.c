@@ -1,0 +1,165 @@
+/*
+ * The end of an executor.
+ *
+ *     stop its actors --> CLOSE_REQUEST to who sends here --> dead letters of what still comes --> FIN to all peers
+ */
+#include "loop/close.h"
+
+#include "actor/batch.h"
+#include "actor/end.h"
+#include "actor/executor.h"
+#include "actor/inbox_mail.h"
+#include "actor/monitor.h"
+#include "actor/start.h"
+#include "actor/timers.h"
+#include "base/clock.h"
+#include "base/wake.h"
+#include "channel/channel.h"
+#include "node/system.h"
+#include "observe/crash.h"
+#include "wire/endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+void trp_executor_stop_actors(struct troupe_executor *executor)
+{
+    const struct troupe_exit exit = {.reason = TROUPE_EXIT_SHUTDOWN};
+    executor->channels.ending = true;
+    executor->in_turn = true;
+    while (executor->actors.last_row != 0) {
+        uint32_t index = executor->actors.last_row - 1;
+        trp_actor_end(executor, trp_actor_table_row(&executor->actors, index), index, &exit);
+        trp_actor_run_stops(executor);
+    }
+    trp_monitor_notify_executor(executor);
+    trp_channel_flush(&executor->channels, executor->channels.loop);
+    trp_channels_flush(&executor->channels);
+    executor->in_turn = false;
+}
+
+/** Who sends to an executor that takes no more mail. */
+struct executor_sender {
+    uint32_t id;
+    bool is_remote;
+};
+
+/** Take no new channels. @return how many of those who have one, and were not told, are in @p senders. */
+static uint32_t executor_shut(
+    struct troupe_executor *executor, struct executor_sender senders[static SENDERS])
+{
+    struct trp_shared *shared = executor->runtime->shared;
+    struct trp_slot *slot = executor->slot;
+    uint32_t count = 0;
+    trp_shared_lock(shared);
+    atomic_store_explicit(&slot->state, TRP_SLOT_CLOSING, memory_order_release);
+    for (uint32_t at = slot->first_in; at != 0 && count < SENDERS;) {
+        struct trp_ledger *ledger = &shared->ledgers[at - 1];
+        at = ledger->next_in;
+        if (!ledger->is_loop && !atomic_load_explicit(&ledger->gone, memory_order_relaxed) &&
+            atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
+            const struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);
+            atomic_store_explicit(&ledger->gone, true, memory_order_release);
+            senders[count++] = (struct executor_sender){
+                .id = ledger->from,
+                .is_remote = from != NULL && from->node != executor->node,
+            };
+        }
+    }
+    trp_shared_unlock(shared);
+    return count;
+}
+
+void trp_executor_request_close(struct troupe_executor *executor)
+{
+    struct executor_sender senders[SENDERS];
+    uint32_t count = 0;
+    do {
+        count = executor_shut(executor, senders);
+        for (uint32_t i = 0; i < count; i++) {
+            if (!executor->runtime->ops->detach_inbox(
+                    executor->runtime, senders[i].id, executor->id)) {
+                trp_channel_request_close(&executor->channels, senders[i].id, senders[i].is_remote);
+            }
+        }
+    } while (count == SENDERS);
+}
+
+bool trp_executor_has_peers(struct troupe_executor *executor)
+{
+    return atomic_load_explicit(&executor->slot->in_open_count, memory_order_acquire) > 0;
+}
+
+static void executor_finish_links(struct troupe_executor *executor)
+{
+    // Finishing may free the channel and so change the table: begin again after each.
+    bool found = true;
+    while (found) {
+        found = false;
+        for (uint32_t i = 0; i < executor->channels.by_peer.slot_count && !found; i++) {
+            struct trp_channel *channel = executor->channels.by_peer.slots[i].value;
+            if (channel != NULL && channel->out_open && !channel->is_loop) {
+                trp_channel_finish(&executor->channels, channel);
+                found = true;
+            }
+        }
+    }
+}
+
+void trp_executor_finish(struct troupe_executor *executor)
+{
+    trp_actor_drop_stash(executor);
+    trp_monitor_notify_again(executor);
+    while (executor->mailbox.loop_count != 0 || executor->channels.loop->frame.used != 0) {
+        (void)trp_executor_turn(executor);
+    }
+    executor->channels.closed_out = true;
+    trp_channels_set_last(&executor->channels, NULL);
+    executor_finish_links(executor);
+}
+
+/** Do what is at hand while closing, or wait a little for others to do theirs. */
+static void executor_close_step(
+    struct troupe_executor *executor, uint64_t left_ns, uint64_t *step_ns)
+{
+    trp_executor_handle_flags(executor);
+    if (trp_executor_turn(executor) || trp_mailbox_poll(&executor->mailbox)) {
+        return;
+    }
+    // Who is in another process may be closing, too, and then leaves only a word in shared memory.
+    bool listens = executor->mailbox.listens;
+    uint64_t wait_ns = listens && *step_ns < left_ns ? *step_ns : left_ns;
+    if (trp_executor_has_peers(executor)) {
+        trp_mailbox_sleep(&executor->mailbox, wait_ns);
+    } else {
+        trp_channels_await_finished(&executor->channels, wait_ns);
+    }
+    if (listens) {
+        *step_ns = *step_ns < CLOSE_STEP_NS_MAX ? *step_ns * 2 : CLOSE_STEP_NS_MAX;
+        atomic_store_explicit(&executor->attention, true, memory_order_relaxed);
+    }
+}
+
+bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
+{
+    trp_executor_request_close(executor);
+    bool finished = false;
+    uint64_t step_ns = CLOSE_STEP_NS;
+    while (trp_executor_has_peers(executor) || !finished ||
+           trp_channels_reap(&executor->channels)) {
+        uint64_t now_ns = trp_clock_monotonic(NULL);
+        if (now_ns >= deadline_ns) {
+            return false;
+        }
+        if (!trp_executor_has_peers(executor) && !finished) {
+            trp_executor_finish(executor);
+            finished = true;
+        } else {
+            executor_close_step(
+                executor, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns, &step_ns);
+        }
+    }
+    return true;
+}

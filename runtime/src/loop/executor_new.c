@@ -1,0 +1,124 @@
+/*
+ * Making and freeing an executor.
+ */
+#include "loop/executor_new.h"
+
+#include "actor/batch.h"
+#include "actor/events.h"
+#include "actor/executor.h"
+#include "actor/inbox_mail.h"
+#include "actor/monitor.h"
+#include "actor/timers.h"
+#include "base/clock.h"
+#include "base/wake.h"
+#include "channel/channel.h"
+#include "node/system.h"
+#include "observe/crash.h"
+#include "wire/endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum troupe_err trp_executor_new(
+    struct trp_runtime *runtime,
+    struct trp_slot *slot,
+    enum trp_executor_mode mode,
+    const char *name,
+    struct troupe_executor **out_executor)
+{
+    uint32_t id = slot->id;
+    struct troupe_executor *executor = calloc(1, sizeof(*executor));
+    if (executor == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    executor->runtime = runtime;
+    executor->id = id;
+    executor->node = runtime->node;
+    executor->mode = mode;
+    executor->wake_fd = -1;
+    executor->owner = pthread_self();
+    executor->random_state = runtime->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
+    executor->handled_limit = UINT64_MAX;
+    executor->name = strdup(name);
+    executor->slot = slot;
+    executor->channels = (struct trp_channels){
+        .events = &trp_executor_events,
+        .shared = runtime->shared,
+        .zmq_context = runtime->context,
+        .system = (struct troupe_system *)(void *)runtime,
+        .slot = slot,
+        .gate = &slot->gate,
+        .mailbox = &executor->mailbox,
+        .frames = {.pool = &runtime->frames},
+        .is_inbox = mode == TRP_MODE_INBOX,
+    };
+    executor->counters = &slot->counters;
+    executor->listener_fd = -1;
+    bool made = trp_actor_table_init(&executor->actors, runtime->behaviour_count);
+    executor->actors.row_count = &slot->row_count;
+    if (executor->name == NULL || !made) {
+        trp_executor_free(&executor);
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    // A inbox has its own, too: while it waits it hears of deaths, and that it is to listen.
+    executor->wake_fd =
+        mode == TRP_MODE_CALLER ? runtime->wake_fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (executor->wake_fd < 0) {
+        trp_executor_free(&executor);
+        return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
+    }
+    enum troupe_err err = trp_mailbox_init(
+        &executor->mailbox,
+        runtime->context,
+        id,
+        executor->channels.gate,
+        &runtime->spinners,
+        executor->wake_fd);
+    if (err == TROUPE_OK && !trp_channel_open_loop(&executor->channels)) {
+        err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    if (err != TROUPE_OK) {
+        trp_executor_free(&executor);
+        return err;
+    }
+    *out_executor = executor;
+    return TROUPE_OK;
+}
+
+static void executor_free_timers(struct troupe_executor *executor)
+{
+    uint64_t timer = 0;
+    void *actor_timer = NULL;
+    while ((actor_timer = trp_timer_heap_pop(&executor->timers, &timer)) != NULL) {
+        free(actor_timer);
+    }
+    trp_timer_heap_fini(&executor->timers);
+}
+
+void trp_executor_free(struct troupe_executor **executor_p)
+{
+    struct troupe_executor *executor = *executor_p;
+    if (executor == NULL) {
+        return;
+    }
+    trp_channels_fini(&executor->channels);
+    trp_mailbox_fini(&executor->mailbox);
+    executor_free_timers(executor);
+    trp_asks_fini(&executor->asks);
+    trp_monitor_table_fini(&executor->monitors);
+    trp_actor_table_fini(&executor->actors);
+    trp_frame_cache_fini(&executor->channels.frames);
+    if (executor->mode != TRP_MODE_CALLER && executor->wake_fd >= 0) {
+        (void)close(executor->wake_fd);
+    }
+    if (executor->listener_fd >= 0) {
+        (void)close(executor->listener_fd);
+    }
+    trp_endpoint_remove(executor->runtime->shared->run_dir, executor->slot);
+    free(executor->stops);
+    free(executor->name);
+    free(executor);
+    *executor_p = NULL;
+}

@@ -1,0 +1,312 @@
+/*
+ * Frames that come in: of peers, by the mailbox, and of the executor itself, by its loop. Each is checked, its
+ * messages are delivered, and its commands carried out.
+ */
+#include "loop/receive_frame.h"
+
+#include "actor/batch.h"
+#include "actor/end.h"
+#include "actor/executor.h"
+#include "actor/inbox_mail.h"
+#include "actor/monitor.h"
+#include "actor/receive.h"
+#include "actor/start.h"
+#include "actor/timers.h"
+#include "base/clock.h"
+#include "base/wake.h"
+#include "channel/channel.h"
+#include "node/system.h"
+#include "observe/crash.h"
+#include "wire/endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/** Say that the bytes that follow in a frame cannot be read. */
+static void executor_reject(
+    struct troupe_executor *executor, struct trp_channel *channel, uint64_t lost_count)
+{
+    trp_count(&executor->counters->frames_undecodable, 1);
+    if (channel != NULL) {
+        trp_channels_lose(
+            &executor->channels, channel->in_ledger, TROUPE_DEAD_UNDECODABLE, lost_count);
+        channel->received_count += lost_count;
+    }
+}
+
+/** The peer takes no more mail. */
+static void executor_handle_close_request(
+    struct troupe_executor *executor, struct trp_channel *channel)
+{
+    if (channel->out_open) {
+        trp_channel_finish(&executor->channels, channel);
+    }
+}
+
+/** @return the body as a struct, or NULL when it is too small for it. */
+static const void *executor_body(const struct trp_item *item, size_t bytes)
+{
+    return item->body_bytes >= bytes ? item->body : NULL;
+}
+
+/** Meet what is no message for an actor. */
+static void executor_handle_command(
+    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
+{
+    const void *body = NULL;
+    switch (item->kind) {
+    case TRP_KIND_START:
+        trp_actor_start(executor, item);
+        break;
+    case TRP_KIND_STOP:
+        trp_actor_handle_stop(executor, item);
+        break;
+    case TRP_KIND_MONITOR:
+        trp_actor_handle_monitor(executor, item);
+        break;
+    case TRP_KIND_CHECK_ALIVE:
+        trp_actor_handle_check_alive(executor, item);
+        break;
+    case TRP_KIND_CREDIT_REQUEST:
+        body = executor_body(item, sizeof(struct trp_credit_request));
+        if (body != NULL) {
+            trp_channel_handle_credit_request(&executor->channels, channel, body);
+        }
+        break;
+    case TRP_KIND_CREDIT_GRANT:
+        body = executor_body(item, sizeof(struct trp_credit_grant));
+        if (body != NULL && channel->out_open) {
+            trp_channel_handle_credit_grant(&executor->channels, channel, body);
+        }
+        break;
+    case TRP_KIND_STOP_EXECUTOR:
+        executor->channels.ending = true;
+        break;
+    case TRP_KIND_CLOSE_REQUEST:
+        executor_handle_close_request(executor, channel);
+        break;
+    case TRP_KIND_FIN:
+        body = executor_body(item, sizeof(struct trp_fin));
+        if (body != NULL) {
+            trp_channel_handle_fin(
+                &executor->channels, channel, body); // and the channel may be gone
+        }
+        break;
+    case TRP_KIND_WAKE: // having woken up was all of it
+    case TRP_KIND_USER:
+    case TRP_KIND_REPLY:
+    case TRP_KIND_NOTICE:
+    case TRP_KIND_COUNT:
+        break;
+    }
+}
+
+/** Have a given body that came by ipc or tcp be the part it names. @return false: it is not that one. */
+static bool executor_take_part(
+    struct troupe_executor *executor, struct trp_item *item, struct trp_given *out_part)
+{
+    uint32_t which = (uint32_t)(uintptr_t)item->given->data;
+    uint64_t bytes = item->given->bytes;
+    if (!trp_mailbox_take_part(&executor->mailbox, which, out_part)) {
+        return false;
+    }
+    if (out_part->bytes != bytes) {
+        out_part->free(out_part->data, out_part->free_data);
+        return false;
+    }
+    item->given = out_part;
+    return true;
+}
+
+/** Meet the messages of a frame. @return how many counted messages there were before a fault. */
+static uint64_t executor_receive_items(
+    struct troupe_executor *executor,
+    struct trp_channel *channel,
+    struct trp_cursor *cursor,
+    enum trp_fault *out_fault)
+{
+    uint64_t counted = 0;
+    struct trp_item item;
+    *out_fault = TRP_FAULT_NONE;
+    while (true) {
+        if (TRP_LIKELY(executor->mode != TRP_MODE_INBOX)) {
+            uint64_t before = channel->received_count;
+            trp_actor_deliver_plain(executor, channel, cursor);
+            counted += channel->received_count - before;
+        }
+        if (trp_frame_at_end(cursor)) {
+            break;
+        }
+        *out_fault = trp_frame_next(cursor, &item);
+        if (TRP_UNLIKELY(*out_fault != TRP_FAULT_NONE)) {
+            break;
+        }
+        struct trp_given part;
+        if (TRP_UNLIKELY(item.given != NULL && !cursor->local)) {
+            if (!executor_take_part(executor, &item, &part)) {
+                *out_fault = TRP_FAULT_KIND;
+                break;
+            }
+        }
+        if (TRP_LIKELY(item.kind <= TRP_KIND_NOTICE)) {
+            if (trp_kind_is_counted(item.kind)) {
+                counted += item.count;
+                channel->received_count += item.count;
+            }
+            if (TRP_UNLIKELY(executor->mode == TRP_MODE_INBOX)) {
+                trp_inbox_deliver(executor, channel, &item);
+            } else if (
+                TRP_LIKELY(!executor->actors.has_batched) ||
+                !trp_batch_deliver(executor, channel, cursor, &item, &counted)) {
+                trp_actor_deliver(executor, channel, &item);
+            }
+        } else {
+            executor_handle_command(executor, channel, &item);
+            if (item.kind == TRP_KIND_FIN) {
+                break; // the last of a lane, and the channel may be gone with it
+            }
+        }
+    }
+    return counted;
+}
+
+/** Receive and meet the next frame of its own. */
+TRP_INLINE void executor_receive_own(struct troupe_executor *executor)
+{
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    trp_mailbox_loop_receive(&executor->mailbox, &bytes, &size);
+    trp_count(&executor->counters->frames_received, 1);
+    struct trp_cursor cursor = {
+        .at = bytes,
+        .end = bytes + size,
+        .node = executor->node,
+        .executor = executor->id,
+        .local = true,
+    };
+    trp_actor_deliver_plain(executor, executor->channels.loop, &cursor);
+    if (TRP_UNLIKELY(!trp_frame_at_end(&cursor))) {
+        enum trp_fault fault;
+        (void)executor_receive_items(executor, executor->channels.loop, &cursor, &fault);
+        TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
+    }
+    if (size > TRP_ZMSG_INLINE_BYTES) {
+        trp_mailbox_let_go(&executor->mailbox, size);
+    }
+}
+
+/** Meet a frame that a peer sent, or somebody who claims to be one. */
+static void executor_receive_frame(
+    struct troupe_executor *executor, const uint8_t *bytes, size_t size)
+{
+    struct trp_header header;
+    struct trp_cursor cursor;
+    enum trp_fault fault = trp_frame_open(bytes, size, NULL, &header, &cursor);
+    struct trp_channel *channel = NULL;
+    if (fault == TRP_FAULT_NONE) {
+        channel = trp_channel_accept(&executor->channels, header.executor);
+        fault = channel != NULL && header.node == channel->in_node &&
+                        header.cookie == channel->in_cookie
+                    ? TRP_FAULT_NONE
+                    : TRP_FAULT_COOKIE;
+    }
+    if (fault != TRP_FAULT_NONE) {
+        trp_mailbox_uncount(&executor->mailbox, bytes, size); // it did not ring
+        executor_reject(executor, NULL, 0);
+        return;
+    }
+    if (header.lane == TRP_LANE_USER && header.first_sequence != channel->received_count &&
+        header.count != 0) {
+        trp_count(&executor->counters->sequence_gaps, 1);
+        if (header.first_sequence < channel->received_count) {
+            executor_reject(executor, NULL, 0); // seen before
+            return;
+        }
+        executor_reject(executor, channel, header.first_sequence - channel->received_count);
+    }
+    channel->command_count += (header.marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
+    cursor.local = !channel->in_is_remote;
+    cursor.part_count = executor->mailbox.part_count;
+    uint64_t counted = executor_receive_items(executor, channel, &cursor, &fault);
+    if (fault != TRP_FAULT_NONE || header.count != counted) {
+        executor_reject(executor, channel, header.count > counted ? header.count - counted : 0);
+    }
+}
+
+bool trp_executor_receive(struct troupe_executor *executor)
+{
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (!trp_mailbox_receive(&executor->mailbox, &bytes, &size)) {
+        return false;
+    }
+    trp_count(&executor->counters->frames_received, 1);
+    executor_receive_frame(executor, bytes, size);
+    trp_mailbox_let_go(&executor->mailbox, size);
+    return true;
+}
+
+/** @return whether a budget says to end the turn between two frames. */
+static bool executor_is_spent(const struct troupe_executor *executor)
+{
+    return executor->handled_count >= executor->handled_limit ||
+           (executor->turn_deadline_ns != 0 &&
+            trp_clock_monotonic(NULL) >= executor->turn_deadline_ns);
+}
+
+/** @return whether one lone message of its own is all there is to do. */
+static bool executor_is_lone(const struct troupe_executor *executor)
+{
+    const struct trp_channel *loop = executor->channels.loop;
+    return executor->mailbox.loop_count == 0 && loop->frame.used != 0 &&
+           loop->frame.used <= TRP_ZMSG_INLINE_BYTES && executor->channels.dirty == NULL &&
+           !loop->is_waiting && !executor->channels.ending &&
+           !trp_mailbox_has_mail(&executor->mailbox);
+}
+
+/** Send on the lone message of its own that is open. @return false: no memory; it stays open. */
+TRP_INLINE bool executor_send_lone(struct troupe_executor *executor)
+{
+    struct trp_outframe *frame = &executor->channels.loop->frame;
+    if (!trp_mailbox_loop_send_small(&executor->mailbox, frame->bytes, frame->used)) {
+        return false;
+    }
+    trp_count(&executor->counters->frames_sent, 1);
+    trp_channel_clear_frame(frame);
+    return true;
+}
+
+/** Meet the frames of its own that are there; and where each message sends but one, some of those. */
+static void executor_receive_all_own(struct troupe_executor *executor)
+{
+    uint32_t count = executor->mailbox.loop_count;
+    while (count-- != 0 && !executor_is_spent(executor)) {
+        executor_receive_own(executor);
+    }
+    // What a turn does besides costs a fifth of a hop: a token that goes round need not pay it each time.
+    uint32_t rounds = executor->handled_limit == UINT64_MAX ? LONE_ROUNDS : 0;
+    for (uint32_t round = 0;
+         round < rounds && executor_is_lone(executor) && executor_send_lone(executor);
+         round++) {
+        executor_receive_own(executor);
+    }
+}
+
+/** Receive what came by ipc and tcp, which nobody rings for. @return whether there was any. */
+static bool executor_receive_remote(struct troupe_executor *executor)
+{
+    uint32_t count = 0;
+    while (count < REMOTE_FRAMES && !executor_is_spent(executor) &&
+           trp_mailbox_poll(&executor->mailbox) && trp_executor_receive(executor)) {
+        count++;
+        executor_settle_credit(executor); // so that they send on while this is met
+        if (count == 1) {
+            trp_channels_flush(
+                &executor
+                     ->channels); // the answer to a lone message need not wait for an empty look
+        }
+    }
+    return count > 0;
+}
