@@ -157,7 +157,11 @@ static void root_ask(troupe_context_t *ctx, struct root *self)
             .body = is_setup ? self->setup : NULL,
             .body_bytes = is_setup ? root_write_setup(self, index) : 0,
         };
-        enum troupe_err err = troupe_ask(ctx, &letter, ROOT_DEADLINE_NS, root_meet_answer, index);
+        enum troupe_err err = troupe_ask(
+            ctx,
+            &letter,
+            &(const struct troupe_ask_options){
+                .timeout_ns = ROOT_DEADLINE_NS, .on_reply = root_meet_answer, .tag = index});
         if (err == TROUPE_ERR_FULL) {
             return;
         }

@@ -10,7 +10,11 @@ bool wordcount_ask(
     troupe_reply_fn *on_reply,
     uint64_t tag)
 {
-    const enum troupe_err err = troupe_ask(ctx, letter, PATIENCE_NS, on_reply, tag);
+    const enum troupe_err err = troupe_ask(
+        ctx,
+        letter,
+        &(const struct troupe_ask_options){
+            .timeout_ns = PATIENCE_NS, .on_reply = on_reply, .tag = tag});
     if (err != TROUPE_OK && err != TROUPE_ERR_FULL) {
         troupe_fail(ctx, 1, troupe_strerror(err));
     }

@@ -4,9 +4,9 @@
 #include "actors.h"
 
 #include "array.h"
+#include "base/error.h"
 #include "change.h"
 #include "deferred.h"
-#include "base/error.h"
 #include "query.h"
 
 #include <string.h>

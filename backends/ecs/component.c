@@ -1,6 +1,6 @@
+#include "base/error.h"
 #include "change.h"
 #include "deferred.h"
-#include "base/error.h"
 #include "world.h"
 
 /* Registering. ---------------------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
  */
 #include "deferred.h"
 
-#include "change.h"
 #include "base/error.h"
+#include "change.h"
 
 enum troupe_err trp_ecs_defer(
     troupe_ecs_t *ecs,

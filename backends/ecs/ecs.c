@@ -7,8 +7,8 @@
 #include "ecs.h"
 
 #include "actors.h"
-#include "change.h"
 #include "base/error.h"
+#include "change.h"
 #include "observer.h"
 #include "pipeline.h"
 #include "query.h"

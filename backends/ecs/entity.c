@@ -1,6 +1,6 @@
+#include "base/error.h"
 #include "change.h"
 #include "deferred.h"
-#include "base/error.h"
 #include "world.h"
 
 enum troupe_err troupe_ecs_new(troupe_ecs_t *ecs, troupe_ecs_entity_t *out_entity)

@@ -4,8 +4,8 @@
  */
 #include "query.h"
 
-#include "deferred.h"
 #include "base/error.h"
+#include "deferred.h"
 #include "iter.h"
 
 #include <stdlib.h>

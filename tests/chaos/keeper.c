@@ -198,7 +198,12 @@ static void keeper_order(troupe_context_t *ctx, struct chaos_keeper *keeper, uin
     const struct troupe_outgoing pause = {
         .to = to, .type = keeper->want == CHAOS_PAUSED ? CHAOS_PAUSE : CHAOS_ACCOUNT};
     uint64_t tag = (uint64_t)seat->life * 4 + (uint64_t)keeper->want;
-    seat->asked = troupe_ask(ctx, &pause, 0, keeper_on_report, tag) == TROUPE_OK;
+    seat->asked =
+        troupe_ask(
+            ctx,
+            &pause,
+            &(const struct troupe_ask_options){.on_reply = keeper_on_report, .tag = tag}) ==
+        TROUPE_OK;
 }
 
 static void keeper_tend_slot(troupe_context_t *ctx, struct chaos_keeper *keeper, uint32_t slot)

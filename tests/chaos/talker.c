@@ -107,7 +107,10 @@ static bool talker_ask(
 {
     const struct troupe_outgoing letter = {
         .to = to, .type = CHAOS_QUESTION, .body = word, .body_bytes = sizeof(*word)};
-    bool sent = talker_sent(troupe_ask(ctx, &letter, ASK_NS, talker_on_answer, 0));
+    bool sent = talker_sent(troupe_ask(
+        ctx,
+        &letter,
+        &(const struct troupe_ask_options){.timeout_ns = ASK_NS, .on_reply = talker_on_answer}));
     talker->report.asks += sent;
     return sent;
 }

@@ -153,7 +153,11 @@ static void asker_ask(troupe_context_t *ctx, struct asker *asker)
             .body = &tag,
             .body_bytes = sizeof(tag),
         };
-        MUST(troupe_ask(ctx, &letter, asker->begin.timeout_ns, asker_on_answer, tag));
+        MUST(troupe_ask(
+            ctx,
+            &letter,
+            &(const struct troupe_ask_options){
+                .timeout_ns = asker->begin.timeout_ns, .on_reply = asker_on_answer, .tag = tag}));
         asker->pending++;
     }
 }
@@ -381,8 +385,10 @@ BACKEND_TEST(asks, the_main_program_cannot_ask)
     struct troupe_outgoing letter = {.type = DOUBLE};
     struct fixture *fixture = open_with_oracle(placement, &asker_ref, &letter.to);
 
-    enum troupe_err err =
-        troupe_ask(troupe_system_context(fixture_system(fixture)), &letter, 0, asker_on_answer, 0);
+    enum troupe_err err = troupe_ask(
+        troupe_system_context(fixture_system(fixture)),
+        &letter,
+        &(const struct troupe_ask_options){.on_reply = asker_on_answer});
 
     cr_expect(eq(int, err, TROUPE_ERR_UNSUPPORTED));
     fixture_close(&fixture);

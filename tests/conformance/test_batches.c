@@ -91,7 +91,11 @@ static void player_wait(troupe_context_t *ctx, const troupe_message_t *message)
 {
     const struct troupe_outgoing letter = {
         .to = *TROUPE_BODY(message, troupe_ref_t), .type = QUESTION};
-    MUST(troupe_ask_and_wait(ctx, &letter, 0, player_meet_answer, ANSWER));
+    MUST(troupe_ask(
+        ctx,
+        &letter,
+        &(const struct troupe_ask_options){
+            .on_reply = player_meet_answer, .tag = ANSWER, .exclusive = true}));
 }
 
 /** Meet one message, alone or of a batch. */

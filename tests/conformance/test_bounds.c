@@ -325,7 +325,11 @@ static void asker_receive(troupe_context_t *ctx, void *state, const troupe_messa
         asker->scenario = troupe_message_reply_to(message);
         struct troupe_outgoing letter = {
             .to = *TROUPE_BODY(message, troupe_ref_t), .type = QUESTION};
-        MUST(troupe_ask(ctx, &letter, 4 * FIXTURE_DEADLINE_NS, asker_on_answer, 0));
+        MUST(troupe_ask(
+            ctx,
+            &letter,
+            &(const struct troupe_ask_options){
+                .timeout_ns = 4 * FIXTURE_DEADLINE_NS, .on_reply = asker_on_answer}));
         return;
     }
     fixture_slow.receive(ctx, &asker->count, message);

@@ -33,10 +33,10 @@ static void watcher_receive(troupe_context_t *ctx, void *state, const troupe_mes
     const struct troupe_dead_letter *letter = NULL;
     switch (troupe_message_type(message)) {
     case SUBSCRIBE:
-        MUST(troupe_dead_letters_subscribe(ctx));
+        MUST(troupe_dead_letters_subscribe(ctx, true));
         break;
     case UNSUBSCRIBE:
-        troupe_dead_letters_unsubscribe(ctx);
+        (void)!troupe_dead_letters_subscribe(ctx, false);
         break;
     case LEAVE:
         troupe_stop(ctx);
@@ -202,7 +202,7 @@ static void ask_gone(troupe_context_t *ctx, void *gone)
 {
     const struct troupe_outgoing letter = {.to = *(troupe_ref_t *)gone, .type = LETTER};
     ask_detail[0] = '\0';
-    MUST(troupe_ask(ctx, &letter, 0, on_reply, 0));
+    MUST(troupe_ask(ctx, &letter, &(const struct troupe_ask_options){.on_reply = on_reply}));
 }
 
 BACKEND_TEST(dead_letters, an_ask_that_failed_says_why)

@@ -254,7 +254,10 @@ static void ask_late(troupe_context_t *ctx, void *to)
         .ttl_ns = MOMENT_NS,
     };
     memset(&answered, 0, sizeof(answered));
-    MUST(troupe_ask(ctx, &letter, HOUR_NS, on_reply, 0));
+    MUST(troupe_ask(
+        ctx,
+        &letter,
+        &(const struct troupe_ask_options){.timeout_ns = HOUR_NS, .on_reply = on_reply}));
 }
 
 BACKEND_TEST(expiry, an_ask_that_expired_fails_at_once_and_says_why)
@@ -290,10 +293,11 @@ static void passer_receive(troupe_context_t *ctx, void *state, const troupe_mess
         .body = pass,
         .body_bytes = sizeof(*pass),
         .ttl_ns = MOMENT_NS,
+        .on_behalf_of = troupe_message_reply_to(message),
     };
     MUST(
         pass->until_ns != 0 ? troupe_forward(ctx, message, pass->to)
-                            : troupe_delegate(ctx, troupe_message_reply_to(message), &letter));
+                            : troupe_send_message(ctx, &letter));
 }
 
 static const struct troupe_behaviour passer = {.name = "passer", .receive = passer_receive};

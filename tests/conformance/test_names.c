@@ -54,7 +54,10 @@ static void citizen_await(
     bool is_brief = troupe_message_type(message) == AWAIT_BRIEFLY;
     uint64_t timeout_ns = is_brief ? 2000000 : 4 * FIXTURE_DEADLINE_NS;
     citizen->asker = troupe_message_reply_to(message);
-    MUST(troupe_await_name(ctx, troupe_message_body(message), timeout_ns, citizen_on_name, 0));
+    MUST(troupe_await_name(
+        ctx,
+        troupe_message_body(message),
+        &(const struct troupe_ask_options){.timeout_ns = timeout_ns, .on_reply = citizen_on_name}));
 }
 
 static void citizen_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)

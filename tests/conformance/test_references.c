@@ -201,7 +201,10 @@ static void try_nobody(troupe_context_t *ctx, void *data)
     struct troupe_outgoing letter = {.to = TROUPE_REF_NONE, .type = VISIT};
     cr_expect(eq(int, troupe_send(ctx, TROUPE_REF_NONE, VISIT, NULL, 0), TROUPE_ERR_INVAL));
     cr_expect(eq(int, troupe_send_body(ctx, TROUPE_REF_NONE, VISIT, &body), TROUPE_ERR_INVAL));
-    cr_expect(eq(int, troupe_ask(ctx, &letter, 0, on_no_answer, 0), TROUPE_ERR_INVAL));
+    cr_expect(
+        eq(int,
+           troupe_ask(ctx, &letter, &(const struct troupe_ask_options){.on_reply = on_no_answer}),
+           TROUPE_ERR_INVAL));
     cr_expect(eq(int, troupe_send_after(ctx, 1, &letter, NULL), TROUPE_ERR_INVAL));
     cr_expect(eq(int, troupe_stop_actor(ctx, TROUPE_REF_NONE), TROUPE_ERR_INVAL));
 }

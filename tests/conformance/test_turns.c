@@ -73,7 +73,8 @@ static void guard_ask(troupe_context_t *ctx, troupe_ref_t flooder)
 {
     struct troupe_outgoing letter = {.to = flooder, .type = QUESTION};
     // Where flooders share a mailbox with the guard, its turn to ask comes with a ROOM.
-    enum troupe_err err = troupe_ask(ctx, &letter, 0, guard_on_answer, 0);
+    enum troupe_err err =
+        troupe_ask(ctx, &letter, &(const struct troupe_ask_options){.on_reply = guard_on_answer});
     MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
 }
 

@@ -77,11 +77,21 @@ static void waiter_meet_answer(
 static void waiter_ask(troupe_context_t *ctx, struct waiter *waiter)
 {
     const struct troupe_outgoing letter = {.to = waiter->order.whom, .type = waiter->order.type};
-    enum troupe_err err =
-        waiter->order.plain
-            ? troupe_ask(ctx, &letter, waiter->order.timeout_ns, waiter_meet_answer, THE_ANSWER)
-            : troupe_ask_and_wait(
-                  ctx, &letter, waiter->order.timeout_ns, waiter_meet_answer, THE_ANSWER);
+    enum troupe_err err = waiter->order.plain ? troupe_ask(
+                                                    ctx,
+                                                    &letter,
+                                                    &(const struct troupe_ask_options){
+                                                        .timeout_ns = waiter->order.timeout_ns,
+                                                        .on_reply = waiter_meet_answer,
+                                                        .tag = THE_ANSWER})
+                                              : troupe_ask(
+                                                    ctx,
+                                                    &letter,
+                                                    &(const struct troupe_ask_options){
+                                                        .timeout_ns = waiter->order.timeout_ns,
+                                                        .on_reply = waiter_meet_answer,
+                                                        .tag = THE_ANSWER,
+                                                        .exclusive = true});
     if (err != TROUPE_OK) {
         waiter_meet_answer(ctx, waiter, THE_ANSWER, err, NULL);
     }
@@ -177,7 +187,11 @@ struct clerk {
 static void clerk_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct clerk *clerk = state;
-    const struct troupe_outgoing question = {.to = clerk->to, .type = QUESTION};
+    const struct troupe_outgoing question = {
+        .to = clerk->to,
+        .type = QUESTION,
+        .on_behalf_of = clerk->asker,
+    };
     switch (troupe_message_type(message)) {
     case PASS:
     case PASS_LATER:
@@ -193,7 +207,7 @@ static void clerk_receive(troupe_context_t *ctx, void *state, const troupe_messa
         }
         break;
     case TELL:
-        MUST(troupe_delegate(ctx, clerk->asker, &question));
+        MUST(troupe_send_message(ctx, &question));
         break;
     default:
         break;
@@ -425,7 +439,7 @@ BACKEND_TEST(waits, a_chain_of_waits_is_no_circle)
 static void subscribe(troupe_context_t *ctx, void *data)
 {
     (void)data;
-    MUST(troupe_dead_letters_subscribe(ctx));
+    MUST(troupe_dead_letters_subscribe(ctx, true));
 }
 
 BACKEND_TEST(waits, the_answer_of_a_cancelled_ask_is_a_late_reply)

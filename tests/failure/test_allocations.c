@@ -160,7 +160,13 @@ static void host_ask(troupe_context_t *ctx, struct host_state *host, troupe_ref_
     const struct troupe_outgoing letter = {
         .to = to, .type = SAY, .body = &tag, .body_bytes = sizeof(tag)};
     host->open +=
-        BEAR(troupe_ask(ctx, &letter, SHORT_MS * MEASURE_MS_NS, host_answered, tag)) ? 1 : 0;
+        BEAR(troupe_ask(
+            ctx,
+            &letter,
+            &(const struct troupe_ask_options){
+                .timeout_ns = SHORT_MS * MEASURE_MS_NS, .on_reply = host_answered, .tag = tag}))
+            ? 1
+            : 0;
 }
 
 /** Send until the mailbox is full; a ROOM goes on with it. */
@@ -226,10 +232,15 @@ static void host_stop_other(troupe_context_t *ctx, struct host_state *host, cons
 
 static void host_begin(troupe_context_t *ctx, struct host_state *host, const char *place)
 {
-    (void)BEAR(troupe_dead_letters_subscribe(ctx));
+    (void)BEAR(troupe_dead_letters_subscribe(ctx, true));
     (void)BEAR(troupe_register(ctx, "host"));
-    host->open +=
-        BEAR(troupe_await_name(ctx, "guest", SHORT_MS * MEASURE_MS_NS, host_answered, 0)) ? 1 : 0;
+    host->open += BEAR(troupe_await_name(
+                      ctx,
+                      "guest",
+                      &(const struct troupe_ask_options){
+                          .timeout_ns = SHORT_MS * MEASURE_MS_NS, .on_reply = host_answered}))
+                      ? 1
+                      : 0;
     const struct troupe_spawn_options options = {
         .behaviour = &guest, .name = "guest", .place = place};
     if (BEAR(troupe_spawn(ctx, &options, &host->guest))) {
@@ -323,8 +334,14 @@ static void waiter_receive(troupe_context_t *ctx, void *state, const troupe_mess
     troupe_trap_exit(ctx, true);
     (void)BEAR(troupe_link(ctx, *peer));
     (void)BEAR(troupe_monitor_executor(ctx, *peer, NULL));
-    (void)BEAR(
-        troupe_ask_and_wait(ctx, &letter, SHORT_MS * MEASURE_MS_NS, waiter_answered, number));
+    (void)BEAR(troupe_ask(
+        ctx,
+        &letter,
+        &(const struct troupe_ask_options){
+            .timeout_ns = SHORT_MS * MEASURE_MS_NS,
+            .on_reply = waiter_answered,
+            .tag = number,
+            .exclusive = true}));
 }
 
 static const struct troupe_behaviour waiter = {.name = "waiter", .receive = waiter_receive};

@@ -82,7 +82,11 @@ static enum troupe_err stage_init(
     struct troupe_outgoing letter = {
         .type = BLOW, .body = &plot.how, .body_bytes = sizeof(plot.how)};
     MUST(troupe_spawn(ctx, &options, &letter.to));
-    return troupe_ask(ctx, &letter, FIXTURE_DEADLINE_NS, stage_on_answer, 0);
+    return troupe_ask(
+        ctx,
+        &letter,
+        &(const struct troupe_ask_options){
+            .timeout_ns = FIXTURE_DEADLINE_NS, .on_reply = stage_on_answer});
 }
 
 static void stage_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)

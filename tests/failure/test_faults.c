@@ -141,7 +141,11 @@ static void keeper_ask(
 {
     const struct troupe_outgoing letter = {
         .to = to, .type = type, .body = body, .body_bytes = body == NULL ? 0 : sizeof(*body)};
-    MUST(troupe_ask(ctx, &letter, ms * MEASURE_MS_NS, keeper_answered, step));
+    MUST(troupe_ask(
+        ctx,
+        &letter,
+        &(const struct troupe_ask_options){
+            .timeout_ns = ms * MEASURE_MS_NS, .on_reply = keeper_answered, .tag = step}));
 }
 
 /** All that can be known of the victim is known: its end was told, and the others live. */

@@ -62,7 +62,8 @@ static void watchman_wake_all(troupe_context_t *ctx, struct watchman *self)
                 .body = &number,
                 .body_bytes = sizeof(number),
             };
-            MUST(troupe_ask(ctx, &letter, 0, watchman_on_answer, 0));
+            MUST(troupe_ask(
+                ctx, &letter, &(const struct troupe_ask_options){.on_reply = watchman_on_answer}));
             self->awaited++;
         }
     }

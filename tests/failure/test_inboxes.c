@@ -158,7 +158,10 @@ Test(inboxes, asks_and_timers_that_need_callbacks_are_refused_in_words)
     const struct troupe_outgoing letter = {.to = stage.echo, .type = CAST_SAY};
 
     cr_expect(
-        eq(int, troupe_ask(stage.ctx, &letter, 0, meet_no_answer, 0), TROUPE_ERR_UNSUPPORTED));
+        eq(int,
+           troupe_ask(
+               stage.ctx, &letter, &(const struct troupe_ask_options){.on_reply = meet_no_answer}),
+           TROUPE_ERR_UNSUPPORTED));
     cr_expect(strstr(troupe_error_detail(), "inbox") != NULL, "%s", troupe_error_detail());
     cr_expect(eq(int, troupe_send_after(stage.ctx, 1, &letter, NULL), TROUPE_ERR_UNSUPPORTED));
     cr_expect(strstr(troupe_error_detail(), "inbox") != NULL, "%s", troupe_error_detail());

@@ -67,7 +67,7 @@ static enum troupe_err witness_init(
 {
     MUST_BE(args_bytes == sizeof(struct stage *));
     memcpy(state, args, args_bytes);
-    return troupe_dead_letters_subscribe(ctx);
+    return troupe_dead_letters_subscribe(ctx, true);
 }
 
 static void witness_hear_dead_letter(struct stage *stage, const struct troupe_dead_letter *letter)
@@ -176,7 +176,11 @@ static void fighter_give(troupe_context_t *ctx, troupe_ref_t to)
 static void fighter_ask(troupe_context_t *ctx, troupe_ref_t to)
 {
     const struct troupe_outgoing letter = {.to = to, .type = QUESTION};
-    enum troupe_err err = troupe_ask(ctx, &letter, 200 * MEASURE_MS_NS, fighter_on_answer, 0);
+    enum troupe_err err = troupe_ask(
+        ctx,
+        &letter,
+        &(const struct troupe_ask_options){
+            .timeout_ns = 200 * MEASURE_MS_NS, .on_reply = fighter_on_answer});
     fighter_expect(err);
     __atomic_add_fetch(&asks.accepted, err == TROUPE_OK ? 1 : 0, __ATOMIC_RELAXED);
 }

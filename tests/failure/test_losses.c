@@ -43,7 +43,7 @@ static enum troupe_err witness_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)state, (void)args, (void)args_bytes;
-    return troupe_dead_letters_subscribe(ctx);
+    return troupe_dead_letters_subscribe(ctx, true);
 }
 
 static void witness_on_answer(
@@ -65,7 +65,8 @@ static void witness_send(troupe_context_t *ctx)
     MUST(troupe_send(ctx, heard.victim, HANG, NULL, 0));
     MUST(troupe_send(ctx, heard.victim, LETTER, "three", 5));
     MUST(troupe_send(ctx, heard.victim, LETTER, "five5", 5));
-    MUST(troupe_ask(ctx, &question, 0, witness_on_answer, 0));
+    MUST(troupe_ask(
+        ctx, &question, &(const struct troupe_ask_options){.on_reply = witness_on_answer}));
 }
 
 static void witness_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -130,7 +131,7 @@ static void victim_receive(troupe_context_t *ctx, void *state, const troupe_mess
         }
         break;
     case HEED:
-        MUST(troupe_dead_letters_subscribe(ctx));
+        MUST(troupe_dead_letters_subscribe(ctx, true));
         MUST(victim_greet(ctx, state));
         break;
     case HANG:

@@ -128,7 +128,8 @@ static void teller_speak(troupe_context_t *ctx, struct crew *crew)
     }
     if (crew->ticks++ % ASK_TICKS == 0) {
         const struct troupe_outgoing letter = {.to = crew->args.peer, .type = QUESTION};
-        crew->asks += teller_sent(troupe_ask(ctx, &letter, 0, teller_on_answer, 0));
+        crew->asks += teller_sent(troupe_ask(
+            ctx, &letter, &(const struct troupe_ask_options){.on_reply = teller_on_answer}));
     }
 }
 

@@ -54,7 +54,10 @@ static void send_in_every_way(
     struct troupe_outgoing whole = *letter;
     whole.body = bytes;
     cr_expect(eq(int, troupe_send(ctx, whole.to, whole.type, bytes, whole.body_bytes), err));
-    cr_expect(eq(int, troupe_ask(ctx, &whole, 0, meet_no_answer, 0), err));
+    cr_expect(
+        eq(int,
+           troupe_ask(ctx, &whole, &(const struct troupe_ask_options){.on_reply = meet_no_answer}),
+           err));
     cr_expect(eq(int, troupe_send_after(ctx, 1, &whole, NULL), err));
     cr_expect(eq(int, troupe_send_every(ctx, 1, &whole, NULL), err));
     struct troupe_body body = {.data = bytes, .bytes = whole.body_bytes};

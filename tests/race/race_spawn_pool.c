@@ -66,7 +66,10 @@ static void third_receive(troupe_context_t *ctx, void *state, const troupe_messa
     const struct introduction *introduction = TROUPE_BODY(message, struct introduction);
     RACE_CHECK(introduction != NULL);
     const struct troupe_outgoing letter = {.to = introduction->worker, .type = QUESTION};
-    RACE_OK(troupe_ask(ctx, &letter, 0, third_heard, introduction->fails));
+    RACE_OK(troupe_ask(
+        ctx,
+        &letter,
+        &(const struct troupe_ask_options){.on_reply = third_heard, .tag = introduction->fails}));
 }
 
 static const struct troupe_behaviour third = {

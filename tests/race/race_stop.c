@@ -45,7 +45,8 @@ static void talker_invite(troupe_context_t *ctx)
     enum troupe_err err = troupe_spawn(ctx, &options, &letter.to);
     RACE_CHECK(err == TROUPE_OK || err == TROUPE_ERR_CLOSED);
     if (err == TROUPE_OK) {
-        (void)!troupe_ask(ctx, &letter, 0, talker_heard, 0);
+        (void)!troupe_ask(
+            ctx, &letter, &(const struct troupe_ask_options){.on_reply = talker_heard});
     }
 }
 

@@ -459,7 +459,11 @@ static void fixture_act_send(troupe_context_t *ctx, void *data)
     const struct troupe_outgoing *letter = &sending->letter;
     sending->err =
         sending->is_ask
-            ? troupe_ask(ctx, letter, FIXTURE_ASK_TIMEOUT_NS, scenario_on_answer, 0)
+            ? troupe_ask(
+                  ctx,
+                  letter,
+                  &(const struct troupe_ask_options){
+                      .timeout_ns = FIXTURE_ASK_TIMEOUT_NS, .on_reply = scenario_on_answer})
             : troupe_send(ctx, letter->to, letter->type, letter->body, letter->body_bytes);
 }
 

@@ -132,6 +132,10 @@ struct troupe_behaviour {
         size_t count);
 };
 
+/** The arguments of `init` as a `const struct_type *`, or NULL when their size is another. */
+#define TROUPE_ARGS(args, args_bytes, struct_type) \
+    ((const struct_type *)((args_bytes) == sizeof(struct_type) ? (const void *)(args) : NULL))
+
 /** A list of behaviours for troupe_main() and struct troupe_system_options. */
 #define TROUPE_BEHAVIOURS(...) ((const struct troupe_behaviour *const[]){__VA_ARGS__, NULL})
 

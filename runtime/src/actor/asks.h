@@ -23,7 +23,8 @@ struct trp_ask {
     uint64_t timer; // of its deadline
     troupe_reply_fn *on_reply;
     uint64_t tag;
-    troupe_ref_t to; // whom it was sent to; nobody: its actor does not wait for it alone
+    bool is_exclusive;             // its actor handles nothing else until the reply comes
+    troupe_ref_t to;               // the receiver of an exclusive ask; none for a name
     struct troupe_reply_to behalf; // what its actor has not answered yet, and cannot while it waits
 };
 

@@ -1,7 +1,14 @@
 #include "actor/batch.h"
 
+#include "actor/actor_table.h"
+#include "actor/end.h"
+#include "actor/executor.h"
+#include "actor/receive.h"
+#include "actor/send.h"
 #include "channel/channel.h"
 #include "shared/activity.h"
+#include "shared/shared.h"
+#include "wire/frame.h"
 
 /*
  * A batch from its first message to its last outcome.

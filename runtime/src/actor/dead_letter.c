@@ -1,5 +1,15 @@
+#include "actor/dead_letter.h"
+
+#include "actor/actor_table.h"
+#include "actor/dead_letter_log.h"
 #include "actor/executor.h"
+#include "actor/send.h"
+#include "channel/channel.h"
+#include "channel/events.h"
 #include "node/system.h"
+#include "shared/dead_counts.h"
+#include "shared/shared.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -169,34 +179,6 @@ void trp_dead_letter_item(
     trp_channel_return_credit(&executor->channels, channel, item, count);
 }
 
-enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx)
-{
-    struct troupe_executor *executor = trp_executor_of(ctx);
-    struct trp_actor *actor = ctx->actor;
-    if (actor == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "only an actor can subscribe to dead letters");
-    }
-    if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
-        return TROUPE_OK;
-    }
-    struct trp_shared *shared = executor->runtime->shared;
-    enum troupe_err err = TROUPE_OK;
-    trp_shared_lock(shared);
-    uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
-    if (count == TRP_SHARED_SUBSCRIBERS) {
-        err = TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT,
-            "%d actors hear of dead letters already; have one of them pass them on",
-            TRP_SHARED_SUBSCRIBERS);
-    } else {
-        shared->subscribers[count] = troupe_self(ctx);
-        atomic_store_explicit(&shared->subscriber_count, count + 1, memory_order_relaxed);
-        actor->flags |= TRP_ACTOR_SUBSCRIBED;
-    }
-    trp_shared_unlock(shared);
-    return err;
-}
-
 void trp_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber)
 {
     trp_shared_lock(shared);
@@ -208,13 +190,4 @@ void trp_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber)
     }
     atomic_store_explicit(&shared->subscriber_count, count, memory_order_relaxed);
     trp_shared_unlock(shared);
-}
-
-void troupe_dead_letters_unsubscribe(troupe_context_t *ctx)
-{
-    struct troupe_executor *executor = trp_executor_of(ctx);
-    if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
-        ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SUBSCRIBED;
-        trp_subscribers_remove(executor->runtime->shared, troupe_self(ctx));
-    }
 }

@@ -1,7 +1,9 @@
 #include "actor/dead_letter_log.h"
 
+#include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "base/clock.h"
+#include "channel/events.h"
 
 #include <inttypes.h>
 #include <stdio.h>

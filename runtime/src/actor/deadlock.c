@@ -1,7 +1,12 @@
 #include "actor/deadlock.h"
 
+#include "actor/actor_table.h"
+#include "actor/asks.h"
+#include "actor/executor.h"
+#include "actor/receive.h"
+#include "actor/send.h"
 #include "actor/stash.h"
-#include "node/system.h"
+#include "base/timer_heap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,48 +74,26 @@ static void deadlock_send_probe(
     (void)trp_send_message(executor, &outgoing);
 }
 
-enum troupe_err troupe_ask_and_wait(
-    troupe_context_t *ctx,
-    const struct troupe_outgoing *outgoing,
-    uint64_t timeout_ns,
-    troupe_reply_fn *on_reply,
-    uint64_t tag)
+void trp_deadlock_begin_wait(troupe_context_t *ctx, uint64_t number, troupe_ref_t to)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
-    struct trp_actor *actor = ctx->actor;
-    enum troupe_err err = trp_check_thread(ctx);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    if (actor != NULL && !trp_actor_runs(actor) && actor->life != TRP_LIFE_STARTING) {
-        return TRP_EXPLAIN(
-            TROUPE_ERR_INVAL,
-            actor->life == TRP_LIFE_WAITING ? "it waits for an answer already"
-                                            : "it is about to end, and waits for nothing more");
-    }
-    if (actor != NULL && troupe_ref_equal(outgoing->to, troupe_self(ctx))) {
-        return TRP_EXPLAIN(TROUPE_ERR_DEADLOCK, "an actor that waits cannot answer itself");
-    }
-    uint64_t number = 0;
-    err = trp_ask(ctx, outgoing, timeout_ns, on_reply, tag, &number);
-    if (err != TROUPE_OK) {
-        return err;
-    }
     struct trp_ask *ask = trp_asks_find(&executor->asks, number);
-    TRP_CHECK(ask != NULL && actor != NULL); // or it would have been refused
-    ask->to = outgoing->to;
+    TRP_CHECK(ask != NULL && ctx->actor != NULL);
+    ask->is_exclusive = true;
+    ask->to = to;
     ask->behalf = ctx->behalf;
-    actor->wait = (uint32_t)number;
-    actor->life = TRP_LIFE_WAITING;
-    struct deadlock_probe probe = {.first_ask = number};
-    deadlock_send_probe(executor, actor, trp_context_index(ctx), &probe);
-    return TROUPE_OK;
+    ctx->actor->wait = (uint32_t)number;
+    ctx->actor->life = TRP_LIFE_WAITING;
+    if (!troupe_ref_is_none(to)) { // a name is awaited from no actor
+        struct deadlock_probe probe = {.first_ask = number};
+        deadlock_send_probe(executor, ctx->actor, trp_context_index(ctx), &probe);
+    }
 }
 
 void trp_deadlock_end_wait(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_ask *ask)
 {
-    if (TRP_LIKELY(troupe_ref_is_none(ask->to))) {
+    if (TRP_LIKELY(!ask->is_exclusive)) {
         return;
     }
     actor->wait = 0;
@@ -153,20 +136,16 @@ static void deadlock_explain(const struct deadlock_probe *probe)
     (void)TRP_EXPLAIN(TROUPE_ERR_DEADLOCK, "%s", text);
 }
 
-/** A probe came back to its first: fail the ask it waits for. */
-static void deadlock_break(
-    struct troupe_executor *executor,
-    struct trp_actor *actor,
-    uint32_t index,
-    const struct deadlock_probe *probe)
+/** A probe came back to its first actor: take out the ask that fails. @return false: it is over already. */
+static bool deadlock_break(
+    struct troupe_executor *executor, const struct deadlock_probe *probe, struct trp_ask *out_ask)
 {
-    struct trp_ask ask;
-    if (!trp_asks_take(&executor->asks, probe->first_ask, &ask)) {
-        return;
+    if (!trp_asks_take(&executor->asks, probe->first_ask, out_ask)) {
+        return false;
     }
-    free(trp_timer_heap_cancel(&executor->timers, ask.timer));
+    free(trp_timer_heap_cancel(&executor->timers, out_ask->timer));
     deadlock_explain(probe);
-    trp_actor_fail_ask(executor, actor, index, &ask, TROUPE_ERR_DEADLOCK);
+    return true;
 }
 
 /** Read a probe. @return false: it is none. */
@@ -181,14 +160,15 @@ static bool deadlock_read_probe(const struct trp_item *item, struct deadlock_pro
            deadlock_probe_bytes(out_probe) == item->body_bytes;
 }
 
-void trp_deadlock_handle_probe(struct troupe_executor *executor, const struct trp_item *item)
+bool trp_deadlock_handle_probe(
+    struct troupe_executor *executor, const struct trp_item *item, struct trp_ask *out_ask)
 {
     struct deadlock_probe probe;
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
     struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
     if (actor == NULL || actor->life != TRP_LIFE_WAITING || !deadlock_read_probe(item, &probe)) {
-        return;
+        return false;
     }
     // Only if it has that ask still to answer does the one before wait for what this one waits for.
     const struct troupe_reply_to reply_to = {
@@ -198,15 +178,15 @@ void trp_deadlock_handle_probe(struct troupe_executor *executor, const struct tr
     const struct trp_ask *ask = deadlock_find(executor, actor);
     if (ask == NULL ||
         (!deadlock_same(&ask->behalf, &reply_to) && !trp_stash_has_ask(actor, &reply_to))) {
-        return;
+        return false;
     }
     troupe_ref_t self = trp_actor_ref(executor, index, generation);
     uint64_t number = (uint64_t)ask->generation << 32 | actor->wait;
     if (troupe_ref_equal(probe.hops[0].actor, self)) {
-        if (probe.first_ask == number) {
-            deadlock_break(executor, actor, index, &probe);
-        }
-    } else if (probe.hop_count < HOPS_MAX) {
+        return probe.first_ask == number && deadlock_break(executor, &probe, out_ask);
+    }
+    if (probe.hop_count < HOPS_MAX) {
         deadlock_send_probe(executor, actor, index, &probe);
     }
+    return false;
 }

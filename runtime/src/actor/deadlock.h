@@ -10,7 +10,7 @@
 
 #include "actor/executor.h"
 
-/** The type of a signal that is a probe. */
+/** The type of a MONITOR command that is a probe; monitor.c has the others. */
 #define TRP_SIGNAL_PROBE 6
 
 /** An ask was taken out: if its actor waited for it, it waits no more. */
@@ -21,7 +21,16 @@ void trp_deadlock_end_wait(
 void trp_deadlock_reply_received(
     struct troupe_executor *executor, const struct troupe_reply_to *reply_to);
 
-/** Meet a probe. */
-void trp_deadlock_handle_probe(struct troupe_executor *executor, const struct trp_item *item);
+/**
+ * Handle a probe.
+ *
+ * @param out_ask  Receives the ask of the receiver that is to fail with ::TROUPE_ERR_DEADLOCK; the detail is set.
+ * @return         whether there is one.
+ */
+bool trp_deadlock_handle_probe(
+    struct troupe_executor *executor, const struct trp_item *item, struct trp_ask *out_ask);
+
+/** Have the running actor wait for ask @p number, and send a probe after it; @p to is none for a name. */
+void trp_deadlock_begin_wait(troupe_context_t *ctx, uint64_t number, troupe_ref_t to);
 
 #endif

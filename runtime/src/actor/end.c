@@ -4,11 +4,13 @@
  */
 #include "actor/end.h"
 
+#include "actor/actor_table.h"
 #include "actor/callback.h"
 #include "actor/dead_letter.h"
 #include "actor/deadlock.h"
 #include "actor/executor.h"
 #include "actor/monitor.h"
+#include "actor/send.h"
 #include "actor/stash.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -17,10 +19,22 @@
 #include "node/system.h"
 #include "shared/activity.h"
 #include "shared/shared.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void trp_executor_end_if_done(struct troupe_executor *executor)
+{
+    bool had_actors = trp_counted(&executor->counters->actors_started) +
+                          trp_counted(&executor->counters->actors_failed) >
+                      0;
+    if (executor->dedicated && had_actors && executor->actors.live_count == 0 &&
+        executor->runtime->ops->may_end(executor->runtime, executor)) {
+        executor->channels.ending = true;
+    }
+}
 
 /** Let the backend forget what it keeps for an actor. */
 static void actor_notify_backend(struct troupe_executor *executor, uint32_t index)
@@ -31,7 +45,7 @@ static void actor_notify_backend(struct troupe_executor *executor, uint32_t inde
 }
 
 /** Have nobody find an actor any more, tell its end, and free its row. */
-static void actor_free(
+void trp_actor_free(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
@@ -79,13 +93,14 @@ void trp_actor_end(
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     actor->life = TRP_LIFE_STOPPING;
     if (actor->behaviour->fini != NULL && exit->reason != TROUPE_EXIT_KILLED) {
-        trp_callback_enter(executor, actor, trp_actor_key(index, actor->generation), TRP_CALLBACK_FINI);
+        trp_callback_enter(
+            executor, actor, trp_actor_key(index, actor->generation), TRP_CALLBACK_FINI);
         actor->behaviour->fini(&executor->context, actor->state, exit);
         trp_callback_exit(executor);
     }
     struct trp_stash_entry *stash = actor->stash;
     actor->stash = NULL;
-    actor_free(executor, actor, index, exit);
+    trp_actor_free(executor, actor, index, exit);
     trp_count(&executor->counters->actors_ended, 1);
     actor_dead_letter_stash(executor, stash);
     executor->runtime->ops->actor_ended(executor->runtime, ref, exit);
@@ -148,4 +163,18 @@ void trp_actor_run_stops(struct troupe_executor *executor)
         trp_actor_handle_stop(executor, &item);
     }
     executor->stop_count = 0;
+}
+
+bool trp_actor_settle(struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
+{
+    bool runs = trp_actor_runs(actor);
+    if (!runs && actor->life != TRP_LIFE_WAITING) {
+        struct troupe_exit exit = executor->context.exit;
+        trp_actor_end(executor, actor, (uint32_t)place, &exit);
+    }
+    if (executor->stop_count > 0) {
+        trp_actor_run_stops(executor);
+        runs = runs && actor->generation == place >> 32 && trp_actor_runs(actor);
+    }
+    return runs;
 }

@@ -1,8 +1,15 @@
 /*
  * What channels report, carried out: dead letters, ROOMs, exits of peers, and wake-ups of other executors.
  */
+#include "actor/events.h"
+
+#include "actor/actor_table.h"
+#include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/monitor.h"
+#include "actor/send.h"
+#include "base/idmap.h"
+#include "shared/shared.h"
 
 #include <stddef.h>
 

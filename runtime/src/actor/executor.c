@@ -1,6 +1,9 @@
 #include "actor/executor.h"
 
+#include "actor/runtime.h"
 #include "base/error.h"
+#include "shared/credit_pool.h"
+#include "shared/shared.h"
 
 uint64_t trp_executor_now(const struct troupe_executor *executor)
 {

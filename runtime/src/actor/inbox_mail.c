@@ -1,12 +1,17 @@
 #include "actor/inbox_mail.h"
 
+#include "actor/dead_letter.h"
 #include "actor/executor.h"
+#include "actor/send.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
+#include "base/idmap.h"
 #include "base/memory.h"
 #include "channel/channel.h"
 #include "node/system.h"
+#include "shared/credit_pool.h"
 #include "troupe/inbox.h"
+#include "wire/frame.h"
 
 #include <sched.h>
 #include <stdlib.h>

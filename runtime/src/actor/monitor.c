@@ -1,21 +1,27 @@
 #include "actor/monitor.h"
 
-#include "actor/deadlock.h"
+#include "actor/actor_table.h"
+#include "actor/end.h"
+#include "actor/executor.h"
+#include "actor/monitor_table.h"
+#include "actor/send.h"
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/channels.h"
 #include "node/system.h"
+#include "shared/shared.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /** What a signal says; its type in the envelope. */
 enum monitor_signal {
-    ENDS_WATCH = 1,
-    ENDS_UNWATCH = 2,
-    ENDS_LINK = 3,
-    ENDS_UNLINK = 4,
-    ENDS_END = 5,
-    ENDS_PROBE = TRP_SIGNAL_PROBE, // no end, but it goes the same way; see waits.c
+    SIGNAL_MONITOR = 1,
+    SIGNAL_DEMONITOR = 2,
+    SIGNAL_LINK = 3,
+    SIGNAL_UNLINK = 4,
+    SIGNAL_EXIT = 5,
 };
 
 /** Body of an END; of the others the first word. */
@@ -70,7 +76,7 @@ static enum troupe_err monitor_send(
         .kind = TRP_KIND_MONITOR,
         .flags = TRP_FLAG_UNMETERED,
         .body = body,
-        .body_bytes = signal == ENDS_END ? sizeof(*body) : sizeof(body->number),
+        .body_bytes = signal == SIGNAL_EXIT ? sizeof(*body) : sizeof(body->number),
     };
     return trp_send_message(executor, &outgoing);
 }
@@ -89,7 +95,7 @@ static enum troupe_err monitor_send_end(
         .code = exit->code,
     };
     memcpy(body.text, exit->text, sizeof(body.text));
-    return monitor_send(executor, ended, to, ENDS_END, &body);
+    return monitor_send(executor, ended, to, SIGNAL_EXIT, &body);
 }
 
 /** As monitor_send_end(), where nobody will try again. */
@@ -124,20 +130,6 @@ static void monitor_last_exit(
 
 /* Asking to be told. ---------------------------------------------------------------------------- */
 
-static enum troupe_err monitor_check(const troupe_context_t *ctx, troupe_ref_t actor)
-{
-    enum troupe_err err = trp_check_thread(ctx);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    if (ctx->actor == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could hear of an end");
-    }
-    return !troupe_ref_is_none(actor)
-               ? TROUPE_OK
-               : TRP_EXPLAIN(TROUPE_ERR_INVAL, "the end of nobody cannot be told");
-}
-
 /** Have the way to itself open, by which an end comes when a process dies and no descriptor is free. */
 static enum troupe_err monitor_open_loop(struct troupe_executor *executor)
 {
@@ -145,8 +137,7 @@ static enum troupe_err monitor_open_loop(struct troupe_executor *executor)
                                                              : trp_send_open_loop(executor);
 }
 
-/** Note a watch or a link of the running actor, and ask the peer for it. */
-static enum troupe_err monitor_ask(
+enum troupe_err trp_monitor_request(
     troupe_context_t *ctx, troupe_ref_t peer, bool is_link, troupe_monitor_t *out_monitor)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
@@ -171,7 +162,7 @@ static enum troupe_err monitor_ask(
     const struct monitor_body body = {.number = entry->number};
     uint64_t number = entry->number;
     if (err == TROUPE_OK) {
-        err = monitor_send(executor, self, peer, is_link ? ENDS_LINK : ENDS_WATCH, &body);
+        err = monitor_send(executor, self, peer, is_link ? SIGNAL_LINK : SIGNAL_MONITOR, &body);
     } else {
         struct troupe_exit exit;
         monitor_last_exit(executor->runtime, peer, &exit);
@@ -187,152 +178,54 @@ static enum troupe_err monitor_ask(
     return TROUPE_OK;
 }
 
-enum troupe_err troupe_monitor(
-    troupe_context_t *ctx, troupe_ref_t actor, troupe_monitor_t *out_monitor)
-{
-    enum troupe_err err = monitor_check(ctx, actor);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    if (troupe_ref_equal(actor, troupe_self(ctx))) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "an actor hears of its own end in its `fini`");
-    }
-    return monitor_ask(ctx, actor, false, out_monitor);
-}
-
-enum troupe_err troupe_monitor_name(
-    troupe_context_t *ctx, const char *name, troupe_monitor_t *out_monitor)
-{
-    troupe_ref_t actor = TROUPE_REF_NONE;
-    enum troupe_err err = troupe_lookup(ctx, name, &actor);
-    if (err == TROUPE_OK) {
-        return troupe_monitor(ctx, actor, out_monitor);
-    }
-    if (err != TROUPE_ERR_NOENT || ctx->actor == NULL) {
-        return err != TROUPE_ERR_NOENT ? err : monitor_check(ctx, actor);
-    }
-    return monitor_ask(ctx, TROUPE_REF_NONE, false, out_monitor);
-}
-
-enum troupe_err troupe_monitor_executor(
-    troupe_context_t *ctx, troupe_ref_t actor, troupe_monitor_t *out_monitor)
-{
-    enum troupe_err err = monitor_check(ctx, actor);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    if (actor.executor == trp_executor_of(ctx)->id) {
-        return TRP_EXPLAIN(
-            TROUPE_ERR_INVAL, "an actor ends with its own executor, and hears of it in its `fini`");
-    }
-    return monitor_ask(
-        ctx, (troupe_ref_t){.node = actor.node, .executor = actor.executor}, false, out_monitor);
-}
-
-enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monitor_t monitor)
-{
-    enum troupe_err err = trp_check_thread(ctx);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    struct troupe_executor *executor = trp_executor_of(ctx);
-    struct trp_monitor_entry *entry = trp_monitor_table_find(&executor->monitors, monitor);
-    if (entry == NULL || ctx->actor == NULL || entry->actor_index != trp_context_index(ctx) ||
-        entry->actor_generation != ctx->actor->generation) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such monitor: its notice came, or it was undone");
-    }
-    troupe_ref_t peer = entry->peer;
-    const struct monitor_body body = {.number = monitor};
-    trp_monitor_table_remove(&executor->monitors, &ctx->actor->monitors, entry);
-    if (!troupe_ref_is_none(peer)) { // without memory the peer's word will come, and find no watch
-        (void)monitor_send(executor, troupe_self(ctx), peer, ENDS_UNWATCH, &body);
-    }
-    return TROUPE_OK;
-}
-
-enum troupe_err troupe_link(troupe_context_t *ctx, troupe_ref_t actor)
-{
-    enum troupe_err err = monitor_check(ctx, actor);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    struct troupe_executor *executor = trp_executor_of(ctx);
-    bool is_linked =
-        troupe_ref_equal(actor, troupe_self(ctx)) ||
-        trp_monitor_table_find_peer(
-            &executor->monitors, ctx->actor->monitors, TRP_MONITOR_LINK, actor, 0) != NULL;
-    return is_linked ? TROUPE_OK : monitor_ask(ctx, actor, true, NULL);
-}
-
-enum troupe_err troupe_unlink(troupe_context_t *ctx, troupe_ref_t actor)
-{
-    enum troupe_err err = monitor_check(ctx, actor);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    struct troupe_executor *executor = trp_executor_of(ctx);
-    struct trp_monitor_entry *entry = trp_monitor_table_find_peer(
-        &executor->monitors, ctx->actor->monitors, TRP_MONITOR_LINK, actor, 0);
-    if (entry == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no link to that actor: it has ended, or never was");
-    }
-    const struct monitor_body body = {0};
-    trp_monitor_table_remove(&executor->monitors, &ctx->actor->monitors, entry);
-    return monitor_send(executor, troupe_self(ctx), actor, ENDS_UNLINK, &body);
-}
-
-void troupe_trap_exit(troupe_context_t *ctx, bool on)
-{
-    if (trp_check_thread(ctx) == TROUPE_OK && ctx->actor != NULL) {
-        ctx->actor->flags &= (uint8_t)~TRP_ACTOR_TRAPS;
-        ctx->actor->flags |= on ? TRP_ACTOR_TRAPS : 0;
-    }
-}
-
 /* Meeting. -------------------------------------------------------------------------------------- */
 
-/** Have an actor hear of an end, as it wishes to. */
-static void monitor_deliver(
-    struct troupe_executor *executor,
-    uint32_t index,
-    uint32_t generation,
-    const struct monitor_body *body)
+/** Decide how an actor is notified of an exit. */
+static struct trp_monitor_decision monitor_decide(
+    const struct trp_actor *actor, const struct monitor_body *body)
 {
-    struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
-    struct troupe_down down = {
-        .actor = body->actor,
-        .monitor = body->number,
-        .exit = {.reason = (enum troupe_exit_reason)body->reason, .code = body->code},
+    struct trp_monitor_decision decision = {
+        .down =
+            {
+                .actor = body->actor,
+                .monitor = body->number,
+                .exit = {.reason = (enum troupe_exit_reason)body->reason, .code = body->code},
+            },
     };
-    memcpy(down.exit.text, body->text, sizeof(down.exit.text));
-    down.exit.text[sizeof(down.exit.text) - 1] = '\0';
+    char *text = decision.down.exit.text;
+    memcpy(text, body->text, TROUPE_EXIT_TEXT_BYTES);
+    text[TROUPE_EXIT_TEXT_BYTES - 1] = '\0';
     if (body->number != 0) {
-        trp_actor_notify(executor, actor, index, TROUPE_MESSAGE_DOWN, &down, sizeof(down));
+        decision.action = TRP_MONITOR_DELIVER;
+        decision.type = TROUPE_MESSAGE_DOWN;
     } else if ((actor->flags & TRP_ACTOR_TRAPS) != 0) {
-        trp_actor_notify(executor, actor, index, TROUPE_MESSAGE_EXIT, &down, sizeof(down));
-    } else if (down.exit.reason != TROUPE_EXIT_NORMAL) {
-        trp_actor_end(executor, actor, index, &down.exit);
+        decision.action = TRP_MONITOR_DELIVER;
+        decision.type = TROUPE_MESSAGE_EXIT;
+    } else if (decision.down.exit.reason != TROUPE_EXIT_NORMAL) {
+        decision.action = TRP_MONITOR_END;
     }
+    return decision;
 }
 
-static void monitor_handle_end(struct troupe_executor *executor, const struct trp_item *item)
+static struct trp_monitor_decision monitor_handle_exit(
+    struct troupe_executor *executor, const struct trp_item *item)
 {
     const struct monitor_body *body = (const void *)item->body;
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
     uint32_t *list = monitor_list(executor, index, generation);
     if (list == NULL || generation == 0 || item->body_bytes != sizeof(*body)) {
-        return;
+        return (struct trp_monitor_decision){0};
     }
     struct trp_monitor_entry *entry =
         body->number != 0 ? trp_monitor_table_find(&executor->monitors, body->number)
                           : trp_monitor_table_find_peer(
                                 &executor->monitors, *list, TRP_MONITOR_LINK, body->actor, 0);
     if (entry == NULL || entry->actor_index != index || entry->actor_generation != generation) {
-        return; // it was undone meanwhile
+        return (struct trp_monitor_decision){0}; // it was undone meanwhile
     }
     trp_monitor_table_remove(&executor->monitors, list, entry);
-    monitor_deliver(executor, index, generation, body);
+    return monitor_decide(trp_actor_table_find(&executor->actors, index, generation), body);
 }
 
 /** Note that a peer wants to hear of an end here. @return false: nobody is there. */
@@ -416,7 +309,7 @@ void trp_monitor_refuse(
     struct troupe_executor *executor, const struct trp_item *item, const struct troupe_exit *exit)
 {
     uint32_t type = item->envelope->type;
-    if ((type == ENDS_WATCH || type == ENDS_LINK) && item->body_bytes == sizeof(uint64_t)) {
+    if ((type == SIGNAL_MONITOR || type == SIGNAL_LINK) && item->body_bytes == sizeof(uint64_t)) {
         uint64_t number = 0;
         memcpy(&number, item->body, sizeof(number));
         troupe_ref_t actor =
@@ -425,26 +318,22 @@ void trp_monitor_refuse(
     }
 }
 
-void trp_monitor_handle(struct troupe_executor *executor, const struct trp_item *item)
+struct trp_monitor_decision trp_monitor_handle(
+    struct troupe_executor *executor, const struct trp_item *item)
 {
     uint64_t number = 0;
-    if (item->envelope->type == ENDS_END) {
-        monitor_handle_end(executor, item);
-        return;
-    }
-    if (item->envelope->type == TRP_SIGNAL_PROBE) {
-        trp_deadlock_handle_probe(executor, item);
-        return;
+    if (item->envelope->type == SIGNAL_EXIT) {
+        return monitor_handle_exit(executor, item);
     }
     if (item->body_bytes != sizeof(number)) {
-        return;
+        return (struct trp_monitor_decision){0};
     }
     memcpy(&number, item->body, sizeof(number));
     struct troupe_exit exit;
     switch ((enum monitor_signal)item->envelope->type) {
-    case ENDS_WATCH:
-    case ENDS_LINK:
-        if (item->envelope->type == ENDS_LINK
+    case SIGNAL_MONITOR:
+    case SIGNAL_LINK:
+        if (item->envelope->type == SIGNAL_LINK
                 ? !monitor_note_link(executor, item)
                 : !monitor_note(executor, item, TRP_MONITORED_BY, number)) {
             trp_actor_table_last_exit(
@@ -452,16 +341,16 @@ void trp_monitor_handle(struct troupe_executor *executor, const struct trp_item 
             trp_monitor_refuse(executor, item, &exit);
         }
         break;
-    case ENDS_UNWATCH:
+    case SIGNAL_DEMONITOR:
         monitor_forget(executor, item, TRP_MONITORED_BY, number);
         break;
-    case ENDS_UNLINK:
+    case SIGNAL_UNLINK:
         monitor_forget(executor, item, TRP_MONITOR_LINK, 0);
         break;
-    case ENDS_END:
-    case ENDS_PROBE:
+    case SIGNAL_EXIT:
         break;
     }
+    return (struct trp_monitor_decision){0};
 }
 
 /* Telling. -------------------------------------------------------------------------------------- */
@@ -480,7 +369,7 @@ static void monitor_notify_one(
     if (entry->side == TRP_MONITORS) {
         const struct monitor_body body = {.number = number};
         if (!troupe_ref_is_none(peer)) { // without memory it tells us in vain
-            (void)monitor_send(executor, ended, peer, ENDS_UNWATCH, &body);
+            (void)monitor_send(executor, ended, peer, SIGNAL_DEMONITOR, &body);
         }
     } else {
         told = monitor_send_end(executor, ended, peer, number, exit) == TROUPE_OK;
@@ -556,4 +445,18 @@ void trp_monitor_lose_process(
         troupe_ref_t self = trp_actor_ref(executor, entry->actor_index, entry->actor_generation);
         monitor_send_last(executor, entry->peer, self, entry->number, exit);
     }
+}
+
+enum troupe_err trp_monitor_undo(troupe_context_t *ctx, struct trp_monitor_entry *entry)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    troupe_ref_t peer = entry->peer;
+    bool is_link = entry->side == TRP_MONITOR_LINK;
+    const struct monitor_body body = {.number = is_link ? 0 : entry->number};
+    trp_monitor_table_remove(&executor->monitors, &ctx->actor->monitors, entry);
+    if (troupe_ref_is_none(peer)) {
+        return TROUPE_OK;
+    }
+    return monitor_send(
+        executor, troupe_self(ctx), peer, is_link ? SIGNAL_UNLINK : SIGNAL_DEMONITOR, &body);
 }

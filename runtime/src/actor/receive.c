@@ -5,16 +5,27 @@
  *                  \                                            ^
  *                   +-- failed: its mail is refused             +-- stop, fail, STOP, system's end
  */
+#include "actor/receive.h"
+
+#include "actor/actor_table.h"
+#include "actor/asks.h"
+#include "actor/callback.h"
+#include "actor/dead_letter.h"
 #include "actor/deadlock.h"
+#include "actor/end.h"
 #include "actor/executor.h"
 #include "actor/monitor.h"
+#include "actor/send.h"
 #include "actor/stash.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/timer_heap.h"
 #include "channel/channel.h"
 #include "node/signals.h"
 #include "node/system.h"
 #include "shared/activity.h"
+#include "shared/shared.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,47 +81,6 @@ static void actor_defer(
 
 /* Callbacks. ------------------------------------------------------------------------------------ */
 
-/** End whom a callback asked to end. @return whether its own actor still runs. */
-static bool actor_end_some(
-    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
-{
-    bool runs = trp_actor_runs(actor);
-    if (!runs && actor->life != TRP_LIFE_WAITING) {
-        struct troupe_exit exit = executor->context.exit;
-        trp_actor_end(executor, actor, (uint32_t)place, &exit);
-    }
-    if (executor->stop_count > 0) {
-        trp_actor_run_stops(executor);
-        runs = runs && actor->generation == place >> 32 && trp_actor_runs(actor);
-    }
-    return runs;
-}
-
-/** Now and then send on what has waited for long. */
-static inline void actor_flush_old(struct troupe_executor *executor)
-{
-    if (executor->channels.dirty != NULL && (++executor->callback_count & 15) == 0) {
-        trp_channels_flush_old(&executor->channels);
-    }
-}
-
-/** @return whether a callback left to do what actor_end_some() does. */
-static inline bool actor_left_some(
-    const struct troupe_executor *executor, const struct trp_actor *actor)
-{
-    return TRP_UNLIKELY(actor->life != TRP_LIFE_RUNNING) || TRP_UNLIKELY(executor->stop_count > 0);
-}
-
-/** Look after what a callback left to do. @return whether the actor still runs. */
-static inline bool actor_leave(
-    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
-{
-    trp_callback_exit(executor);
-    bool runs = !actor_left_some(executor, actor) || actor_end_some(executor, actor, place);
-    actor_flush_old(executor);
-    return runs;
-}
-
 /** One message more of a channel was handled. */
 static inline void actor_count_handled(
     struct troupe_executor *executor, struct trp_channel *channel)
@@ -143,7 +113,7 @@ static void actor_receive(
     executor->context.behalf = (struct troupe_reply_to){message.sender, message.ask};
     actor->behaviour->receive(&executor->context, actor->state, &message);
     executor->context.behalf.ask = 0;
-    (void)actor_leave(executor, actor, place);
+    (void)trp_actor_leave(executor, actor, place);
     if (channel != NULL) {
         actor_count_handled(executor, channel);
     }
@@ -166,12 +136,12 @@ TRP_INLINE bool actor_receive_plain(
     trp_callback_enter(executor, actor, place, type);
     actor->behaviour->receive(&executor->context, actor->state, message);
     // Where nothing is left to do, another of these may follow at once, and begins where this one ended.
-    if (actor_left_some(executor, actor)) {
+    if (trp_actor_is_unsettled(executor, actor)) {
         place = executor->context.place; // not held over the call
         trp_callback_exit(executor);
-        runs = actor_end_some(executor, actor, place);
+        runs = trp_actor_settle(executor, actor, place);
     }
-    actor_flush_old(executor);
+    trp_actor_flush_old(executor);
     actor_count_handled(executor, channel);
     return runs;
 }
@@ -299,7 +269,7 @@ static bool actor_deliver_reply(
         failed ? (enum troupe_err)item->envelope->type : TROUPE_OK,
         failed ? NULL : &message);
     executor->context.behalf.ask = 0;
-    (void)actor_leave(executor, actor, place);
+    (void)trp_actor_leave(executor, actor, place);
     if (counted) {
         actor_count_handled(executor, channel);
     }
@@ -358,7 +328,7 @@ void trp_actor_fail_ask(
     trp_deadlock_end_wait(executor, actor, ask);
     ask->on_reply(&executor->context, actor->state, ask->tag, err, NULL);
     executor->context.behalf.ask = 0;
-    (void)actor_leave(executor, actor, place);
+    (void)trp_actor_leave(executor, actor, place);
     actor_replay(executor, index, generation);
 }
 
@@ -401,7 +371,8 @@ void trp_actor_deliver(
     }
 }
 
-void trp_actor_notify(
+/** Deliver a notice that was made here. */
+static void actor_notify(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
@@ -429,6 +400,33 @@ void trp_actor_notify(
     }
 }
 
+/** Handle a MONITOR command for an actor that is not about to start, and carry out what is decided. */
+static void actor_carry_out(struct troupe_executor *executor, const struct trp_item *item)
+{
+    uint32_t index = item->envelope->to_index;
+    if (item->envelope->type == TRP_SIGNAL_PROBE) {
+        struct trp_ask ask;
+        if (trp_deadlock_handle_probe(executor, item, &ask)) {
+            struct trp_actor *actor = trp_actor_table_row(&executor->actors, index);
+            trp_actor_fail_ask(executor, actor, index, &ask, TROUPE_ERR_DEADLOCK);
+        }
+        return;
+    }
+    const struct trp_monitor_decision decision = trp_monitor_handle(executor, item);
+    struct trp_actor *actor =
+        trp_actor_table_find(&executor->actors, index, item->envelope->to_generation);
+    switch (decision.action) {
+    case TRP_MONITOR_DELIVER:
+        actor_notify(executor, actor, index, decision.type, &decision.down, sizeof(decision.down));
+        break;
+    case TRP_MONITOR_END:
+        trp_actor_end(executor, actor, index, &decision.down.exit);
+        break;
+    case TRP_MONITOR_NOTHING:
+        break;
+    }
+}
+
 void trp_actor_handle_monitor(struct troupe_executor *executor, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
@@ -438,7 +436,7 @@ void trp_actor_handle_monitor(struct troupe_executor *executor, const struct trp
                        ? actor->life == TRP_LIFE_STARTING
                        : trp_actor_table_is_reserved(&executor->actors, index, generation);
     if (!awaited || !trp_stash_add(executor, executor->channels.loop, item)) {
-        trp_monitor_handle(executor, item);
+        actor_carry_out(executor, item);
     }
 }
 

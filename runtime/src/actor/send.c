@@ -8,12 +8,18 @@
  */
 #include "actor/send.h"
 
+#include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/inbox_mail.h"
+#include "actor/runtime.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "channel/channel.h"
+#include "channel/channels.h"
+#include "channel/mailbox.h"
 #include "node/system.h"
+#include "shared/shared.h"
+#include "wire/frame.h"
 
 #include <stdlib.h>
 

@@ -8,6 +8,7 @@
  */
 #include "actor/start.h"
 
+#include "actor/actor_table.h"
 #include "actor/callback.h"
 #include "actor/dead_letter.h"
 #include "actor/deadlock.h"
@@ -15,6 +16,7 @@
 #include "actor/executor.h"
 #include "actor/monitor.h"
 #include "actor/receive.h"
+#include "actor/send.h"
 #include "actor/stash.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -22,6 +24,7 @@
 #include "node/signals.h"
 #include "node/system.h"
 #include "shared/activity.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +42,7 @@ static void actor_deliver_stash(
         if (stash->item.kind == TRP_KIND_MONITOR && refusal != NULL) {
             trp_monitor_refuse(executor, &stash->item, refusal);
         } else if (stash->item.kind == TRP_KIND_MONITOR) {
-            trp_monitor_handle(executor, &stash->item);
+            trp_actor_handle_monitor(executor, &stash->item);
         } else if (refusal != NULL) {
             trp_dead_letter_item(
                 executor,
@@ -88,7 +91,7 @@ static void actor_fail_start(
     struct trp_stash_entry *stash = actor->stash;
     actor->stash = NULL;
     trp_count(&executor->counters->actors_failed, 1);
-    actor_free(executor, actor, index, exit);
+    trp_actor_free(executor, actor, index, exit);
     actor->flags |= TRP_ACTOR_FAILED;
     actor_deliver_stash(executor, stash, exit);
     executor->runtime->ops->actor_ended(executor->runtime, ref, exit);
@@ -229,7 +232,8 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     trp_count(&executor->counters->actors_started, 1);
     struct trp_stash_entry *stash = actor->stash;
     actor->stash = NULL;
-    if (actor_leave(executor, actor, trp_actor_key(index, actor->generation)) || stash != NULL) {
+    if (trp_actor_leave(executor, actor, trp_actor_key(index, actor->generation)) ||
+        stash != NULL) {
         actor_deliver_stash(executor, stash, NULL);
     }
 }

@@ -1,7 +1,11 @@
 #include "actor/stash.h"
 
+#include "actor/actor_table.h"
+#include "actor/send.h"
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "shared/credit_pool.h"
+#include "wire/frame.h"
 
 #include <stdlib.h>
 #include <string.h>

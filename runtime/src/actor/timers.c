@@ -1,6 +1,13 @@
 #include "actor/timers.h"
 
+#include "actor/actor_table.h"
+#include "actor/asks.h"
+#include "actor/executor.h"
+#include "actor/receive.h"
+#include "actor/send.h"
+#include "base/timer_heap.h"
 #include "node/system.h"
+#include "shared/shared.h"
 
 #include <stdlib.h>
 

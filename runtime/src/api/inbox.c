@@ -1,11 +1,15 @@
 #include "api/inbox.h"
 
+#include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/inbox_mail.h"
+#include "api/asking.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/mailbox.h"
+#include "loop/loop.h"
 #include "node/system.h"
 
 #include <sched.h>

@@ -5,8 +5,12 @@
  * ask, by whoever registers the name. Each list changes by one store, so that it is whole even if a
  * process dies while it is at it.
  */
+#include "actor/deadlock.h"
 #include "actor/executor.h"
+#include "actor/send.h"
+#include "api/asking.h"
 #include "node/system.h"
+#include "shared/shared.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -273,11 +277,7 @@ static enum troupe_err name_wait(
 }
 
 enum troupe_err troupe_await_name(
-    troupe_context_t *ctx,
-    const char *name,
-    uint64_t timeout_ns,
-    troupe_reply_fn *on_reply,
-    uint64_t tag)
+    troupe_context_t *ctx, const char *name, const struct troupe_ask_options *options)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
     enum troupe_err err = trp_check_thread(ctx);
@@ -288,7 +288,7 @@ enum troupe_err troupe_await_name(
         return err;
     }
     uint64_t ask = 0;
-    err = trp_ask_begin(ctx, timeout_ns, on_reply, tag, true, &ask);
+    err = trp_ask_begin(ctx, options, true, &ask);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -296,10 +296,15 @@ enum troupe_err troupe_await_name(
     err = name_wait(executor->runtime->shared, name, troupe_self(ctx), ask, &owner);
     if (err != TROUPE_OK) {
         trp_ask_undo(ctx, ask);
-    } else if (!troupe_ref_is_none(owner)) {
+        return err;
+    }
+    if (options->exclusive) {
+        trp_deadlock_begin_wait(ctx, ask, TROUPE_REF_NONE);
+    }
+    if (!troupe_ref_is_none(owner)) {
         name_reply(executor, troupe_self(ctx), ask, owner);
     }
-    return err;
+    return TROUPE_OK;
 }
 
 /** Nobody goes by a name any more. @threads holding shared memory's lock */

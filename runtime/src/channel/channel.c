@@ -1,9 +1,18 @@
 #include "channel/channel.h"
 
+#include "actor/send.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
+#include "base/idmap.h"
 #include "base/memory.h"
+#include "channel/blocked.h"
+#include "channel/channels.h"
+#include "channel/mailbox.h"
+#include "shared/shared.h"
 #include "wire/endpoint.h"
+#include "wire/frame.h"
+#include "wire/frame_pool.h"
+#include "wire/zmq.h"
 
 #include <stdlib.h>
 #include <sys/random.h>

@@ -5,8 +5,16 @@
  *                       by ipc and tcp the pipes stay until the ledger says that it was met
  *     the peer          meets the FIN, compares the counts, closes the ledger, and may go
  */
+#include "actor/send.h"
+#include "base/idmap.h"
 #include "base/memory.h"
+#include "channel/blocked.h"
 #include "channel/channel.h"
+#include "channel/channels.h"
+#include "channel/mailbox.h"
+#include "shared/shared.h"
+#include "wire/frame.h"
+#include "wire/zmq.h"
 
 #include <stdlib.h>
 

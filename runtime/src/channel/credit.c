@@ -5,9 +5,14 @@
  *     receiver  owe --> settle: back to the gate, and CREDIT_GRANT to the waiting, first come first served
  *     sender    CREDIT_GRANT --> a ROOM for everyone who was refused
  */
+#include "actor/send.h"
 #include "base/descriptors.h"
 #include "base/memory.h"
+#include "channel/blocked.h"
 #include "channel/channel.h"
+#include "shared/credit_pool.h"
+#include "shared/shared.h"
+#include "wire/frame.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "shared/credit_pool.h"
+#include "wire/zmq.h"
 
 #include <poll.h>
 #include <stdlib.h>

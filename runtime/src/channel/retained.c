@@ -7,6 +7,11 @@
  *                                    +--> kept, in order, until handled
  */
 #include "channel/channel.h"
+#include "channel/mailbox.h"
+#include "shared/shared.h"
+#include "wire/frame.h"
+#include "wire/frame_pool.h"
+#include "wire/zmq.h"
 
 #include <stdlib.h>
 

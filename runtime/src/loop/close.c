@@ -5,6 +5,7 @@
  */
 #include "loop/close.h"
 
+#include "actor/actor_table.h"
 #include "actor/batch.h"
 #include "actor/end.h"
 #include "actor/executor.h"
@@ -15,14 +16,24 @@
 #include "base/clock.h"
 #include "base/wake.h"
 #include "channel/channel.h"
+#include "channel/channels.h"
+#include "channel/mailbox.h"
+#include "loop/loop.h"
 #include "node/system.h"
 #include "observe/crash.h"
+#include "shared/shared.h"
 #include "wire/endpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+enum {
+    CLOSE_STEP_NS = 1000000, // how soon an executor that closes looks for words in shared memory,
+    CLOSE_STEP_NS_MAX = 64000000, // and how seldom in the end
+    SENDERS = 256,                // who are told at a time that an executor is gone
+};
 
 void trp_executor_stop_actors(struct troupe_executor *executor)
 {

@@ -3,18 +3,24 @@
  */
 #include "loop/executor_new.h"
 
+#include "actor/actor_table.h"
+#include "actor/asks.h"
 #include "actor/batch.h"
 #include "actor/events.h"
 #include "actor/executor.h"
 #include "actor/inbox_mail.h"
 #include "actor/monitor.h"
+#include "actor/monitor_table.h"
 #include "actor/timers.h"
 #include "base/clock.h"
+#include "base/timer_heap.h"
 #include "base/wake.h"
 #include "channel/channel.h"
+#include "channel/mailbox.h"
 #include "node/system.h"
 #include "observe/crash.h"
 #include "wire/endpoint.h"
+#include "wire/frame_pool.h"
 
 #include <errno.h>
 #include <stdlib.h>

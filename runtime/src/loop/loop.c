@@ -1,13 +1,22 @@
+#include "loop/loop.h"
+
 #include "actor/batch.h"
+#include "actor/end.h"
 #include "actor/executor.h"
 #include "actor/inbox_mail.h"
 #include "actor/monitor.h"
+#include "actor/runtime.h"
 #include "actor/timers.h"
 #include "base/clock.h"
+#include "base/timer_heap.h"
 #include "base/wake.h"
 #include "channel/channel.h"
+#include "channel/mailbox.h"
+#include "loop/close.h"
+#include "loop/receive_frame.h"
 #include "node/system.h"
 #include "observe/crash.h"
+#include "shared/shared.h"
 #include "wire/endpoint.h"
 
 #include <errno.h>
@@ -31,17 +40,8 @@ enum {
     SWEEP_TURNS = 64,    // how often the clock is looked at for it
     TIMERS_NS = 20000,   // about how late a busy executor may see that a timer is due
     TIMERS_STRIDE_MAX = 63,
-    LAST_FRAMES = 4096,      // of a process that died
-    REMOTE_FRAMES = 64,      // by ipc and tcp, a turn
-    CLOSE_STEP_NS = 1000000, // how soon an executor that closes looks for words in shared memory,
-    CLOSE_STEP_NS_MAX = 64000000, // and how seldom in the end
-    SENDERS = 256,                // who are told at a time that an executor is gone
-    LONE_ROUNDS = 16,             // rounds of a turn in which one message follows the other
+    LAST_FRAMES = 4096, // of a process that died
 };
-
-/* Meeting mail. --------------------------------------------------------------------------------- */
-
-/* The loop. ------------------------------------------------------------------------------------- */
 
 bool trp_executor_has_work(struct troupe_executor *executor)
 {
@@ -79,17 +79,6 @@ void trp_executor_listen(struct troupe_executor *executor)
     }
 }
 
-void trp_executor_end_if_done(struct troupe_executor *executor)
-{
-    bool had_actors = trp_counted(&executor->counters->actors_started) +
-                          trp_counted(&executor->counters->actors_failed) >
-                      0;
-    if (executor->dedicated && had_actors && executor->actors.live_count == 0 &&
-        executor->runtime->ops->may_end(executor->runtime, executor)) {
-        executor->channels.ending = true;
-    }
-}
-
 /** @return who sent here and died before any of it came; 0: nobody. */
 static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
 {
@@ -109,7 +98,7 @@ static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
     return found;
 }
 
-void trp_executor_claim_all(struct troupe_executor *executor)
+static void executor_claim_all(struct troupe_executor *executor)
 {
     // What the dead sent, and is here already, is still met.
     uint32_t count = 0;
@@ -131,7 +120,7 @@ static void executor_handle_process_exits(struct troupe_executor *executor)
         return;
     }
     executor->channels.process_exits_seen = process_exit_count;
-    trp_executor_claim_all(executor);
+    executor_claim_all(executor);
     while (trp_channels_handle_process_exit(&executor->channels)) {
     }
 }
@@ -149,23 +138,10 @@ void trp_executor_handle_flags(struct troupe_executor *executor)
     (void)trp_channels_reap(&executor->channels);
 }
 
-/** Give back what is owed, when it is worth it. */
-static void executor_settle_credit(struct troupe_executor *executor)
-{
-    const struct trp_gate *gate = executor->channels.gate;
-    bool wanted = atomic_load_explicit(&gate->waiting_count, memory_order_relaxed) != 0;
-    if (wanted || executor->channels.rooms_late ||
-        executor->channels.owed_messages > gate->bound_messages / 16 ||
-        executor->channels.owed_bytes > gate->bound_bytes / 16 ||
-        executor->channels.loop->credit_messages > gate->bound_messages / 2) {
-        trp_channels_settle(&executor->channels, false);
-    }
-}
-
 /** Give back what is owed when it is worth it, and now and then what was not spent. */
 static void executor_settle(struct troupe_executor *executor)
 {
-    executor_settle_credit(executor);
+    trp_executor_settle_credit(executor);
     if (TRP_UNLIKELY(executor->monitors.untold_first != 0)) {
         trp_monitor_notify_again(executor);
     }
@@ -220,13 +196,13 @@ bool trp_executor_turn(struct troupe_executor *executor)
     uint64_t bell = atomic_load_explicit(&executor->channels.gate->bell, memory_order_relaxed);
     while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
             executor->mailbox.overtaken_first < executor->mailbox.overtaken_count) &&
-           !executor_is_spent(executor) && trp_executor_receive(executor)) {
+           !trp_executor_is_spent(executor) && trp_executor_receive(executor)) {
         worked = true;
     }
     if (TRP_UNLIKELY(trp_mailbox_is_due(&executor->mailbox))) {
-        worked |= executor_receive_remote(executor);
+        worked |= trp_executor_receive_remote(executor);
     }
-    executor_receive_all_own(executor);
+    trp_executor_receive_own(executor);
     if (trp_timer_heap_due(&executor->timers) != TRP_TIMER_HEAP_NEVER) {
         if (executor_checks_timers(executor, worked)) {
             worked |= trp_actor_timers_run(executor, trp_executor_now(executor));
@@ -282,27 +258,6 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
         return;
     }
     trp_mailbox_sleep(&executor->mailbox, timeout_ns);
-}
-
-void trp_executor_run(struct troupe_executor *executor)
-{
-    executor->owner = pthread_self();
-    executor->is_looping = true;
-    executor->mailbox.has_thread = true;
-    trp_crash_enter(executor);
-    while (!executor->channels.ending) {
-        if (!trp_executor_turn(executor) && !executor->channels.ending) {
-            trp_executor_end_if_done(
-                executor); // the last of the others in its process may have ended
-            trp_executor_wait(executor, trp_executor_timeout_ns(executor));
-        }
-    }
-    trp_executor_stop_actors(executor);
-    bool closed = trp_executor_close(executor, UINT64_MAX);
-    TRP_CHECK(closed);
-    executor->is_looping = false;
-    trp_crash_leave();
-    executor->runtime->ops->executor_ended(executor->runtime, executor);
 }
 
 /* The end. -------------------------------------------------------------------------------------- */

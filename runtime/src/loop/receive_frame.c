@@ -10,19 +10,28 @@
 #include "actor/inbox_mail.h"
 #include "actor/monitor.h"
 #include "actor/receive.h"
+#include "actor/send.h"
 #include "actor/start.h"
 #include "actor/timers.h"
 #include "base/clock.h"
 #include "base/wake.h"
 #include "channel/channel.h"
+#include "channel/channels.h"
+#include "channel/mailbox.h"
 #include "node/system.h"
 #include "observe/crash.h"
 #include "wire/endpoint.h"
+#include "wire/frame.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+enum {
+    REMOTE_FRAMES = 64, // by ipc and tcp, a turn
+    LONE_ROUNDS = 16,   // rounds of a turn in which one message follows the other
+};
 
 /** Say that the bytes that follow in a frame cannot be read. */
 static void executor_reject(
@@ -173,7 +182,7 @@ static uint64_t executor_receive_items(
 }
 
 /** Receive and meet the next frame of its own. */
-TRP_INLINE void executor_receive_own(struct troupe_executor *executor)
+TRP_INLINE void executor_receive_one_own(struct troupe_executor *executor)
 {
     const uint8_t *bytes = NULL;
     size_t size = 0;
@@ -249,7 +258,7 @@ bool trp_executor_receive(struct troupe_executor *executor)
 }
 
 /** @return whether a budget says to end the turn between two frames. */
-static bool executor_is_spent(const struct troupe_executor *executor)
+bool trp_executor_is_spent(const struct troupe_executor *executor)
 {
     return executor->handled_count >= executor->handled_limit ||
            (executor->turn_deadline_ns != 0 &&
@@ -279,29 +288,42 @@ TRP_INLINE bool executor_send_lone(struct troupe_executor *executor)
 }
 
 /** Meet the frames of its own that are there; and where each message sends but one, some of those. */
-static void executor_receive_all_own(struct troupe_executor *executor)
+void trp_executor_receive_own(struct troupe_executor *executor)
 {
     uint32_t count = executor->mailbox.loop_count;
-    while (count-- != 0 && !executor_is_spent(executor)) {
-        executor_receive_own(executor);
+    while (count-- != 0 && !trp_executor_is_spent(executor)) {
+        executor_receive_one_own(executor);
     }
     // What a turn does besides costs a fifth of a hop: a token that goes round need not pay it each time.
     uint32_t rounds = executor->handled_limit == UINT64_MAX ? LONE_ROUNDS : 0;
     for (uint32_t round = 0;
          round < rounds && executor_is_lone(executor) && executor_send_lone(executor);
          round++) {
-        executor_receive_own(executor);
+        executor_receive_one_own(executor);
+    }
+}
+
+/** Give back what is owed, when it is worth it. */
+void trp_executor_settle_credit(struct troupe_executor *executor)
+{
+    const struct trp_gate *gate = executor->channels.gate;
+    bool wanted = atomic_load_explicit(&gate->waiting_count, memory_order_relaxed) != 0;
+    if (wanted || executor->channels.rooms_late ||
+        executor->channels.owed_messages > gate->bound_messages / 16 ||
+        executor->channels.owed_bytes > gate->bound_bytes / 16 ||
+        executor->channels.loop->credit_messages > gate->bound_messages / 2) {
+        trp_channels_settle(&executor->channels, false);
     }
 }
 
 /** Receive what came by ipc and tcp, which nobody rings for. @return whether there was any. */
-static bool executor_receive_remote(struct troupe_executor *executor)
+bool trp_executor_receive_remote(struct troupe_executor *executor)
 {
     uint32_t count = 0;
-    while (count < REMOTE_FRAMES && !executor_is_spent(executor) &&
+    while (count < REMOTE_FRAMES && !trp_executor_is_spent(executor) &&
            trp_mailbox_poll(&executor->mailbox) && trp_executor_receive(executor)) {
         count++;
-        executor_settle_credit(executor); // so that they send on while this is met
+        trp_executor_settle_credit(executor); // so that they send on while this is met
         if (count == 1) {
             trp_channels_flush(
                 &executor

@@ -1,6 +1,8 @@
 #include "troupe/main.h"
 
 #include "base/error.h"
+#include "base/shell_words.h"
+#include "config/config.h"
 #include "node/system.h"
 #include "observe/crash.h"
 #include "observe/watchdog.h"

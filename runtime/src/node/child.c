@@ -11,10 +11,14 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "config/limits.h"
+#include "config/placement.h"
+#include "config/rules.h"
 #include "node/process_manager.h"
 #include "node/rlimits.h"
+#include "node/run_loop.h"
 #include "node/system.h"
 #include "observe/crash.h"
+#include "shared/shared.h"
 #include "troupe/main.h"
 
 #include <fcntl.h>

@@ -7,8 +7,13 @@
 #include "api/inbox.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
+#include "base/idmap.h"
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/mailbox.h"
+#include "loop/close.h"
+#include "loop/executor_new.h"
+#include "loop/loop.h"
 #include "node/system.h"
 #include "troupe/inbox.h"
 

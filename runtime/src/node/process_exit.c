@@ -1,7 +1,10 @@
 #include "node/process_exit.h"
 
+#include "actor/send.h"
 #include "node/signals.h"
 #include "node/system.h"
+#include "shared/dead_counts.h"
+#include "shared/shared.h"
 #include "wire/endpoint.h"
 
 #include <stdio.h>

@@ -1,5 +1,7 @@
 #include "node/process_manager.h"
 
+#include "actor/executor.h"
+#include "actor/runtime.h"
 #include "base/descriptors.h"
 #include "base/memory.h"
 #include "base/wake.h"
@@ -9,6 +11,7 @@
 #include "node/signals.h"
 #include "node/system.h"
 #include "observe/watchdog.h"
+#include "shared/shared.h"
 
 #include <errno.h>
 #include <fcntl.h>

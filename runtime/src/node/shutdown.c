@@ -13,10 +13,16 @@
  */
 #include "actor/executor.h"
 #include "base/clock.h"
+#include "base/idmap.h"
 #include "channel/channel.h"
+#include "config/config.h"
+#include "loop/close.h"
+#include "loop/loop.h"
 #include "node/process_manager.h"
 #include "node/system.h"
 #include "observe/report.h"
+#include "shared/activity.h"
+#include "shared/shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>

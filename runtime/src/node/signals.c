@@ -1,9 +1,12 @@
-#include "troupe/signals.h"
+#include "node/signals.h"
 
 #include "actor/executor.h"
+#include "actor/runtime.h"
+#include "actor/send.h"
 #include "node/process_manager.h"
-#include "node/signals.h"
 #include "node/system.h"
+#include "shared/shared.h"
+#include "troupe/signals.h"
 
 #include <errno.h>
 #include <signal.h>

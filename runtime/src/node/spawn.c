@@ -3,13 +3,20 @@
  *
  *     placement --> executor (found, or started) --> row (added, or reserved) --> START
  */
+#include "actor/actor_table.h"
 #include "actor/executor.h"
 #include "actor/inbox_mail.h"
+#include "actor/send.h"
 #include "base/descriptors.h"
+#include "base/idmap.h"
+#include "channel/channel.h"
 #include "config/limits.h"
+#include "config/placement.h"
 #include "node/process_manager.h"
 #include "node/system.h"
+#include "shared/shared.h"
 #include "wire/endpoint.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 #include <stdlib.h>

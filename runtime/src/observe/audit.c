@@ -6,6 +6,8 @@
  * and nothing waits once the system has ended.
  */
 #include "node/system.h"
+#include "shared/dead_counts.h"
+#include "shared/shared.h"
 #include "troupe/stats.h"
 
 #include <inttypes.h>

@@ -5,6 +5,7 @@
 #include "base/sigsafe.h"
 #include "node/system.h"
 #include "shared/activity.h"
+#include "shared/shared.h"
 
 #include <errno.h>
 #include <execinfo.h>

@@ -7,10 +7,14 @@
  */
 #include "observe/report.h"
 
+#include "actor/actor_table.h"
 #include "actor/executor.h"
 #include "base/clock.h"
+#include "base/idmap.h"
 #include "node/system.h"
 #include "observe/crash.h"
+#include "shared/activity.h"
+#include "shared/shared.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

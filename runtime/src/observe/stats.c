@@ -1,7 +1,9 @@
 #include "troupe/stats.h"
 
 #include "actor/executor.h"
+#include "channel/channels.h"
 #include "node/system.h"
+#include "shared/shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,8 @@
 #include "base/units.h"
 #include "node/system.h"
 #include "observe/report.h"
+#include "shared/activity.h"
+#include "shared/shared.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,0 +1,115 @@
+#include "actor/executor.h"
+#include "actor/monitor.h"
+#include "actor/monitor_table.h"
+#include "base/error.h"
+#include "troupe/context.h"
+
+static enum troupe_err monitoring_check(const troupe_context_t *ctx, troupe_ref_t actor)
+{
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    if (ctx->actor == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could hear of an end");
+    }
+    return !troupe_ref_is_none(actor)
+               ? TROUPE_OK
+               : TRP_EXPLAIN(TROUPE_ERR_INVAL, "the end of nobody cannot be told");
+}
+
+enum troupe_err troupe_monitor(
+    troupe_context_t *ctx, troupe_ref_t actor, troupe_monitor_t *out_monitor)
+{
+    enum troupe_err err = monitoring_check(ctx, actor);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    if (troupe_ref_equal(actor, troupe_self(ctx))) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "an actor hears of its own end in its `fini`");
+    }
+    return trp_monitor_request(ctx, actor, false, out_monitor);
+}
+
+enum troupe_err troupe_monitor_name(
+    troupe_context_t *ctx, const char *name, troupe_monitor_t *out_monitor)
+{
+    troupe_ref_t actor = TROUPE_REF_NONE;
+    enum troupe_err err = troupe_lookup(ctx, name, &actor);
+    if (err == TROUPE_OK) {
+        return troupe_monitor(ctx, actor, out_monitor);
+    }
+    if (err != TROUPE_ERR_NOENT || ctx->actor == NULL) {
+        return err != TROUPE_ERR_NOENT ? err : monitoring_check(ctx, actor);
+    }
+    return trp_monitor_request(ctx, TROUPE_REF_NONE, false, out_monitor);
+}
+
+enum troupe_err troupe_monitor_executor(
+    troupe_context_t *ctx, troupe_ref_t actor, troupe_monitor_t *out_monitor)
+{
+    enum troupe_err err = monitoring_check(ctx, actor);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    if (actor.executor == trp_executor_of(ctx)->id) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL, "an actor ends with its own executor, and hears of it in its `fini`");
+    }
+    return trp_monitor_request(
+        ctx, (troupe_ref_t){.node = actor.node, .executor = actor.executor}, false, out_monitor);
+}
+
+enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monitor_t monitor)
+{
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    struct trp_monitor_entry *entry = trp_monitor_table_find(&executor->monitors, monitor);
+    if (entry == NULL || ctx->actor == NULL || entry->actor_index != trp_context_index(ctx) ||
+        entry->actor_generation != ctx->actor->generation) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such monitor: its notice came, or it was undone");
+    }
+    // Without memory for it, the notice will come, and find no monitor.
+    (void)trp_monitor_undo(ctx, entry);
+    return TROUPE_OK;
+}
+
+enum troupe_err troupe_link(troupe_context_t *ctx, troupe_ref_t actor)
+{
+    enum troupe_err err = monitoring_check(ctx, actor);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    bool is_linked =
+        troupe_ref_equal(actor, troupe_self(ctx)) ||
+        trp_monitor_table_find_peer(
+            &executor->monitors, ctx->actor->monitors, TRP_MONITOR_LINK, actor, 0) != NULL;
+    return is_linked ? TROUPE_OK : trp_monitor_request(ctx, actor, true, NULL);
+}
+
+enum troupe_err troupe_unlink(troupe_context_t *ctx, troupe_ref_t actor)
+{
+    enum troupe_err err = monitoring_check(ctx, actor);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    struct trp_monitor_entry *entry = trp_monitor_table_find_peer(
+        &executor->monitors, ctx->actor->monitors, TRP_MONITOR_LINK, actor, 0);
+    if (entry == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no link to that actor: it has ended, or never was");
+    }
+    return trp_monitor_undo(ctx, entry);
+}
+
+void troupe_trap_exit(troupe_context_t *ctx, bool on)
+{
+    if (trp_check_thread(ctx) == TROUPE_OK && ctx->actor != NULL) {
+        ctx->actor->flags &= (uint8_t)~TRP_ACTOR_TRAPS;
+        ctx->actor->flags |= on ? TRP_ACTOR_TRAPS : 0;
+    }
+}

@@ -1,0 +1,129 @@
+
+#include "actor/actor_table.h"
+#include "actor/asks.h"
+#include "actor/deadlock.h"
+#include "actor/end.h"
+#include "actor/executor.h"
+#include "actor/inbox_mail.h"
+#include "actor/runtime.h"
+#include "actor/send.h"
+#include "actor/timers.h"
+#include "api/sending.h"
+#include "base/timer_heap.h"
+#include "channel/channel.h"
+#include "channel/channels.h"
+#include "node/process_manager.h"
+#include "node/system.h"
+#include "shared/shared.h"
+#include "troupe/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t troupe_now(const troupe_context_t *ctx)
+{
+    return trp_executor_now((const struct troupe_executor *)(const void *)ctx);
+}
+
+uint64_t troupe_random(troupe_context_t *ctx)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    executor->random_state += UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t bits = executor->random_state;
+    bits = (bits ^ (bits >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return bits ^ (bits >> 31);
+}
+
+static enum troupe_err timing_start(
+    troupe_context_t *ctx,
+    uint64_t delay_ns,
+    uint64_t period_ns,
+    const struct troupe_outgoing *outgoing,
+    troupe_timer_t *out_timer)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    enum troupe_err err =
+        trp_sending_check(ctx, outgoing->to, outgoing->type, outgoing->body, outgoing->body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    err = trp_sending_check_own(outgoing, "a timer");
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    if (executor->mode == TRP_MODE_INBOX) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_UNSUPPORTED,
+            "an inbox runs no timers: it has no loop; use a timer of an actor");
+    }
+    if (outgoing->body_bytes > executor->runtime->mailbox_bytes) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_TOOBIG,
+            "a timer's body of %zu bytes is over the bound",
+            outgoing->body_bytes);
+    }
+    struct trp_actor_timer *actor_timer = calloc(1, sizeof(*actor_timer) + outgoing->body_bytes);
+    if (actor_timer == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
+    }
+    actor_timer->actor_index = trp_context_index(ctx);
+    actor_timer->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
+    actor_timer->period_ns = period_ns;
+    actor_timer->ttl_ns = outgoing->ttl_ns;
+    actor_timer->to = outgoing->to;
+    actor_timer->type = outgoing->type;
+    actor_timer->body_bytes = outgoing->body_bytes;
+    if (outgoing->body_bytes != 0) {
+        memcpy(actor_timer->body, outgoing->body, outgoing->body_bytes);
+    }
+    uint64_t now_ns = trp_executor_now(executor);
+    uint64_t due_ns = delay_ns < UINT64_MAX - 1 - now_ns ? now_ns + delay_ns : UINT64_MAX - 1;
+    troupe_timer_t timer = trp_timer_heap_add(&executor->timers, due_ns, actor_timer);
+    if (timer == 0) {
+        free(actor_timer);
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
+    }
+    if (!executor->in_turn) {
+        trp_runtime_wake_foreign_loop(executor->runtime); // a foreign loop does not know of it yet
+    }
+    if (out_timer != NULL) {
+        *out_timer = timer;
+    }
+    return TROUPE_OK;
+}
+
+enum troupe_err troupe_send_after(
+    troupe_context_t *ctx,
+    uint64_t delay_ns,
+    const struct troupe_outgoing *outgoing,
+    troupe_timer_t *out_timer)
+{
+    return timing_start(ctx, delay_ns, 0, outgoing, out_timer);
+}
+
+enum troupe_err troupe_send_every(
+    troupe_context_t *ctx,
+    uint64_t period_ns,
+    const struct troupe_outgoing *outgoing,
+    troupe_timer_t *out_timer)
+{
+    if (period_ns == 0) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "the period must be greater than 0 ns");
+    }
+    return timing_start(ctx, period_ns, period_ns, outgoing, out_timer);
+}
+
+enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer)
+{
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    void *actor_timer = trp_timer_heap_cancel(&trp_executor_of(ctx)->timers, timer);
+    if (actor_timer == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such timer runs: it fired, or was cancelled");
+    }
+    free(actor_timer);
+    return TROUPE_OK;
+}

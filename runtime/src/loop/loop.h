@@ -1,0 +1,35 @@
+/**
+ * @file loop.h
+ * @brief The loop of an executor: turns, and waits between them.
+ */
+#ifndef TRP_LOOP_H
+#define TRP_LOOP_H
+
+#include "actor/executor.h"
+
+/** Do what is at hand: frames, timers, credit, flush. @return whether something was. */
+bool trp_executor_turn(struct troupe_executor *executor);
+
+/** @return whether something is at hand. */
+bool trp_executor_has_work(struct troupe_executor *executor);
+
+/** Wait until something is at hand, at most @p timeout_ns. */
+void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns);
+
+/** @return nanoseconds until the next timer, UINT64_MAX when none runs. */
+uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor);
+
+/**
+ * Prepare for being idle: grant credit to the peers that wait for it, and return credit that lay unspent for 10 ms.
+ *
+ * @return how long the executor may sleep before it does that again; UINT64_MAX: no limit.
+ */
+uint64_t trp_executor_prepare_idle(struct troupe_executor *executor);
+
+/** Do what the flags of the executor ask for, and settle with peers whose processes have exited. */
+void trp_executor_handle_flags(struct troupe_executor *executor);
+
+/** Listen where this process made the executor a listener; from then on other processes reach it. */
+void trp_executor_listen(struct troupe_executor *executor);
+
+#endif
