@@ -66,7 +66,7 @@ static void stopping_stop(
     ctx->actor->life = TRP_LIFE_STOPPING;
     ctx->exit = (struct troupe_exit){.reason = reason, .code = code};
     if (text != NULL) {
-        strncpy(ctx->exit.text, text, sizeof(ctx->exit.text) - 1);
+        memcpy(ctx->exit.text, text, strnlen(text, sizeof(ctx->exit.text) - 1)); // the rest is 0
     }
 }
 
