@@ -4,7 +4,8 @@
 // address; by ipc or tcp with no further part; and with two. A frame that comes by ipc or tcp is copied
 // to a multiple of 8 before it is read, so other addresses are not tried here.
 #include "fuzz.h"
-#include "wire/frame.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 /** The next item must be this one's equal, however the frame came. */
 static void frame_check_equal(const struct trp_item *one, const struct trp_item *other)

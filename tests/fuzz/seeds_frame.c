@@ -1,7 +1,7 @@
 // Writes the seeds of the frame target into a folder, with the runtime's own writer: frames as they travel,
 // and some that were spoilt in one place each. To be run again when the format changes.
 #include "fuzz.h"
-#include "wire/frame.h"
+#include "wire/frame_write.h"
 
 static const char *seeds_folder;
 static _Alignas(8) uint8_t seeds_bytes[TRP_FRAME_BYTES_MAX];

@@ -5,7 +5,8 @@
 #ifndef TROUPE_TESTS_FRAMES_H
 #define TROUPE_TESTS_FRAMES_H
 
-#include "wire/frame.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

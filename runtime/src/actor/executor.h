@@ -25,8 +25,8 @@
 #include "troupe/context.h"
 #include "troupe/stats.h"
 #include "troupe/system.h"
-#include "wire/frame.h"
 #include "wire/frame_pool.h"
+#include "wire/frame_read.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -353,12 +353,6 @@ static inline uint64_t trp_dead_count(const struct trp_dead *dead)
     return dead->lost == 0 ? 1 : dead->lost;
 }
 
-/** What a NOTICE says that fails an ask. */
-struct trp_ask_failure {
-    uint32_t reason; // an enum troupe_dead_reason
-    uint32_t type;   // of the message that asked
-};
-
 /** Count a dead letter, log it, tell the subscribers, and fail its ask. */
 void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *dead);
 
@@ -384,66 +378,10 @@ void trp_dead_letters_lost(
 /** Set the detail: why an ask failed. @return the error that it failed with. */
 enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failure *failure);
 
-/** @return who sent the messages of an item; that may be nobody. */
-static inline troupe_ref_t trp_item_sender(const struct trp_item *item)
-{
-    if (item->envelope->from_generation == 0) {
-        return TROUPE_REF_NONE;
-    }
-    return (troupe_ref_t){
-        item->sender_node,
-        item->sender_executor,
-        item->envelope->from_index,
-        item->envelope->from_generation,
-    };
-}
-
-/** @return how many bytes the body of each message of an item has. */
-static inline uint64_t trp_item_bytes(const struct trp_item *item)
-{
-    return item->given != NULL ? item->given->bytes : item->body_bytes;
-}
-
-/** @return what an item says that fails an ask. */
-static inline struct trp_ask_failure trp_item_failure(const struct trp_item *item)
-{
-    struct trp_ask_failure failure = {.reason = TROUPE_DEAD_REASON_COUNT};
-    if (item->body_bytes == sizeof(failure)) {
-        memcpy(&failure, item->body, sizeof(failure));
-    }
-    return failure;
-}
-
 /* Actors (actor.c). ---------------------------------------------------------------------------- */
-
-/** What a START says, in front of the actor's name, its behaviour's name, and arguments. */
-struct trp_start {
-    uint32_t behaviour_index;
-    uint32_t name_bytes; // 0: it goes by its behaviour's name
-    uint32_t args_bytes;
-    uint32_t behaviour_bytes; // 0: its index says which, for it was written in this process
-};
 
 /** Start the actor of a START. */
 void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item);
-
-/** @return the body of the @p which-th message of an item, as a callback sees it. */
-static inline struct troupe_body trp_item_body(const struct trp_item *item, uint32_t which)
-{
-    if (TRP_UNLIKELY(item->given != NULL)) {
-        return (struct troupe_body){
-            item->given->data, item->given->bytes, item->given->free, item->given->free_data};
-    }
-    // A frame is only ever read through this: a body's bytes belong to who owns the frame.
-    union {
-        const uint8_t *read_only;
-        void *data;
-    } at = {.read_only = item->body + which * trp_pad8(item->body_bytes)};
-    return (struct troupe_body){
-        .data = item->body_bytes != 0 ? at.data : NULL,
-        .bytes = item->body_bytes,
-    };
-}
 
 /** Meet a message for an actor: a USER, REPLY or NOTICE. Mail that was held came by the loop. */
 void trp_actor_deliver(

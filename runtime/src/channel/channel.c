@@ -5,7 +5,7 @@
 #include "base/descriptors.h"
 #include "base/memory.h"
 #include "node/system.h"
-#include "wire/endpoint.h"
+#include "shared/slot_endpoint.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -110,7 +110,7 @@ static enum troupe_err channel_connect(
 {
     char endpoint[TRP_ENDPOINT_BYTES];
     if (channel->is_remote) {
-        trp_endpoint_print(executor->system->shared->run_dir, channel->slot, endpoint);
+        trp_slot_print_endpoint(executor->system->shared, channel->slot, endpoint);
     } else {
         trp_zmq_inproc(channel->peer_id, endpoint);
     }

@@ -7,7 +7,7 @@
 #include "channel/channel.h"
 #include "node/system.h"
 #include "observe/crash.h"
-#include "wire/endpoint.h"
+#include "shared/slot_endpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -124,7 +124,7 @@ void trp_executor_free(struct troupe_executor **executor_p)
     if (executor->listener_fd >= 0) {
         (void)close(executor->listener_fd);
     }
-    trp_endpoint_remove(executor->system->shared->run_dir, executor->slot);
+    trp_slot_remove_endpoint(executor->system->shared, executor->slot);
     free(executor->stops);
     free(executor->name);
     free(executor);
@@ -391,7 +391,7 @@ void trp_executor_listen(struct troupe_executor *executor)
     (void)pthread_mutex_unlock(&executor->system->lock);
     if (fd >= 0) {
         char endpoint[TRP_ENDPOINT_BYTES];
-        trp_endpoint_print(executor->system->shared->run_dir, executor->slot, endpoint);
+        trp_slot_print_endpoint(executor->system->shared, executor->slot, endpoint);
         if (trp_mailbox_listen(&executor->mailbox, endpoint, fd) != TROUPE_OK) {
             (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
         }

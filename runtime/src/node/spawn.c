@@ -8,7 +8,7 @@
 #include "config/limits.h"
 #include "node/process_manager.h"
 #include "node/system.h"
-#include "wire/endpoint.h"
+#include "shared/slot_endpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,7 +217,7 @@ static enum troupe_err spawn_prepare_process(
         trp_limits_print(&limits, process->limits);
         (void)snprintf(process->name, sizeof(process->name), "%s", name);
         (void)snprintf(process->backend, sizeof(process->backend), "%s", rule->place.ops->name);
-        err = trp_endpoint_open(shared->run_dir, slot, &target->listener_fd);
+        err = trp_slot_listen(shared, slot, &target->listener_fd);
     } else {
         err = TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "a system has at most %d processes at a time", TRP_SHARED_PROCESSES);
@@ -240,7 +240,7 @@ static void spawn_discard_process(troupe_system_t *system, struct spawn_target *
     struct trp_slot *slot = trp_shared_find_slot(system->shared, target->executor_id);
     trp_shared_unlock(system->shared);
     TRP_CHECK(slot != NULL);
-    trp_endpoint_remove(system->shared->run_dir, slot);
+    trp_slot_remove_endpoint(system->shared, slot);
     trp_system_discard_process(system, target->process, slot);
     target->process = NULL;
 }

@@ -8,11 +8,10 @@
 #include "node/process_manager.h"
 #include "node/signals.h"
 #include "observe/crash.h"
+#include "shared/slot_endpoint.h"
 #include "troupe/main.h"
-#include "wire/endpoint.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -144,7 +142,7 @@ static enum troupe_err system_make_listener(
         return TROUPE_OK;
     }
     int fd = -1;
-    enum troupe_err err = trp_endpoint_open(system->shared->run_dir, executor->slot, &fd);
+    enum troupe_err err = trp_slot_listen(system->shared, executor->slot, &fd);
     if (err == TROUPE_OK) {
         executor->listener_fd = fd;
         atomic_store_explicit(&executor->attention, true, memory_order_relaxed);

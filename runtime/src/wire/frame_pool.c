@@ -1,5 +1,7 @@
 #include "wire/frame_pool.h"
 
+#include "wire/format.h"
+
 #include <stdlib.h>
 
 enum {

@@ -8,8 +8,6 @@
 #ifndef TRP_FRAME_POOL_H
 #define TRP_FRAME_POOL_H
 
-#include "wire/frame.h"
-
 #include <stdatomic.h>
 #include <stdint.h>
 
