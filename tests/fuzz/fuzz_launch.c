@@ -50,7 +50,7 @@ static void launch_check_rule(const struct trp_launch_rule *rule)
 static void launch_check_actor(const struct trp_launch_actor *actor)
 {
     struct trp_parse_error flaw;
-    struct trp_actor_key place;
+    struct trp_place place;
     struct troupe_limits limits;
     launch_check_text(&actor->name);
     launch_check_text(&actor->behaviour);

@@ -16,7 +16,7 @@ static void placement_check_refusal(enum troupe_err err)
     FUZZ_CHECK(strstr(detail, "placement rule (") != NULL);
 }
 
-static void placement_check_place(const struct trp_actor_key *place)
+static void placement_check_place(const struct trp_place *place)
 {
     FUZZ_CHECK(place->ops != NULL);
     FUZZ_CHECK(place->count <= TRP_POOL_COUNT_MAX);
@@ -26,7 +26,7 @@ static void placement_check_place(const struct trp_actor_key *place)
 
 static void placement_read_place(const char *text)
 {
-    struct trp_actor_key place = {0};
+    struct trp_place place = {0};
     enum troupe_err err = trp_place_parse(text, 0, "fuzz", &place);
     if (err == TROUPE_OK) {
         placement_check_place(&place);
@@ -43,7 +43,7 @@ static void placement_check_rule(const struct trp_rule *rule)
     FUZZ_CHECK((rule->pool != NULL) == (rule->place.count > 0));
     size_t offset = rule->glob == NULL ? 0 : strlen(rule->glob) + 1;
     FUZZ_CHECK(rule->glob == NULL || (offset > 1 && rule->text[offset - 1] == '='));
-    struct trp_actor_key again;
+    struct trp_place again;
     FUZZ_CHECK(trp_place_parse(rule->text, offset, "fuzz", &again) == TROUPE_OK);
     FUZZ_CHECK(again.ops == rule->place.ops);
     FUZZ_CHECK(again.count == rule->place.count);

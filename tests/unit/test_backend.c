@@ -108,7 +108,7 @@ Test(backend, table_that_lacks_a_field_is_refused_and_the_field_named)
     expect_refused(&ops, TROUPE_ERR_INVAL, "'whole' lacks `start`");
     ops = whole;
     ops.join = NULL;
-    expect_refused(&ops, TROUPE_ERR_INVAL, "'whole' lacks `wait`");
+    expect_refused(&ops, TROUPE_ERR_INVAL, "'whole' lacks `join`");
 }
 
 Test(backend, on_the_callers_thread_needs_run_once_instead)

@@ -67,7 +67,7 @@ static void expect_refused(const char *rule, size_t character, const char *what)
 
 Test(placement, reads_backend_count_and_transport)
 {
-    struct trp_actor_key place;
+    struct trp_place place;
     cr_assert(eq(int, trp_place_parse("thread", 0, "test", &place), TROUPE_OK));
     cr_expect(strcmp(place.ops->name, "thread") == 0);
     cr_expect(eq(u32, place.count, 0));
@@ -84,7 +84,7 @@ Test(placement, reads_backend_count_and_transport)
 
 Test(placement, reads_a_farther_transport_behind_any_backend)
 {
-    struct trp_actor_key place;
+    struct trp_place place;
     cr_assert(eq(int, trp_place_parse("ecs+ipc", 0, "test", &place), TROUPE_OK));
     cr_expect(eq(int, place.transport, TRP_TRANSPORT_IPC));
     cr_assert(eq(int, trp_place_parse("thread:2+tcp", 0, "test", &place), TROUPE_OK));
@@ -97,7 +97,7 @@ Test(placement, reads_a_farther_transport_behind_any_backend)
 
 Test(placement, takes_counts_from_1_to_1024)
 {
-    struct trp_actor_key place;
+    struct trp_place place;
     cr_assert(eq(int, trp_place_parse("thread:1", 0, "test", &place), TROUPE_OK));
     cr_expect(eq(u32, place.count, 1));
     cr_assert(eq(int, trp_place_parse("thread:1024", 0, "test", &place), TROUPE_OK));
@@ -108,7 +108,7 @@ Test(placement, takes_counts_from_1_to_1024)
 
 Test(placement, leaves_the_place_alone_when_it_does_not_parse)
 {
-    struct trp_actor_key place = {.count = 77};
+    struct trp_place place = {.count = 77};
     cr_expect(eq(int, trp_place_parse("thread:x", 0, "test", &place), TROUPE_ERR_INVAL));
     cr_expect(eq(u32, place.count, 77));
     cr_expect(place.ops == NULL);

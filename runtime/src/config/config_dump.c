@@ -6,7 +6,7 @@
 #include "config/config.h"
 #include "config/launch_scan.h"
 #include "config/limits.h"
-#include "observe/watchdog.h"
+#include "config/watchdog_option.h"
 #include "troupe/main.h"
 
 #include <ctype.h>
@@ -144,9 +144,8 @@ static void dump_options(struct dump *dump, const struct trp_shell_words *words)
     trp_time_print(config->stop_timeout_ns.value, text);
     dump_number(dump, "stop-timeout", &config->stop_timeout_ns, text);
     if (config->watchdog.value != 0) {
-        char watchdog[TRP_UNITS_BYTES + sizeof(",kill")];
-        trp_watchdog_print(
-            config->watchdog.value, config->watchdog_kills, watchdog, sizeof(watchdog));
+        char watchdog[TRP_WATCHDOG_BYTES];
+        trp_watchdog_print(config->watchdog.value, config->watchdog_kills, watchdog);
         dump_number(dump, "watchdog", &config->watchdog, watchdog);
     }
     const struct trp_launch_words *args = &config->launch.args;

@@ -237,6 +237,14 @@ enum troupe_err trp_launch_explain(
         parse_error->offset + 1);
 }
 
+enum troupe_err trp_launch_refuse(
+    const char *name, const struct trp_launch_item *item, uint32_t offset, const char *what)
+{
+    struct trp_parse_error parse_error;
+    trp_parse_error_set(&parse_error, TROUPE_ERR_INVAL, offset, "%s", what);
+    return trp_launch_explain(name, &item->line, &parse_error);
+}
+
 void trp_launch_scan_fini(struct trp_launch_scan *scan)
 {
     free(scan->items);

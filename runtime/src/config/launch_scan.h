@@ -59,6 +59,10 @@ enum troupe_err trp_launch_explain(
     const struct trp_launch_line *line,
     const struct trp_parse_error *parse_error);
 
+/** As trp_launch_explain(): @p what is wrong at @p offset of an item's line. @return ::TROUPE_ERR_INVAL */
+enum troupe_err trp_launch_refuse(
+    const char *name, const struct trp_launch_item *item, uint32_t offset, const char *what);
+
 void trp_launch_scan_fini(struct trp_launch_scan *scan);
 
 #endif

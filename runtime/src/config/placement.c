@@ -38,7 +38,7 @@ static enum troupe_err placement_unknown_backend(
 }
 
 static enum troupe_err placement_parse_count(
-    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_actor_key *place)
+    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_place *place)
 {
     size_t offset = *at;
     uint64_t count = 0;
@@ -62,7 +62,7 @@ static enum troupe_err placement_parse_count(
 }
 
 static enum troupe_err placement_parse_transport(
-    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_actor_key *place)
+    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_place *place)
 {
     static const struct {
         const char *name;
@@ -87,14 +87,14 @@ enum troupe_err trp_place_check(
     const char *text,
     size_t offset,
     struct trp_parse_error *parse_error,
-    struct trp_actor_key *out_place)
+    struct trp_place *out_place)
 {
     size_t bytes = strcspn(text + offset, ":+");
     if (bytes == 0) {
         return TRP_PARSE_ERROR(
             parse_error, TROUPE_ERR_INVAL, offset, "the name of a backend belongs here");
     }
-    struct trp_actor_key place = {.ops = placement_find_backend(text + offset, bytes)};
+    struct trp_place place = {.ops = placement_find_backend(text + offset, bytes)};
     if (place.ops == NULL) {
         return placement_unknown_backend(text, offset, bytes, parse_error);
     }
@@ -118,7 +118,7 @@ enum troupe_err trp_place_check(
 }
 
 enum troupe_err trp_place_parse(
-    const char *text, size_t offset, const char *source, struct trp_actor_key *out_place)
+    const char *text, size_t offset, const char *source, struct trp_place *out_place)
 {
     struct trp_parse_error parse_error;
     enum troupe_err err = trp_place_check(text, offset, &parse_error, out_place);

@@ -25,7 +25,7 @@ enum troupe_err trp_place_check(
     const char *text,
     size_t offset,
     struct trp_parse_error *parse_error,
-    struct trp_actor_key *out_place);
+    struct trp_place *out_place);
 
 /**
  * Parse the right side of a rule.
@@ -37,7 +37,7 @@ enum troupe_err trp_place_check(
  * @retval TROUPE_ERR_UNSUPPORTED  no such transport yet.
  */
 enum troupe_err trp_place_parse(
-    const char *text, size_t offset, const char *source, struct trp_actor_key *out_place);
+    const char *text, size_t offset, const char *source, struct trp_place *out_place);
 
 /** Parse rules and append them. @p rules ends with NULL, and may be NULL itself. */
 enum troupe_err trp_placement_add(

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /** The right side of a placement rule. */
-struct trp_actor_key {
+struct trp_place {
     const struct troupe_backend_ops *ops;
     uint32_t count; // executors to share; 0: one for each actor
     enum trp_transport transport;
@@ -39,7 +39,7 @@ struct trp_rule {
     char *text;
     char *glob;      // the left side; of a spawn's place, NULL
     char *behaviour; // of the rule of one actor of a launch file: this and `glob` are its names
-    struct trp_actor_key place;  // of a placement rule
+    struct trp_place place;      // of a placement rule
     struct troupe_limits limits; // of a limit rule
     _Atomic bool matched;
     _Atomic char *mark; // where the processes that share the rule say so to each other; or NULL

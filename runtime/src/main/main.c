@@ -1,9 +1,9 @@
 #include "troupe/main.h"
 
 #include "base/error.h"
+#include "config/watchdog_option.h"
 #include "node/system.h"
 #include "observe/crash.h"
-#include "observe/watchdog.h"
 #include "troupe/backend.h"
 #include "troupe/system.h"
 

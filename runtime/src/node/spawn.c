@@ -103,7 +103,7 @@ static enum troupe_err spawn_find_rule(
 static enum troupe_err spawn_new_executor(
     troupe_system_t *system,
     const struct troupe_spawn_options *options,
-    const struct trp_actor_key *place,
+    const struct trp_place *place,
     struct troupe_executor **out_executor)
 {
     const struct troupe_backend_ops *ops = place->ops;

@@ -5,6 +5,7 @@
 #include "base/wake.h"
 #include "channel/channel.h"
 #include "node/child.h"
+#include "node/launch_actors.h"
 #include "node/process_manager.h"
 #include "node/signals.h"
 #include "observe/crash.h"
@@ -783,7 +784,8 @@ enum troupe_err troupe_system_new(
         err = trp_process_manager_start(system); // it is who watches
     }
     if (err == TROUPE_OK) {
-        err = trp_config_start(&system->config, options->behaviours, &system->executor->context);
+        err = trp_launch_start_actors(
+            &system->config.launch, options->behaviours, &system->executor->context);
     }
     if (err != TROUPE_OK) {
         system_give_up(system);
