@@ -229,7 +229,7 @@ Test(config, is_printed_with_the_origin_of_each_value)
     free(text);
 }
 
-Test(config, leaves_out_an_actors_own_place_where_a_rule_goes_before)
+Test(config, leaves_out_an_actors_own_place_when_another_rule_precedes_it)
 {
     write_file("actors\n    a\n        behaviour = worker\n        place = thread\n"
                "        limits = nice:1\n");
@@ -242,7 +242,7 @@ Test(config, leaves_out_an_actors_own_place_where_a_rule_goes_before)
     make();
 
     expect_place("a", true, "*=ecs");
-    cr_expect(strstr(text, "# place: a rule goes before that of ") != NULL, "%s", text);
+    cr_expect(strstr(text, "# place: a rule precedes that of ") != NULL, "%s", text);
     cr_expect(strstr(text, "        limits = nice:1 ") != NULL, "%s", text);
     free(text);
 }
@@ -256,7 +256,7 @@ Test(config, that_cannot_be_written_is_refused_and_not_printed)
         FILE *nothing = fopen("/dev/full", "w"); // anything printed there is an error of its own
         cr_expect(eq(int, trp_config_dump(&plan, &no_words, nothing), TROUPE_ERR_INVAL));
         cr_expect(
-            strstr(troupe_error_detail(), "no way to write this rule (command line)") != NULL,
+            strstr(troupe_error_detail(), "cannot express this rule (command line)") != NULL,
             "%s",
             troupe_error_detail());
         (void)fclose(nothing);

@@ -179,21 +179,21 @@ Test(limits, come_back_as_they_were_printed)
 
 Test(limits, points_where_a_part_of_a_rule_is_missing)
 {
-    expect_refused("plugin", 7, "'=' and limits belong here, as in '*=mem:64M'");
-    expect_refused("=mem:1K", 1, "a pattern for names belongs here");
-    expect_refused("w=", 3, "a limit belongs here: mem:SIZE");
-    expect_refused("w=mem:1K,", 10, "a limit belongs here");
-    expect_refused("w=mem", 3, "a limit belongs here");
-    expect_refused("w=mem,cpu:1s", 3, "a limit belongs here");
+    expect_refused("plugin", 7, "expected '=' and limits, as in '*=mem:64M'");
+    expect_refused("=mem:1K", 1, "expected a pattern of names");
+    expect_refused("w=", 3, "expected a limit: mem:SIZE");
+    expect_refused("w=mem:1K,", 10, "expected a limit");
+    expect_refused("w=mem", 3, "expected a limit");
+    expect_refused("w=mem,cpu:1s", 3, "expected a limit");
 }
 
 Test(limits, points_at_a_limit_there_is_not)
 {
-    expect_refused("w=memory:1K", 3, "a limit belongs here");
-    expect_refused("w=mem:1K,stack:1K", 10, "a limit belongs here");
-    expect_refused("w=MEM:1K", 3, "a limit belongs here");
-    expect_refused("w=none,mem:1K", 3, "a limit belongs here");
-    expect_refused("w= mem:1K", 3, "a limit belongs here");
+    expect_refused("w=memory:1K", 3, "expected a limit");
+    expect_refused("w=mem:1K,stack:1K", 10, "expected a limit");
+    expect_refused("w=MEM:1K", 3, "expected a limit");
+    expect_refused("w=none,mem:1K", 3, "expected a limit");
+    expect_refused("w= mem:1K", 3, "expected a limit");
 }
 
 Test(limits, points_at_sizes_that_are_none)
@@ -210,9 +210,9 @@ Test(limits, points_at_sizes_that_are_none)
         "w=mem:99999999999999999999999999",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        expect_refused(texts[i], 7, "a size from 1 byte belongs here, as in mem:64M");
+        expect_refused(texts[i], 7, "expected a size from 1 byte, as in mem:64M");
     }
-    expect_refused("w=core:x", 8, "a size belongs here, as in core:64M, or core:0 for none");
+    expect_refused("w=core:x", 8, "expected a size, as in core:64M, or core:0 for none");
 }
 
 Test(limits, points_at_times_that_are_none)
@@ -220,30 +220,30 @@ Test(limits, points_at_times_that_are_none)
     static const char *const texts[] = {
         "w=cpu:", "w=cpu:0s", "w=cpu:10", "w=cpu:10h", "w=cpu:4294967296s", "w=cpu:71582789m"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        expect_refused(texts[i], 7, "a time in s or m belongs here, from 1s");
+        expect_refused(texts[i], 7, "expected a time in s or m, from 1s");
     }
 }
 
 Test(limits, points_at_numbers_that_are_none)
 {
-    expect_refused("w=files:0", 9, "a count from 1 belongs here");
-    expect_refused("w=files:2147483648", 9, "a count from 1 belongs here");
-    expect_refused("w=nice:40", 8, "a number from -40 to 39 belongs here");
-    expect_refused("w=nice:-41", 8, "a number from -40 to 39 belongs here");
-    expect_refused("w=nice:-", 8, "a number from -40 to 39 belongs here");
-    expect_refused("w=cpus:64", 8, "a CPU from 0 to 63 belongs here");
-    expect_refused("w=cpus:", 8, "a CPU from 0 to 63 belongs here");
-    expect_refused("w=cpus:1-", 10, "a CPU from 0 to 63 belongs here");
-    expect_refused("w=cpus:0,1,99", 12, "a CPU from 0 to 63 belongs here");
-    expect_refused("w=cpus:3-1", 10, "a range of CPUs goes upwards");
+    expect_refused("w=files:0", 9, "expected a count from 1");
+    expect_refused("w=files:2147483648", 9, "expected a count from 1");
+    expect_refused("w=nice:40", 8, "expected a number from -40 to 39");
+    expect_refused("w=nice:-41", 8, "expected a number from -40 to 39");
+    expect_refused("w=nice:-", 8, "expected a number from -40 to 39");
+    expect_refused("w=cpus:64", 8, "expected a CPU from 0 to 63");
+    expect_refused("w=cpus:", 8, "expected a CPU from 0 to 63");
+    expect_refused("w=cpus:1-", 10, "expected a CPU from 0 to 63");
+    expect_refused("w=cpus:0,1,99", 12, "expected a CPU from 0 to 63");
+    expect_refused("w=cpus:3-1", 10, "a range of CPUs must ascend");
 }
 
 Test(limits, points_at_what_follows)
 {
-    expect_refused("w=mem:1KB", 9, "',' and another limit, or nothing, belong here");
-    expect_refused("w=mem:1.5M", 8, "',' and another limit, or nothing, belong here");
-    expect_refused("w=cpu:1s ", 9, "',' and another limit, or nothing, belong here");
-    expect_refused("w=cpus:0-1-2", 11, "',' and another limit, or nothing, belong here");
+    expect_refused("w=mem:1KB", 9, "expected ',' and another limit, or the end");
+    expect_refused("w=mem:1.5M", 8, "expected ',' and another limit, or the end");
+    expect_refused("w=cpu:1s ", 9, "expected ',' and another limit, or the end");
+    expect_refused("w=cpus:0-1-2", 11, "expected ',' and another limit, or the end");
 }
 
 Test(limits, points_at_a_limit_that_is_given_twice)

@@ -118,20 +118,20 @@ Test(placement, leaves_the_place_alone_when_it_does_not_parse)
 
 Test(placement, points_where_the_equals_sign_is_missing)
 {
-    expect_refused("workers", 8, "'=' and a backend belong here");
-    expect_refused("", 1, "'=' and a backend belong here");
+    expect_refused("workers", 8, "expected '=' and a backend");
+    expect_refused("", 1, "expected '=' and a backend");
 }
 
 Test(placement, points_where_the_pattern_is_missing)
 {
-    expect_refused("=ecs", 1, "a pattern for names belongs here");
+    expect_refused("=ecs", 1, "expected a pattern of names");
 }
 
 Test(placement, points_where_the_backend_is_missing)
 {
-    expect_refused("w=", 3, "the name of a backend belongs here");
-    expect_refused("w=:4", 3, "the name of a backend belongs here");
-    expect_refused("w=+ipc", 3, "the name of a backend belongs here");
+    expect_refused("w=", 3, "expected the name of a backend");
+    expect_refused("w=:4", 3, "expected the name of a backend");
+    expect_refused("w=+ipc", 3, "expected the name of a backend");
 }
 
 Test(placement, points_at_a_backend_there_is_not_and_lists_those_there_are)
@@ -156,21 +156,21 @@ Test(placement, points_at_a_count_that_is_none)
         "w=thread:99999999999999999999999999",
     };
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        expect_refused(rules[i], 10, "a count from 1 to 1024 belongs here");
+        expect_refused(rules[i], 10, "expected a count from 1 to 1024");
     }
 }
 
 Test(placement, refuses_a_count_on_a_backend_with_one_executor)
 {
-    expect_refused("w=ecs:2", 7, "this backend has one executor and takes no count");
-    expect_refused("w=ecs:1", 7, "this backend has one executor and takes no count");
+    expect_refused("w=ecs:2", 7, "this backend has one executor; remove the count");
+    expect_refused("w=ecs:1", 7, "this backend has one executor; remove the count");
 }
 
 Test(placement, points_at_what_follows)
 {
-    expect_refused("w=thread:2x", 11, "nothing may follow here");
-    expect_refused("w=thread:2:3", 11, "nothing may follow here");
-    expect_refused("w=thread:12 ", 12, "nothing may follow here");
+    expect_refused("w=thread:2x", 11, "nothing may follow the placement");
+    expect_refused("w=thread:2:3", 11, "nothing may follow the placement");
+    expect_refused("w=thread:12 ", 12, "nothing may follow the placement");
 }
 
 Test(placement, points_at_a_transport_there_is_not)
@@ -286,7 +286,7 @@ Test(placement, says_which_rule_of_the_environment_does_not_parse)
     cr_expect(
         strstr(
             troupe_error_detail(),
-            "placement rule (TROUPE_PLACE), character 10: a count from 1 to 1024 belongs here\n"
+            "placement rule (TROUPE_PLACE), character 10: expected a count from 1 to 1024\n"
             "    b=thread:0\n"
             "             ^") != NULL);
 }
@@ -312,7 +312,7 @@ Test(placement, points_into_the_place_of_a_spawn)
 {
     struct trp_rule *rule = NULL;
     cr_expect(eq(int, trp_placement_of_spawn(&placement, "thread:x", &rule), TROUPE_ERR_INVAL));
-    cr_expect(strstr(troupe_error_detail(), "(spawn), character 8: a count") != NULL);
+    cr_expect(strstr(troupe_error_detail(), "(spawn), character 8: expected a count") != NULL);
     cr_expect(eq(ptr, rule, NULL));
 }
 

@@ -76,14 +76,14 @@ Test(shell_words, are_appended_to_those_before)
     cr_assert(eq(int, trp_shell_words_split("three", &flaw, &words), TROUPE_OK));
     cr_expect(eq(sz, words.byte_count, sizeof("one\0two\0three")));
     cr_expect(memcmp(words.bytes, "one\0two\0three", words.byte_count) == 0);
-    expect_refused("four 'five", 5, "no end");
+    expect_refused("four 'five", 5, "not closed");
 }
 
 Test(shell_words, are_refused_where_a_quote_has_no_end)
 {
-    expect_refused("a 'b", 2, "this quote has no end");
-    expect_refused("a \"b\\\"", 2, "this quote has no end");
-    expect_refused("'", 0, "this quote has no end");
+    expect_refused("a 'b", 2, "this quote is not closed");
+    expect_refused("a \"b\\\"", 2, "this quote is not closed");
+    expect_refused("'", 0, "this quote is not closed");
 }
 
 Test(shell_words, are_refused_where_an_escape_is_none)

@@ -80,7 +80,7 @@ static enum troupe_err shell_words_read_word(struct shell_words_reader *reader)
     }
     if (err == TROUPE_OK && quote != '\0') {
         err = TRP_PARSE_ERROR(
-            reader->parse_error, TROUPE_ERR_INVAL, quote_at, "this quote has no end");
+            reader->parse_error, TROUPE_ERR_INVAL, quote_at, "this quote is not closed");
     }
     *reader->out++ = '\0';
     return err;

@@ -122,7 +122,7 @@ static enum troupe_err file_check_key(
 {
     if (item->value_offset == 0) {
         return file_refuse(
-            reader, item, item->name_offset + item->name_bytes, "'=' and a value belong here");
+            reader, item, item->name_offset + item->name_bytes, "expected '=' and a value");
     }
     if (*line != 0 && !key->is_repeatable) {
         char what[64];

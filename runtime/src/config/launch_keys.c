@@ -68,7 +68,7 @@ static enum troupe_err launch_key_read_seed(
         value,
         trp_number_parse,
         UINT64_MAX,
-        "a whole number from 1 belongs here",
+        "expected a whole number from 1",
         &target->launch->seed);
 }
 
@@ -80,7 +80,7 @@ static enum troupe_err launch_key_read_mailbox(
         value,
         trp_number_parse,
         UINT32_MAX,
-        "a number of messages, from 1 to 4294967295, belongs here",
+        "expected a number of messages, from 1 to 4294967295",
         &target->launch->mailbox_messages);
 }
 
@@ -92,7 +92,7 @@ static enum troupe_err launch_key_read_mailbox_bytes(
         value,
         trp_size_parse,
         SIZE_MAX / 2,
-        "a size from 1 byte belongs here, as in 64M",
+        "expected a size from 1 byte, as in 64M",
         &target->launch->mailbox_bytes);
 }
 
@@ -104,7 +104,7 @@ static enum troupe_err launch_key_read_stop_timeout(
         value,
         trp_time_parse,
         INT64_MAX,
-        "a time in m, s, ms, us or ns belongs here, as in 1500ms",
+        "expected a time in m, s, ms, us or ns, as in 1500ms",
         &target->launch->stop_timeout_ns);
 }
 
@@ -114,7 +114,7 @@ static enum troupe_err launch_key_read_watchdog(
     struct trp_launch *launch = target->launch;
     uint64_t ns = 0;
     if (!trp_watchdog_parse(value->text, &ns, &launch->watchdog_kills)) {
-        return launch_key_refuse(target, value, TRP_WATCHDOG_SYNTAX " belongs here");
+        return launch_key_refuse(target, value, "expected " TRP_WATCHDOG_SYNTAX);
     }
     launch->watchdog_ns = (struct trp_launch_number){.value = ns, .line = value->item->line.number};
     return TROUPE_OK;
@@ -130,7 +130,7 @@ static enum troupe_err launch_key_read_words(
         return launch_key_refuse_value(target, value, &parse_error);
     }
     if (args->words.byte_count > ARGS_BYTES_MAX) {
-        return launch_key_refuse(target, value, "an actor takes at most 32 KiB of words");
+        return launch_key_refuse(target, value, "an actor has at most 32 KiB of args");
     }
     args->line = args->line != 0 ? args->line : value->item->line.number;
     return TROUPE_OK;
@@ -178,7 +178,7 @@ static enum troupe_err launch_key_read_behaviour(
     const struct trp_launch_target *target, const struct trp_launch_value *value)
 {
     if (value->text[0] == '\0') {
-        return launch_key_refuse(target, value, "the name of a behaviour belongs here");
+        return launch_key_refuse(target, value, "expected the name of a behaviour");
     }
     return launch_key_keep_value(value, &target->actor->behaviour);
 }
