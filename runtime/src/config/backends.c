@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * The backends that this process knows: the built-in ones, then those that the program registers. An entry
- * is never removed, so that a pointer to it stays valid.
+ * The backends that this process knows: the built-in ones, then those that the program registers.
+ * An entry is never removed, so that a pointer to it stays valid.
  */
 
 static pthread_mutex_t backend_lock = PTHREAD_MUTEX_INITIALIZER;

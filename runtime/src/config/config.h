@@ -1,10 +1,11 @@
 /**
  * @file config.h
- * @brief The configuration of a system: what command line, environment, launch file and program say together.
+ * @brief The configuration of a system: what command line, environment, launch file and program say
+ *        together.
  *
- *     options, TROUPE_PLACE, TROUPE_LIMIT, launch file --> config --> rules and numbers of the system
- *                                                                 --> the actors that the file starts
- *                                                                 --> `--dump-launch`
+ *     options, environment, launch file --> config --> rules and numbers of the system
+ *                                                  --> the actors that the file starts
+ *                                                  --> `--dump-launch`
  */
 #ifndef TRP_CONFIG_H
 #define TRP_CONFIG_H
@@ -48,11 +49,11 @@ enum troupe_err trp_config_make(
     const struct troupe_system_options *options, struct trp_config *out_config);
 
 /**
- * Print a configuration as a launch file, with the origin of each value in a comment. Read again, it yields
- * the same configuration.
+ * Print a configuration as a launch file, with the origin of each value in a comment. Read again,
+ * it yields the same configuration.
  *
- * @param words  Arguments of the first actor from the command line; if empty, those of the launch file are
- *               printed.
+ * @param words  Arguments of the first actor from the command line; if empty, those of the launch
+ *               file are printed.
  *
  * @retval TROUPE_ERR_INVAL   a value cannot be written in ZPL; the detail says which. Nothing is
  *                            printed.

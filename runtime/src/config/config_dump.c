@@ -1,6 +1,6 @@
 /*
- * Print a configuration as a launch file. It is printed to memory first: a file that was cut off would still
- * be a valid launch file.
+ * Print a configuration as a launch file. It is printed to memory first: a file that was cut off
+ * would still be a valid launch file.
  */
 #include "base/units.h"
 #include "config/config.h"
@@ -41,7 +41,8 @@ static bool dump_quote(const char *value, char *text, size_t bytes)
     } else if (!is_plain && strchr(value, '"') == NULL) {
         quote = "\"";
     } else if (!is_plain) {
-        // With both kinds of quotes it can only stand unquoted, where no special character may change it.
+        // With both kinds of quotes it can only stand unquoted, where no special character may
+        // change it.
         size_t count = strlen(value);
         is_written =
             is_written && strchr(value, '#') == NULL && !isspace((unsigned char)value[0]) &&
@@ -98,7 +99,10 @@ static void dump_number(
     }
 }
 
-/** Print words, in as many entries as they need. @p line: in the launch file; 0: of the command line. */
+/**
+ * Print words, in as many entries as they need. @p line: in the launch file; 0: of the command
+ * line.
+ */
 static void dump_words(
     struct dump *dump, int level, const struct trp_shell_words *words, uint32_t line)
 {

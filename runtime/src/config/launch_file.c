@@ -1,14 +1,14 @@
 /*
- * Read a launch file: scan the text for where each item stands, let zconfig read the values, and hand each
- * value to the function of its key.
+ * Read a launch file: scan the text for where each item stands, let zconfig read the values, and
+ * hand each value to the function of its key.
  *
- *     file --> text --> trp_launch_scan() --> items and their positions --+
- *                 |                                                       +--> keys --> struct trp_launch
- *                 +---> zconfig -----------> names and values, as a tree --+
+ *     file --> text --+--> trp_launch_scan() --> items: where each stands --+
+ *                     |                                                    +--> keys --> launch
+ *                     +--> zconfig --> a tree of names and values ---------+
  *
- * The scan has the items in the order in which zconfig lists them, so the two are walked in step. Of czmq
- * only the functions that read a tree from memory are used: they make no socket, so czmq installs no signal
- * handler and changes no limit.
+ * The scan has the items in the order in which zconfig lists them, so the two are walked in step.
+ * Of czmq only the functions that read a tree from memory are used: they make no socket, so czmq
+ * installs no signal handler and changes no limit.
  */
 #include "config/launch_file.h"
 

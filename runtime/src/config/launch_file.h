@@ -21,9 +21,9 @@
  *             place = process            # precedes the rules of this file, for this actor
  *             limits = mem:64M
  *
- * Names and values are those of ZPL: four blanks indent one level, `#` begins a comment, a value that has
- * a `#` or begins or ends with a blank stands in quotes of either kind. `args` are split as a shell does
- * (see shell_words.h); if the key is repeated, the words are appended.
+ * Names and values are those of ZPL: four blanks indent one level, `#` begins a comment, a value
+ * that has a `#` or begins or ends with a blank stands in quotes of either kind. `args` are split
+ * as a shell does (see shell_words.h); if the key is repeated, the words are appended.
  *
  * @source rfc.zeromq.org/spec:4, "ZPL".
  */
@@ -38,7 +38,8 @@
  * Read a launch file.
  *
  * @retval TROUPE_OK               *out_launch is set.
- * @retval TROUPE_ERR_INVAL        the file cannot be read, or is wrong; the detail has line and column.
+ * @retval TROUPE_ERR_INVAL        the file cannot be read, or is wrong; the detail has line and
+ *                                 column.
  * @retval TROUPE_ERR_UNSUPPORTED  it asks for a placement that does not exist, likewise.
  * @retval TROUPE_ERR_NOMEM        no memory.
  *

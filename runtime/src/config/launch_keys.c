@@ -1,5 +1,6 @@
 /*
- * One function for each key of a launch file: it checks the value and keeps it in a struct trp_launch.
+ * One function for each key of a launch file: it checks the value and keeps it in a struct
+ * trp_launch.
  */
 #include "config/launch_keys.h"
 

@@ -187,7 +187,9 @@ static enum troupe_err scan_add(
     return TROUPE_OK;
 }
 
-/** @return the line at @p text without the blanks at its end; a line that is too long, unchanged. */
+/**
+ * @return the line at @p text without the blanks at its end; a line that is too long, unchanged.
+ */
 static struct trp_launch_line scan_cut_line(const char *text, size_t bytes, uint32_t number)
 {
     size_t trimmed_bytes = bytes;

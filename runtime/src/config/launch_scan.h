@@ -2,9 +2,9 @@
  * @file launch_scan.h
  * @brief Find the position of each item in a launch file, and check the file's syntax.
  *
- * `zconfig` yields values, but not where they stand, and prints errors to standard output. So a file is scanned
- * before zconfig reads it: a text that passes is ZPL, and its items are in the order in which zconfig yields
- * them.
+ * `zconfig` yields values, but not where they stand, and prints errors to standard output. So a
+ * file is scanned before zconfig reads it: a text that passes is ZPL, and its items are in the
+ * order in which zconfig yields them.
  */
 #ifndef TRP_LAUNCH_SCAN_H
 #define TRP_LAUNCH_SCAN_H
@@ -54,13 +54,21 @@ struct trp_launch_scan {
 enum troupe_err trp_launch_scan(
     const char *text, size_t bytes, const char *name, struct trp_launch_scan *out_scan);
 
-/** Set the detail to an error in a line, with its position and a caret. @return the error's code. */
+/**
+ * Set the detail to an error in a line, with its position and a caret.
+ *
+ * @return the error's code.
+ */
 enum troupe_err trp_launch_explain(
     const char *name,
     const struct trp_launch_line *line,
     const struct trp_parse_error *parse_error);
 
-/** Set the detail to @p what, at @p offset of an item's line, likewise. @return ::TROUPE_ERR_INVAL */
+/**
+ * Set the detail to @p what, at @p offset of an item's line, likewise.
+ *
+ * @return ::TROUPE_ERR_INVAL
+ */
 enum troupe_err trp_launch_refuse(
     const char *name, const struct trp_launch_item *item, uint32_t offset, const char *what);
 

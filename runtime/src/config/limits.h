@@ -49,8 +49,8 @@ enum troupe_err trp_limit_rules_add(
     struct trp_rule **rules, const char *text, enum trp_rule_source source, const char *origin);
 
 /**
- * Find the limits of an actor: those of the first rule that matches. What its spawn @p asked for precedes the
- * rules of the program, and follows all others. Without any, no limit is set.
+ * Find the limits of an actor: those of the first rule that matches. What its spawn @p asked for
+ * precedes the rules of the program, and follows all others. Without any, no limit is set.
  *
  * @param asked  May be NULL.
  */

@@ -58,7 +58,8 @@ struct trp_rule *trp_placement_match(
     bool before_spawn);
 
 /**
- * Find or add the rule for the place that a spawn asked for. Spawns that ask for the same text share its pool.
+ * Find or add the rule for the place that a spawn asked for. Spawns that ask for the same text
+ * share its pool.
  *
  * @threads holding the system's lock
  */

@@ -288,7 +288,7 @@ struct trp_rule *trp_rules_match(
  * The written form of a list of rules:
  *
  *     rule          mark, source as a lower-case letter, text, NUL
- *     of one actor  mark, source as a capital letter, actor's name, NUL, behaviour's name, NUL, text, NUL
+ *     of one actor  mark, source as a capital letter, name, NUL, behaviour's name, NUL, text, NUL
  *     end           NUL in place of a mark
  *
  * The mark is MARK_MATCHED once the rule has matched in any process, and else MARK_NONE.

@@ -2,9 +2,9 @@
  * @file rules.h
  * @brief Rules `GLOB=VALUE` that assign something to actors by name: a placement, or limits.
  *
- * A list of rules is in the order in which they are matched, by source: command line, environment, launch file,
- * what a spawn asks for, program. The first rule whose glob matches the name of an actor or of its behaviour
- * decides.
+ * A list of rules is in the order in which they are matched, by source: command line, environment,
+ * launch file, what a spawn asks for, program. The first rule whose glob matches the name of an
+ * actor or of its behaviour decides.
  */
 #ifndef TRP_RULES_H
 #define TRP_RULES_H
@@ -117,7 +117,10 @@ enum troupe_err trp_rules_add_text(
     const char *text,
     enum trp_rule_source source);
 
-/** Parse a value and append it as a rule of a launch file for the one actor of that name and behaviour. */
+/**
+ * Parse a value and append it as a rule of a launch file for the one actor of that name and
+ * behaviour.
+ */
 enum troupe_err trp_rules_add_actor(
     struct trp_rule **rules,
     const struct trp_rule_kind *kind,
@@ -130,7 +133,8 @@ enum troupe_err trp_rules_add_actor(
  * Find the first rule whose glob matches either name, and mark it as matched.
  *
  * @param name          Of the actor; may be NULL.
- * @param before_spawn  Look among the rules that precede what a spawn asks for; else among the program's.
+ * @param before_spawn  Look among the rules that precede what a spawn asks for; else among the
+ *                      program's.
  * @return              NULL: none matches.
  */
 struct trp_rule *trp_rules_match(
@@ -142,7 +146,8 @@ const char *trp_rule_origin(const struct trp_rule_kind *kind, const struct trp_r
 /**
  * Write rules to *bytes, from *at on, for a child process to read; advances *at.
  *
- * @param bytes  Memory that both processes share while they have the rules: matches are marked there.
+ * @param bytes  Memory that both processes share while they have the rules: matches are marked
+ *               there.
  *
  * @return false: there is no room for them.
  */

@@ -48,8 +48,8 @@ static bool main_line_parse_number(const char *text, uint64_t most, uint64_t *ou
 }
 
 /**
- * @return the value of `--name value` or `--name=value`, and advance *at over it; NULL: the argument at *at is not
- *         that flag, or has no value, as *missing says.
+ * @return the value of `--name value` or `--name=value`, and advance *at over it; NULL: the
+ *         argument at *at is not that flag, or has no value, as *missing says.
  */
 static const char *main_line_flag_value(
     int argc, char **argv, int *at, const char *name, bool *missing)

@@ -1,6 +1,7 @@
 /**
  * @file main_line.h
- * @brief The command line of a program that troupe_main() runs: its flags, and the words for the first actor.
+ * @brief The command line of a program that troupe_main() runs: its flags, and the words for the
+ *        first actor.
  */
 #ifndef TRP_MAIN_LINE_H
 #define TRP_MAIN_LINE_H

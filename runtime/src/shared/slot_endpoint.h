@@ -9,8 +9,8 @@
 #include "wire/endpoint.h"
 
 /**
- * Open the listening socket of the slot's executor, by the slot's transport, and note in the slot that it
- * listens. Errors as of trp_endpoint_open().
+ * Open the listening socket of the slot's executor, by the slot's transport, and note in the slot
+ * that it listens. Errors as of trp_endpoint_open().
  */
 enum troupe_err trp_slot_listen(
     const struct trp_shared *shared, struct trp_slot *slot, int *out_fd);

@@ -1,10 +1,11 @@
 /**
  * @file endpoint.h
- * @brief Where other processes reach an executor: a listening socket, by ipc or by tcp on the loopback.
+ * @brief Where other processes reach an executor: a listening socket, by ipc or by tcp on the
+ *        loopback.
  *
- * Whoever makes an executor opens its listening socket first. The executor's own thread or process adopts the
- * descriptor later (trp_zmq_listen()). So a peer that connects never has to wait for a listener, and connections
- * queue in the backlog until the executor reads from them.
+ * Whoever makes an executor opens its listening socket first. The executor's own thread or process
+ * adopts the descriptor later (trp_zmq_listen()). So a peer that connects never has to wait for a
+ * listener, and connections queue in the backlog until the executor reads from them.
  */
 #ifndef TRP_ENDPOINT_H
 #define TRP_ENDPOINT_H

@@ -11,12 +11,13 @@
  *                          type:4 kind:4bit flags:8bit size:20bit
  *     extensions           those that the flags announce, in this order:
  *                          sender 8 | ask 8 | expiry 8 | run count 8
- *     body                 padded to a multiple of 8; a run has `run count` bodies of the same size;
+ *     body                 padded to a multiple of 8; a run has as many as it counts, of one size;
  *                          a given body is a struct trp_given, 32 bytes
  *
- * All numbers are little-endian, and all parts start at a multiple of 8. An envelope names two actors by
- * row and generation only. Their executors follow from the frame: `to` is on the receiving executor, `from` on
- * the one that the header names, unless ::TRP_FLAG_SENDER says otherwise.
+ * All numbers are little-endian, and all parts start at a multiple of 8. An envelope names two
+ * actors by row and generation only. Their executors follow from the frame: `to` is on the
+ * receiving executor, `from` on the one that the header names, unless ::TRP_FLAG_SENDER says
+ * otherwise.
  */
 #ifndef TRP_FORMAT_H
 #define TRP_FORMAT_H
@@ -91,7 +92,10 @@ struct trp_envelope {
 };
 _Static_assert(sizeof(struct trp_envelope) == 24, "the envelope has 24 bytes");
 
-/** A body that changes its owner instead of being copied. By ipc and tcp it follows the frame as a part. */
+/**
+ * A body that changes its owner instead of being copied. By ipc and tcp it follows the frame as a
+ * part.
+ */
 struct trp_given {
     void *data; // within a process, the bytes; by ipc and tcp, the number of the part
     uint64_t bytes;
@@ -100,7 +104,9 @@ struct trp_given {
 };
 _Static_assert(sizeof(struct trp_given) == 32, "a given body takes 32 bytes in the frame");
 
-/** The two pipes of a channel. Commands have a pipe of their own, so they overtake user messages. */
+/**
+ * The two pipes of a channel. Commands have a pipe of their own, so they overtake user messages.
+ */
 enum trp_lane { TRP_LANE_USER = 0, TRP_LANE_COMMAND = 1 };
 
 /** Properties of a whole frame, in its header. */
@@ -125,7 +131,9 @@ struct trp_header {
 };
 _Static_assert(sizeof(struct trp_header) == 48, "the header has 48 bytes");
 
-/** Start of the body of a START. Name and behaviour's name, each padded to 8, and arguments follow. */
+/**
+ * Start of the body of a START. Name and behaviour's name, each padded to 8, and arguments follow.
+ */
 struct trp_start {
     uint32_t behaviour_index;
     uint32_t name_bytes; // 0: the actor is named after its behaviour
@@ -164,7 +172,10 @@ static inline size_t trp_pad8(size_t bytes)
     return (bytes + 7) & ~(size_t)7;
 }
 
-/** @return whether the ledger of a channel counts it: as accepted, and later as handled, dead or unknown. */
+/**
+ * @return whether the ledger of a channel counts it: as accepted, and later as handled, dead or
+ *         unknown.
+ */
 static inline bool trp_kind_is_counted(enum trp_kind kind)
 {
     return kind == TRP_KIND_USER || kind == TRP_KIND_REPLY;

@@ -9,8 +9,8 @@
  *         ...
  *     }
  *
- * Reading is a pure function of the bytes: whatever they are, it yields an item or a fault, and reads
- * nothing behind their end. It copies nothing, so an item points into its frame.
+ * Reading is a pure function of the bytes: whatever they are, it yields an item or a fault, and
+ * reads nothing behind their end. It copies nothing, so an item points into its frame.
  */
 #ifndef TRP_FRAME_READ_H
 #define TRP_FRAME_READ_H
@@ -70,8 +70,8 @@ struct trp_cursor {
  * Check the header of a frame, and place the cursor behind it.
  *
  * @param bytes   The frame, at any address.
- * @param cookie  The cookie that the header must have; NULL: do not check it. The caller that finds the
- *                cookie by the header's sender calls twice, at first with NULL.
+ * @param cookie  The cookie that the header must have; NULL: do not check it. The caller that finds
+ *                the cookie by the header's sender calls twice, at first with NULL.
  */
 enum trp_fault trp_frame_open(
     const uint8_t *bytes,
@@ -92,7 +92,9 @@ static inline bool trp_frame_at_end(const struct trp_cursor *cursor)
     return cursor->at == cursor->end;
 }
 
-/** @return how many bytes the next envelope takes, if it is a USER without flags, complete; else 0. */
+/**
+ * @return how many bytes the next envelope takes, if it is a USER without flags, complete; else 0.
+ */
 static inline size_t trp_frame_peek_plain(const struct trp_cursor *cursor)
 {
     size_t left = (size_t)(cursor->end - cursor->at);
@@ -175,7 +177,10 @@ static inline struct troupe_body trp_item_body(const struct trp_item *item, uint
     };
 }
 
-/** @return the body of a NOTICE that fails an ask; its reason is out of range if the item has another. */
+/**
+ * @return the body of a NOTICE that fails an ask; its reason is out of range if the item has
+ *         another.
+ */
 static inline struct trp_ask_failure trp_item_failure(const struct trp_item *item)
 {
     struct trp_ask_failure failure = {.reason = TROUPE_DEAD_REASON_COUNT};

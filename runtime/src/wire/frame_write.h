@@ -2,12 +2,12 @@
  * @file frame_write.h
  * @brief Write envelopes into a frame.
  *
- * Messages of one sender to one receiver that follow each other, with the same type and size of body, become a
- * run: one envelope with a count, and their bodies.
+ * Messages of one sender to one receiver that follow each other, with the same type and size of
+ * body, become a run: one envelope with a count, and their bodies.
  *
  * What is written most often has a function of its own, and each falls back on the next:
- * trp_outframe_put_word() (a body of 8 bytes, room is known), trp_outframe_put_plain() (a small body,
- * no flags), trp_outframe_put() (everything).
+ * trp_outframe_put_word() (a body of 8 bytes, room is known), trp_outframe_put_plain() (a small
+ * body, no flags), trp_outframe_put() (everything).
  */
 #ifndef TRP_FRAME_WRITE_H
 #define TRP_FRAME_WRITE_H
@@ -77,7 +77,11 @@ static inline void trp_outframe_copy(uint8_t *at, const void *body, uint32_t siz
 /** Make the last envelope a run of one message: insert a count in front of its body. */
 void trp_outframe_begin_run(struct trp_outframe *frame);
 
-/** Append a body to the last envelope, which is or becomes a run. @return false: no room, or it is full. */
+/**
+ * Append a body to the last envelope, which is or becomes a run.
+ *
+ * @return false: no room, or it is full.
+ */
 static inline bool trp_outframe_join_run(
     struct trp_outframe *frame, const void *body, uint32_t size)
 {
@@ -155,7 +159,10 @@ _Static_assert(
     TRP_FRAME_BYTES_MAX / 8 < TRP_RUN_COUNT_MAX,
     "a frame is full before a run of 8-byte bodies is");
 
-/** As trp_outframe_put_plain() with a body of 8 bytes. The frame has ::TRP_WORD_BYTES left, and `used` is at least `base`. */
+/**
+ * As trp_outframe_put_plain() with a body of 8 bytes. The frame has ::TRP_WORD_BYTES left, and
+ * `used` is at least `base`.
+ */
 TRP_INLINE void trp_outframe_put_word(
     struct trp_outframe *frame, uint64_t to, uint64_t from, uint32_t type, const void *body)
 {
