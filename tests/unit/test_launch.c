@@ -1,5 +1,5 @@
 /*
- * Launch files: what they say, and where exactly one does not.
+ * Launch files: what they may have, and at which character a wrong one is refused.
  */
 #include "chance.h"
 #include "config/launch_file.h"
@@ -31,7 +31,7 @@ static void parse(const char *text)
     cr_assert(eq(int, err, TROUPE_OK), "%s: %s", text, troupe_error_detail());
 }
 
-/** Check that @p text is refused there, with a caret under the character. */
+/** Check that @p text is refused at that line and column, with a caret under the character. */
 static void expect_refused(const char *text, unsigned line, unsigned column, const char *what)
 {
     char place[64];
@@ -65,9 +65,9 @@ static void expect_words(const struct trp_shell_words *words, const char *expect
     cr_expect(words->byte_count == bytes && memcmp(words->bytes, expected, bytes) == 0);
 }
 
-/* What they say. ------------------------------------------------------------------------------- */
+/* What is accepted. ---------------------------------------------------------------------------- */
 
-Test(launch, may_say_nothing)
+Test(launch, may_be_empty)
 {
     static const char *const texts[] = {
         "", "\n", "# a comment\n", "  \n\t\n    # x", "options", "actors\nplace\n"};
@@ -101,7 +101,7 @@ Test(launch, has_options)
     cr_expect(eq(u32, launch.args.line, 6));
 }
 
-Test(launch, has_rules_in_their_order)
+Test(launch, keeps_the_order_of_rules)
 {
     parse("place\n"
           "    rule = w*=thread:4 # workers\n"
@@ -141,7 +141,7 @@ Test(launch, has_actors)
     cr_expect(eq(sz, launch.actors[1].args.words.byte_count, 0));
 }
 
-Test(launch, has_as_many_entries_as_it_may)
+Test(launch, may_have_the_maximum_of_entries)
 {
     static char text[TRP_LAUNCH_ITEM_COUNT_MAX * 32];
     size_t at = (size_t)snprintf(text, sizeof(text), "actors\n");
@@ -156,7 +156,7 @@ Test(launch, has_as_many_entries_as_it_may)
     expect_refused(text, 4097, 5, "at most 4096 entries");
 }
 
-/* Where it does not. --------------------------------------------------------------------------- */
+/* What is refused. ----------------------------------------------------------------------------- */
 
 Test(launch, is_refused_where_it_is_no_zpl)
 {
@@ -180,7 +180,7 @@ Test(launch, is_refused_where_it_is_no_zpl)
     expect_refused("place\r    rule\n", 1, 6, "control character 0x0d");
 }
 
-Test(launch, is_refused_where_it_has_a_nul)
+Test(launch, is_refused_if_it_has_a_nul)
 {
     static const char text[] = "place\n    rule = a\0=ecs\n";
     enum troupe_err err = trp_launch_parse(text, sizeof(text) - 1, "a.zpl", &launch);
@@ -198,7 +198,7 @@ Test(launch, is_refused_where_a_line_is_too_long)
     expect_refused(text, 2, 1025, "at most 1024 bytes");
 }
 
-Test(launch, is_refused_over_a_mebibyte)
+Test(launch, is_refused_if_it_is_over_a_mebibyte)
 {
     static char text[TRP_LAUNCH_BYTES_MAX + 1];
     memset(text, '\n', sizeof(text));
@@ -301,7 +301,7 @@ Test(launch, is_refused_within_an_actor)
     expect_refused("actors\n    a\n        place = ecs\n    b\n", 2, 5, "has no behaviour");
 }
 
-Test(launch, is_refused_where_words_are_too_many)
+Test(launch, is_refused_if_the_args_are_too_long)
 {
     static char text[40 * 1024];
     int at = snprintf(text, sizeof(text), "options\n");
@@ -333,7 +333,7 @@ Test(launch, knows_the_behaviours_of_its_program)
 
 /* Files. --------------------------------------------------------------------------------------- */
 
-Test(launch, says_why_a_file_cannot_be_read)
+Test(launch, that_cannot_be_read_is_refused_with_the_reason)
 {
     cr_expect(eq(int, trp_launch_load("/nowhere/a.zpl", &launch), TROUPE_ERR_INVAL));
     cr_expect(
@@ -361,7 +361,7 @@ Test(launch, is_read_from_a_pipe)
     (void)close(ends[0]);
 }
 
-Test(launch, shows_the_end_of_a_long_name_without_control_characters)
+Test(launch, is_named_by_the_end_of_a_long_name_without_control_characters)
 {
     char name[600];
     memset(name, 'x', sizeof(name));
@@ -371,7 +371,7 @@ Test(launch, shows_the_end_of_a_long_name_without_control_characters)
     cr_expect(strstr(troupe_error_detail(), "xx?/a.zpl, line 1, column 1: ") != NULL);
 }
 
-/* What czmq must not do. ------------------------------------------------------------------------ */
+/* What czmq must not do. ----------------------------------------------------------------------- */
 
 Test(launch, leaves_signals_limits_and_descriptors_alone)
 {
@@ -398,7 +398,7 @@ Test(launch, leaves_signals_limits_and_descriptors_alone)
     (void)close(next_after);
 }
 
-/* Anything. ------------------------------------------------------------------------------------- */
+/* Random texts. -------------------------------------------------------------------------------- */
 
 static const char sound[] = "# all of it\n"
                             "options\n"
@@ -416,7 +416,7 @@ static const char sound[] = "# all of it\n"
                             "    c\n"
                             "        behaviour = b\n";
 
-/** Put something at one place of @p text. */
+/** Insert something at a random offset of @p text. */
 static void spoil(struct chance *chance, char *text, size_t *bytes)
 {
     static const char likely[] = "\n    ='\"#\\/*\t\0\rax0";
@@ -440,12 +440,12 @@ static void spoil(struct chance *chance, char *text, size_t *bytes)
     }
 }
 
-Test(launch, is_read_or_refused_in_words_whatever_its_bytes_are)
+Test(launch, is_read_or_refused_with_a_detail_whatever_its_bytes_are)
 {
     struct chance chance = chance_open("launch");
     cr_redirect_stdout();
     for (int i = 0; i < 30000; i++) {
-        // Of its own size, so that a sanitizer sees a read beyond it.
+        // Allocated with its exact size, so that a sanitizer sees a read beyond it.
         char *text = malloc(sizeof(sound) + 8);
         size_t bytes = sizeof(sound) - 1;
         memcpy(text, sound, bytes);
@@ -460,7 +460,7 @@ Test(launch, is_read_or_refused_in_words_whatever_its_bytes_are)
         trp_launch_fini(&launch);
         free(text);
     }
-    // What zconfig refuses by itself it prints there.
+    // zconfig prints to standard output what it refuses itself.
     (void)fflush(stdout);
     cr_assert_stdout_eq_str("");
 }

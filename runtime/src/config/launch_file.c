@@ -339,7 +339,7 @@ enum troupe_err trp_launch_parse(
     return TROUPE_OK;
 }
 
-/* Files. ---------------------------------------------------------------------------------------- */
+/* Files. --------------------------------------------------------------------------------------- */
 
 /** Read up to @p most bytes. @return how many; -1: an error, which errno has. */
 static ssize_t file_read_all(int fd, char *bytes, size_t most)

@@ -38,7 +38,7 @@ static enum troupe_err launch_key_refuse(
     return trp_launch_refuse(target->launch->name, item, item->value_offset, what);
 }
 
-/* Options. -------------------------------------------------------------------------------------- */
+/* Options. ------------------------------------------------------------------------------------- */
 
 /** Parse a number with its unit at *at, as trp_number_parse() does. */
 typedef bool launch_key_number_fn(
@@ -143,7 +143,7 @@ static enum troupe_err launch_key_read_first_args(
     return launch_key_read_words(target, value, &target->launch->args);
 }
 
-/* Rules. ---------------------------------------------------------------------------------------- */
+/* Rules. --------------------------------------------------------------------------------------- */
 
 static enum troupe_err launch_key_add_rule(
     const struct trp_launch_target *target, const struct trp_launch_value *value, bool is_default)
@@ -173,7 +173,7 @@ static enum troupe_err launch_key_read_default(
     return launch_key_add_rule(target, value, true);
 }
 
-/* Actors. --------------------------------------------------------------------------------------- */
+/* Actors. -------------------------------------------------------------------------------------- */
 
 static enum troupe_err launch_key_read_behaviour(
     const struct trp_launch_target *target, const struct trp_launch_value *value)
@@ -212,7 +212,7 @@ static enum troupe_err launch_key_read_limits(
     return launch_key_keep_value(value, &target->actor->limits);
 }
 
-/* Tables. --------------------------------------------------------------------------------------- */
+/* Tables. -------------------------------------------------------------------------------------- */
 
 // clang-format off
 const struct trp_launch_key trp_launch_option_keys[] = {

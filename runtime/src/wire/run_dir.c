@@ -388,7 +388,7 @@ static enum troupe_err run_dir_make_one(
     return TROUPE_OK;
 }
 
-/* Opening and closing. ------------------------------------------------------------------------ */
+/* Opening and closing. ------------------------------------------------------------------------- */
 
 enum troupe_err trp_run_dir_open(struct trp_run_dir *run_dir)
 {
