@@ -11,9 +11,9 @@
 #include "support/measure.h"
 
 #include "node/system.h"
+#include "shared/slot_endpoint.h"
 #include "unit/chance.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "wire/format.h"
 
 #include <zmq.h>
 
@@ -174,7 +174,7 @@ static uint32_t find_targets(troupe_system_t *system, struct target targets[stat
         const struct trp_slot *seat = &board->slots[i];
         if (trp_slot_state(seat) == TRP_SLOT_OPEN && seat->listens) {
             struct target *target = &targets[count++];
-            trp_endpoint_print(board->run_dir, seat, target->endpoint);
+            trp_slot_print_endpoint(board, seat, target->endpoint);
             target->node = seat->node;
             target->executor = seat->id;
         }

@@ -32,7 +32,7 @@ refuses '*=thread:0' 10 'count'
 refuses '*=thread:1025' 10 'count'
 refuses '*=thread:many' 10 'count'
 refuses '*=thread:2x' 11 'nothing may follow'
-refuses '*=ecs:2' 7 'takes no count'
+refuses '*=ecs:2' 7 'remove the count'
 refuses '*=thread+' 10 'transport'
 refuses '*=thread+pigeon' 10 'transport'
 refuses '*=process:0' 11 'count'
@@ -82,7 +82,7 @@ says "'quiet'"
 runs 0 hello --dead-letters silent
 runs 0 hello --dead-letters=log
 runs 2 hello word
-says "unknown word 'word'"
+says "unknown argument 'word'"
 runs 2 hello --stat
 says "'--stat'"
 runs 2 hello -- --stats

@@ -1,5 +1,6 @@
 /*
- * Text put together in signal handlers, and what is said with it of a callback.
+ * Text that is built in a signal handler, and the current callback of an executor, which such a
+ * text reports.
  */
 #include "base/sigsafe.h"
 #include "shared/activity.h"
@@ -30,7 +31,7 @@ Test(sigsafe, adds_texts_and_numbers)
     expect_text(&scribble, "of 0, 18446744073709551615, 0xdeadbeef");
 }
 
-Test(sigsafe, is_cut_where_there_is_no_more_room)
+Test(sigsafe, is_cut_off_when_it_is_full)
 {
     struct trp_sigsafe scribble = {.used = 0};
     for (int i = 0; i < TRP_SIGSAFE_BYTES; i++) {
@@ -61,7 +62,7 @@ static void expect_doing(uint32_t type, const char *expected)
     cr_expect(strcmp(text, expected) == 0, "'%s' is not '%s'", text, expected);
 }
 
-Test(activity, says_what_a_callback_meets)
+Test(activity, has_the_type_of_the_message_of_a_callback)
 {
     expect_doing(7, "a message of type 7");
     expect_doing(7 | TRP_CALLBACK_REPLY, "an answer of type 7");
@@ -71,23 +72,23 @@ Test(activity, says_what_a_callback_meets)
     expect_doing(TRP_CALLBACK_FAILED_ASK, "an ask that failed");
 }
 
-Test(activity, knows_how_long_the_same_callback_was_seen)
+Test(activity, measures_how_long_the_same_callback_runs)
 {
-    struct trp_slot seat = {.id = 1};
+    struct trp_slot slot = {.id = 1};
     uint32_t count = 0;
-    trp_activity_begin(&seat, &count, 4, 7);
-    cr_expect(eq(u64, trp_activity_sample(&seat, 100).for_ns, 0));
-    struct trp_callback_sample glimpse = trp_activity_sample(&seat, 250);
+    trp_activity_begin(&slot, &count, 4, 7);
+    cr_expect(eq(u64, trp_activity_sample(&slot, 100).for_ns, 0));
+    struct trp_callback_sample glimpse = trp_activity_sample(&slot, 250);
     cr_expect(eq(u64, glimpse.for_ns, 150));
     cr_expect(eq(u32, glimpse.type, 7));
     cr_expect(eq(u32, trp_callback_index(glimpse.callback), 4));
 
-    trp_activity_begin(&seat, &count, 4, 7); // the next, of the same actor
-    cr_expect(eq(u64, trp_activity_sample(&seat, 300).for_ns, 0));
+    trp_activity_begin(&slot, &count, 4, 7); // the next callback, of the same actor
+    cr_expect(eq(u64, trp_activity_sample(&slot, 300).for_ns, 0));
 
-    trp_activity_forget(&seat, 400);
-    cr_expect(eq(u64, trp_activity_sample(&seat, 450).for_ns, 50));
+    trp_activity_forget(&slot, 400);
+    cr_expect(eq(u64, trp_activity_sample(&slot, 450).for_ns, 50));
 
-    trp_activity_end(&seat);
-    cr_expect(eq(u64, trp_activity_sample(&seat, 500).callback, 0));
+    trp_activity_end(&slot);
+    cr_expect(eq(u64, trp_activity_sample(&slot, 500).callback, 0));
 }

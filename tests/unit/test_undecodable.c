@@ -11,7 +11,7 @@
 #include "channel/channel.h"
 #include "node/system.h"
 #include "troupe/troupe.h"
-#include "wire/frame.h"
+#include "wire/format.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,5 +1,5 @@
 /*
- * What ZeroMQ is told to do for us, where its own way would lose something.
+ * Options of ZeroMQ sockets whose defaults would lose messages.
  */
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -16,12 +16,14 @@
 
 enum { PAUSE_MS = 2000, PART_BYTES_MAX = 1024 };
 
-/** As a peer says it: ZMTP 3.0, mechanism NULL, and a PUSH socket; then a frame. */
+/**
+ * What a peer sends: a greeting of ZMTP 3.0 with mechanism NULL, a READY of a PUSH, and a frame.
+ */
 static const uint8_t greeting[64] = {0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'N', 'U', 'L', 'L'};
 static const uint8_t ready_and_frame[] =
     "\x04\x1A\x05READY\x0BSocket-Type\0\0\0\x04PUSH\x00\x05hello";
 
-/** What a PULL answers to a greeting: its own, and its READY. */
+/** Size of the reply of a PULL: its greeting and its READY. */
 enum { ANSWER_BYTES = sizeof(greeting) + 28 };
 
 /** @return a socket that listens. */
@@ -36,7 +38,7 @@ static int listener_new(struct sockaddr_in *out_address)
     return fd;
 }
 
-/** Connect, and shake hands but for the last of it. */
+/** Connect, and do the handshake except for its last part. */
 static int peer_new(const struct sockaddr_in *address)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

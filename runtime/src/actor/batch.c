@@ -8,7 +8,9 @@
 #include "channel/channel.h"
 #include "shared/activity.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 /*
  * A batch from its first message to its last outcome.

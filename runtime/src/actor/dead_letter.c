@@ -9,7 +9,9 @@
 #include "node/system.h"
 #include "shared/dead_counts.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdio.h>
 #include <string.h>

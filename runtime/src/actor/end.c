@@ -19,7 +19,9 @@
 #include "node/system.h"
 #include "shared/activity.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,9 @@
 #include "node/system.h"
 #include "shared/credit_pool.h"
 #include "troupe/inbox.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <sched.h>
 #include <stdlib.h>

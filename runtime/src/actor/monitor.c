@@ -10,7 +10,9 @@
 #include "channel/channels.h"
 #include "node/system.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -19,7 +19,9 @@
 #include "channel/mailbox.h"
 #include "node/system.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,9 @@
 #include "base/memory.h"
 #include "channel/channel.h"
 #include "shared/credit_pool.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,9 +9,11 @@
 #include "channel/channels.h"
 #include "channel/mailbox.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "shared/slot_endpoint.h"
+#include "wire/format.h"
 #include "wire/frame_pool.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 #include "wire/zmq.h"
 
 #include <stdlib.h>
@@ -131,7 +133,7 @@ static enum troupe_err channel_connect(
 {
     char endpoint[TRP_ENDPOINT_BYTES];
     if (channel->is_remote) {
-        trp_endpoint_print(channels->shared->run_dir, channel->slot, endpoint);
+        trp_slot_print_endpoint(channels->shared, channel->slot, endpoint);
     } else {
         trp_zmq_inproc(channel->peer_id, endpoint);
     }

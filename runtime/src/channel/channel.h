@@ -20,7 +20,8 @@
 #include "shared/credit_pool.h"
 #include "shared/shared.h"
 #include "troupe/context.h"
-#include "wire/frame.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 #include "wire/zmq.h"
 
 #include <stdbool.h>

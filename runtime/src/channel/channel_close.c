@@ -13,7 +13,9 @@
 #include "channel/channels.h"
 #include "channel/mailbox.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 #include "wire/zmq.h"
 
 #include <stdlib.h>

@@ -11,8 +11,9 @@
 #ifndef TRP_MAILBOX_H
 #define TRP_MAILBOX_H
 
+#include "base/check.h"
 #include "shared/credit_pool.h"
-#include "wire/frame.h"
+#include "wire/format.h"
 #include "wire/zmq.h"
 
 #include <stdatomic.h>

@@ -9,8 +9,10 @@
 #include "channel/channel.h"
 #include "channel/mailbox.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
 #include "wire/frame_pool.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 #include "wire/zmq.h"
 
 #include <stdlib.h>

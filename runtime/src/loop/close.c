@@ -22,7 +22,7 @@
 #include "node/system.h"
 #include "observe/crash.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
+#include "shared/slot_endpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -19,7 +19,7 @@
 #include "channel/mailbox.h"
 #include "node/system.h"
 #include "observe/crash.h"
-#include "wire/endpoint.h"
+#include "shared/slot_endpoint.h"
 #include "wire/frame_pool.h"
 
 #include <errno.h>
@@ -122,7 +122,7 @@ void trp_executor_free(struct troupe_executor **executor_p)
     if (executor->listener_fd >= 0) {
         (void)close(executor->listener_fd);
     }
-    trp_endpoint_remove(executor->runtime->shared->run_dir, executor->slot);
+    trp_slot_remove_endpoint(executor->runtime->shared, executor->slot);
     free(executor->stops);
     free(executor->name);
     free(executor);

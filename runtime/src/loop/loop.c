@@ -17,7 +17,7 @@
 #include "node/system.h"
 #include "observe/crash.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
+#include "shared/slot_endpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ void trp_executor_listen(struct troupe_executor *executor)
     (void)pthread_mutex_unlock(&executor->runtime->lock);
     if (fd >= 0) {
         char endpoint[TRP_ENDPOINT_BYTES];
-        trp_endpoint_print(executor->runtime->shared->run_dir, executor->slot, endpoint);
+        trp_slot_print_endpoint(executor->runtime->shared, executor->slot, endpoint);
         if (trp_mailbox_listen(&executor->mailbox, endpoint, fd) != TROUPE_OK) {
             (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
         }

@@ -20,8 +20,10 @@
 #include "channel/mailbox.h"
 #include "node/system.h"
 #include "observe/crash.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "shared/slot_endpoint.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "node/system.h"
 #include "shared/dead_counts.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
+#include "shared/slot_endpoint.h"
 
 #include <stdio.h>
 
@@ -73,7 +73,7 @@ static bool process_exit_mark(
         slot->has_exit = true;
         atomic_store_explicit(&slot->state, TRP_SLOT_DEAD, memory_order_release);
         trp_names_remove_all(shared, slot);
-        trp_endpoint_remove(shared->run_dir, slot);
+        trp_slot_remove_endpoint(shared, slot);
     }
     return died;
 }

@@ -15,8 +15,10 @@
 #include "node/process_manager.h"
 #include "node/system.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "shared/slot_endpoint.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +114,7 @@ static enum troupe_err spawn_find_rule(
 static enum troupe_err spawn_new_executor(
     troupe_system_t *system,
     const struct troupe_spawn_options *options,
-    const struct trp_actor_key *place,
+    const struct trp_place *place,
     struct troupe_executor **out_executor)
 {
     const struct troupe_backend_ops *ops = place->ops;
@@ -226,7 +228,7 @@ static enum troupe_err spawn_prepare_process(
         trp_limits_print(&limits, process->limits);
         (void)snprintf(process->name, sizeof(process->name), "%s", name);
         (void)snprintf(process->backend, sizeof(process->backend), "%s", rule->place.ops->name);
-        err = trp_endpoint_open(shared->run_dir, slot, &target->listener_fd);
+        err = trp_slot_listen(shared, slot, &target->listener_fd);
     } else {
         err = TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "a system has at most %d processes at a time", TRP_SHARED_PROCESSES);
@@ -249,7 +251,7 @@ static void spawn_discard_process(troupe_system_t *system, struct spawn_target *
     struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, target->executor_id);
     trp_shared_unlock(system->runtime.shared);
     TRP_CHECK(slot != NULL);
-    trp_endpoint_remove(system->runtime.shared->run_dir, slot);
+    trp_slot_remove_endpoint(system->runtime.shared, slot);
     trp_system_discard_process(system, target->process, slot);
     target->process = NULL;
 }

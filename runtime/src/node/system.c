@@ -18,21 +18,23 @@
 #include "loop/executor_new.h"
 #include "loop/loop.h"
 #include "node/child.h"
+#include "node/launch_actors.h"
 #include "node/node.h"
 #include "node/process_manager.h"
 #include "node/run_loop.h"
 #include "node/signals.h"
 #include "observe/crash.h"
 #include "shared/shared.h"
+#include "shared/slot_endpoint.h"
 #include "troupe/main.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "wire/format.h"
 #include "wire/frame_pool.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 #include "wire/run_dir.h"
 #include "wire/zmq.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +42,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -164,7 +165,7 @@ static enum troupe_err system_make_listener(
         return TROUPE_OK;
     }
     int fd = -1;
-    enum troupe_err err = trp_endpoint_open(system->runtime.shared->run_dir, executor->slot, &fd);
+    enum troupe_err err = trp_slot_listen(system->runtime.shared, executor->slot, &fd);
     if (err == TROUPE_OK) {
         executor->listener_fd = fd;
         atomic_store_explicit(&executor->attention, true, memory_order_relaxed);
@@ -783,7 +784,8 @@ enum troupe_err troupe_system_new(
         err = trp_process_manager_start(system); // it is who watches
     }
     if (err == TROUPE_OK) {
-        err = trp_config_start(&system->config, options->behaviours, &system->executor->context);
+        err = trp_launch_start_actors(
+            &system->config.launch, options->behaviours, &system->executor->context);
     }
     if (err != TROUPE_OK) {
         system_give_up(system);

@@ -10,6 +10,7 @@
 
 #include "actor/dead_letter_log.h"
 #include "actor/executor.h"
+#include "config/builtin.h"
 #include "config/config.h"
 #include "shared/shared.h"
 #include "troupe/backend.h"
@@ -24,9 +25,6 @@
 
 /** The number of the process that makes a system. */
 #define TRP_NODE_FIRST 1u
-
-/** Backends that a program may know. */
-#define TRP_BACKEND_COUNT_MAX 16
 
 /** What became of the mail of an executor that is gone, or of a channel that ended. */
 struct trp_record {

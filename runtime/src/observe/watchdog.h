@@ -19,15 +19,6 @@ struct trp_watchdog {
     uint64_t checked_ns; // when it looked last
 };
 
-/** What belongs where one is set, in words. */
-#define TRP_WATCHDOG_SYNTAX "a time in m, s, ms, us or ns, and maybe ',kill', as in 2s,kill"
-
-/** Read a watchdog's time, with `,kill` behind it or not. @return false: it is none. */
-bool trp_watchdog_parse(const char *text, uint64_t *out_ns, bool *out_kills);
-
-/** Print it likewise. */
-void trp_watchdog_print(uint64_t ns, bool kills, char *text, size_t bytes);
-
 /** @return how often it is to look, in milliseconds; -1: never. */
 int trp_watchdog_period_ms(const struct troupe_system *system);
 
