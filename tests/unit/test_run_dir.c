@@ -636,7 +636,9 @@ static void check_alive(const struct trp_run_dir *one)
     MUST_BE(held.st_ino == there.st_ino);
 }
 
-/** Open repeatedly, closing it or leaving it as a death does by turns; then keep one until told. */
+/**
+ * Open repeatedly, closing it or leaving it as a death does, by turns; then keep one until stopped.
+ */
 static int open_many(void *data)
 {
     (void)data;

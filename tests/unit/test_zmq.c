@@ -70,22 +70,22 @@ Test(zmq, a_peer_that_is_stopped_in_a_handshake_loses_nothing)
     int peer = peer_new(&address);
 
     struct pollfd hung_up = {.fd = peer, .events = POLLIN};
-    cr_expect(poll(&hung_up, 1, PAUSE_MS) == 0, "nobody hangs up on it");
+    cr_expect(poll(&hung_up, 1, PAUSE_MS) == 0, "the peer is not disconnected");
     MUST_BE(send(peer, ready_and_frame, sizeof(ready_and_frame) - 1, MSG_NOSIGNAL) > 0);
 
-    struct trp_zmsg parcel;
+    struct trp_zmsg zmsg;
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    trp_zmsg_init(&parcel);
+    trp_zmsg_init(&zmsg);
     uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
-    while (!trp_zmq_receive(pull, &parcel, &bytes, &size)) {
+    while (!trp_zmq_receive(pull, &zmsg, &bytes, &size)) {
         struct pollfd mail = {.fd = trp_zmq_fd(pull), .events = POLLIN};
         (void)poll(&mail, 1, 10);
         cr_assert(measure_now_ns() < deadline_ns, "its frame is lost");
     }
     cr_expect(size == 5 && memcmp(bytes, "hello", 5) == 0);
 
-    trp_zmsg_clear(&parcel);
+    trp_zmsg_clear(&zmsg);
     (void)close(peer);
     trp_zmq_close(&pull);
     trp_zmq_context_free(context);

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { ARGS_BYTES_MAX = 32768 };
+enum { KEY_ARGS_BYTES_MAX = 32768 };
 
 /** Explain what is wrong at an offset of a value. */
 static enum troupe_err launch_key_refuse_value(
@@ -130,7 +130,7 @@ static enum troupe_err launch_key_read_words(
     if (trp_shell_words_split(value->text, &parse_error, &args->words) != TROUPE_OK) {
         return launch_key_refuse_value(target, value, &parse_error);
     }
-    if (args->words.byte_count > ARGS_BYTES_MAX) {
+    if (args->words.byte_count > KEY_ARGS_BYTES_MAX) {
         return launch_key_refuse(target, value, "an actor has at most 32 KiB of args");
     }
     args->line = args->line != 0 ? args->line : value->item->line.number;

@@ -166,7 +166,7 @@ static inline struct troupe_body trp_item_body(const struct trp_item *item, uint
         return (struct troupe_body){
             item->given->data, item->given->bytes, item->given->free, item->given->free_data};
     }
-    // struct troupe_body has no const: nobody writes through it here, as the frame owns the bytes.
+    // struct troupe_body has no const: it must not be written through, as the frame owns the bytes.
     union {
         const uint8_t *read_only;
         void *data;
