@@ -1,6 +1,7 @@
 #include "node/launch_actors.h"
 
 #include "base/error.h"
+#include "config/launch.h"
 
 #include <stdio.h>
 
