@@ -6,6 +6,7 @@
 #include "base/descriptors.h"
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/mailbox_wait.h"
 #include "node/system.h"
 
 #include <sched.h>

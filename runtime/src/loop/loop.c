@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/wake.h"
 #include "channel/channel.h"
+#include "channel/mailbox_wait.h"
 #include "node/system.h"
 #include "observe/crash.h"
 #include "wire/endpoint.h"
@@ -312,7 +313,7 @@ TRP_INLINE void executor_receive_own(struct troupe_executor *executor)
         TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
     }
     if (size > TRP_ZMSG_INLINE_BYTES) {
-        trp_mailbox_let_go(&executor->mailbox, size);
+        trp_mailbox_release_frame(&executor->mailbox, size);
     }
 }
 
@@ -363,7 +364,7 @@ bool trp_executor_receive(struct troupe_executor *executor)
     }
     trp_count(&executor->counters->frames_received, 1);
     executor_receive_frame(executor, bytes, size);
-    trp_mailbox_let_go(&executor->mailbox, size);
+    trp_mailbox_release_frame(&executor->mailbox, size);
     return true;
 }
 
@@ -607,8 +608,9 @@ bool trp_executor_turn(struct troupe_executor *executor)
         &executor->channels, executor->channels.loop); // what the main program sent between turns
     worked = executor->mailbox.loop_count != 0;
     uint64_t bell = atomic_load_explicit(&executor->channels.gate->bell, memory_order_relaxed);
-    while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
-            executor->mailbox.overtaken_first < executor->mailbox.overtaken_count) &&
+    while (((int64_t)(bell - executor->mailbox.received_count) > 0 ||
+            executor->mailbox.has_polled ||
+            !trp_overtaken_is_empty(&executor->mailbox.overtaken)) &&
            !executor_is_spent(executor) && trp_executor_receive(executor)) {
         worked = true;
     }
