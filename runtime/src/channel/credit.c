@@ -145,7 +145,7 @@ bool trp_channel_refill(
     struct trp_channels *channels, struct trp_channel *channel, size_t body_bytes)
 {
     // Nobody passes those who wait.
-    if (channel->is_waiting || trp_blocked_called(&channel->blocked) > 0 ||
+    if (channel->is_waiting || trp_blocked_notified_count(&channel->blocked) > 0 ||
         atomic_load_explicit(&channel->gate->waiting_count, memory_order_relaxed) > 0) {
         return false;
     }
@@ -177,7 +177,7 @@ static bool credit_note_blocked(
 {
     // A sender that asked again while its ROOM is on its way would else get another, and if it goes on
     // after that one only, for ever.
-    return (maybe_noted && trp_blocked_have(&channel->blocked, sender)) ||
+    return (maybe_noted && trp_blocked_contains(&channel->blocked, sender)) ||
            trp_blocked_add(&channel->blocked, sender);
 }
 
@@ -189,7 +189,7 @@ static bool credit_note_blocked(
 static void credit_let_pass(struct trp_channel *channel)
 {
     if (channel->is_loop) {
-        bool waits = channel->is_waiting || trp_blocked_called(&channel->blocked) > 0;
+        bool waits = channel->is_waiting || trp_blocked_notified_count(&channel->blocked) > 0;
         channel->loop_allowance = waits ? channel->gate->bound_messages : INT64_MAX;
     }
 }
@@ -242,7 +242,7 @@ bool trp_channel_block(
         channel->rooms_bits = 0;
     }
     // While others before it get their ROOMs, its turn comes without asking.
-    return trp_blocked_called(&channel->blocked) > 0 ||
+    return trp_blocked_notified_count(&channel->blocked) > 0 ||
            credit_request(channels, channel, body_bytes);
 }
 
@@ -275,22 +275,23 @@ static bool credit_call_some(struct trp_channels *channels, struct trp_channel *
 {
     struct trp_blocked *blocked = &channel->blocked;
     uint32_t most = 1u << channel->rooms_bits;
-    while (trp_blocked_called(blocked) < most && credit_send_room(channels, channel)) {
-        trp_blocked_call(blocked);
+    while (trp_blocked_notified_count(blocked) < most && credit_send_room(channels, channel)) {
+        trp_blocked_mark_notified(blocked);
         const struct trp_blocked_sender *next = trp_blocked_next(blocked);
-        if (next == NULL || trp_blocked_called(blocked) >= channel->reserved_messages ||
-            blocked->called_bytes + next->bytes > channel->reserved_bytes) {
+        if (next == NULL || trp_blocked_notified_count(blocked) >= channel->reserved_messages ||
+            blocked->notified_bytes + next->bytes > channel->reserved_bytes) {
             break;
         }
     }
-    return trp_blocked_called(blocked) > 0;
+    return trp_blocked_notified_count(blocked) > 0;
 }
 
 /** Let what is parked be spent, but for what those need who are called, or did not use it yet. */
 static void credit_unreserve(struct trp_channel *channel)
 {
-    int64_t messages = (int64_t)trp_blocked_called(&channel->blocked) + channel->rooms_unspent;
-    int64_t bytes = channel->blocked.called_bytes;
+    int64_t messages =
+        (int64_t)trp_blocked_notified_count(&channel->blocked) + channel->rooms_unspent;
+    int64_t bytes = channel->blocked.notified_bytes;
     messages = messages < channel->reserved_messages ? messages : channel->reserved_messages;
     bytes = bytes < channel->reserved_bytes ? bytes : channel->reserved_bytes;
     channel->credit_messages += channel->reserved_messages - messages;
@@ -319,7 +320,7 @@ void trp_channel_send_last_rooms(struct trp_channels *channels, struct trp_chann
 {
     trp_channel_send_rooms(channels, channel);
     uint64_t since_ns = 0;
-    while (trp_blocked_wait(&channel->blocked) && trp_descriptors_are_free(0)) {
+    while (trp_blocked_has_waiting(&channel->blocked) && trp_descriptors_are_free(0)) {
         trp_memory_wait(&since_ns);
         trp_channel_send_rooms(channels, channel);
     }
@@ -328,7 +329,7 @@ void trp_channel_send_last_rooms(struct trp_channels *channels, struct trp_chann
 /** Go on with what is parked: the next ROOM, or a CREDIT_REQUEST for more, or anybody's. */
 static void credit_serve_blocked(struct trp_channels *channels, struct trp_channel *channel)
 {
-    bool waiting = trp_blocked_wait(&channel->blocked);
+    bool waiting = trp_blocked_has_waiting(&channel->blocked);
     if (waiting && channel->reserved_messages <= 0) {
         channels->rooms_late |= !credit_request(channels, channel, 0);
         return;
@@ -343,7 +344,7 @@ static void credit_serve_blocked(struct trp_channels *channels, struct trp_chann
 /** Serve those who wait for room on a channel from where it had to be left. */
 static void credit_serve_again(struct trp_channels *channels, struct trp_channel *channel)
 {
-    if (trp_blocked_called(&channel->blocked) == 0 && !channel->is_waiting) {
+    if (trp_blocked_notified_count(&channel->blocked) == 0 && !channel->is_waiting) {
         credit_serve_blocked(channels, channel);
     }
 }
@@ -359,7 +360,7 @@ void trp_channel_handle_credit_grant(
     channel->is_waiting = false;
     channel->was_granted = true;
     channel->was_used = true; // who gets the ROOM has its 10 ms
-    if (trp_blocked_called(&channel->blocked) == 0) {
+    if (trp_blocked_notified_count(&channel->blocked) == 0) {
         credit_serve_blocked(channels, channel);
     }
     credit_let_pass(channel);
@@ -368,8 +369,8 @@ void trp_channel_handle_credit_grant(
 void trp_channel_begin_room(struct trp_channels *channels, uint32_t peer_id)
 {
     struct trp_channel *channel = trp_channel_to(channels, peer_id);
-    if (channel != NULL && trp_blocked_called(&channel->blocked) > 0) {
-        trp_blocked_meet(&channel->blocked);
+    if (channel != NULL && trp_blocked_notified_count(&channel->blocked) > 0) {
+        trp_blocked_take_notified(&channel->blocked);
         credit_unreserve(channel);
         channel->room_credit = channel->credit_messages;
         channel->in_room = true;
@@ -381,7 +382,7 @@ static void credit_end_rooms(
     struct trp_channels *channels, struct trp_channel *channel, bool unspent)
 {
     credit_unreserve(channel);
-    if (!trp_blocked_wait(&channel->blocked)) {
+    if (!trp_blocked_has_waiting(&channel->blocked)) {
         return;
     }
     if (channel->is_waiting) {
@@ -404,7 +405,7 @@ void trp_channel_end_room(struct trp_channels *channels, uint32_t peer_id)
     bool modest = channel->in_room;
     channel->in_room = false;
     channel->rooms_unspent += channel->credit_messages == channel->room_credit;
-    if (trp_blocked_called(&channel->blocked) > 0) {
+    if (trp_blocked_notified_count(&channel->blocked) > 0) {
         credit_reserve(channel); // for those who were called as well
         return;
     }
@@ -561,12 +562,12 @@ static bool credit_feed(struct trp_channels *channels, struct trp_channel *chann
 static void credit_serve_late(struct trp_channels *channels)
 {
     channels->rooms_late = false;
-    if (trp_blocked_wait(&channels->loop->blocked)) {
+    if (trp_blocked_has_waiting(&channels->loop->blocked)) {
         credit_serve_again(channels, channels->loop);
     }
     for (uint32_t i = 0; i < channels->by_peer.slot_count; i++) {
         struct trp_channel *channel = channels->by_peer.slots[i].value;
-        if (channel != NULL && channel->out_open && trp_blocked_wait(&channel->blocked)) {
+        if (channel != NULL && channel->out_open && trp_blocked_has_waiting(&channel->blocked)) {
             credit_serve_again(channels, channel);
         }
     }
