@@ -1,6 +1,8 @@
 #include "actor/batch.h"
 
 #include "channel/channel.h"
+#include "channel/channel_send.h"
+#include "channel/grant.h"
 #include "shared/activity.h"
 
 /*

@@ -5,6 +5,7 @@
 #include "base/descriptors.h"
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/grant.h"
 #include "node/system.h"
 #include "troupe/inbox.h"
 

@@ -13,6 +13,9 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "channel/channel.h"
+#include "channel/channel_send.h"
+#include "channel/credit.h"
+#include "channel/writable.h"
 #include "node/system.h"
 
 #include <stdlib.h>

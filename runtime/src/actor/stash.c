@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/grant.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,8 @@
 #include "actor/inbox_mail.h"
 #include "actor/send.h"
 #include "actor/timers.h"
+#include "channel/channel_command.h"
+#include "channel/channel_send.h"
 #include "node/process_manager.h"
 #include "node/system.h"
 #include "troupe/context.h"

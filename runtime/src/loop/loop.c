@@ -6,7 +6,15 @@
 #include "base/clock.h"
 #include "base/wake.h"
 #include "channel/channel.h"
+#include "channel/channel_close.h"
+#include "channel/channel_command.h"
+#include "channel/channel_death.h"
+#include "channel/channel_send.h"
+#include "channel/credit.h"
+#include "channel/credit_requests.h"
+#include "channel/grant.h"
 #include "channel/mailbox_wait.h"
+#include "channel/writable.h"
 #include "node/system.h"
 #include "observe/crash.h"
 #include "wire/endpoint.h"
@@ -481,7 +489,7 @@ static void executor_settle_credit(struct troupe_executor *executor)
 {
     const struct trp_gate *gate = executor->channels.gate;
     bool wanted = atomic_load_explicit(&gate->waiting_count, memory_order_relaxed) != 0;
-    if (wanted || executor->channels.rooms_late ||
+    if (wanted || executor->channels.rooms_delayed ||
         executor->channels.owed_messages > gate->bound_messages / 16 ||
         executor->channels.owed_bytes > gate->bound_bytes / 16 ||
         executor->channels.loop->credit_messages > gate->bound_messages / 2) {
@@ -647,7 +655,7 @@ uint64_t trp_executor_prepare_idle(struct troupe_executor *executor)
     trp_monitor_notify_again(executor);
     // Who is waiting still could not be told: no descriptor, or no memory. That may change.
     bool again = trp_channels_have_unspent(&executor->channels) ||
-                 executor->channels.waiting_first != NULL || executor->channels.rooms_late ||
+                 executor->channels.waiting_first != NULL || executor->channels.rooms_delayed ||
                  executor->monitors.untold_first != 0 || executor->channels.finished_count > 0;
     return again ? SWEEP_NS : UINT64_MAX;
 }

@@ -9,6 +9,7 @@
 #include "base/descriptors.h"
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/channel_close.h"
 #include "node/system.h"
 #include "troupe/inbox.h"
 

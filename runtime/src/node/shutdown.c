@@ -14,6 +14,7 @@
 #include "actor/executor.h"
 #include "base/clock.h"
 #include "channel/channel.h"
+#include "channel/channel_command.h"
 #include "node/process_manager.h"
 #include "node/system.h"
 #include "observe/report.h"

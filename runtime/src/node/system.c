@@ -4,6 +4,7 @@
 #include "base/descriptors.h"
 #include "base/wake.h"
 #include "channel/channel.h"
+#include "channel/grant.h"
 #include "node/child.h"
 #include "node/node.h"
 #include "node/process_manager.h"
