@@ -1,6 +1,6 @@
 /*
- * The doorbell, rung and slept at: whoever rings or calls wakes the sleeper, whatever it is about to do. A
- * sleep that ends by its timeout while something was rung would be a wake-up lost.
+ * A ring or a call wakes an executor that sleeps at its doorbell, or is about to. A sleep that ends by its timeout
+ * although the doorbell was rung is a lost wake-up.
  */
 #include "channel/mailbox.h"
 #include "race.h"
@@ -14,7 +14,7 @@ static struct trp_gate called;
 
 static const uint64_t long_ns = UINT64_C(20000000000);
 
-/** Wait for the ring that has number @p heard + 1. */
+/** Wait for ring number @p heard + 1. */
 static void await(struct trp_gate *gate, uint64_t heard)
 {
     while (atomic_load_explicit(&gate->bell, memory_order_acquire) == heard) {

@@ -6,6 +6,8 @@
 #include "actor/receive.h"
 #include "actor/send.h"
 #include "channel/channel.h"
+#include "channel/channel_send.h"
+#include "channel/grant.h"
 #include "shared/activity.h"
 #include "shared/shared.h"
 #include "wire/format.h"

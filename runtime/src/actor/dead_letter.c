@@ -6,12 +6,11 @@
 #include "actor/send.h"
 #include "channel/channel.h"
 #include "channel/events.h"
-#include "node/system.h"
+#include "channel/grant.h"
 #include "shared/dead_counts.h"
 #include "shared/shared.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"
-#include "wire/frame_write.h"
 
 #include <stdio.h>
 #include <string.h>

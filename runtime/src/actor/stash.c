@@ -4,6 +4,7 @@
 #include "actor/send.h"
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/grant.h"
 #include "shared/credit_pool.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"

@@ -9,7 +9,6 @@
 #include "actor/executor.h"
 #include "actor/send.h"
 #include "api/asking.h"
-#include "node/system.h"
 #include "shared/shared.h"
 
 #include <stdlib.h>

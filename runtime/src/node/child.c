@@ -8,7 +8,6 @@
  */
 #include "node/child.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "config/limits.h"
 #include "config/placement.h"

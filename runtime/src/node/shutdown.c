@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/idmap.h"
 #include "channel/channel.h"
+#include "channel/channel_command.h"
 #include "config/config.h"
 #include "loop/close.h"
 #include "loop/loop.h"

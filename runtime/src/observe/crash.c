@@ -3,7 +3,6 @@
 #include "actor/executor.h"
 #include "base/clock.h"
 #include "base/sigsafe.h"
-#include "node/system.h"
 #include "shared/activity.h"
 #include "shared/shared.h"
 

@@ -1,6 +1,5 @@
 #include "troupe/stats.h"
 
-#include "actor/executor.h"
 #include "channel/channels.h"
 #include "node/system.h"
 #include "shared/shared.h"
