@@ -299,7 +299,7 @@ static void send_as_port(
     struct troupe_executor *sender = trp_executor_of(troupe_inbox_context(port));
     trp_count(&link->ledger->accepted, accepted);
     stranger_send(link->push, bytes, size);
-    trp_gate_ring(link->gate, TRP_MARK_RUNG);
+    trp_doorbell_ring(&link->slot->doorbell, TRP_MARK_RUNG);
     trp_count(&sender->counters->frames_sent, 1);
 }
 

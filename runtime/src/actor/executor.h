@@ -67,7 +67,6 @@ struct troupe_executor {
     uint32_t spawned_behaviour; // which of the system's was spawned last from here
 
     struct trp_slot *slot; // in shared memory: what other executors and processes know of it
-    struct trp_gate *gate; // its slot's
     struct trp_counters *counters; // its slot's
     int wake_fd; // an eventfd that ends its sleep; anyone writes to it, holding the system's lock
     struct trp_mailbox mailbox;

@@ -178,12 +178,13 @@ static void inbox_settle(
                                       ? executor->loop
                                       : trp_idmap_find(&executor->channels, mail->peer_id);
     if (mail->provisional) {
-        atomic_fetch_add_explicit(&executor->gate->reserve_messages, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&executor->slot->pool.reserve_messages, 1, memory_order_relaxed);
     }
     if (channel == NULL || (!channel->in_open && !channel->is_loop)) {
         if (mail->metered &&
             !mail->provisional) { // its channel is gone, its credit is still ours to free
-            trp_gate_give(executor->gate, 1, (int64_t)troupe_message_body_bytes(&mail->message));
+            trp_credit_pool_give(
+                &executor->slot->pool, 1, (int64_t)troupe_message_body_bytes(&mail->message));
         }
         return;
     }

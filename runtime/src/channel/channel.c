@@ -16,7 +16,7 @@
  *     trp_channel_open     a ledger in shared memory, and a PUSH connected to the peer
  *     ... frames ...
  *
- * So whoever is attached keeps the peer, its mailbox and its gate alive, and nobody else needs to.
+ * So whoever is attached keeps the peer, its mailbox and its doorbell alive, and nobody else needs to.
  */
 
 enum {
@@ -95,7 +95,6 @@ bool trp_channel_open_loop(struct troupe_executor *executor)
     channel->was_granted = true;
     channel->ledger = ledger;
     channel->in_ledger = ledger;
-    channel->gate = executor->gate;
     channel->slot = executor->slot;
     channel->in_slot = executor->slot;
     channel->frame.last = TRP_LAST_NONE;
@@ -130,7 +129,6 @@ static enum troupe_err channel_open_out(
     if (err != TROUPE_OK) {
         return err;
     }
-    channel->gate = &channel->slot->gate;
     channel->is_remote = channel->ledger->is_remote;
     channel->frame_bytes_max = channel->is_remote ? TRP_FRAME_BYTES_MAX : TRP_FRAME_BYTES_MAX_LOCAL;
     channel->frame_messages_max =
@@ -184,7 +182,6 @@ void trp_channel_abandon(struct troupe_executor *executor, struct trp_channel *c
 {
     trp_zmq_close(&channel->push);
     trp_channel_close_ledger(executor, channel->ledger);
-    channel->gate = NULL;
     channel->out_open = false;
     trp_channel_release(executor, channel);
 }
@@ -292,7 +289,7 @@ void trp_channel_flush_frame(struct troupe_executor *executor, struct trp_channe
                 trp_memory_shortage_note(&executor->shortage);
                 return;
             }
-            trp_gate_ring(channel->gate, TRP_MARK_RUNG);
+            trp_doorbell_ring(&channel->slot->doorbell, TRP_MARK_RUNG);
         }
     }
     trp_count(&executor->counters->frames_sent, 1);
@@ -437,7 +434,7 @@ static enum troupe_err channel_send_command(
         }
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a command");
     }
-    trp_gate_ring(channel->gate, marks);
+    trp_doorbell_ring(&channel->slot->doorbell, marks);
     trp_count(&executor->counters->frames_sent, 1);
     return TROUPE_OK;
 }

@@ -60,7 +60,6 @@ struct trp_channel {
     uint8_t in_fins;    // of the lanes it uses
 
     // Out.
-    struct trp_gate *gate;     // the peer's; good while out_open
     struct trp_slot *slot;     // the peer's
     struct trp_ledger *ledger; // good while out_open; its own while it has our cookie
     uint64_t cookie;

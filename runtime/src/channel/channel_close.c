@@ -58,7 +58,6 @@ void trp_channel_finish(struct troupe_executor *executor, struct trp_channel *ch
     }
     trp_channel_send_fin(executor, channel, TRP_LANE_USER);
     channel->out_open = false;
-    channel->gate = NULL;
     trp_executor_clear_last_channel(executor, channel);
     if (channel->is_remote) {
         // ZeroMQ would lose what it has not sent: the pipes stay until the peer has met it all.
@@ -286,7 +285,6 @@ static void channel_handle_dead_receiver(
     }
     uint64_t rest = trp_counted(&ledger->accepted) - trp_ledger_done(ledger);
     trp_dead_letters_lost(executor, ledger, TROUPE_DEAD_PEER_DOWN, rest);
-    channel->gate = NULL;
     if (!channel->in_open) {
         trp_monitor_lose_process(
             executor, channel->peer_id, &channel->slot->exit); // else behind what it sent

@@ -1,8 +1,8 @@
 /*
  * Credit of channels: taking it, running out of it, and giving it back.
  *
- *     sender    refill from the peer's gate -- none free --> refused, CREDIT_REQUEST
- *     receiver  owe --> settle: back to the gate, and CREDIT_GRANT to the waiting, first come first served
+ *     sender    refill from the peer's pool -- none free --> refused, CREDIT_REQUEST
+ *     receiver  owe --> settle: back to the pool, and CREDIT_GRANT to the waiting, first come first served
  *     sender    CREDIT_GRANT --> a ROOM for everyone who was refused
  */
 #include "actor/executor.h"
@@ -40,7 +40,7 @@ static int64_t credit_chunk(
     if (executor->mode == TRP_MODE_INBOX) {
         return 1;
     }
-    int64_t most = credit_share(channel->gate->bound_messages, CHUNK_SHARE);
+    int64_t most = credit_share(channel->slot->pool.bound_messages, CHUNK_SHARE);
     int64_t sent = (int64_t)trp_counted(&channel->ledger->accepted) + FIRST_CHUNK_MESSAGES;
     return sent < most ? sent : most;
 }
@@ -52,14 +52,14 @@ static int64_t credit_outstanding(const _Atomic int64_t *taken, const _Atomic in
            atomic_load_explicit(returned, memory_order_relaxed);
 }
 
-/** Give unspent credit back to the gate it came from. */
+/** Give unspent credit back to the pool it came from. */
 static void credit_give_back(struct trp_channel *channel, int64_t messages, int64_t bytes)
 {
     channel->credit_messages -= messages;
     channel->credit_bytes -= bytes;
     atomic_fetch_add_explicit(&channel->ledger->returned_messages, messages, memory_order_relaxed);
     atomic_fetch_add_explicit(&channel->ledger->returned_bytes, bytes, memory_order_relaxed);
-    trp_gate_give(channel->gate, messages, bytes);
+    trp_credit_pool_give(&channel->slot->pool, messages, bytes);
 }
 
 void trp_channel_return_credit(
@@ -70,7 +70,7 @@ void trp_channel_return_credit(
 {
     if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
         atomic_fetch_add_explicit(
-            &executor->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
+            &executor->slot->pool.reserve_messages, (int32_t)count, memory_order_relaxed);
         atomic_fetch_sub_explicit(
             &channel->in_ledger->reserve_messages, (int32_t)count, memory_order_relaxed);
     } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
@@ -91,16 +91,16 @@ void trp_channel_return_all(struct trp_channel *channel)
 void trp_channel_reclaim(struct troupe_executor *executor, struct trp_channel *channel)
 {
     const struct trp_ledger *ledger = channel->in_ledger;
-    trp_gate_give(
-        executor->gate,
+    trp_credit_pool_give(
+        &executor->slot->pool,
         credit_outstanding(&ledger->taken_messages, &ledger->returned_messages),
         credit_outstanding(&ledger->taken_bytes, &ledger->returned_bytes));
     atomic_fetch_add_explicit(
-        &executor->gate->reserve_messages,
+        &executor->slot->pool.reserve_messages,
         atomic_load_explicit(&ledger->reserve_messages, memory_order_relaxed),
         memory_order_relaxed);
     if (!channel->has_request && atomic_load_explicit(&ledger->is_waiting, memory_order_relaxed)) {
-        atomic_fetch_sub_explicit(&executor->gate->waiting_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&executor->slot->pool.waiting_count, 1, memory_order_relaxed);
     }
 }
 
@@ -112,17 +112,18 @@ static void credit_give_all_back(struct troupe_executor *executor, struct trp_ch
     }
     credit_give_back(channel, channel->credit_messages, channel->credit_bytes);
     if (!channel->is_loop &&
-        atomic_load_explicit(&channel->gate->waiting_count, memory_order_relaxed) > 0) {
+        atomic_load_explicit(&channel->slot->pool.waiting_count, memory_order_relaxed) > 0) {
         (void)trp_channel_command(executor, channel, TRP_KIND_WAKE, NULL, 0);
     }
 }
 
 static bool credit_refill_messages(struct troupe_executor *executor, struct trp_channel *channel)
 {
-    struct trp_gate *gate = channel->gate;
+    struct trp_credit_pool *pool = &channel->slot->pool;
     int64_t stash =
         credit_outstanding(&channel->ledger->taken_messages, &channel->ledger->returned_messages);
-    int64_t taken = trp_gate_take(&gate->free_messages, stash, 1, credit_chunk(executor, channel));
+    int64_t taken =
+        trp_credit_pool_take(&pool->free_messages, stash, 1, credit_chunk(executor, channel));
     channel->credit_messages += taken;
     atomic_fetch_add_explicit(&channel->ledger->taken_messages, taken, memory_order_relaxed);
     return taken > 0;
@@ -131,13 +132,14 @@ static bool credit_refill_messages(struct troupe_executor *executor, struct trp_
 static bool credit_refill_bytes(
     struct troupe_executor *executor, struct trp_channel *channel, int64_t need)
 {
-    struct trp_gate *gate = channel->gate;
+    struct trp_credit_pool *pool = &channel->slot->pool;
     int64_t stash =
         credit_outstanding(&channel->ledger->taken_bytes, &channel->ledger->returned_bytes);
     int64_t chunk = credit_chunk(executor, channel) * CHUNK_BODY_BYTES;
-    int64_t most = credit_share(gate->bound_bytes, CHUNK_SHARE);
+    int64_t most = credit_share(pool->bound_bytes, CHUNK_SHARE);
     chunk = chunk < most ? chunk : most;
-    int64_t taken = trp_gate_take(&gate->free_bytes, stash, need, chunk > need ? chunk : need);
+    int64_t taken =
+        trp_credit_pool_take(&pool->free_bytes, stash, need, chunk > need ? chunk : need);
     channel->credit_bytes += taken;
     atomic_fetch_add_explicit(&channel->ledger->taken_bytes, taken, memory_order_relaxed);
     return taken >= need;
@@ -148,7 +150,7 @@ bool trp_channel_refill(
 {
     // Nobody passes those who wait.
     if (channel->is_waiting || trp_blocked_called(&channel->blocked) > 0 ||
-        atomic_load_explicit(&channel->gate->waiting_count, memory_order_relaxed) > 0) {
+        atomic_load_explicit(&channel->slot->pool.waiting_count, memory_order_relaxed) > 0) {
         return false;
     }
     if (channel->credit_messages < 1 && !credit_refill_messages(executor, channel)) {
@@ -165,7 +167,8 @@ bool trp_channel_refill(
 bool trp_channel_take_provisional(struct trp_channel *channel, size_t body_bytes)
 {
     if (channel->was_granted || channel->provisional_count == TRP_PROVISIONAL_MESSAGES ||
-        body_bytes > TRP_PROVISIONAL_BYTES_MAX || !trp_gate_take_reserve(channel->gate)) {
+        body_bytes > TRP_PROVISIONAL_BYTES_MAX ||
+        !trp_credit_pool_take_reserve(&channel->slot->pool)) {
         return false;
     }
     channel->provisional_count++;
@@ -212,7 +215,7 @@ static void credit_let_pass(struct trp_channel *channel)
 {
     if (channel->is_loop) {
         bool waits = channel->is_waiting || trp_blocked_called(&channel->blocked) > 0;
-        channel->loop_allowance = waits ? channel->gate->bound_messages : INT64_MAX;
+        channel->loop_allowance = waits ? channel->slot->pool.bound_messages : INT64_MAX;
     }
 }
 
@@ -226,13 +229,13 @@ static bool credit_request(
     // What is left is too little for who was refused, and would be granted again with more.
     credit_give_back(channel, channel->credit_messages, channel->credit_bytes);
     int64_t most = credit_share(
-        channel->gate->bound_messages, channel->is_remote ? GRANT_SHARE_REMOTE : GRANT_SHARE);
+        channel->slot->pool.bound_messages, channel->is_remote ? GRANT_SHARE_REMOTE : GRANT_SHARE);
     const struct trp_credit_request request = {
         .messages = executor->mode == TRP_MODE_INBOX ? 1 : most,
         .bytes = body_bytes,
     };
     atomic_store_explicit(&channel->ledger->is_waiting, true, memory_order_relaxed);
-    atomic_fetch_add_explicit(&channel->gate->waiting_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&channel->slot->pool.waiting_count, 1, memory_order_relaxed);
     channel->is_waiting = true;
     credit_let_pass(channel);
     if (channel->is_loop) {
@@ -240,7 +243,7 @@ static bool credit_request(
     } else if (
         trp_channel_command(
             executor, channel, TRP_KIND_CREDIT_REQUEST, &request, sizeof(request)) != TROUPE_OK) {
-        atomic_fetch_sub_explicit(&channel->gate->waiting_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&channel->slot->pool.waiting_count, 1, memory_order_relaxed);
         atomic_store_explicit(&channel->ledger->is_waiting, false, memory_order_relaxed);
         channel->is_waiting = false;
         return false;
@@ -477,7 +480,7 @@ void trp_channel_forget_credit_request(
     }
     channel->has_request = false;
     atomic_store_explicit(&channel->in_ledger->is_waiting, false, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&executor->gate->waiting_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&executor->slot->pool.waiting_count, 1, memory_order_relaxed);
 }
 
 void trp_channel_owe_later(
@@ -499,8 +502,9 @@ static void credit_settle_loop(struct troupe_executor *executor)
 {
     struct trp_channel *loop = executor->loop;
     bool wanted = executor->waiting_first != NULL;
-    int64_t keep_messages = wanted ? 0 : credit_share(executor->gate->bound_messages, GRANT_SHARE);
-    int64_t keep_bytes = wanted ? 0 : credit_share(executor->gate->bound_bytes, GRANT_SHARE);
+    int64_t keep_messages =
+        wanted ? 0 : credit_share(executor->slot->pool.bound_messages, GRANT_SHARE);
+    int64_t keep_bytes = wanted ? 0 : credit_share(executor->slot->pool.bound_bytes, GRANT_SHARE);
     int64_t messages = loop->credit_messages - keep_messages;
     int64_t bytes = loop->credit_bytes - keep_bytes;
     if (messages > 0 || bytes > 0) {
@@ -515,27 +519,28 @@ static bool credit_take_grant(
     bool idle,
     struct trp_credit_grant *out_credit)
 {
-    struct trp_gate *gate = executor->gate;
+    struct trp_credit_pool *pool = &executor->slot->pool;
     const struct trp_credit_request *request = &channel->request;
     const struct trp_ledger *ledger = channel->in_ledger;
     int64_t held_messages = credit_outstanding(&ledger->taken_messages, &ledger->returned_messages);
     int64_t held_bytes = credit_outstanding(&ledger->taken_bytes, &ledger->returned_bytes);
     int64_t share = ledger->is_remote ? RESUME_SHARE_REMOTE : RESUME_SHARE;
-    int64_t least = idle ? 1 : credit_share(gate->bound_messages, share);
+    int64_t least = idle ? 1 : credit_share(pool->bound_messages, share);
     if (least > request->messages) {
         least = request->messages;
     }
     struct trp_credit_grant credit = {0};
-    credit.messages = trp_gate_take(&gate->free_messages, held_messages, least, request->messages);
+    credit.messages =
+        trp_credit_pool_take(&pool->free_messages, held_messages, least, request->messages);
     if (credit.messages < least) {
-        trp_gate_give(gate, credit.messages, 0);
+        trp_credit_pool_give(pool, credit.messages, 0);
         return false;
     }
-    int64_t chunk = credit_share(gate->bound_bytes, CHUNK_SHARE);
+    int64_t chunk = credit_share(pool->bound_bytes, CHUNK_SHARE);
     int64_t wish = chunk > request->bytes ? chunk : request->bytes;
-    credit.bytes = trp_gate_take(&gate->free_bytes, held_bytes, request->bytes, wish);
+    credit.bytes = trp_credit_pool_take(&pool->free_bytes, held_bytes, request->bytes, wish);
     if (credit.bytes < request->bytes) {
-        trp_gate_give(gate, credit.messages, credit.bytes);
+        trp_credit_pool_give(pool, credit.messages, credit.bytes);
         return false;
     }
     // Taken for the channel from here on, so that what it holds is known should its process die.
@@ -556,7 +561,7 @@ static void credit_return_grant(
         &channel->in_ledger->taken_messages, credit->messages, memory_order_relaxed);
     atomic_fetch_sub_explicit(
         &channel->in_ledger->taken_bytes, credit->bytes, memory_order_relaxed);
-    trp_gate_give(executor->gate, credit->messages, credit->bytes);
+    trp_credit_pool_give(&executor->slot->pool, credit->messages, credit->bytes);
 }
 
 /** Grant a waiting channel what it may have. @return false: not yet. */
@@ -610,7 +615,7 @@ void trp_channels_settle(struct troupe_executor *executor, bool idle)
             &channel->in_ledger->returned_messages, channel->owed_messages, memory_order_relaxed);
         atomic_fetch_add_explicit(
             &channel->in_ledger->returned_bytes, channel->owed_bytes, memory_order_relaxed);
-        trp_gate_give(executor->gate, channel->owed_messages, channel->owed_bytes);
+        trp_credit_pool_give(&executor->slot->pool, channel->owed_messages, channel->owed_bytes);
         channel->owed_messages = 0;
         channel->owed_bytes = 0;
     }

@@ -27,14 +27,14 @@ enum troupe_err trp_mailbox_init(
     struct trp_mailbox *mailbox,
     void *context,
     uint32_t id,
-    struct trp_gate *gate,
+    struct trp_doorbell *doorbell,
     struct trp_spinners *spinners,
     int wake_fd)
 {
     *mailbox = (struct trp_mailbox){
         .context = context,
         .id = id,
-        .gate = gate,
+        .doorbell = doorbell,
         .spinners = spinners,
         .wake_fd = wake_fd,
         .spin_score = 0,
@@ -48,11 +48,13 @@ enum troupe_err trp_mailbox_init(
 }
 
 enum troupe_err trp_mailbox_listen(
-    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd)
+    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd, int64_t bound_bytes)
 {
-    int64_t bound = mailbox->gate->bound_bytes;
     enum troupe_err err = trp_zmq_listen(
-        mailbox->pull, endpoint, listener_fd, bound > PART_BYTES_MAX ? bound : PART_BYTES_MAX);
+        mailbox->pull,
+        endpoint,
+        listener_fd,
+        bound_bytes > PART_BYTES_MAX ? bound_bytes : PART_BYTES_MAX);
     mailbox->listens = err == TROUPE_OK;
     return err;
 }
@@ -182,8 +184,8 @@ bool trp_mailbox_is_due(struct trp_mailbox *mailbox)
 /** @return whether a command is on its way that has not been received yet. */
 static bool mailbox_has_command(const struct trp_mailbox *mailbox)
 {
-    // Acquire: pairs with the release in trp_gate_ring(): the command is in its pipe.
-    uint64_t bell = atomic_load_explicit(&mailbox->gate->command_bell, memory_order_acquire);
+    // Acquire: pairs with the release in trp_doorbell_ring(): the command is in its pipe.
+    uint64_t bell = atomic_load_explicit(&mailbox->doorbell->command_bell, memory_order_acquire);
     return (int64_t)(bell - mailbox->command_count) > 0;
 }
 
@@ -399,8 +401,8 @@ bool trp_mailbox_wait_doorbell(struct trp_mailbox *mailbox, uint64_t timeout_ns)
         return false;
     }
     uint64_t start = trp_cycles();
-    mailbox->may_doze = trp_gate_sleep(
-        mailbox->gate, mailbox->received_count, timeout_ns < DOZE_NS ? timeout_ns : DOZE_NS);
+    mailbox->may_doze = trp_doorbell_sleep(
+        mailbox->doorbell, mailbox->received_count, timeout_ns < DOZE_NS ? timeout_ns : DOZE_NS);
     bool is_short = trp_cycles() - start < trp_cycles_of_ns(SHORT_SLEEP_NS);
     mailbox_score_sleep(mailbox, is_short && trp_mailbox_has_mail(mailbox));
     return true;

@@ -6,12 +6,12 @@
  *                              ipc, tcp: nobody rings, so looked at now and then, and before sleep
  *     itself --PAIR--> PAIR    received from exactly as often as was sent, so never found empty
  *
- * Only the executor's own thread comes here; peers touch the gate.
+ * Only the executor's own thread comes here; peers ring its doorbell.
  */
 #ifndef TRP_MAILBOX_H
 #define TRP_MAILBOX_H
 
-#include "shared/credit_pool.h"
+#include "shared/doorbell.h"
 #include "wire/frame.h"
 #include "wire/zmq.h"
 
@@ -43,7 +43,7 @@ struct trp_mailbox {
     void *pull;
     int pull_fd;
     int wake_fd; // an eventfd that also ends a wait; -1: none
-    struct trp_gate *gate;
+    struct trp_doorbell *doorbell;
     struct trp_spinners *spinners;
 
     uint64_t received_count;      // frames that rang, so far
@@ -83,13 +83,13 @@ enum troupe_err trp_mailbox_init(
     struct trp_mailbox *mailbox,
     void *context,
     uint32_t id,
-    struct trp_gate *gate,
+    struct trp_doorbell *doorbell,
     struct trp_spinners *spinners,
     int wake_fd);
 
 /** Listen on @p endpoint, by a socket that listens there already; takes @p listener_fd. */
 enum troupe_err trp_mailbox_listen(
-    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd);
+    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd, int64_t bound_bytes);
 
 /** Close the sockets. Nobody sends any more, and what came was received. */
 void trp_mailbox_fini(struct trp_mailbox *mailbox);
@@ -97,26 +97,10 @@ void trp_mailbox_fini(struct trp_mailbox *mailbox);
 /** @return whether the doorbell says that a peer's frame is there. */
 static inline bool trp_mailbox_has_mail(const struct trp_mailbox *mailbox)
 {
-    // Acquire: pairs with the release in trp_gate_ring(), so that the frame is in the pipe.
-    uint64_t bell = atomic_load_explicit(&mailbox->gate->bell, memory_order_acquire);
+    // Acquire: pairs with the release in trp_doorbell_ring(), so that the frame is in the pipe.
+    uint64_t bell = atomic_load_explicit(&mailbox->doorbell->bell, memory_order_acquire);
     return (int64_t)(bell - mailbox->received_count) > 0 || mailbox->has_early ||
            mailbox->overtaken_first < mailbox->overtaken_count;
-}
-
-/** Ring a peer's doorbell, after the send, as the marks of the frame say. */
-static inline void trp_gate_ring(struct trp_gate *gate, uint32_t marks)
-{
-    if ((marks & TRP_MARK_COUNTED) != 0) {
-        // Before what is sent after it: who receives that sees this count.
-        atomic_fetch_add_explicit(&gate->command_bell, 1, memory_order_release);
-    }
-    if ((marks & TRP_MARK_RUNG) != 0) {
-        // In one order with the look at the sleeper: see trp_gate_sleep().
-        atomic_fetch_add(&gate->bell, 1);
-        if (atomic_load(&gate->sleeper) == TRP_SLEEPER_ASLEEP) {
-            trp_gate_wake(gate);
-        }
-    }
 }
 
 /**

@@ -60,7 +60,6 @@ enum troupe_err trp_executor_new(
     executor->handled_limit = UINT64_MAX;
     executor->name = strdup(name);
     executor->slot = slot;
-    executor->gate = &slot->gate;
     executor->counters = &slot->counters;
     executor->listener_fd = -1;
     bool made = trp_actor_table_init(&executor->actors, system->behaviour_count);
@@ -80,7 +79,7 @@ enum troupe_err trp_executor_new(
         &executor->mailbox,
         system->context,
         id,
-        executor->gate,
+        &slot->doorbell,
         &system->spinners,
         executor->wake_fd);
     if (err == TROUPE_OK && !trp_channel_open_loop(executor)) {
@@ -391,7 +390,8 @@ void trp_executor_listen(struct troupe_executor *executor)
     if (fd >= 0) {
         char endpoint[TRP_ENDPOINT_BYTES];
         trp_endpoint_print(executor->system->shared->run_dir, executor->slot, endpoint);
-        if (trp_mailbox_listen(&executor->mailbox, endpoint, fd) != TROUPE_OK) {
+        if (trp_mailbox_listen(
+                &executor->mailbox, endpoint, fd, executor->slot->pool.bound_bytes) != TROUPE_OK) {
             (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
         }
     }
@@ -448,11 +448,11 @@ void trp_executor_claim_all(struct troupe_executor *executor)
 /** Give back what is owed, when it is worth it. */
 static void executor_settle_credit(struct troupe_executor *executor)
 {
-    const struct trp_gate *gate = executor->gate;
-    bool wanted = atomic_load_explicit(&gate->waiting_count, memory_order_relaxed) != 0;
-    if (wanted || executor->rooms_late || executor->owed_messages > gate->bound_messages / 16 ||
-        executor->owed_bytes > gate->bound_bytes / 16 ||
-        executor->loop->credit_messages > gate->bound_messages / 2) {
+    const struct trp_credit_pool *pool = &executor->slot->pool;
+    bool wanted = atomic_load_explicit(&pool->waiting_count, memory_order_relaxed) != 0;
+    if (wanted || executor->rooms_late || executor->owed_messages > pool->bound_messages / 16 ||
+        executor->owed_bytes > pool->bound_bytes / 16 ||
+        executor->loop->credit_messages > pool->bound_messages / 2) {
         trp_channels_settle(executor, false);
     }
 }
@@ -572,7 +572,7 @@ bool trp_executor_turn(struct troupe_executor *executor)
     executor->in_turn = true;
     trp_channel_flush(executor, executor->loop); // what the main program sent between turns
     worked = executor->mailbox.loop_count != 0;
-    uint64_t bell = atomic_load_explicit(&executor->gate->bell, memory_order_relaxed);
+    uint64_t bell = atomic_load_explicit(&executor->slot->doorbell.bell, memory_order_relaxed);
     while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
             executor->mailbox.overtaken_first < executor->mailbox.overtaken_count) &&
            !executor_is_spent(executor) && trp_executor_receive(executor)) {
@@ -619,7 +619,7 @@ uint64_t trp_executor_prepare_idle(struct troupe_executor *executor)
 void trp_executor_wake(struct troupe_executor *executor)
 {
     // Where it sleeps at its doorbell, the descriptor would only end a sleep to come.
-    if (!trp_gate_call(executor->gate)) {
+    if (!trp_doorbell_call(&executor->slot->doorbell)) {
         trp_wake(executor->wake_fd);
     }
 }

@@ -227,8 +227,9 @@ struct trp_slot *trp_shared_take_slot(
     }
     if (slot != NULL) {
         memset(slot, 0, sizeof(*slot));
-        trp_gate_init(
-            &slot->gate, (int64_t)shared->mailbox_messages, (int64_t)shared->mailbox_bytes);
+        trp_doorbell_init(&slot->doorbell);
+        trp_credit_pool_init(
+            &slot->pool, (int64_t)shared->mailbox_messages, (int64_t)shared->mailbox_bytes);
         uint32_t index = (uint32_t)(slot - shared->slots);
         if (index >= atomic_load_explicit(&shared->slot_high, memory_order_relaxed)) {
             atomic_store_explicit(&shared->slot_high, index + 1, memory_order_release);

@@ -2,7 +2,7 @@
  * @file board.h
  * @brief What all processes of a system share: counts, credit, names and who is where; never a message.
  *
- *     slots     one for each executor: its gate, its counters, the callback it is in
+ *     slots     one for each executor: its doorbell, its credit, its counters, the callback it is in
  *     ledgers   one for each channel: what was accepted, what became of it, what credit it holds
  *     names     who goes by a registered name, and who waits for one
  *     nodes     one for each process: how it was started, how it ended
@@ -17,9 +17,12 @@
 #ifndef TRP_SHARED_H
 #define TRP_SHARED_H
 
+#include "base/cache_line.h"
+#include "base/counter.h"
 #include "base/error.h"
 #include "shared/credit_pool.h"
 #include "shared/dead_counts.h"
+#include "shared/doorbell.h"
 #include "troupe/behaviour.h"
 #include "troupe/message.h"
 #include "troupe/ref.h"
@@ -29,23 +32,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-/** A counter that one thread writes and any thread of any process reads. */
-typedef _Atomic uint64_t trp_counter_t;
-
-/** Add to a counter of this thread's; a plain add, for nobody else writes it. */
-static inline void trp_count(trp_counter_t *counter, uint64_t more)
-{
-    uint64_t count = atomic_load_explicit(counter, memory_order_relaxed);
-    // Release: who reads `handled` and then `accepted` never sees fewer accepted than handled.
-    atomic_store_explicit(counter, count + more, memory_order_release);
-}
-
-/** @return a counter, read so that the order of two reads means something. */
-static inline uint64_t trp_counted(const trp_counter_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_acquire);
-}
 
 /** What an executor counts beside the mail; see struct troupe_stats for most. */
 struct trp_counters {
@@ -79,7 +65,7 @@ struct trp_ledger {
     _Atomic int64_t taken_messages; // credit ever taken, to know what the channel holds
     _Atomic int64_t taken_bytes;
     _Atomic int32_t reserve_messages; // taken from the reserve, and not back there yet
-    _Atomic bool is_waiting;          // counted in the gate's `waiting_count`
+    _Atomic bool is_waiting;          // counted in the pool's `waiting_count`
     uint32_t from;                    // executors; const while it is open
     uint32_t to;
     uint64_t cookie; // what its frames carry; const while it is open
@@ -116,7 +102,8 @@ enum { TRP_SLOT_NAME_BYTES = 32, TRP_SLOT_BACKEND_BYTES = 16 };
 
 /** What all processes know of an executor. */
 struct trp_slot {
-    struct trp_gate gate;
+    struct trp_doorbell doorbell;
+    struct trp_credit_pool pool;
     alignas(TRP_CACHE_LINE) trp_counter_t callback; // its own: see activity.h
     _Atomic uint32_t callback_type;                 // its own, likewise
     _Atomic uint32_t timer_count;                   // its own, as of when it last had nothing to do

@@ -103,8 +103,9 @@ enum trp_lane { TRP_LANE_USER = 0, TRP_LANE_COMMAND = 1 };
 
 /** What else a header says of its frame. */
 enum trp_mark {
-    TRP_MARK_RUNG = 1 << 0,    // the receiver's doorbell is rung for it
-    TRP_MARK_COUNTED = 1 << 1, // a command that the gate counts: it goes before mail received later
+    TRP_MARK_RUNG = 1 << 0, // the receiver's doorbell is rung for it
+    TRP_MARK_COUNTED =
+        1 << 1, // a command that the doorbell counts: it goes before mail received later
 };
 
 struct trp_header {
