@@ -4,23 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *troupe_dead_reason_text(enum troupe_dead_reason reason)
-{
-    static const char *const texts[TROUPE_DEAD_REASON_COUNT] = {
-        [TROUPE_DEAD_NO_SUCH_ACTOR] = "no_such_actor",
-        [TROUPE_DEAD_STOPPED] = "stopped",
-        [TROUPE_DEAD_OVERFLOW] = "overflow",
-        [TROUPE_DEAD_EXPIRED] = "expired",
-        [TROUPE_DEAD_UNDECODABLE] = "undecodable",
-        [TROUPE_DEAD_PEER_DOWN] = "peer_down",
-        [TROUPE_DEAD_SENDER_DOWN] = "sender_down",
-        [TROUPE_DEAD_LATE_REPLY] = "late_reply",
-        [TROUPE_DEAD_UNDELIVERABLE] = "undeliverable",
-        [TROUPE_DEAD_POISON] = "poison",
-    };
-    return (unsigned)reason < TROUPE_DEAD_REASON_COUNT ? texts[reason] : "unknown";
-}
-
 /** @return in words what the end of an ask is because of that reason. */
 static const char *dead_letter_verb(uint32_t reason)
 {

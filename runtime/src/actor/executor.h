@@ -15,6 +15,7 @@
 #include "actor/monitor_table.h"
 #include "base/idmap.h"
 #include "base/memory.h"
+#include "base/message.h"
 #include "base/timer_heap.h"
 #include "channel/channel.h"
 #include "channel/mailbox.h"
@@ -499,16 +500,5 @@ static inline troupe_ref_t trp_actor_ref(
 {
     return (troupe_ref_t){executor->node, executor->id, index, generation};
 }
-
-/** The message that a callback meets, or that a inbox hands out. */
-struct troupe_message {
-    uint32_t type;
-    bool owned; // came out of a inbox
-    bool given; // its body has an owner, and did not come in a frame
-    uint64_t ask;
-    uint64_t expires_ns; // by the clock of the system; 0: never
-    troupe_ref_t sender;
-    struct troupe_body *body; // emptied when it is taken out
-};
 
 #endif

@@ -20,31 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *troupe_exit_reason_text(enum troupe_exit_reason reason)
-{
-    switch (reason) {
-    case TROUPE_EXIT_NORMAL:
-        return "normal";
-    case TROUPE_EXIT_SHUTDOWN:
-        return "shutdown";
-    case TROUPE_EXIT_ERROR:
-        return "error";
-    case TROUPE_EXIT_KILLED:
-        return "killed";
-    case TROUPE_EXIT_CRASHED:
-        return "crashed";
-    case TROUPE_EXIT_OUT_OF_MEMORY:
-        return "out_of_memory";
-    case TROUPE_EXIT_INIT_FAILED:
-        return "init_failed";
-    case TROUPE_EXIT_NODE_LOST:
-        return "node_lost";
-    case TROUPE_EXIT_UNKNOWN:
-        return "unknown";
-    }
-    return "unknown";
-}
-
 /* Messages for nobody. -------------------------------------------------------------------------- */
 
 /** Make dead letters of the last @p count messages of an item. */

@@ -10,6 +10,7 @@
 
 #include "actor/executor.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "channel/channel.h"
 #include "node/system.h"
 
@@ -55,7 +56,7 @@ static enum troupe_err send_dead(
 
 enum troupe_err trp_send_open_loop(struct troupe_executor *executor)
 {
-    if (executor->mailbox.loop_in == NULL && !trp_system_has_descriptors(0)) {
+    if (executor->mailbox.loop_in == NULL && !trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: executor %u could not send to itself; close some, "

@@ -2,6 +2,7 @@
 
 #include "actor/executor.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/memory.h"
 #include "channel/channel.h"
 #include "node/system.h"
@@ -65,7 +66,7 @@ enum troupe_err troupe_inbox_new(troupe_system_t *system, troupe_inbox_t **out_i
     if (atomic_load_explicit(&system->stop_asked, memory_order_acquire)) {
         return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and opens no inbox");
     }
-    if (!trp_system_has_descriptors(0)) {
+    if (!trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no inbox; close some, or raise the limit of open "

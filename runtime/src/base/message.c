@@ -1,6 +1,7 @@
-#include "troupe/message.h"
+#include "base/message.h"
 
-#include "actor/executor.h"
+#include "base/check.h"
+#include "base/error.h"
 
 #include <stdlib.h>
 #include <string.h>

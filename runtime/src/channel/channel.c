@@ -2,6 +2,7 @@
 
 #include "actor/executor.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/memory.h"
 #include "node/system.h"
 #include "wire/endpoint.h"
@@ -156,7 +157,7 @@ enum troupe_err trp_channel_open(
         return TROUPE_ERR_NOENT;
     }
     // What is kept free is for those who leave, and have to say so.
-    if (!executor->ending && !trp_system_has_descriptors(0)) {
+    if (!executor->ending && !trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no first message from executor %u to executor %u; "
@@ -394,7 +395,7 @@ static enum trp_lane channel_command_lane(
         return TRP_LANE_USER;
     }
     if (channel->command_push == NULL &&
-        (!trp_system_has_descriptors(0) ||
+        (!trp_descriptors_are_free(0) ||
          channel_connect(executor, channel, &channel->command_push) != TROUPE_OK)) {
         return TRP_LANE_USER;
     }

@@ -6,6 +6,7 @@
  *     sender    CREDIT_GRANT --> a ROOM for everyone who was refused
  */
 #include "actor/executor.h"
+#include "base/descriptors.h"
 #include "base/memory.h"
 #include "channel/channel.h"
 #include "node/system.h"
@@ -346,7 +347,7 @@ void trp_channel_send_last_rooms(struct troupe_executor *executor, struct trp_ch
 {
     trp_channel_send_rooms(executor, channel);
     uint64_t since_ns = 0;
-    while (trp_blocked_wait(&channel->blocked) && trp_system_has_descriptors(0)) {
+    while (trp_blocked_wait(&channel->blocked) && trp_descriptors_are_free(0)) {
         trp_memory_wait(&since_ns);
         trp_channel_send_rooms(executor, channel);
     }

@@ -7,6 +7,7 @@
 #define TRP_RULES_H
 
 #include "base/parse_error.h"
+#include "base/transport.h"
 #include "troupe/backend.h"
 #include "troupe/limits.h"
 
@@ -14,14 +15,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/** By what a frame travels. */
-enum trp_transport {
-    TRP_TRANSPORT_NEAREST = 0,
-    TRP_TRANSPORT_INPROC,
-    TRP_TRANSPORT_IPC,
-    TRP_TRANSPORT_TCP,
-};
 
 /** The right side of a placement rule. */
 struct trp_actor_key {

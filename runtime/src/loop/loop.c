@@ -3,6 +3,7 @@
 #include "actor/monitor.h"
 #include "actor/timers.h"
 #include "base/clock.h"
+#include "base/wake.h"
 #include "channel/channel.h"
 #include "node/system.h"
 #include "observe/crash.h"

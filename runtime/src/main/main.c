@@ -449,10 +449,3 @@ int troupe_main(int argc, char **argv, const struct troupe_behaviour *const *beh
     trp_shell_words_fini(&line.words);
     return status;
 }
-
-const char *troupe_args_next(const void *args, size_t args_bytes, const char *word)
-{
-    const char *first = args;
-    const char *next = word == NULL ? first : word + strlen(word) + 1;
-    return first != NULL && next < first + args_bytes ? next : NULL;
-}

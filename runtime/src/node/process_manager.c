@@ -1,6 +1,8 @@
 #include "node/process_manager.h"
 
+#include "base/descriptors.h"
 #include "base/memory.h"
+#include "base/wake.h"
 #include "node/child.h"
 #include "node/process_exit.h"
 #include "node/signals.h"
@@ -304,7 +306,7 @@ static bool manager_prepare(
         .control_fds = {-1, -1},
         .output_fds = {{-1, -1}, {-1, -1}},
     };
-    bool made = trp_system_has_descriptors(0) &&
+    bool made = trp_descriptors_are_free(0) &&
                 socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, start->control_fds) == 0;
     for (int i = 0; i < 2 && made && system->output == TROUPE_OUTPUT_PREFIX; i++) {
         made = pipe2(start->output_fds[i], O_CLOEXEC) == 0 &&

@@ -4,6 +4,7 @@
  *     placement --> executor (found, or started) --> row (added, or reserved) --> START
  */
 #include "actor/executor.h"
+#include "base/descriptors.h"
 #include "config/limits.h"
 #include "node/process_manager.h"
 #include "node/system.h"
@@ -107,12 +108,12 @@ static enum troupe_err spawn_new_executor(
 {
     const struct troupe_backend_ops *ops = place->ops;
     trp_system_reap(system); // first: what those had who are gone is free with it
-    if (!trp_system_has_descriptors(TRP_DESCRIPTORS_FOR_LINKS)) {
+    if (!trp_descriptors_are_free(TRP_DESCRIPTORS_FOR_CHANNELS)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free: no executor for '%s'; end some actors, pool them "
             "by %s:N, or raise the limit of open files",
-            TRP_DESCRIPTORS_FREE_MIN + TRP_DESCRIPTORS_FOR_LINKS,
+            TRP_DESCRIPTORS_FREE_MIN + TRP_DESCRIPTORS_FOR_CHANNELS,
             options->name != NULL ? options->name : options->behaviour->name,
             ops->name);
     }

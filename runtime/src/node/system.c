@@ -1,6 +1,8 @@
 #include "node/system.h"
 
 #include "base/clock.h"
+#include "base/descriptors.h"
+#include "base/wake.h"
 #include "channel/channel.h"
 #include "node/child.h"
 #include "node/process_manager.h"
@@ -9,7 +11,6 @@
 #include "troupe/main.h"
 #include "wire/endpoint.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -23,75 +24,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum {
-    SOCKET_COUNT_MIN = 1023,
-    SOCKET_COUNT_MAX = 65535, // libzmq's own
-    ZEROMQ_THREADS = 2,
-};
-
-/* Descriptors. ---------------------------------------------------------------------------------- */
-
-static rlim_t system_descriptor_limit(void)
-{
-    struct rlimit limit = {0};
-    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : SOCKET_COUNT_MIN;
-}
-
-/** @return how many descriptors are open; more than any limit when that cannot be told. */
-static rlim_t system_count_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    if (directory == NULL) {
-        return RLIM_INFINITY;
-    }
-    rlim_t count = 0;
-    while (readdir(directory) != NULL) { // NOLINT(concurrency-mt-unsafe): a stream of our own
-        count++;
-    }
-    (void)closedir(directory);
-    return count;
-}
-
-bool trp_system_has_descriptors(uint32_t more)
-{
-    const rlim_t wanted = TRP_DESCRIPTORS_FREE_MIN + more;
-    rlim_t limit = system_descriptor_limit();
-    if (limit == RLIM_INFINITY) {
-        return true;
-    }
-    // The kernel gives out the lowest free number. If that is low, and there is one among the highest,
-    // then what lies between was hardly ever used. Else they have to be counted.
-    int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-    if (lowest < 0 && errno == EBADF) {
-        lowest = eventfd(0, EFD_CLOEXEC); // a program without standard error
-    }
-    if (lowest < 0 || (rlim_t)lowest + wanted >= limit) {
-        (void)close(lowest);
-        return false;
-    }
-    int high = fcntl(lowest, F_DUPFD_CLOEXEC, (int)(limit - wanted));
-    (void)close(lowest);
-    (void)close(high);
-    return high >= 0 || system_count_descriptors() + wanted < limit;
-}
-
-static void system_raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); // if not, the limit is the lower one
-    }
-}
-
-static int system_socket_count_max(void)
-{
-    rlim_t limit = system_descriptor_limit();
-    if (limit < SOCKET_COUNT_MIN) {
-        return SOCKET_COUNT_MIN;
-    }
-    return limit > SOCKET_COUNT_MAX ? SOCKET_COUNT_MAX : (int)limit;
-}
+enum { ZEROMQ_THREADS = 2 };
 
 /* What backends may ask (struct troupe_host). ---------------------------------------------------- */
 
@@ -693,7 +626,7 @@ static enum trp_transport system_callers_transport(const troupe_system_t *system
 /** Make what needs the operating system. */
 static enum troupe_err system_open(troupe_system_t *system)
 {
-    if (!trp_system_has_descriptors(0)) {
+    if (!trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
             "fewer than %d descriptors are free; close some, or raise the limit of open files",
@@ -708,7 +641,7 @@ static enum troupe_err system_open(troupe_system_t *system)
     if (system->wake_fd < 0) {
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
-    return trp_zmq_context_new(system_socket_count_max(), &system->context);
+    return trp_zmq_context_new(trp_descriptors_socket_count_max(), &system->context);
 }
 
 /** Make executor 0. */
@@ -811,7 +744,7 @@ static enum troupe_err system_alloc(troupe_system_t **out_system)
     int32_t cpu_count = system_cpu_count();
     system->spinners.count_max = cpu_count > 1 ? cpu_count : 0;
     trp_cycles_calibrate();
-    system_raise_descriptor_limit();
+    trp_descriptors_raise_limit();
     *out_system = system;
     return TROUPE_OK;
 }
@@ -928,14 +861,6 @@ void trp_system_free_child(troupe_system_t *system)
 troupe_context_t *troupe_system_context(troupe_system_t *system)
 {
     return &system->executor->context;
-}
-
-void trp_wake(int wake_fd)
-{
-    const uint64_t one = 1;
-    int saved = errno;
-    (void)!write(wake_fd, &one, sizeof(one)); // full means it is awake already
-    errno = saved;
 }
 
 void trp_system_wake(troupe_system_t *system)

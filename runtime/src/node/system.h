@@ -21,9 +21,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Descriptors that stay free: libzmq aborts when it meets the limit, so we stop well before. */
-#define TRP_DESCRIPTORS_FREE_MIN 256
-
 /** The number of the process that makes a system. */
 #define TRP_NODE_FIRST 1u
 
@@ -111,15 +108,6 @@ struct troupe_system {
     pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `lock`
     pthread_mutex_t start_lock; // held while a backend starts an executor
 };
-
-/** What a spawn leaves free beyond that, so that the actors there are can still open channels. */
-#define TRP_DESCRIPTORS_FOR_LINKS 64
-
-/** @return whether more than ::TRP_DESCRIPTORS_FREE_MIN and @p more descriptors are free. @threads any */
-bool trp_system_has_descriptors(uint32_t more);
-
-/** Write to an eventfd that somebody sleeps on. Safe in a signal handler. @threads any */
-void trp_wake(int wake_fd);
 
 /** Note that the system is to stop. Safe in a signal handler. @threads any */
 void trp_system_note_stop(troupe_system_t *system);

@@ -1,7 +1,7 @@
 #include "shared/shared.h"
 
 #include "base/check.h"
-#include "config/placement.h"
+#include "base/transport.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,0 +1,10 @@
+#include "troupe/main.h"
+
+#include <string.h>
+
+const char *troupe_args_next(const void *args, size_t args_bytes, const char *word)
+{
+    const char *first = args;
+    const char *next = word == NULL ? first : word + strlen(word) + 1;
+    return first != NULL && next < first + args_bytes ? next : NULL;
+}
