@@ -212,7 +212,7 @@ static struct stage stage_open(const char *place, bool dead_letter_log)
     return stage;
 }
 
-/** End it. @return its last counts, of a law that closes. */
+/** End it. @return its last counts, which balance. */
 static struct troupe_stats stage_close(struct stage *stage)
 {
     struct troupe_stats stats;

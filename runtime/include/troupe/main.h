@@ -29,7 +29,7 @@
  *                                                  of actors that they hold up
  *     --stats                                      print the counters at the end, on standard error
  *     --audit                                      the same and more, see troupe_system_audit(); and fail if the
- *                                                  law does not close
+ *                                                  counters do not balance
  *     --help                                       print the usage
  *
  * A launch file is ZPL: four blanks a level, `#` before a comment, quotes around values with a `#`.
@@ -70,7 +70,7 @@
  *
  * @return the exit status: 0 when the first actor ended `normal` or `shutdown`; its code (1 to 125)
  *         when it ended with troupe_fail(); 1 for any other end; 2 for a wrong command line; 3 for
- *         `--audit` where the law does not close, if it were 0 otherwise; 128 + the signal when a signal
+ *         `--audit` where the counters do not balance, if it were 0 otherwise; 128 + the signal when a signal
  *         ended it.
  *
  * @owns    Keeps @p behaviours and what they point to.

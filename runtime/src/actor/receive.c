@@ -555,7 +555,7 @@ static void actor_free(
 {
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
-        (void)trp_names_remove(executor->system->shared, NULL, ref);
+        trp_names_remove_actor(executor->system->shared, ref);
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         trp_subscribers_remove(executor->system->shared, ref);
@@ -796,7 +796,7 @@ void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct
                   trp_actor_table_refused(&executor->actors, index, generation);
     const struct troupe_exit exit = {
         .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
-        .text = "ended before it was watched",
+        .text = "ended before it became the root actor",
     };
     trp_system_actor_ended(executor->system, trp_actor_ref(executor, index, generation), &exit);
 }

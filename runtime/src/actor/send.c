@@ -313,7 +313,9 @@ static enum troupe_err send_message(
         enum troupe_err err = send_find_channel(executor, outgoing->to, &channel);
         if (err == TROUPE_ERR_NOENT) {
             return send_dead(
-                executor, outgoing, trp_system_why_dead(executor->system, outgoing->to.executor));
+                executor,
+                outgoing,
+                trp_slot_why_dead(executor->system->shared, outgoing->to.executor));
         }
         if (err != TROUPE_OK) {
             return err;

@@ -80,7 +80,7 @@ bool trp_channel_open_loop(struct troupe_executor *executor)
     struct trp_shared *shared = executor->system->shared;
     struct trp_channel *channel = calloc(1, sizeof(*channel));
     struct trp_ledger *ledger =
-        channel == NULL ? NULL : trp_shared_open_loop(shared, executor->slot);
+        channel == NULL ? NULL : trp_ledger_open_loop(shared, executor->slot);
     if (ledger == NULL) {
         free(channel);
         return false;
@@ -121,8 +121,8 @@ static enum troupe_err channel_open_out(
     struct troupe_executor *executor, struct trp_channel *channel)
 {
     struct trp_shared *shared = executor->system->shared;
-    enum troupe_err err = trp_shared_open_ledger(
-        shared, executor->slot, channel->peer_id, &channel->ledger, &channel->slot);
+    enum troupe_err err =
+        trp_ledger_open(shared, executor->slot, channel->peer_id, &channel->ledger, &channel->slot);
     if (err == TROUPE_ERR_LIMIT) {
         return TRP_EXPLAIN(
             err, "all %d links of a system are taken; end some executors", TRP_SHARED_LEDGERS);
@@ -190,7 +190,8 @@ void trp_channel_abandon(struct troupe_executor *executor, struct trp_channel *c
 void trp_channel_close_ledger(struct troupe_executor *executor, struct trp_ledger *ledger)
 {
     uint32_t to = ledger->to;
-    trp_system_close_ledger(executor->system, ledger);
+    trp_records_close_ledger(
+        executor->system->shared, trp_system_records(executor->system), ledger);
     trp_system_wake_executor(executor->system, to); // it may be waiting for its last peer
 }
 
@@ -209,7 +210,7 @@ struct trp_channel *trp_channel_accept(struct troupe_executor *executor, uint32_
         while ((channel = channel_new(executor, peer_id)) == NULL) {
             trp_memory_wait(&since_ns); // its frame has come
         }
-        ledger = trp_shared_claim_ledger(shared, executor->slot, peer_id, &slot);
+        ledger = trp_ledger_claim(shared, executor->slot, peer_id, &slot);
         if (ledger == NULL || slot == NULL) {
             trp_channel_release(executor, channel); // a stranger, who leaves nothing behind
             return NULL;

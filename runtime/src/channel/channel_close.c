@@ -103,7 +103,7 @@ void trp_channels_await_finished(struct troupe_executor *executor, uint64_t time
     for (uint32_t i = 0; i < executor->channels.slot_count; i++) {
         const struct trp_channel *channel = executor->channels.slots[i].value;
         if (channel != NULL && channel->finished) {
-            trp_shared_await_closed(channel->ledger, timeout_ns);
+            trp_ledger_await_closed(channel->ledger, timeout_ns);
             return;
         }
     }
@@ -167,7 +167,8 @@ static void channel_close_in(struct troupe_executor *executor, struct trp_channe
     if (channel->has_request) {
         trp_channel_forget_credit_request(executor, channel);
     }
-    trp_system_close_ledger(executor->system, channel->in_ledger);
+    trp_records_close_ledger(
+        executor->system->shared, trp_system_records(executor->system), channel->in_ledger);
     channel->in_ledger = NULL;
     channel->in_slot = NULL;
     channel->in_open = false;

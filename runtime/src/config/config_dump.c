@@ -6,7 +6,7 @@
 #include "config/config.h"
 #include "config/launch_scan.h"
 #include "config/limits.h"
-#include "observe/watchdog.h"
+#include "config/watchdog_setting.h"
 #include "troupe/main.h"
 
 #include <ctype.h>

@@ -13,7 +13,7 @@
 #include "config/launch_scan.h"
 #include "config/limits.h"
 #include "config/placement.h"
-#include "observe/watchdog.h"
+#include "config/watchdog_setting.h"
 
 #include <czmq.h>
 

@@ -1,9 +1,9 @@
 #include "troupe/main.h"
 
 #include "base/error.h"
+#include "config/watchdog_setting.h"
 #include "node/system.h"
 #include "observe/crash.h"
-#include "observe/watchdog.h"
 #include "troupe/backend.h"
 #include "troupe/system.h"
 
@@ -18,7 +18,7 @@
 enum {
     STATUS_FAILED = 1,
     STATUS_USAGE = 2,
-    STATUS_LAW = 3,
+    STATUS_UNBALANCED = 3,
     STATUS_CODE_MAX = 125,
     STATUS_SIGNAL = 128
 };
@@ -321,7 +321,7 @@ static enum troupe_err main_start(
         return err;
     }
     main_install_handlers();
-    trp_crash_install(main_system->executor);
+    trp_crash_install(main_system->shared, main_system->executor);
     trp_crash_enter(main_system->executor);
     struct trp_shell_words words = {0};
     err = main_choose_words(line, &main_system->config.launch, behaviours[0], &words);
@@ -407,7 +407,7 @@ static int main_run(const struct main_line *line, const struct troupe_behaviour 
         troupe_system_print_stats(main_system, stderr);
     }
     if (line->audit && !troupe_system_audit(main_system, stderr) && status == 0) {
-        status = STATUS_LAW;
+        status = STATUS_UNBALANCED;
     }
     (void)troupe_system_destroy(&main_system);
     return status;

@@ -371,7 +371,7 @@ static void manager_settle(
         trp_process_manager_refresh(system, process_exit_count.neighbours[i]);
     }
     manager_check(system);
-    trp_shared_free_process(system->shared, node);
+    trp_process_free(system->shared, node);
 }
 
 /** Tell how a child ended, or why it never began, and forget it. */
@@ -655,7 +655,8 @@ static void *manager_main(void *data)
     (void)prctl(PR_SET_NAME, "troupe-warden");
     struct epoll_event events[EVENTS];
     bool is_first = trp_system_is_first(process_manager->system);
-    int period_ms = trp_watchdog_period_ms(process_manager->system);
+    const struct trp_view view = trp_system_view(process_manager->system);
+    int period_ms = trp_watchdog_period_ms(&view);
     struct trp_watchdog watchdog = {0};
     while (!manager_is_stopping(process_manager)) {
         int timeout_ms = is_first && process_manager->children != NULL ? TICK_MS : -1;
@@ -666,10 +667,11 @@ static void *manager_main(void *data)
         for (int i = 0; i < count; i++) {
             manager_handle_event(process_manager, events[i].data.fd);
         }
-        trp_watchdog_check(process_manager->system, &watchdog);
+        trp_watchdog_check(&watchdog, &view);
         manager_watch_again(process_manager);
         if (is_first) {
-            trp_system_sweep(process_manager->system);
+            trp_records_sweep(
+                process_manager->system->shared, trp_system_records(process_manager->system));
         }
     }
     return NULL;
@@ -808,7 +810,7 @@ void trp_process_manager_refresh(troupe_system_t *system, uint32_t node)
 static bool manager_is_dedicated(struct trp_shared *shared, uint32_t id, uint32_t executor)
 {
     trp_shared_lock(shared);
-    const struct trp_process *node = trp_shared_find_process(shared, id);
+    const struct trp_process *node = trp_process_find(shared, id);
     bool is_dedicated = node != NULL && node->executor == executor && node->dedicated;
     trp_shared_unlock(shared);
     return is_dedicated;

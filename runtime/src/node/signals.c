@@ -15,7 +15,7 @@
 enum {
     SIGNAL_MAX = 64, // the kernel's highest
     QUEUE = 64,
-    COPY_MAX = TRP_SHARED_SIGNAL_SUBSCRIBERS,
+    COPY_MAX = TRP_SIGNAL_SUBSCRIBERS_MAX,
 };
 
 struct trp_signals {
@@ -66,18 +66,6 @@ enum troupe_err trp_signals_begin(troupe_system_t *system, const int *list)
 
 /* Reading. -------------------------------------------------------------------------------------- */
 
-/** @return what somebody asks for. */
-static uint64_t signals_wanted(struct trp_shared *shared)
-{
-    uint64_t wanted = 0;
-    trp_shared_lock(shared);
-    for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
-        wanted |= shared->signal_subscribers[i].signals;
-    }
-    trp_shared_unlock(shared);
-    return wanted;
-}
-
 static void signals_fill(uint64_t mask, sigset_t *out_set)
 {
     (void)sigemptyset(out_set);
@@ -108,7 +96,7 @@ static struct trp_signals *signals_new(void)
 
 void trp_signals_refresh(troupe_system_t *system)
 {
-    uint64_t wanted = signals_wanted(system->shared);
+    uint64_t wanted = trp_signal_subscribers_wanted(system->shared);
     (void)pthread_mutex_lock(&system->lock);
     if (system->signals == NULL && wanted != 0) {
         system->signals = signals_new(); // if not, the next who asks, or comes by, tries again
@@ -186,11 +174,7 @@ void trp_signals_notify(struct troupe_executor *executor)
         return;
     }
     struct trp_signal_subscriber subscribers[COPY_MAX];
-    struct trp_shared *shared = system->shared;
-    trp_shared_lock(shared); // notices are posted without it
-    uint32_t subscriber_count = shared->signal_subscriber_count;
-    memcpy(subscribers, shared->signal_subscribers, subscriber_count * sizeof(*subscribers));
-    trp_shared_unlock(shared);
+    uint32_t subscriber_count = trp_signal_subscribers_copy(system->shared, subscribers);
     for (uint32_t i = 0; i < count; i++) {
         signals_notify_one(executor, &queue[i], subscribers, subscriber_count);
     }
@@ -213,26 +197,6 @@ static enum troupe_err signals_check(const troupe_context_t *ctx, int number)
             "or block it in the first lines of main()",
             number);
     }
-    return TROUPE_OK;
-}
-
-/** Put an actor and a signal on the list. @threads holding shared memory's lock */
-static enum troupe_err signals_add(struct trp_shared *shared, troupe_ref_t ref, int number)
-{
-    for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
-        if (troupe_ref_equal(shared->signal_subscribers[i].ref, ref)) {
-            shared->signal_subscribers[i].signals |= signals_bit(number);
-            return TROUPE_OK;
-        }
-    }
-    if (shared->signal_subscriber_count == TRP_SHARED_SIGNAL_SUBSCRIBERS) {
-        return TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT,
-            "%d actors hear of signals already; have one of them pass them on",
-            TRP_SHARED_SIGNAL_SUBSCRIBERS);
-    }
-    shared->signal_subscribers[shared->signal_subscriber_count++] =
-        (struct trp_signal_subscriber){.ref = ref, .signals = signals_bit(number)};
     return TROUPE_OK;
 }
 
@@ -260,10 +224,8 @@ enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number)
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_shared *shared = executor->system->shared;
-    trp_shared_lock(shared);
-    err = signals_add(shared, troupe_self(ctx), number);
-    trp_shared_unlock(shared);
+    err =
+        trp_signal_subscribers_add(executor->system->shared, troupe_self(ctx), signals_bit(number));
     if (err == TROUPE_OK) {
         ctx->actor->flags |= TRP_ACTOR_SIGNALS;
         err = signals_apply(executor->system);
@@ -273,29 +235,8 @@ enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number)
 
 void trp_signals_forget(troupe_system_t *system, troupe_ref_t subscriber)
 {
-    struct trp_shared *shared = system->shared;
-    trp_shared_lock(shared);
-    for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
-        if (troupe_ref_equal(shared->signal_subscribers[i].ref, subscriber)) {
-            shared->signal_subscribers[i] =
-                shared->signal_subscribers[--shared->signal_subscriber_count];
-            break;
-        }
-    }
-    trp_shared_unlock(shared);
+    trp_signal_subscribers_remove(system->shared, subscriber);
     (void)signals_apply(system); // it has its thread already
-}
-
-void trp_signals_remove_process(struct trp_shared *shared, uint32_t node)
-{
-    for (uint32_t i = 0; i < shared->signal_subscriber_count;) {
-        if (shared->signal_subscribers[i].ref.node == node) {
-            shared->signal_subscribers[i] =
-                shared->signal_subscribers[--shared->signal_subscriber_count];
-        } else {
-            i++;
-        }
-    }
 }
 
 void troupe_signals_unsubscribe(troupe_context_t *ctx)

@@ -11,6 +11,8 @@
 #include "actor/dead_letter_log.h"
 #include "actor/executor.h"
 #include "config/config.h"
+#include "observe/view.h"
+#include "shared/records.h"
 #include "shared/shared.h"
 #include "troupe/backend.h"
 #include "troupe/system.h"
@@ -21,31 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** The number of the process that makes a system. */
-#define TRP_NODE_FIRST 1u
-
 /** Backends that a program may know. */
 #define TRP_BACKEND_COUNT_MAX 16
-
-/** What became of the mail of an executor that is gone, or of a channel that ended. */
-struct trp_record {
-    uint32_t from; // of a channel: the sending executor
-    uint32_t to;   // the executor; of a channel, the receiving one
-    char name[32]; // of the executor; "" for a channel
-    uint64_t accepted;
-    uint64_t handled;
-    uint64_t dead;
-    uint64_t unknown;
-};
-
-/** Records of one sort: the first ones one by one, the rest in sum. */
-struct trp_records {
-    struct trp_record *entries; // the last one is the sum
-    uint32_t count;
-};
-
-/** Records of a sort that are kept one by one. */
-#define TRP_RECORD_COUNT_MAX 256
 
 struct trp_backend_state {
     const struct troupe_backend_ops *ops;
@@ -100,10 +79,7 @@ struct troupe_system {
     struct trp_signals *signals; // guarded by `lock`; NULL: nobody asked for any
     uint64_t signals_read;       // guarded by `lock`: those that it reads, a bit each
     bool is_remote; // guarded by `lock`: all executors listen, for other processes may send here
-    struct trp_records executor_records; // guarded by shared memory's lock
-    struct trp_records link_records;     // guarded by shared memory's lock
-    struct trp_records
-        open_records; // guarded by shared memory's lock: of channels that did not close
+    struct trp_records records; // guarded by shared memory's lock; of the first process
 
     pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `lock`
     pthread_mutex_t start_lock; // held while a backend starts an executor
@@ -122,6 +98,23 @@ void trp_system_wake_foreign_loop(troupe_system_t *system);
 static inline bool trp_system_is_first(const troupe_system_t *system)
 {
     return system->node == TRP_NODE_FIRST;
+}
+
+/** @return what observers get to see of this system. */
+static inline struct trp_view trp_system_view(troupe_system_t *system)
+{
+    return (struct trp_view){
+        .shared = system->shared,
+        .node = system->node,
+        .lock = &system->lock,
+        .executors = &system->executors,
+    };
+}
+
+/** @return the records of the first process; NULL in any other. */
+static inline struct trp_records *trp_system_records(troupe_system_t *system)
+{
+    return trp_system_is_first(system) ? &system->records : NULL;
 }
 
 struct trp_child_env;
@@ -153,12 +146,6 @@ enum troupe_err trp_system_go_remote(troupe_system_t *system);
 /** Wake an executor, if it runs in this process. @threads any */
 void trp_system_wake_executor(troupe_system_t *system, uint32_t id);
 
-/** Close a ledger whose messages all have an outcome. @threads any */
-void trp_system_close_ledger(troupe_system_t *system, struct trp_ledger *ledger);
-
-/** Add what other processes have closed to the sums. @threads any, of the first process */
-void trp_system_sweep(troupe_system_t *system);
-
 /** Number a new executor and let others find it. @return an error when the system stops. */
 enum troupe_err trp_system_add_executor(
     troupe_system_t *system,
@@ -174,9 +161,6 @@ enum troupe_err trp_system_new_executor(
     struct trp_slot *slot,
     const char *name,
     struct troupe_executor **out_executor);
-
-/** @return why mail for an executor that is not there is dead. @threads any */
-enum troupe_dead_reason trp_system_why_dead(troupe_system_t *system, uint32_t id);
 
 /** Remember that the only actor of an executor could not start. @threads any */
 void trp_system_note_failed(struct troupe_executor *executor);
@@ -226,33 +210,11 @@ void trp_system_actor_ended(
 enum troupe_err trp_system_backend(
     troupe_system_t *system, const struct troupe_backend_ops *ops, void **out_self);
 
-/** Sum up the counters of the living executors and the retired. */
-void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats);
-
-/** Keep a record. @threads holding shared memory's lock */
-void trp_records_add(struct trp_records *records, const struct trp_record *record);
-
 /** Leave word with an executor to end; it needs no channel. @threads any */
 void trp_system_ask_to_end(troupe_system_t *system, uint32_t id);
 
 /** Stop everything but executor 0, then it. @return false at the deadline; the detail says who. */
 bool trp_system_shut_down(troupe_system_t *system);
-
-/* Names (names.c). ----------------------------------------------------------------------------- */
-
-/** Free a name, if @p owner goes by it. @p name NULL: all of the owner's names. */
-enum troupe_err trp_names_remove(struct trp_shared *shared, const char *name, troupe_ref_t owner);
-
-/** Free all names of an executor's actors. @threads holding shared memory's lock */
-void trp_names_remove_all(struct trp_shared *shared, const struct trp_slot *slot);
-
-/** Forget that an ask waits for a name. */
-void trp_names_forget(struct trp_shared *shared, troupe_ref_t waiter, uint64_t ask);
-
-/* Subscribers (dead_letter.c). ------------------------------------------------------------------ */
-
-/** Take a subscriber off the list. */
-void trp_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber);
 
 /* Ports (inbox.c). ------------------------------------------------------------------------------ */
 
