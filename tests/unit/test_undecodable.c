@@ -300,7 +300,7 @@ static void send_as_inbox(
     struct troupe_executor *sender = trp_executor_of(troupe_inbox_context(inbox));
     trp_count(&channel->ledger->accepted, accepted);
     stranger_send(channel->push, bytes, size);
-    trp_gate_ring(channel->gate, TRP_MARK_RUNG);
+    trp_doorbell_ring(&channel->slot->doorbell, TRP_MARK_RUNG);
     trp_count(&sender->counters->frames_sent, 1);
 }
 

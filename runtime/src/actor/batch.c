@@ -9,6 +9,7 @@
 #include "channel/channel_send.h"
 #include "channel/grant.h"
 #include "shared/activity.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"

@@ -12,6 +12,8 @@
 #include "actor/send.h"
 #include "actor/stash.h"
 #include "shared/activity.h"
+#include "shared/ledger.h"
+#include "shared/names.h"
 #include "shared/shared.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"
@@ -48,7 +50,7 @@ void trp_actor_free(
 {
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
-        (void)trp_names_remove(executor->runtime->shared, NULL, ref);
+        trp_names_remove_actor(executor->runtime->shared, ref);
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         trp_subscribers_remove(executor->runtime->shared, ref);
@@ -135,7 +137,7 @@ void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct
                   trp_actor_table_refused(&executor->actors, index, generation);
     const struct troupe_exit exit = {
         .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
-        .text = "ended before it was watched",
+        .text = "ended before it became the root actor",
     };
     executor->runtime->ops->actor_ended(
         executor->runtime, trp_actor_ref(executor, index, generation), &exit);

@@ -8,6 +8,7 @@
 #include "channel/channel.h"
 #include "channel/channels.h"
 #include "shared/shared.h"
+#include "shared/slot.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"
 

@@ -22,6 +22,7 @@
 #include "channel/grant.h"
 #include "channel/writable.h"
 #include "shared/activity.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"

@@ -14,6 +14,8 @@
 #include "base/memory.h"
 #include "channel/blocked.h"
 #include "channel/channels.h"
+#include "shared/ledger.h"
+#include "shared/records.h"
 #include "shared/shared.h"
 #include "shared/slot_endpoint.h"
 #include "wire/frame_pool.h"
@@ -91,7 +93,7 @@ bool trp_channel_open_loop(struct trp_channels *channels)
     struct trp_shared *shared = channels->shared;
     struct trp_channel *channel = calloc(1, sizeof(*channel));
     struct trp_ledger *ledger =
-        channel == NULL ? NULL : trp_shared_open_loop(shared, channels->slot);
+        channel == NULL ? NULL : trp_ledger_open_loop(shared, channels->slot);
     if (ledger == NULL) {
         free(channel);
         return false;
@@ -107,7 +109,6 @@ bool trp_channel_open_loop(struct trp_channels *channels)
     channel->was_granted = true;
     channel->ledger = ledger;
     channel->in_ledger = ledger;
-    channel->gate = channels->gate;
     channel->slot = channels->slot;
     channel->in_slot = channels->slot;
     channel->frame.last = TRP_LAST_NONE;
@@ -131,7 +132,7 @@ enum troupe_err trp_channel_connect(
 static enum troupe_err channel_open_out(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_shared *shared = channels->shared;
-    enum troupe_err err = trp_shared_open_ledger(
+    enum troupe_err err = trp_ledger_open(
         shared, channels->slot, channel->peer_id, &channel->ledger, &channel->slot);
     if (err == TROUPE_ERR_LIMIT) {
         return TRP_EXPLAIN(
@@ -140,7 +141,6 @@ static enum troupe_err channel_open_out(struct trp_channels *channels, struct tr
     if (err != TROUPE_OK) {
         return err;
     }
-    channel->gate = &channel->slot->gate;
     channel->is_remote = channel->ledger->is_remote;
     channel->frame_bytes_max = channel->is_remote ? TRP_FRAME_BYTES_MAX : TRP_FRAME_BYTES_MAX_LOCAL;
     channel->frame_messages_max =
@@ -194,7 +194,6 @@ void trp_channel_abandon(struct trp_channels *channels, struct trp_channel *chan
 {
     trp_zmq_close(&channel->push);
     trp_channel_close_ledger(channels, channel->ledger);
-    channel->gate = NULL;
     channel->out_open = false;
     trp_channel_release(channels, channel);
 }
@@ -202,7 +201,7 @@ void trp_channel_abandon(struct trp_channels *channels, struct trp_channel *chan
 void trp_channel_close_ledger(struct trp_channels *channels, struct trp_ledger *ledger)
 {
     uint32_t to = ledger->to;
-    trp_system_close_ledger(channels->system, ledger);
+    trp_records_close_ledger(channels->shared, channels->records, ledger);
     channels->events->wake(channels, to, false); // it may wait for its last peer
 }
 
@@ -221,7 +220,7 @@ struct trp_channel *trp_channel_accept(struct trp_channels *channels, uint32_t p
         while ((channel = channel_find_or_new(channels, peer_id)) == NULL) {
             trp_memory_wait(&since_ns); // the frame was received, and must not be lost
         }
-        ledger = trp_shared_claim_ledger(shared, channels->slot, peer_id, &slot);
+        ledger = trp_ledger_claim(shared, channels->slot, peer_id, &slot);
         if (ledger == NULL || slot == NULL) {
             trp_channel_release(channels, channel); // a stranger's frame: keep nothing for it
             return NULL;

@@ -52,7 +52,6 @@ struct trp_channel {
     uint8_t in_fins;    // received, of the lanes that the peer uses
 
     // Out.
-    struct trp_gate *gate; // the peer's; valid while out_open
     struct trp_slot *slot; // the peer's
     struct trp_ledger
         *ledger; // valid while out_open; once finished, ours only while it has our cookie

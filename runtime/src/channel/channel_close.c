@@ -25,7 +25,10 @@
 #include "channel/grant.h"
 #include "channel/retained.h"
 #include "channel/writable.h"
+#include "shared/ledger.h"
+#include "shared/records.h"
 #include "shared/shared.h"
+#include "shared/slot.h"
 #include "wire/zmq.h"
 
 #include <stdlib.h>
@@ -72,7 +75,6 @@ void trp_channel_finish(struct trp_channels *channels, struct trp_channel *chann
     }
     trp_channel_send_fin(channels, channel, TRP_LANE_USER);
     channel->out_open = false;
-    channel->gate = NULL;
     trp_channels_clear_last(channels, channel);
     if (channel->is_remote) {
         // ZeroMQ loses what it has not sent when a pipe closes: the pipes stay until the peer received it all.
@@ -117,7 +119,7 @@ void trp_channels_await_finished(struct trp_channels *channels, uint64_t timeout
     for (uint32_t i = 0; i < channels->by_peer.slot_count; i++) {
         const struct trp_channel *channel = channels->by_peer.slots[i].value;
         if (channel != NULL && channel->finished) {
-            trp_shared_await_closed(channel->ledger, timeout_ns);
+            trp_ledger_await_closed(channel->ledger, timeout_ns);
             return;
         }
     }
@@ -157,7 +159,7 @@ void trp_channel_close_in(struct trp_channels *channels, struct trp_channel *cha
     if (channel->has_request) {
         trp_channel_forget_credit_request(channels, channel);
     }
-    trp_system_close_ledger(channels->system, channel->in_ledger);
+    trp_records_close_ledger(channels->shared, channels->records, channel->in_ledger);
     channel->in_ledger = NULL;
     channel->in_slot = NULL;
     channel->in_open = false;

@@ -16,6 +16,8 @@
 #include "channel/channel.h"
 #include "channel/channel_send.h"
 #include "channel/mailbox.h"
+#include "shared/doorbell.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
 #include "wire/format.h"
 #include "wire/frame_write.h"
@@ -92,7 +94,7 @@ static enum troupe_err command_send(
         return TRP_EXPLAIN(
             TROUPE_ERR_NOMEM, "no memory for a command to executor %u", channel->peer_id);
     }
-    trp_gate_ring(channel->gate, marks);
+    trp_doorbell_ring(&channel->slot->doorbell, marks);
     trp_count(&channels->slot->counters.frames_sent, 1);
     return TROUPE_OK;
 }

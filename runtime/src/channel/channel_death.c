@@ -18,7 +18,9 @@
 #include "channel/mailbox.h"
 #include "channel/retained.h"
 #include "channel/writable.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
+#include "shared/slot.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"
 #include "wire/frame_write.h"
@@ -155,7 +157,6 @@ static void death_handle_receiver(struct trp_channels *channels, struct trp_chan
     }
     uint64_t rest = trp_counted(&ledger->accepted) - trp_ledger_done(ledger);
     trp_channels_lose(channels, ledger, TROUPE_DEAD_PEER_DOWN, rest);
-    channel->gate = NULL;
     if (!channel->in_open) {
         // Otherwise the exit is reported once everything that the peer sent was received.
         channels->events->peer_ended(channels, channel->peer_id, &channel->slot->exit);

@@ -15,6 +15,8 @@
 #include "channel/channel.h"
 #include "channel/mailbox.h"
 #include "channel/retained.h"
+#include "shared/doorbell.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
 #include "wire/frame_pool.h"
 #include "wire/frame_write.h"
@@ -87,7 +89,7 @@ void trp_channel_flush_frame(struct trp_channels *channels, struct trp_channel *
                 trp_memory_shortage_note(&channels->shortage);
                 return;
             }
-            trp_gate_ring(channel->gate, TRP_MARK_RUNG);
+            trp_doorbell_ring(&channel->slot->doorbell, TRP_MARK_RUNG);
         }
     }
     trp_count(&channels->slot->counters.frames_sent, 1);

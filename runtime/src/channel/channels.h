@@ -18,18 +18,13 @@
 #include <stdint.h>
 
 struct trp_channel;
-struct troupe_system;
-
-/** Close a ledger whose messages all have an outcome. @threads any */
-void trp_system_close_ledger(struct troupe_system *system, struct trp_ledger *ledger);
 
 struct trp_channels {
     const struct trp_channel_events *events; // the owner's
     struct trp_shared *shared;
     void *zmq_context;
-    struct troupe_system *system; // for closing ledgers
+    struct trp_records *records; // of the first process; NULL: this is another
     struct trp_slot *slot;        // the executor's own
-    struct trp_gate *gate;        // its slot's
     struct trp_mailbox *mailbox;  // the executor's
     struct trp_frame_cache frames;
     bool

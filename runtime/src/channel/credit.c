@@ -12,6 +12,7 @@
 #include "channel/blocked.h"
 #include "channel/channel_command.h"
 #include "shared/credit_pool.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
 
 enum {
@@ -30,18 +31,18 @@ static int64_t credit_chunk(const struct trp_channels *channels, const struct tr
     if (channels->is_inbox) {
         return 1;
     }
-    int64_t most = trp_credit_share(channel->gate->bound_messages, TRP_CREDIT_CHUNK_SHARE);
+    int64_t most = trp_credit_share(channel->slot->pool.bound_messages, TRP_CREDIT_CHUNK_SHARE);
     int64_t sent = (int64_t)trp_counted(&channel->ledger->accepted) + FIRST_CHUNK_MESSAGES;
     return sent < most ? sent : most;
 }
 
 static bool credit_refill_messages(struct trp_channels *channels, struct trp_channel *channel)
 {
-    struct trp_gate *pool = channel->gate;
+    struct trp_credit_pool *pool = &channel->slot->pool;
     int64_t outstanding = trp_credit_outstanding(
         &channel->ledger->taken_messages, &channel->ledger->returned_messages);
     int64_t taken =
-        trp_gate_take(&pool->free_messages, outstanding, 1, credit_chunk(channels, channel));
+        trp_credit_pool_take(&pool->free_messages, outstanding, 1, credit_chunk(channels, channel));
     channel->credit_messages += taken;
     atomic_fetch_add_explicit(&channel->ledger->taken_messages, taken, memory_order_relaxed);
     return taken > 0;
@@ -50,14 +51,14 @@ static bool credit_refill_messages(struct trp_channels *channels, struct trp_cha
 static bool credit_refill_bytes(
     struct trp_channels *channels, struct trp_channel *channel, int64_t need)
 {
-    struct trp_gate *pool = channel->gate;
+    struct trp_credit_pool *pool = &channel->slot->pool;
     int64_t outstanding =
         trp_credit_outstanding(&channel->ledger->taken_bytes, &channel->ledger->returned_bytes);
     int64_t chunk = credit_chunk(channels, channel) * CHUNK_BODY_BYTES;
     int64_t most = trp_credit_share(pool->bound_bytes, TRP_CREDIT_CHUNK_SHARE);
     chunk = chunk < most ? chunk : most;
     int64_t taken =
-        trp_gate_take(&pool->free_bytes, outstanding, need, chunk > need ? chunk : need);
+        trp_credit_pool_take(&pool->free_bytes, outstanding, need, chunk > need ? chunk : need);
     channel->credit_bytes += taken;
     atomic_fetch_add_explicit(&channel->ledger->taken_bytes, taken, memory_order_relaxed);
     return taken >= need;
@@ -68,7 +69,7 @@ bool trp_channel_refill(
 {
     // A new sender does not overtake blocked ones.
     if (channel->is_waiting || trp_blocked_notified_count(&channel->blocked) > 0 ||
-        atomic_load_explicit(&channel->gate->waiting_count, memory_order_relaxed) > 0) {
+        atomic_load_explicit(&channel->slot->pool.waiting_count, memory_order_relaxed) > 0) {
         return false;
     }
     if (channel->credit_messages < 1 && !credit_refill_messages(channels, channel)) {
@@ -85,7 +86,7 @@ bool trp_channel_refill(
 bool trp_channel_take_provisional(struct trp_channel *channel, size_t body_bytes)
 {
     if (channel->was_granted || channel->provisional_count == TRP_PROVISIONAL_MESSAGES ||
-        body_bytes > TRP_PROVISIONAL_BYTES_MAX || !trp_gate_take_reserve(channel->gate)) {
+        body_bytes > TRP_PROVISIONAL_BYTES_MAX || !trp_credit_pool_take_reserve(&channel->slot->pool)) {
         return false;
     }
     channel->provisional_count++;
@@ -99,7 +100,7 @@ void trp_channel_give_back(struct trp_channel *channel, int64_t messages, int64_
     channel->credit_bytes -= bytes;
     atomic_fetch_add_explicit(&channel->ledger->returned_messages, messages, memory_order_relaxed);
     atomic_fetch_add_explicit(&channel->ledger->returned_bytes, bytes, memory_order_relaxed);
-    trp_gate_give(channel->gate, messages, bytes);
+    trp_credit_pool_give(&channel->slot->pool, messages, bytes);
 }
 
 void trp_channel_give_all_back(struct trp_channels *channels, struct trp_channel *channel)
@@ -109,7 +110,7 @@ void trp_channel_give_all_back(struct trp_channels *channels, struct trp_channel
     }
     trp_channel_give_back(channel, channel->credit_messages, channel->credit_bytes);
     if (!channel->is_loop &&
-        atomic_load_explicit(&channel->gate->waiting_count, memory_order_relaxed) > 0) {
+        atomic_load_explicit(&channel->slot->pool.waiting_count, memory_order_relaxed) > 0) {
         (void)trp_channel_command(channels, channel, TRP_KIND_WAKE, NULL, 0);
     }
 }

@@ -37,5 +37,5 @@ void trp_channel_forget_credit_request(struct trp_channels *channels, struct trp
     }
     channel->has_request = false;
     atomic_store_explicit(&channel->in_ledger->is_waiting, false, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&channels->gate->waiting_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&channels->slot->pool.waiting_count, 1, memory_order_relaxed);
 }

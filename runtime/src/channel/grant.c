@@ -43,7 +43,7 @@ void trp_channel_return_credit(
 {
     if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
         atomic_fetch_add_explicit(
-            &channels->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
+            &channels->slot->pool.reserve_messages, (int32_t)count, memory_order_relaxed);
         atomic_fetch_sub_explicit(
             &channel->in_ledger->reserve_messages, (int32_t)count, memory_order_relaxed);
     } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
@@ -55,16 +55,16 @@ void trp_channel_return_credit(
 void trp_channel_reclaim(struct trp_channels *channels, struct trp_channel *channel)
 {
     const struct trp_ledger *ledger = channel->in_ledger;
-    trp_gate_give(
-        channels->gate,
+    trp_credit_pool_give(
+        &channels->slot->pool,
         trp_credit_outstanding(&ledger->taken_messages, &ledger->returned_messages),
         trp_credit_outstanding(&ledger->taken_bytes, &ledger->returned_bytes));
     atomic_fetch_add_explicit(
-        &channels->gate->reserve_messages,
+        &channels->slot->pool.reserve_messages,
         atomic_load_explicit(&ledger->reserve_messages, memory_order_relaxed),
         memory_order_relaxed);
     if (!channel->has_request && atomic_load_explicit(&ledger->is_waiting, memory_order_relaxed)) {
-        atomic_fetch_sub_explicit(&channels->gate->waiting_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&channels->slot->pool.waiting_count, 1, memory_order_relaxed);
     }
 }
 
@@ -74,9 +74,9 @@ static void grant_settle_loop(struct trp_channels *channels)
     struct trp_channel *loop = channels->loop;
     bool is_requested = channels->waiting_first != NULL;
     int64_t keep_messages =
-        is_requested ? 0 : trp_credit_share(channels->gate->bound_messages, TRP_CREDIT_GRANT_SHARE);
+        is_requested ? 0 : trp_credit_share(channels->slot->pool.bound_messages, TRP_CREDIT_GRANT_SHARE);
     int64_t keep_bytes =
-        is_requested ? 0 : trp_credit_share(channels->gate->bound_bytes, TRP_CREDIT_GRANT_SHARE);
+        is_requested ? 0 : trp_credit_share(channels->slot->pool.bound_bytes, TRP_CREDIT_GRANT_SHARE);
     int64_t messages = loop->credit_messages - keep_messages;
     int64_t bytes = loop->credit_bytes - keep_bytes;
     if (messages > 0 || bytes > 0) {
@@ -91,7 +91,7 @@ static bool grant_take(
     bool idle,
     struct trp_credit_grant *out_credit)
 {
-    struct trp_gate *pool = channels->gate;
+    struct trp_credit_pool *pool = &channels->slot->pool;
     const struct trp_credit_request *request = &channel->request;
     const struct trp_ledger *ledger = channel->in_ledger;
     int64_t held_messages =
@@ -103,16 +103,16 @@ static bool grant_take(
         least = request->messages;
     }
     struct trp_credit_grant credit = {0};
-    credit.messages = trp_gate_take(&pool->free_messages, held_messages, least, request->messages);
+    credit.messages = trp_credit_pool_take(&pool->free_messages, held_messages, least, request->messages);
     if (credit.messages < least) {
-        trp_gate_give(pool, credit.messages, 0);
+        trp_credit_pool_give(pool, credit.messages, 0);
         return false;
     }
     int64_t chunk = trp_credit_share(pool->bound_bytes, TRP_CREDIT_CHUNK_SHARE);
     int64_t wish = chunk > request->bytes ? chunk : request->bytes;
-    credit.bytes = trp_gate_take(&pool->free_bytes, held_bytes, request->bytes, wish);
+    credit.bytes = trp_credit_pool_take(&pool->free_bytes, held_bytes, request->bytes, wish);
     if (credit.bytes < request->bytes) {
-        trp_gate_give(pool, credit.messages, credit.bytes);
+        trp_credit_pool_give(pool, credit.messages, credit.bytes);
         return false;
     }
     // Count it as taken by the channel from here on, so that it is returned if the process of the peer exits.
@@ -133,7 +133,7 @@ static void grant_undo(
         &channel->in_ledger->taken_messages, credit->messages, memory_order_relaxed);
     atomic_fetch_sub_explicit(
         &channel->in_ledger->taken_bytes, credit->bytes, memory_order_relaxed);
-    trp_gate_give(channels->gate, credit->messages, credit->bytes);
+    trp_credit_pool_give(&channels->slot->pool, credit->messages, credit->bytes);
 }
 
 /** Grant credit to a channel that waits. @return false: it has to wait longer. */
@@ -172,7 +172,7 @@ void trp_channels_settle(struct trp_channels *channels, bool idle)
             &channel->in_ledger->returned_messages, channel->owed_messages, memory_order_relaxed);
         atomic_fetch_add_explicit(
             &channel->in_ledger->returned_bytes, channel->owed_bytes, memory_order_relaxed);
-        trp_gate_give(channels->gate, channel->owed_messages, channel->owed_bytes);
+        trp_credit_pool_give(&channels->slot->pool, channel->owed_messages, channel->owed_bytes);
         channel->owed_messages = 0;
         channel->owed_bytes = 0;
     }

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "channel/overtaken.h"
 #include "channel/spinner.h"
-#include "shared/credit_pool.h"
+#include "shared/doorbell.h"
 #include "wire/zmq.h"
 
 #include <stdlib.h>
@@ -30,14 +30,14 @@ enum troupe_err trp_mailbox_init(
     struct trp_mailbox *mailbox,
     void *context,
     uint32_t id,
-    struct trp_gate *gate,
+    struct trp_doorbell *doorbell,
     struct trp_spinners *spinners,
     int wake_fd)
 {
     *mailbox = (struct trp_mailbox){
         .context = context,
         .id = id,
-        .gate = gate,
+        .doorbell = doorbell,
         .spinner = {.all = spinners},
         .wake_fd = wake_fd,
     };
@@ -50,11 +50,10 @@ enum troupe_err trp_mailbox_init(
 }
 
 enum troupe_err trp_mailbox_listen(
-    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd)
+    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd, int64_t bound_bytes)
 {
-    int64_t bound = mailbox->gate->bound_bytes;
     enum troupe_err err = trp_zmq_listen(
-        mailbox->pull, endpoint, listener_fd, bound > PART_BYTES_MAX ? bound : PART_BYTES_MAX);
+        mailbox->pull, endpoint, listener_fd, bound_bytes > PART_BYTES_MAX ? bound_bytes : PART_BYTES_MAX);
     mailbox->listens = err == TROUPE_OK;
     return err;
 }
@@ -184,8 +183,8 @@ bool trp_mailbox_is_due(struct trp_mailbox *mailbox)
 /** @return whether the doorbell counts a command that was not received yet. */
 static bool mailbox_has_command(const struct trp_mailbox *mailbox)
 {
-    // Acquire: pairs with the release in trp_gate_ring(): the command is in its pipe.
-    uint64_t bell = atomic_load_explicit(&mailbox->gate->command_bell, memory_order_acquire);
+    // Acquire: pairs with the release in trp_doorbell_ring(): the command is in its pipe.
+    uint64_t bell = atomic_load_explicit(&mailbox->doorbell->command_bell, memory_order_acquire);
     return (int64_t)(bell - mailbox->command_count) > 0;
 }
 

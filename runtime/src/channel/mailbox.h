@@ -15,7 +15,7 @@
 #include "base/check.h"
 #include "channel/overtaken.h"
 #include "channel/spinner.h"
-#include "shared/credit_pool.h"
+#include "shared/doorbell.h"
 #include "wire/format.h"
 #include "wire/zmq.h"
 
@@ -32,7 +32,7 @@ struct trp_mailbox {
     void *pull;
     int pull_fd;
     int wake_fd; // an eventfd that also ends a sleep; -1: none
-    struct trp_gate *gate;
+    struct trp_doorbell *doorbell;
 
     uint64_t received_count; // frames received for which the doorbell was rung
     uint64_t command_count;  // of them, commands
@@ -68,13 +68,13 @@ enum troupe_err trp_mailbox_init(
     struct trp_mailbox *mailbox,
     void *context,
     uint32_t id,
-    struct trp_gate *gate,
+    struct trp_doorbell *doorbell,
     struct trp_spinners *spinners,
     int wake_fd);
 
 /** Also receive on the ipc or tcp @p endpoint, on which @p listener_fd listens already; takes @p listener_fd. */
 enum troupe_err trp_mailbox_listen(
-    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd);
+    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd, int64_t bound_bytes);
 
 /** Close the sockets. There are no senders any more, and all frames were received. */
 void trp_mailbox_fini(struct trp_mailbox *mailbox);
@@ -82,26 +82,10 @@ void trp_mailbox_fini(struct trp_mailbox *mailbox);
 /** @return whether a peer's frame is there, as the doorbell says, or was received already. */
 static inline bool trp_mailbox_has_mail(const struct trp_mailbox *mailbox)
 {
-    // Acquire: pairs with the release in trp_gate_ring(), so that the frame is in the pipe.
-    uint64_t bell = atomic_load_explicit(&mailbox->gate->bell, memory_order_acquire);
+    // Acquire: pairs with the release in trp_doorbell_ring(), so that the frame is in the pipe.
+    uint64_t bell = atomic_load_explicit(&mailbox->doorbell->bell, memory_order_acquire);
     return (int64_t)(bell - mailbox->received_count) > 0 || mailbox->has_polled ||
            !trp_overtaken_is_empty(&mailbox->overtaken);
-}
-
-/** Ring a peer's doorbell, after the send, as the marks of the frame say. */
-static inline void trp_gate_ring(struct trp_gate *gate, uint32_t marks)
-{
-    if ((marks & TRP_MARK_COUNTED) != 0) {
-        // Release, before anything else is sent: a receiver of what is sent later sees this count.
-        atomic_fetch_add_explicit(&gate->command_bell, 1, memory_order_release);
-    }
-    if ((marks & TRP_MARK_RUNG) != 0) {
-        // In one total order with the load of the sleeper: see trp_gate_sleep().
-        atomic_fetch_add(&gate->bell, 1);
-        if (atomic_load(&gate->sleeper) == TRP_SLEEPER_ASLEEP) {
-            trp_gate_wake(gate);
-        }
-    }
 }
 
 /**

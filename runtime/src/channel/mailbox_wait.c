@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "channel/mailbox.h"
 #include "channel/spinner.h"
-#include "shared/credit_pool.h"
+#include "shared/doorbell.h"
 
 #include <poll.h>
 #include <time.h>
@@ -56,8 +56,8 @@ bool trp_mailbox_wait_doorbell(struct trp_mailbox *mailbox, uint64_t timeout_ns)
         return false;
     }
     uint64_t start = trp_cycles();
-    mailbox->may_wait_doorbell = trp_gate_sleep(
-        mailbox->gate,
+    mailbox->may_wait_doorbell = trp_doorbell_sleep(
+        mailbox->doorbell,
         mailbox->received_count,
         timeout_ns < DOORBELL_WAIT_NS ? timeout_ns : DOORBELL_WAIT_NS);
     bool is_short = trp_cycles() - start < trp_cycles_of_ns(SHORT_SLEEP_NS);

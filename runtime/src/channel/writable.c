@@ -45,7 +45,7 @@ static void writable_set_allowance(struct trp_channel *channel)
 {
     if (channel->is_loop) {
         bool is_blocked = channel->is_waiting || trp_blocked_notified_count(&channel->blocked) > 0;
-        channel->loop_allowance = is_blocked ? channel->gate->bound_messages : INT64_MAX;
+        channel->loop_allowance = is_blocked ? channel->slot->pool.bound_messages : INT64_MAX;
     }
 }
 
@@ -59,14 +59,14 @@ static bool writable_request_credit(
     // What is left is too little for the sender that was refused, and will be granted again with more.
     trp_channel_give_back(channel, channel->credit_messages, channel->credit_bytes);
     int64_t most = trp_credit_share(
-        channel->gate->bound_messages,
+        channel->slot->pool.bound_messages,
         channel->is_remote ? GRANT_SHARE_REMOTE : TRP_CREDIT_GRANT_SHARE);
     const struct trp_credit_request request = {
         .messages = channels->is_inbox ? 1 : most,
         .bytes = body_bytes,
     };
     atomic_store_explicit(&channel->ledger->is_waiting, true, memory_order_relaxed);
-    atomic_fetch_add_explicit(&channel->gate->waiting_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&channel->slot->pool.waiting_count, 1, memory_order_relaxed);
     channel->is_waiting = true;
     writable_set_allowance(channel);
     if (channel->is_loop) {
@@ -74,7 +74,7 @@ static bool writable_request_credit(
     } else if (
         trp_channel_command(
             channels, channel, TRP_KIND_CREDIT_REQUEST, &request, sizeof(request)) != TROUPE_OK) {
-        atomic_fetch_sub_explicit(&channel->gate->waiting_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&channel->slot->pool.waiting_count, 1, memory_order_relaxed);
         atomic_store_explicit(&channel->ledger->is_waiting, false, memory_order_relaxed);
         channel->is_waiting = false;
         return false;

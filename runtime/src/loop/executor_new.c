@@ -47,9 +47,8 @@ enum troupe_err trp_executor_new(
         .events = &trp_executor_events,
         .shared = runtime->shared,
         .zmq_context = runtime->context,
-        .system = (struct troupe_system *)(void *)runtime,
         .slot = slot,
-        .gate = &slot->gate,
+        .records = runtime->records,
         .mailbox = &executor->mailbox,
         .frames = {.pool = &runtime->frames},
         .is_inbox = mode == TRP_MODE_INBOX,
@@ -73,7 +72,7 @@ enum troupe_err trp_executor_new(
         &executor->mailbox,
         runtime->context,
         id,
-        executor->channels.gate,
+        &slot->doorbell,
         &runtime->spinners,
         executor->wake_fd);
     if (err == TROUPE_OK && !trp_channel_open_loop(&executor->channels)) {

@@ -17,6 +17,7 @@
 #include "channel/overtaken.h"
 #include "loop/receive_frame.h"
 #include "shared/shared.h"
+#include "shared/slot.h"
 #include "shared/slot_endpoint.h"
 
 #include <errno.h>
@@ -73,7 +74,8 @@ void trp_executor_listen(struct troupe_executor *executor)
     if (fd >= 0) {
         char endpoint[TRP_ENDPOINT_BYTES];
         trp_slot_print_endpoint(executor->runtime->shared, executor->slot, endpoint);
-        if (trp_mailbox_listen(&executor->mailbox, endpoint, fd) != TROUPE_OK) {
+        int64_t bound_bytes = executor->slot->pool.bound_bytes;
+        if (trp_mailbox_listen(&executor->mailbox, endpoint, fd, bound_bytes) != TROUPE_OK) {
             (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
         }
     }
@@ -193,7 +195,7 @@ bool trp_executor_turn(struct troupe_executor *executor)
     trp_channel_flush(
         &executor->channels, executor->channels.loop); // what the main program sent between turns
     worked = executor->mailbox.loop_count != 0;
-    uint64_t bell = atomic_load_explicit(&executor->channels.gate->bell, memory_order_relaxed);
+    uint64_t bell = atomic_load_explicit(&executor->slot->doorbell.bell, memory_order_relaxed);
     while (((int64_t)(bell - executor->mailbox.received_count) > 0 ||
             executor->mailbox.has_polled ||
             !trp_overtaken_is_empty(&executor->mailbox.overtaken)) &&

@@ -307,12 +307,12 @@ void trp_executor_receive_own(struct troupe_executor *executor)
 /** Give back what is owed, when it is worth it. */
 void trp_executor_settle_credit(struct troupe_executor *executor)
 {
-    const struct trp_gate *gate = executor->channels.gate;
-    bool wanted = atomic_load_explicit(&gate->waiting_count, memory_order_relaxed) != 0;
+    const struct trp_credit_pool *pool = &executor->slot->pool;
+    bool wanted = atomic_load_explicit(&pool->waiting_count, memory_order_relaxed) != 0;
     if (wanted || executor->channels.rooms_delayed ||
-        executor->channels.owed_messages > gate->bound_messages / 16 ||
-        executor->channels.owed_bytes > gate->bound_bytes / 16 ||
-        executor->channels.loop->credit_messages > gate->bound_messages / 2) {
+        executor->channels.owed_messages > pool->bound_messages / 16 ||
+        executor->channels.owed_bytes > pool->bound_bytes / 16 ||
+        executor->channels.loop->credit_messages > pool->bound_messages / 2) {
         trp_channels_settle(&executor->channels, false);
     }
 }

@@ -70,7 +70,7 @@ static enum troupe_err main_start(
         return err;
     }
     main_install_handlers();
-    trp_crash_install(main_system->executor);
+    trp_crash_install(main_system->runtime.shared, main_system->executor);
     trp_crash_enter(main_system->executor);
     struct trp_shell_words words = {0};
     err = main_choose_words(line, &main_system->config.launch, behaviours[0], &words);
