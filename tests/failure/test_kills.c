@@ -906,7 +906,7 @@ Test(kills, the_watcher_of_who_never_starts_hears_it_in_words)
         struct troupe_exit exit;
         cr_assert(troupe_system_root_exit(stage->system, &exit) == TROUPE_OK, "%s", runners[i]);
         cr_expect(eq(int, exit.reason, TROUPE_EXIT_INIT_FAILED), "%s", runners[i]);
-        bool too_late = strcmp(exit.text, "ended before it was watched") == 0;
+        bool too_late = strcmp(exit.text, "ended before it became the root actor") == 0;
         cr_expect(
             too_late || strstr(exit.text, "no actor run") != NULL ||
                 strstr(exit.text, "runner") != NULL,

@@ -53,7 +53,7 @@ struct trp_stop {
 
 /** Why an executor runs no loop, or how. */
 enum trp_executor_mode {
-    TRP_MODE_LOOP,   // a backend calls trp_executor_run()
+    TRP_MODE_LOOP,   // a backend runs its loop
     TRP_MODE_CALLER, // executor 0: turns on the owner's thread
     TRP_MODE_INBOX,  // no actors: a foreign thread sends and receives
 };
@@ -90,7 +90,7 @@ struct troupe_executor {
     uint64_t handled_limit; // a turn ends between frames when so many were handled; UINT64_MAX: no
     uint64_t turn_deadline_ns; // or at this time; 0: no
 
-    bool is_looping; // trp_executor_run() runs it
+    bool is_looping; // a backend runs its loop
     bool in_turn;    // else what is sent to others leaves at once
     bool dedicated;  // ends with its only actor
 
@@ -182,9 +182,6 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns);
 
 /** @return nanoseconds until the next timer, UINT64_MAX when none runs. */
 uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor);
-
-/** Run the loop to its end: turns, waits, and trp_executor_close(). */
-void trp_executor_run(struct troupe_executor *executor);
 
 /** Stop the actors in reverse order of their start. */
 void trp_executor_stop_actors(struct troupe_executor *executor);

@@ -151,35 +151,6 @@ enum troupe_err trp_config_make(
     return TROUPE_OK;
 }
 
-enum troupe_err trp_config_start(
-    const struct trp_config *config,
-    const struct troupe_behaviour *const *behaviours,
-    troupe_context_t *ctx)
-{
-    enum troupe_err err = TROUPE_OK;
-    for (size_t i = 0; i < config->launch.actor_count && err == TROUPE_OK; i++) {
-        const struct trp_launch_actor *actor = &config->launch.actors[i];
-        const struct troupe_spawn_options options = {
-            .behaviour = trp_launch_find_behaviour(behaviours, actor->behaviour.text),
-            .name = actor->name.text,
-            .args = actor->args.words.bytes,
-            .args_bytes = actor->args.words.byte_count,
-        };
-        err = troupe_spawn(ctx, &options, NULL);
-        if (err != TROUPE_OK) {
-            char why[512];
-            (void)snprintf(why, sizeof(why), "%.500s", troupe_error_detail());
-            trp_error_set_detail(
-                "launch file %s, line %u: actor '%s' does not start: %s",
-                config->launch.name,
-                actor->name.line,
-                actor->name.text,
-                why);
-        }
-    }
-    return err;
-}
-
 void trp_config_warn(const struct trp_config *config)
 {
     trp_placement_warn(&config->placement);

@@ -47,17 +47,6 @@ enum troupe_err trp_config_make(
     const struct troupe_system_options *options, struct trp_config *out_plan);
 
 /**
- * Start the actors of the launch file, in its order.
- *
- * @param behaviours  All of the system's, ended by NULL.
- * @return            the first error of a spawn, with the actor's name and line.
- */
-enum troupe_err trp_config_start(
-    const struct trp_config *config,
-    const struct troupe_behaviour *const *behaviours,
-    troupe_context_t *ctx);
-
-/**
  * Print the plan as a launch file, with the origin of each value in a comment. Read again, it makes the
  * same plan.
  *

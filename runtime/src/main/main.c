@@ -1,7 +1,7 @@
 #include "troupe/main.h"
 
 #include "base/error.h"
-#include "node/system.h"
+#include "node/spawn.h"
 #include "observe/crash.h"
 #include "observe/watchdog.h"
 #include "troupe/backend.h"

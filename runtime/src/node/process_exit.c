@@ -1,29 +1,36 @@
 #include "node/process_exit.h"
 
 #include "node/signals.h"
-#include "node/system.h"
 #include "wire/endpoint.h"
 
 #include <stdio.h>
 
-/** @return whether an executor will do nothing more with its mail. */
+/*
+ *     slots      its executors are DEAD, with its exit
+ *     names      free
+ *     channels   both ends dead: each message is `unknown` or a dead letter; one end dead: the living end settles
+ *                it (see channel.c), and its process is a neighbour that is to be notified
+ *     root       if the root actor was on it, the system stops
+ */
+
+/** @return whether an executor has ended or died, so that it does nothing more with its mail. */
 static bool process_exit_is_over(const struct trp_slot *slot)
 {
     return slot == NULL || trp_slot_state(slot) == TRP_SLOT_DEAD ||
            trp_slot_state(slot) == TRP_SLOT_ENDED || trp_slot_state(slot) == TRP_SLOT_FREE;
 }
 
-/** Forget a process that was never asked for, since its asker died first. */
-static void process_exit_free_node(struct trp_shared *shared, uint32_t id)
+/** Free a process that was not requested yet when the process that wanted it died. */
+static void process_exit_free_process(struct trp_shared *shared, uint32_t id)
 {
-    struct trp_process *node = trp_shared_find_process(shared, id);
-    if (node != NULL &&
-        atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_PROCESS_REQUESTED) {
-        atomic_store_explicit(&node->state, TRP_PROCESS_FREE, memory_order_release);
+    struct trp_process *process = trp_shared_find_process(shared, id);
+    if (process != NULL &&
+        atomic_load_explicit(&process->state, memory_order_relaxed) == TRP_PROCESS_REQUESTED) {
+        atomic_store_explicit(&process->state, TRP_PROCESS_FREE, memory_order_release);
     }
 }
 
-/** No pool has that executor any more. */
+/** Remove an executor from its pool, if it is in one. */
 static void process_exit_clear_slots(struct trp_shared *shared, uint32_t executor)
 {
     for (uint32_t i = 0; i < shared->pool_slot_count; i++) {
@@ -33,10 +40,25 @@ static void process_exit_clear_slots(struct trp_shared *shared, uint32_t executo
     }
 }
 
+/** Mark an executor as dead, with the exit of its process. @threads holding shared memory's lock */
+static void process_exit_mark_slot(
+    struct trp_shared *shared, struct trp_slot *slot, const struct troupe_exit *exit)
+{
+    uint64_t living =
+        trp_counted(&slot->counters.actors_started) - trp_counted(&slot->counters.actors_ended);
+    trp_count(&slot->counters.actors_ended, living);
+    slot->exit = *exit;
+    slot->has_exit = true;
+    atomic_store_explicit(&slot->state, TRP_SLOT_DEAD, memory_order_release);
+    trp_names_remove_all(shared, slot);
+    trp_endpoint_remove(shared->run_dir, slot);
+}
+
 /**
- * Mark the executors of a process as dead, and those it was about to have a process started for.
+ * Mark the executors of a process as dead, and those for which it was about to have a process started.
  *
- * @return whether there were any.
+ * @return  whether there were any that had not ended in order.
+ * @threads holding shared memory's lock
  */
 static bool process_exit_mark(
     struct trp_shared *shared, uint32_t node, bool never_ran, const struct troupe_exit *exit)
@@ -46,8 +68,8 @@ static bool process_exit_mark(
     for (uint32_t i = 0; i < high; i++) {
         struct trp_slot *slot = &shared->slots[i];
         enum trp_slot_state state = trp_slot_state(slot);
-        bool asked_in_vain = slot->reply_to == node;
-        if ((slot->node != node && !asked_in_vain) || state == TRP_SLOT_FREE) {
+        bool was_pending = slot->reply_to == node;
+        if ((slot->node != node && !was_pending) || state == TRP_SLOT_FREE) {
             continue;
         }
         bool has_open = atomic_load_explicit(&slot->in_open_count, memory_order_relaxed) != 0 ||
@@ -56,42 +78,34 @@ static bool process_exit_mark(
             continue;
         }
         died = true;
-        slot->failed |= never_ran || asked_in_vain;
+        slot->failed |= never_ran || was_pending;
         slot->reply_to = 0;
-        if (asked_in_vain) {
-            process_exit_free_node(shared, slot->node);
+        if (was_pending) {
+            process_exit_free_process(shared, slot->node);
             process_exit_clear_slots(shared, slot->id);
         }
-        trp_count(
-            &slot->counters.actors_ended,
-            trp_counted(&slot->counters.actors_started) -
-                trp_counted(&slot->counters.actors_ended));
-        slot->exit = *exit;
-        slot->has_exit = true;
-        atomic_store_explicit(&slot->state, TRP_SLOT_DEAD, memory_order_release);
-        trp_names_remove_all(shared, slot);
-        trp_endpoint_remove(shared->run_dir, slot);
+        process_exit_mark_slot(shared, slot, exit);
     }
     return died;
 }
 
 static void process_exit_add_neighbour(
-    struct trp_process_exit *process_exit_count, const struct trp_slot *slot, uint32_t node)
+    struct trp_process_exit *out_settled, const struct trp_slot *slot, uint32_t node)
 {
     if (slot == NULL || slot->node == node) {
         return;
     }
-    for (uint32_t i = 0; i < process_exit_count->neighbour_count; i++) {
-        if (process_exit_count->neighbours[i] == slot->node) {
+    for (uint32_t i = 0; i < out_settled->neighbour_count; i++) {
+        if (out_settled->neighbours[i] == slot->node) {
             return;
         }
     }
-    if (process_exit_count->neighbour_count < TRP_NEIGHBOURS_MAX) {
-        process_exit_count->neighbours[process_exit_count->neighbour_count++] = slot->node;
+    if (out_settled->neighbour_count < TRP_NEIGHBOURS_MAX) {
+        out_settled->neighbours[out_settled->neighbour_count++] = slot->node;
     }
 }
 
-/** Count what was lost among the dead; nobody is left to tell of it. @threads holding shared memory's lock */
+/** Count dead letters between dead executors: there is no executor that would report them. @threads holding shared memory's lock */
 static void process_exit_add_dead_counts(
     struct trp_shared *shared,
     const struct trp_slot *to,
@@ -111,7 +125,7 @@ static void process_exit_add_dead_counts(
     trp_dead_counts_add(&shared->dead_counts, entry, reason, count);
 }
 
-/** Give each message of a ledger whose two ends are over its outcome. @threads holding shared memory's lock */
+/** Count an outcome for each message of a channel both of whose executors are over. @threads holding shared memory's lock */
 static void process_exit_settle_ledger(
     struct trp_shared *shared,
     struct trp_ledger *ledger,
@@ -135,9 +149,9 @@ static void process_exit_settle_ledger(
     atomic_store_explicit(&ledger->state, TRP_LEDGER_CLOSED, memory_order_release);
 }
 
-/** Go through the mail from and to a process that died. @threads holding shared memory's lock */
+/** Settle the channels from and to a process that died, or note whose part it is. @threads holding shared memory's lock */
 static void process_exit_settle_ledgers(
-    struct trp_shared *shared, uint32_t node, struct trp_process_exit *process_exit_count)
+    struct trp_shared *shared, uint32_t node, struct trp_process_exit *out_settled)
 {
     uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
@@ -153,45 +167,45 @@ static void process_exit_settle_ledgers(
         if (process_exit_is_over(from) && process_exit_is_over(to)) {
             process_exit_settle_ledger(shared, ledger, from, to);
         } else {
-            process_exit_add_neighbour(process_exit_count, from, node);
-            process_exit_add_neighbour(process_exit_count, to, node);
+            process_exit_add_neighbour(out_settled, from, node);
+            process_exit_add_neighbour(out_settled, to, node);
         }
     }
 }
 
-/** Nobody in that process hears of dead letters any more, or carries a pool. */
-static void process_exit_forget(struct trp_shared *shared, const struct trp_process *node)
+/** Remove a process from the lists of subscribers and from pools. @threads holding shared memory's lock */
+static void process_exit_forget(struct trp_shared *shared, const struct trp_process *process)
 {
     uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
     for (uint32_t i = 0; i < count;) {
-        if (shared->subscribers[i].node == node->id) {
+        if (shared->subscribers[i].node == process->id) {
             shared->subscribers[i] = shared->subscribers[--count];
         } else {
             i++;
         }
     }
     atomic_store_explicit(&shared->subscriber_count, count, memory_order_relaxed);
-    trp_signals_remove_process(shared, node->id);
-    process_exit_clear_slots(shared, node->executor);
+    trp_signals_remove_process(shared, process->id);
+    process_exit_clear_slots(shared, process->executor);
 }
 
 void trp_process_exit_settle(
-    struct troupe_system *system,
-    const struct trp_process *node,
+    troupe_system_t *system,
+    const struct trp_process *process,
     const struct troupe_exit *exit,
-    struct trp_process_exit *out_exits)
+    struct trp_process_exit *out_settled)
 {
     struct trp_shared *shared = system->runtime.shared;
-    *out_exits = (struct trp_process_exit){0};
+    *out_settled = (struct trp_process_exit){0};
     bool root = false;
     trp_shared_lock(shared);
     bool never_ran =
-        atomic_load_explicit(&node->state, memory_order_acquire) == TRP_PROCESS_REQUESTED;
-    out_exits->died = process_exit_mark(shared, node->id, never_ran, exit);
-    process_exit_forget(shared, node);
-    if (out_exits->died) {
-        process_exit_settle_ledgers(shared, node->id, out_exits);
-        root = shared->root.node == node->id && !shared->root_ended;
+        atomic_load_explicit(&process->state, memory_order_acquire) == TRP_PROCESS_REQUESTED;
+    out_settled->died = process_exit_mark(shared, process->id, never_ran, exit);
+    process_exit_forget(shared, process);
+    if (out_settled->died) {
+        process_exit_settle_ledgers(shared, process->id, out_settled);
+        root = shared->root.node == process->id && !shared->root_ended;
         if (root) {
             shared->root_exit = *exit;
             shared->root_ended = true;
