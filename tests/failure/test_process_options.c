@@ -10,7 +10,7 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
-#include "node/system.h"
+#include "node/spawn.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -491,7 +491,7 @@ Test(process_options, a_child_env_is_good_for_one)
 
     cr_assert(eq(int, end.status, 0), "%s", end.err);
     cr_expect(
-        strstr(end.out, "its ticket is not good, or was shown before\nstatus 1") != NULL,
+        strstr(end.out, "its token is not valid, or was used before\nstatus 1") != NULL,
         "%s",
         end.out);
 }

@@ -2,7 +2,7 @@
 
 #include "actor/runtime.h"
 #include "base/error.h"
-#include "shared/credit_pool.h"
+#include "base/wake.h"
 #include "shared/doorbell.h"
 #include "shared/shared.h"
 

@@ -3,6 +3,7 @@
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/send.h"
+#include "base/counter.h"
 #include "base/idmap.h"
 #include "base/memory.h"
 #include "channel/channel.h"
@@ -96,8 +97,7 @@ void trp_inbox_settle(
                                       ? executor->channels.loop
                                       : trp_idmap_find(&executor->channels.by_peer, mail->peer_id);
     if (mail->provisional) {
-        atomic_fetch_add_explicit(
-            &executor->slot->pool.reserve_messages, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&executor->slot->pool.reserve_messages, 1, memory_order_relaxed);
     }
     if (channel == NULL || (!channel->in_open && !channel->is_loop)) {
         if (mail->metered &&

@@ -36,7 +36,7 @@ struct trp_runtime {
 
     struct trp_shared *shared;
     struct trp_records *records; // of the first process; NULL: this is another
-    int wake_fd; // an eventfd that wakes executor 0
+    int wake_fd;                 // an eventfd that wakes executor 0
     bool
         has_foreign_loop; // troupe_system_fd() was asked for: somebody else waits. The owner's thread's
     _Atomic bool stop_asked;      // this process was asked to stop

@@ -2,6 +2,7 @@
 
 #include "actor/actor_table.h"
 #include "actor/send.h"
+#include "base/counter.h"
 #include "base/memory.h"
 #include "channel/channel.h"
 #include "channel/grant.h"
@@ -85,7 +86,8 @@ void trp_stash_release(struct troupe_executor *executor, const struct trp_stash_
 {
     executor->stash_count--;
     if (stash->retained_messages != 0) {
-        trp_credit_pool_give(&executor->slot->pool, stash->retained_messages, stash->retained_bytes);
+        trp_credit_pool_give(
+            &executor->slot->pool, stash->retained_messages, stash->retained_bytes);
     }
 }
 

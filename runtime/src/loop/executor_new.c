@@ -12,7 +12,6 @@
 #include "channel/channel.h"
 #include "channel/channel_close.h"
 #include "channel/mailbox.h"
-#include "node/system.h"
 #include "shared/slot_endpoint.h"
 #include "wire/frame_pool.h"
 
