@@ -6,7 +6,7 @@
  * test without a time limit of its own makes it wait forever for one that `--timeout` has ended; and it does
  * not hear of sanitizers. So Criterion's hooks, which run in the process that starts the tests, write lines:
  *
- *     planned 17
+ *     planned 17 4711       # so many tests, in the process that starts them
  *     began unit.args.is_empty_at_first
  *     passed unit.args.is_empty_at_first 0.012
  *     failed unit.args.counts_its_words 0.020 a sanitizer reported, as it says above
@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /** What became of the test that began last. */
 static struct {
@@ -157,7 +158,7 @@ ReportHook(PRE_ALL)(struct criterion_test_set *set)
     size_t planned = report_prepare_all(
         set, seconds != NULL ? atof(seconds) : 60, names != NULL ? &regex : NULL);
 
-    (void)fprintf(report_file, "planned %zu\n", planned);
+    (void)fprintf(report_file, "planned %zu %d\n", planned, (int)getpid());
     (void)fflush(report_file);
     (void)report_has_new_log();
     if (names != NULL) {
