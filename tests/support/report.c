@@ -18,7 +18,7 @@
  *     TROUPE_TEST_KIND=KIND      the first part of each name
  *     TROUPE_TEST_NAMES=REGEX    run only tests whose name it matches, an extended regular expression
  *     TROUPE_TEST_SECONDS=N      the time limit of each test, unless it has a shorter one
- *     TROUPE_SANITIZER_LOGS=DIR  where sanitizers write: the test that ran when a file appears has failed
+ *     TROUPE_SANITIZER_LOGS=DIR  where sanitizers write: the test that ran when a report appears has failed
  *
  * Tests run one at a time (`--jobs 1`), so what happens is of the test that began last.
  */
@@ -27,6 +27,7 @@
 #include <criterion/internal/ordered-set.h>
 
 #include <dirent.h>
+#include <limits.h>
 #include <regex.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -44,7 +45,7 @@ static struct {
 } report_test;
 
 static FILE *report_file;       // NULL: nobody wants a report
-static size_t report_log_count; // of files in TROUPE_SANITIZER_LOGS
+static size_t report_log_count; // of reports in TROUPE_SANITIZER_LOGS
 
 static void report_set_name(const struct criterion_test *test)
 {
@@ -57,7 +58,22 @@ static void report_set_name(const struct criterion_test *test)
         test->name);
 }
 
-/** @return whether sanitizers have written since the last call. */
+/** @return whether @p path is a report; LeakSanitizer also notes there when a thread ended under its eyes. */
+static bool report_is_sanitizers(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char line[256];
+    bool is_report = false;
+    while (file != NULL && !is_report && fgets(line, sizeof(line), file) != NULL) {
+        is_report = strstr(line, "Unable to get registers from thread") == NULL;
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return is_report;
+}
+
+/** @return whether there are more reports of sanitizers than at the last call. */
 static bool report_has_new_log(void)
 {
     const char *path = getenv("TROUPE_SANITIZER_LOGS");
@@ -66,11 +82,14 @@ static bool report_has_new_log(void)
         return false;
     }
     size_t count = 0;
-    while (readdir(directory) != NULL) {
-        count++;
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        char log[PATH_MAX];
+        (void)snprintf(log, sizeof(log), "%s/%s", path, entry->d_name);
+        count += entry->d_name[0] != '.' && report_is_sanitizers(log);
     }
     (void)closedir(directory);
-    bool has_more = report_log_count > 0 && count > report_log_count;
+    bool has_more = count > report_log_count;
     report_log_count = count;
     return has_more;
 }
@@ -160,7 +179,6 @@ ReportHook(PRE_ALL)(struct criterion_test_set *set)
 
     (void)fprintf(report_file, "planned %zu %d\n", planned, (int)getpid());
     (void)fflush(report_file);
-    (void)report_has_new_log();
     if (names != NULL) {
         regfree(&regex);
     }
