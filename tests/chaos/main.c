@@ -4,7 +4,7 @@
  * troupe-chaos: ends random processes of a system under load, in three ways, and audits what is left.
  *
  *     round:   all speak --> one to three are struck --> each end is told, each has a successor
- *     pause:   all are silent --> nothing is on its way --> the law closes, and all accounts are compared
+ *     pause:   all are silent --> nothing is on its way --> the counters balance, and all accounts are compared
  */
 #include "chaos.h"
 #include "unit/chance.h"
@@ -64,7 +64,7 @@ static void chaos_show_log(const struct chaos *chaos)
     (void)fclose(log);
 }
 
-/** @return whether the law closes; if not, where is said. */
+/** @return whether the counters balance; if not, where is printed. */
 static bool chaos_audit(const struct chaos *chaos)
 {
     char *text = NULL;
@@ -240,8 +240,8 @@ static void chaos_strike(struct chaos *chaos)
     chaos->killed++;
 }
 
-/** The law, exactly: every accepted message has one outcome. */
-static void chaos_check_law(struct chaos *chaos)
+/** The counters balance exactly: every accepted message has one outcome. */
+static void chaos_check_counters(struct chaos *chaos)
 {
     struct troupe_stats stats;
     troupe_system_stats(chaos->keeper.system, &stats);
@@ -252,8 +252,8 @@ static void chaos_check_law(struct chaos *chaos)
         chaos,
         stats.accepted == stats.handled + stats.dead + stats.unknown && stats.dead == explained &&
             stats.unknown <= chaos->killed && stats.sequence_gaps == 0,
-        "the law is broken");
-    chaos_need(chaos, chaos_audit(chaos), "the audit does not close");
+        "the counters do not balance");
+    chaos_need(chaos, chaos_audit(chaos), "the audit does not balance");
     chaos->audits++;
 }
 
@@ -279,7 +279,7 @@ static void chaos_pause(struct chaos *chaos)
     chaos_run_until(chaos, is_settled, "waited in vain for all to be there and silent");
     chaos->accepted = UINT64_MAX;
     chaos_run_until(chaos, is_quiet, "waited in vain for the mail to settle");
-    chaos_check_law(chaos);
+    chaos_check_counters(chaos);
     keeper->want = CHAOS_REPORTED;
     chaos_run_until(
         chaos, is_answered, "waited in vain for all asks to be over, and all ends told");
@@ -367,7 +367,7 @@ static struct troupe_stats chaos_close(struct chaos *chaos)
     keeper->stopping = true;
     troupe_system_stop(keeper->system);
     chaos_need(chaos, troupe_system_run(keeper->system) == TROUPE_OK, "it ends in order");
-    chaos_check_law(chaos);
+    chaos_check_counters(chaos);
     troupe_system_stats(keeper->system, &stats);
     chaos_need(chaos, stats.executors_ended == stats.executors_started, "all executors are gone");
     chaos_need(chaos, troupe_system_destroy(&keeper->system) == TROUPE_OK, "it can be freed");

@@ -1,6 +1,6 @@
 /*
- * Promise 6, bounded: a mailbox has a bound in messages and bytes that means the same everywhere. A
- * send beyond it is refused, and each refused sender is told once when there is room again.
+ * Promise 6, bounded: a mailbox has a bound in messages and bytes that means the same on every backend and
+ * transport. A send beyond it is refused, and each sender that was refused gets one ROOM when it may send again.
  *
  * The floods come from the scenario, and the receiver is held meanwhile; see fixture_hold().
  */
@@ -10,20 +10,20 @@
 #include <string.h>
 
 enum {
-    QUERY = 1, // to the asker: troupe_ref_t, whom to ask
+    QUERY = 1, // to the asker: troupe_ref_t, the actor to ask
     QUESTION,  // from the asker to the scenario
     ANSWER,    // from the scenario to the asker
     ANSWERED,  // from the asker: uint32_t, an error code
-    TICK,      // from a timer to the slow one
+    TICK,      // from a timer to the slow actor
     TOCK,      // from a timer to the scenario
-    PRESS,     // to a presser: troupe_ref_t, whom to press
-    PRESSURE,  // from a presser to the judge: uint32_t, its index
-    JUDGE,     // ask of the judge; answered by FAIR
-    FAIR,      // nothing
+    PRESS,     // to a presser: troupe_ref_t, the judge
+    PRESSURE,  // from a presser to the judge
+    JUDGE,     // an ask to the judge; its reply is FAIR
+    FAIR,      // no body
     ENOUGH,    // from the judge to a presser
-    INSIST,    // to the stubborn: troupe_ref_t, to whom it sends
-    RETRY,     // from the stubborn to itself
-    DONE,      // from the stubborn to the scenario
+    INSIST,    // to a retrier: troupe_ref_t, the receiver
+    RETRY,     // from a retrier to itself
+    DONE,      // from a retrier to the scenario
 };
 
 enum { BOUND = 32 };
@@ -56,15 +56,15 @@ BACKEND_TEST(bounds, a_full_mailbox_refuses_before_more_than_the_bound_waits)
     fixture_gate_open(&gate);
 
     cr_expect(le(u32, flood.accepted, BOUND));
-    cr_expect(ge(u32, flood.accepted, BOUND / 2)); // a lone sender may use most of it
+    cr_expect(ge(u32, flood.accepted, BOUND / 2)); // a lone sender may use two thirds of it
     cr_expect(eq(u32, flood.refused, 1));
     (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
-    cr_expect(eq(u64, fixture_count(fixture, slow), flood.accepted)); // and none was lost
+    cr_expect(eq(u64, fixture_count(fixture, slow), flood.accepted)); // and none is lost
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-BACKEND_TEST(bounds, many_blocked_are_answered_by_one_room)
+BACKEND_TEST(bounds, many_refused_sends_are_followed_by_one_room)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
     struct fixture_gate gate;
@@ -80,13 +80,13 @@ BACKEND_TEST(bounds, many_blocked_are_answered_by_one_room)
     cr_expect(eq(sz, heard->body_bytes, sizeof(*room)));
     cr_expect(troupe_ref_equal(room->to, slow));
     cr_expect(troupe_ref_is_none(heard->from));
-    (void)fixture_count(fixture, slow); // whatever else it caused is here by now
+    (void)fixture_count(fixture, slow); // any other ROOM has arrived by now
     cr_expect(eq(u32, fixture_unheard(fixture, TROUPE_MESSAGE_ROOM), 0));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.rooms, 1));
 }
 
-BACKEND_TEST(bounds, after_room_there_is_room)
+BACKEND_TEST(bounds, a_send_after_a_room_is_accepted)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
     struct fixture_gate gate;
@@ -123,7 +123,7 @@ static void flood_two(troupe_context_t *ctx, void *data)
     fixture_flood(ctx, &floods->other);
 }
 
-BACKEND_TEST(bounds, each_receiver_that_refused_gives_one_room)
+BACKEND_TEST(bounds, each_receiver_that_refused_sends_one_room)
 {
     struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow));
     struct two_floods floods = {
@@ -159,7 +159,7 @@ static void flood_then_stop(troupe_context_t *ctx, void *data)
     cr_assert(eq(int, troupe_stop_actor(ctx, flood->to), TROUPE_OK));
 }
 
-BACKEND_TEST(bounds, a_receiver_that_stops_gives_room_too)
+BACKEND_TEST(bounds, a_receiver_that_stops_sends_a_room_too)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
     struct fixture_gate gate;
@@ -240,7 +240,7 @@ BACKEND_TEST(bounds, a_body_over_the_bound_is_too_big_and_stays_with_its_sender)
     troupe_body_free(&oversize.body);
     cr_expect(eq(u64, fixture_count(fixture, slow), 0));
     struct troupe_stats stats = fixture_close(&fixture);
-    cr_expect(eq(u64, stats.refused, 0)); // it would never fit, so no ROOM is owed
+    cr_expect(eq(u64, stats.refused, 0)); // it would never fit, so there is no ROOM to wait for
 }
 
 BACKEND_TEST(bounds, a_body_of_half_the_bound_fits_an_empty_mailbox)
@@ -251,8 +251,7 @@ BACKEND_TEST(bounds, a_body_of_half_the_bound_fits_an_empty_mailbox)
     troupe_ref_t slow = fixture_spawn(fixture, &fixture_slow);
     struct fixture_flood flood = {.to = slow, .body_bytes = BOUND_BYTES / 2, .count_max = 1};
 
-    // It may be refused for as long as others hold a little of the mailbox, and is told of room
-    // then.
+    // It may be refused while other channels hold a little of the credit; then it gets a ROOM.
     for (;;) {
         fixture_act(fixture, fixture_flood, &flood);
         if (flood.accepted == 1) {
@@ -265,54 +264,54 @@ BACKEND_TEST(bounds, a_body_of_half_the_bound_fits_an_empty_mailbox)
     fixture_close(&fixture);
 }
 
-struct refused_gift {
+struct refused_body {
     struct fixture_flood flood;
     struct troupe_body body;
     enum troupe_err err;
 };
 
-static void flood_then_give(troupe_context_t *ctx, void *data)
+static void flood_then_send_body(troupe_context_t *ctx, void *data)
 {
-    struct refused_gift *gift = data;
-    fixture_flood(ctx, &gift->flood);
-    cr_assert(eq(int, troupe_body_new(100, &gift->body), TROUPE_OK));
-    gift->err = troupe_send_body(ctx, gift->flood.to, FIXTURE_DROP, &gift->body);
+    struct refused_body *refused = data;
+    fixture_flood(ctx, &refused->flood);
+    cr_assert(eq(int, troupe_body_new(100, &refused->body), TROUPE_OK));
+    refused->err = troupe_send_body(ctx, refused->flood.to, FIXTURE_DROP, &refused->body);
 }
 
-BACKEND_TEST(bounds, a_refused_body_stays_with_its_giver)
+BACKEND_TEST(bounds, a_refused_body_stays_with_its_sender)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
     struct fixture_gate gate;
     struct fixture *fixture = open_with_slow(placement, &slow, &gate);
-    struct refused_gift gift = {.flood = {.to = slow}};
+    struct refused_body refused = {.flood = {.to = slow}};
 
-    fixture_act(fixture, flood_then_give, &gift);
+    fixture_act(fixture, flood_then_send_body, &refused);
     fixture_gate_open(&gate);
 
-    cr_expect(eq(int, gift.err, TROUPE_ERR_FULL));
-    cr_expect(gift.body.data != NULL);
-    cr_expect(eq(sz, gift.body.bytes, 100));
-    troupe_body_free(&gift.body);
+    cr_expect(eq(int, refused.err, TROUPE_ERR_FULL));
+    cr_expect(refused.body.data != NULL);
+    cr_expect(eq(sz, refused.body.bytes, 100));
+    troupe_body_free(&refused.body);
     (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
     fixture_close(&fixture);
 }
 
-/* What passes a full mailbox. ------------------------------------------------------------------ */
+/* What a full mailbox does not refuse. --------------------------------------------------------- */
 
-/** The asker asks, can be held, and tells what came of it. */
+/** The asker asks, can be held, and reports the result. */
 struct asker {
     struct troupe_reply_to scenario;
     uint64_t count;
 };
 
-static void asker_on_answer(
+static void asker_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    (void)tag, (void)answer;
+    (void)tag, (void)reply;
     const struct asker *asker = state;
     uint32_t code = (uint32_t)err;
     MUST(troupe_reply_later(ctx, asker->scenario, ANSWERED, &code, sizeof(code)));
@@ -323,13 +322,13 @@ static void asker_receive(troupe_context_t *ctx, void *state, const troupe_messa
     struct asker *asker = state;
     if (troupe_message_type(message) == QUERY) {
         asker->scenario = troupe_message_reply_to(message);
-        struct troupe_outgoing letter = {
+        struct troupe_outgoing question = {
             .to = *TROUPE_BODY(message, troupe_ref_t), .type = QUESTION};
         MUST(troupe_ask(
             ctx,
-            &letter,
+            &question,
             &(const struct troupe_ask_options){
-                .timeout_ns = 4 * FIXTURE_DEADLINE_NS, .on_reply = asker_on_answer}));
+                .timeout_ns = 4 * FIXTURE_DEADLINE_NS, .on_reply = asker_on_reply}));
         return;
     }
     fixture_slow.receive(ctx, &asker->count, message);
@@ -338,31 +337,31 @@ static void asker_receive(troupe_context_t *ctx, void *state, const troupe_messa
 static const struct troupe_behaviour asker = {
     .name = "asker", .state_bytes = sizeof(struct asker), .receive = asker_receive};
 
-struct flood_and_answer {
+struct flood_and_reply {
     struct fixture_flood flood;
     struct troupe_reply_to asker;
     enum troupe_err err;
 };
 
-static void flood_then_answer(troupe_context_t *ctx, void *data)
+static void flood_then_reply(troupe_context_t *ctx, void *data)
 {
-    struct flood_and_answer *what = data;
+    struct flood_and_reply *what = data;
     fixture_flood(ctx, &what->flood);
     what->err = troupe_reply_later(ctx, what->asker, ANSWER, NULL, 0);
 }
 
-BACKEND_TEST(bounds, an_answer_passes_a_full_mailbox)
+BACKEND_TEST(bounds, a_reply_is_accepted_by_a_full_mailbox)
 {
     struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&asker));
     troupe_ref_t ref = fixture_spawn(fixture, &asker);
     troupe_ref_t scenario = fixture_scenario(fixture);
     fixture_ask(fixture, ref, QUERY, &scenario, sizeof(scenario));
-    struct flood_and_answer what = {
+    struct flood_and_reply what = {
         .flood = {.to = ref}, .asker = fixture_hear(fixture, QUESTION)->asker};
     struct fixture_gate gate;
     fixture_hold(fixture, ref, &gate);
 
-    fixture_act(fixture, flood_then_answer, &what);
+    fixture_act(fixture, flood_then_reply, &what);
     fixture_gate_open(&gate);
 
     cr_expect(eq(int, what.err, TROUPE_OK));
@@ -381,7 +380,7 @@ static void flood_and_set_timers(troupe_context_t *ctx, void *data)
     cr_assert(eq(int, troupe_send_after(ctx, 1000000, &tock, NULL), TROUPE_OK));
 }
 
-BACKEND_TEST(bounds, a_timers_message_passes_a_full_mailbox)
+BACKEND_TEST(bounds, the_message_of_a_timer_is_accepted_by_a_full_mailbox)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
     struct fixture_gate gate;
@@ -389,7 +388,7 @@ BACKEND_TEST(bounds, a_timers_message_passes_a_full_mailbox)
     struct fixture_flood flood = {.to = slow};
 
     fixture_act(fixture, flood_and_set_timers, &flood);
-    (void)fixture_hear(fixture, TOCK); // so TICK has fired too, being due before it
+    (void)fixture_hear(fixture, TOCK); // so TICK has fired, too, for it was due before
     fixture_gate_open(&gate);
 
     (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
@@ -398,7 +397,7 @@ BACKEND_TEST(bounds, a_timers_message_passes_a_full_mailbox)
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-/* Two pressers press one judge, who lets both go when it has heard enough of each. ------------- */
+/* Two pressers send to one judge, which stops both when it has received enough of each. -------- */
 
 struct presser {
     troupe_ref_t judge;
@@ -416,7 +415,7 @@ static void presser_receive(troupe_context_t *ctx, void *state, const troupe_mes
     while (presser->has_enough == 0) {
         enum troupe_err err = troupe_send(ctx, presser->judge, PRESSURE, NULL, 0);
         if (err == TROUPE_ERR_FULL) {
-            return; // goes on at ROOM
+            return; // until its ROOM
         }
         MUST(err);
     }
@@ -434,7 +433,7 @@ struct judge {
     uint32_t is_done;
 };
 
-static void judge_pressed(struct judge *judge, troupe_ref_t by)
+static void judge_count(struct judge *judge, troupe_ref_t by)
 {
     uint32_t index =
         troupe_ref_equal(judge->pressers[0], by) || troupe_ref_is_none(judge->pressers[0]) ? 0 : 1;
@@ -449,11 +448,11 @@ static void judge_receive(troupe_context_t *ctx, void *state, const troupe_messa
         judge->scenario = troupe_message_reply_to(message);
         return;
     }
-    judge_pressed(judge, troupe_message_sender(message));
+    judge_count(judge, troupe_message_sender(message));
     bool is_fair = judge->counts[0] >= ENOUGH_COUNT && judge->counts[1] >= ENOUGH_COUNT;
     if (is_fair && judge->is_done == 0) {
         judge->is_done = 1;
-        // By timers, which need no room: in one world the pressers' mailbox is the full one.
+        // By timers, which need no credit: on one executor the pressers' mailbox is the full one.
         for (int i = 0; i < 2; i++) {
             struct troupe_outgoing enough = {.to = judge->pressers[i], .type = ENOUGH};
             MUST(troupe_send_after(ctx, 0, &enough, NULL));
@@ -470,7 +469,7 @@ struct press {
     troupe_ref_t pressers[2];
 };
 
-/** Both in one callback: in one world nothing else gets through once the first of them presses. */
+/** Both in one callback: on one executor nothing else is accepted once the first of them presses. */
 static void press(troupe_context_t *ctx, void *data)
 {
     const struct press *press = data;
@@ -479,7 +478,7 @@ static void press(troupe_context_t *ctx, void *data)
     }
 }
 
-BACKEND_TEST(bounds, two_senders_that_press_both_make_progress)
+BACKEND_TEST(bounds, two_senders_that_never_pause_both_make_progress)
 {
     struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&presser, &judge));
     struct press what = {
@@ -494,9 +493,9 @@ BACKEND_TEST(bounds, two_senders_that_press_both_make_progress)
     fixture_close(&fixture);
 }
 
-/* The stubborn pays no heed to ROOMs: it tries again and again. --------------------------------- */
+/* The retrier ignores ROOMs and tries again and again. ------------------------------------------- */
 
-struct stubborn {
+struct retrier {
     troupe_ref_t scenario;
     troupe_ref_t to;
     uint32_t accepted;
@@ -504,44 +503,44 @@ struct stubborn {
 
 enum { INSIST_MESSAGES = 4 * BOUND };
 
-static void stubborn_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void retrier_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct stubborn *stubborn = state;
+    struct retrier *retrier = state;
     if (troupe_message_type(message) == INSIST) {
-        stubborn->scenario = troupe_message_sender(message);
-        stubborn->to = *TROUPE_BODY(message, troupe_ref_t);
+        retrier->scenario = troupe_message_sender(message);
+        retrier->to = *TROUPE_BODY(message, troupe_ref_t);
     } else if (troupe_message_type(message) != RETRY) {
         return;
     }
     enum troupe_err err = TROUPE_OK;
-    while (stubborn->accepted < INSIST_MESSAGES && err == TROUPE_OK) {
-        err = troupe_send(ctx, stubborn->to, FIXTURE_DROP, NULL, 0);
+    while (retrier->accepted < INSIST_MESSAGES && err == TROUPE_OK) {
+        err = troupe_send(ctx, retrier->to, FIXTURE_DROP, NULL, 0);
         MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
-        stubborn->accepted += err == TROUPE_OK;
+        retrier->accepted += err == TROUPE_OK;
     }
-    if (stubborn->accepted == INSIST_MESSAGES) {
-        MUST(troupe_send(ctx, stubborn->scenario, DONE, NULL, 0));
+    if (retrier->accepted == INSIST_MESSAGES) {
+        MUST(troupe_send(ctx, retrier->scenario, DONE, NULL, 0));
     } else if (troupe_send(ctx, troupe_self(ctx), RETRY, NULL, 0) != TROUPE_OK) {
         const struct troupe_outgoing retry = {.to = troupe_self(ctx), .type = RETRY};
         MUST(troupe_send_after(ctx, 1, &retry, NULL)); // its own mailbox is full, too
     }
 }
 
-static const struct troupe_behaviour stubborn = {
-    .name = "stubborn", .state_bytes = sizeof(struct stubborn), .receive = stubborn_receive};
+static const struct troupe_behaviour retrier = {
+    .name = "retrier", .state_bytes = sizeof(struct retrier), .receive = retrier_receive};
 
-BACKEND_TEST(bounds, who_tries_again_without_heed_to_rooms_has_room_too)
+BACKEND_TEST(bounds, a_sender_that_retries_and_ignores_rooms_makes_progress)
 {
-    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow, &stubborn));
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow, &retrier));
     troupe_ref_t slow = fixture_spawn(fixture, &fixture_slow);
-    troupe_ref_t ref = fixture_spawn(fixture, &stubborn);
+    troupe_ref_t ref = fixture_spawn(fixture, &retrier);
 
     fixture_tell(fixture, ref, INSIST, &slow, sizeof(slow));
 
     (void)fixture_hear(fixture, DONE);
-    while (fixture_count(fixture, slow) < INSIST_MESSAGES) { // what was asked may overtake the rest
+    while (fixture_count(fixture, slow) < INSIST_MESSAGES) { // the reply may overtake the rest
     }
     fixture_close(&fixture);
 }
 
-SUBJECTS(&fixture_slow, &asker, &presser, &judge, &stubborn);
+SUBJECTS(&fixture_slow, &asker, &presser, &judge, &retrier);

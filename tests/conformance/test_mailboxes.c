@@ -1,6 +1,6 @@
 /*
- * Promise 2, only mailboxes: what is sent is met later, in a callback of its own, byte for byte,
- * and bodies that change hands are freed exactly once.
+ * Promise 2, only mailboxes: a message is received later, in a callback of its own, byte for byte, and a body that
+ * changes owner is freed exactly once.
  */
 #include "support/fixture.h"
 
@@ -12,11 +12,11 @@ enum {
     ECHO = 1,  // asks for the same body back
     WEIGH,     // asks for WEIGHED
     WEIGHED,   // struct weighed
-    PASS_ON,   // take the body and give it to whom you were told, who gets a WEIGH
-    SELF,      // send yourself an INNER, and tell with NESTED
-    INNER,     // from oneself
+    PASS_ON,   // to a relay: take the body and send it on as a WEIGH
+    SELF,      // to a self-sender: send INNERs to itself, and report with NESTED
+    INNER,     // from a self-sender to itself
     NESTED,    // struct nested
-    ANSWER,    // nothing
+    ANSWER,    // no body
     PAIR,      // struct pair
     PAIR_READ, // struct pair_read
 };
@@ -153,7 +153,7 @@ BACKEND_TEST(mailboxes, a_message_names_its_sender)
     fixture_close(&fixture);
 }
 
-/* The witness tells the scenario of whatever it meets. ----------------------------------------- */
+/* The witness reports each message to the scenario. --------------------------------------------- */
 
 static enum troupe_err witness_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
@@ -179,7 +179,7 @@ static const struct troupe_behaviour witness = {
     .receive = witness_receive,
 };
 
-BACKEND_TEST(mailboxes, what_the_main_program_sends_comes_from_nobody)
+BACKEND_TEST(mailboxes, a_message_of_the_main_program_has_no_sender)
 {
     struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&witness)};
     struct fixture *fixture = fixture_open(placement, &options);
@@ -205,7 +205,7 @@ static void send_odd_types(troupe_context_t *ctx, void *data)
     cr_expect(eq(int, troupe_send(ctx, to, 0, NULL, 0), TROUPE_OK));
 }
 
-BACKEND_TEST(mailboxes, every_type_below_the_reserved_ones_is_the_users)
+BACKEND_TEST(mailboxes, a_user_may_send_every_type_below_the_reserved_ones)
 {
     troupe_ref_t ref = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_scale(placement, &ref);
@@ -218,62 +218,62 @@ BACKEND_TEST(mailboxes, every_type_below_the_reserved_ones_is_the_users)
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-/* The selfish one sends to itself. ------------------------------------------------------------- */
+/* The self-sender. ----------------------------------------------------------------------------- */
 
 struct nested {
     uint32_t depth; // callbacks one within another
     uint32_t depth_max;
-    uint32_t met_in_a_send; // of its own messages, met before the send returned
-    uint32_t met;
-    troupe_ref_t teller;
+    uint32_t received_in_a_send; // of its own messages, before the send returned
+    uint32_t received;
+    troupe_ref_t requester;
 };
 
 enum { SELF_COUNT = 100 };
 
-static void selfish_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void self_sender_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct nested *nested = state;
     nested->depth++;
     nested->depth_max = nested->depth > nested->depth_max ? nested->depth : nested->depth_max;
     if (troupe_message_type(message) == SELF) {
-        nested->teller = troupe_message_sender(message);
+        nested->requester = troupe_message_sender(message);
         for (uint32_t i = 0; i < SELF_COUNT; i++) {
             MUST(troupe_send(ctx, troupe_self(ctx), INNER, &i, sizeof(i)));
             troupe_flush(ctx);
         }
-        nested->met_in_a_send = nested->met;
+        nested->received_in_a_send = nested->received;
     } else {
-        MUST_BE(*TROUPE_BODY(message, uint32_t) == nested->met);
-        nested->met++;
+        MUST_BE(*TROUPE_BODY(message, uint32_t) == nested->received);
+        nested->received++;
     }
     nested->depth--;
-    if (nested->met == SELF_COUNT) {
-        MUST(TROUPE_SEND(ctx, nested->teller, NESTED, nested));
+    if (nested->received == SELF_COUNT) {
+        MUST(TROUPE_SEND(ctx, nested->requester, NESTED, nested));
     }
 }
 
-static const struct troupe_behaviour selfish = {
-    .name = "selfish", .state_bytes = sizeof(struct nested), .receive = selfish_receive};
+static const struct troupe_behaviour self_sender = {
+    .name = "self_sender", .state_bytes = sizeof(struct nested), .receive = self_sender_receive};
 
-BACKEND_TEST(mailboxes, a_message_to_oneself_is_met_in_a_later_callback)
+BACKEND_TEST(mailboxes, a_message_to_itself_is_received_in_a_later_callback)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&selfish)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&self_sender)};
     struct fixture *fixture = fixture_open(placement, &options);
-    troupe_ref_t ref = fixture_spawn(fixture, &selfish);
+    troupe_ref_t ref = fixture_spawn(fixture, &self_sender);
 
     fixture_tell(fixture, ref, SELF, NULL, 0);
 
     const struct nested *nested = FIXTURE_HEAR(fixture, NESTED, struct nested);
-    cr_expect(eq(u32, nested->met_in_a_send, 0));
+    cr_expect(eq(u32, nested->received_in_a_send, 0));
     cr_expect(eq(u32, nested->depth_max, 1));
     struct troupe_stats stats = fixture_close(&fixture);
-    cr_expect(ge(u64, stats.frames_sent, 1)); // through a mailbox, also within one world
+    cr_expect(ge(u64, stats.frames_sent, 1)); // through a mailbox, also on one executor
 }
 
-/* Bodies that change hands. -------------------------------------------------------------------- */
+/* Bodies that change owner. -------------------------------------------------------------------- */
 
-// The giver is the scenario, so its free function runs in the test's process, on any thread: also
-// where the receiver lives in another process, and gets bytes of the same content.
+// The sender is the scenario, so its free function runs in the test's process, on any thread, also if the receiver
+// is in another process, where it gets a copy of the bytes.
 static atomic_uint freed_count;
 static int freed_mark;
 
@@ -284,7 +284,7 @@ static void count_and_free(void *data, void *free_data)
     atomic_fetch_add(&freed_count, 1);
 }
 
-struct gift {
+struct given {
     troupe_ref_t to;
     uint32_t type;
     size_t bytes;
@@ -292,17 +292,17 @@ struct gift {
     struct troupe_body after; // out: the body after the call
 };
 
-static void give(troupe_context_t *ctx, void *data)
+static void send_given(troupe_context_t *ctx, void *data)
 {
-    struct gift *gift = data;
+    struct given *given = data;
     struct troupe_body body = {
-        .data = pattern_new(gift->bytes),
-        .bytes = gift->bytes,
+        .data = pattern_new(given->bytes),
+        .bytes = given->bytes,
         .free = count_and_free,
         .free_data = &freed_mark,
     };
-    gift->err = troupe_send_body(ctx, gift->to, gift->type, &body);
-    gift->after = body;
+    given->err = troupe_send_body(ctx, given->to, given->type, &body);
+    given->after = body;
 }
 
 BACKEND_TEST(mailboxes, a_given_body_arrives_byte_for_byte_and_is_freed_once)
@@ -311,9 +311,9 @@ BACKEND_TEST(mailboxes, a_given_body_arrives_byte_for_byte_and_is_freed_once)
     struct fixture *fixture = open_with_scale(placement, &ref);
 
     for (size_t i = 0; i < SIZE_COUNT; i++) {
-        struct gift gift = {.to = ref, .type = WEIGH, .bytes = sizes_bytes[i]};
-        fixture_act(fixture, give, &gift);
-        cr_assert(eq(int, gift.err, TROUPE_OK));
+        struct given given = {.to = ref, .type = WEIGH, .bytes = sizes_bytes[i]};
+        fixture_act(fixture, send_given, &given);
+        cr_assert(eq(int, given.err, TROUPE_OK));
         const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
         unsigned char *pattern = pattern_new(sizes_bytes[i]);
         cr_expect(eq(u64, weighed->body_bytes, sizes_bytes[i]));
@@ -326,66 +326,66 @@ BACKEND_TEST(mailboxes, a_given_body_arrives_byte_for_byte_and_is_freed_once)
     cr_expect(eq(u32, atomic_load(&freed_count), SIZE_COUNT));
 }
 
-BACKEND_TEST(mailboxes, a_given_body_is_its_givers_no_longer)
+BACKEND_TEST(mailboxes, a_given_body_no_longer_belongs_to_its_sender)
 {
     troupe_ref_t ref = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_scale(placement, &ref);
-    struct gift gift = {.to = ref, .type = WEIGH, .bytes = 5000};
+    struct given given = {.to = ref, .type = WEIGH, .bytes = 5000};
 
-    fixture_act(fixture, give, &gift);
+    fixture_act(fixture, send_given, &given);
 
-    cr_expect(gift.after.data == NULL);
-    cr_expect(eq(sz, gift.after.bytes, 0));
-    cr_expect(gift.after.free == NULL);
+    cr_expect(given.after.data == NULL);
+    cr_expect(eq(sz, given.after.bytes, 0));
+    cr_expect(given.after.free == NULL);
     fixture_close(&fixture);
     cr_expect(eq(u32, atomic_load(&freed_count), 1));
 }
 
-BACKEND_TEST(mailboxes, a_body_given_to_nobody_stays_with_its_giver)
+BACKEND_TEST(mailboxes, a_body_given_to_no_receiver_stays_with_its_sender)
 {
     troupe_ref_t ref = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_scale(placement, &ref);
-    struct gift gift = {.to = TROUPE_REF_NONE, .type = WEIGH, .bytes = 5000};
+    struct given given = {.to = TROUPE_REF_NONE, .type = WEIGH, .bytes = 5000};
 
-    fixture_act(fixture, give, &gift);
+    fixture_act(fixture, send_given, &given);
 
-    cr_expect(eq(int, gift.err, TROUPE_ERR_INVAL));
-    cr_expect(eq(sz, gift.after.bytes, 5000));
+    cr_expect(eq(int, given.err, TROUPE_ERR_INVAL));
+    cr_expect(eq(sz, given.after.bytes, 5000));
     cr_expect(eq(u32, atomic_load(&freed_count), 0));
-    troupe_body_free(&gift.after);
+    troupe_body_free(&given.after);
     cr_expect(eq(u32, atomic_load(&freed_count), 1));
-    cr_expect(gift.after.data == NULL);
+    cr_expect(given.after.data == NULL);
     fixture_close(&fixture);
     cr_expect(eq(u32, atomic_load(&freed_count), 1));
 }
 
-/* The mortal stops on its first message. */
-static void mortal_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+/* The quitter stops on its first message. */
+static void quitter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state, (void)message;
     troupe_stop(ctx);
 }
 
-static const struct troupe_behaviour mortal = {.name = "mortal", .receive = mortal_receive};
+static const struct troupe_behaviour quitter = {.name = "quitter", .receive = quitter_receive};
 
-BACKEND_TEST(mailboxes, a_body_given_to_the_dead_is_freed_once)
+BACKEND_TEST(mailboxes, a_body_given_to_an_ended_actor_is_freed_once)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&mortal)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&quitter)};
     struct fixture *fixture = fixture_open(placement, &options);
-    troupe_ref_t ref = fixture_spawn(fixture, &mortal);
+    troupe_ref_t ref = fixture_spawn(fixture, &quitter);
     fixture_tell(fixture, ref, ECHO, NULL, 0);
-    struct gift gift = {.to = ref, .type = WEIGH, .bytes = 5000};
+    struct given given = {.to = ref, .type = WEIGH, .bytes = 5000};
 
-    fixture_act(fixture, give, &gift);
-    gift.bytes = 5;
-    fixture_act(fixture, give, &gift);
+    fixture_act(fixture, send_given, &given);
+    given.bytes = 5;
+    fixture_act(fixture, send_given, &given);
 
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
     cr_expect(eq(u32, atomic_load(&freed_count), 2));
 }
 
-/* The relay takes bodies out of its mail and gives them on. ------------------------------------ */
+/* The relay takes the bodies of its messages and sends them on. --------------------------------- */
 
 static void relay_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
@@ -420,14 +420,14 @@ static struct fixture *open_with_relays(
     return fixture;
 }
 
-BACKEND_TEST(mailboxes, a_given_body_can_be_taken_and_given_on)
+BACKEND_TEST(mailboxes, a_given_body_can_be_taken_and_sent_on)
 {
     troupe_ref_t first = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_relays(placement, &first);
 
     for (size_t i = 0; i < SIZE_COUNT; i++) {
-        struct gift gift = {.to = first, .type = PASS_ON, .bytes = sizes_bytes[i]};
-        fixture_act(fixture, give, &gift);
+        struct given given = {.to = first, .type = PASS_ON, .bytes = sizes_bytes[i]};
+        fixture_act(fixture, send_given, &given);
         const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
         unsigned char *pattern = pattern_new(sizes_bytes[i]);
         cr_expect(eq(u64, weighed->body_bytes, sizes_bytes[i]));
@@ -468,7 +468,7 @@ BACKEND_TEST(mailboxes, taking_one_body_leaves_the_bodies_behind_it_whole)
     troupe_ref_t first = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_relays(placement, &first);
 
-    fixture_act(fixture, send_fifty_numbers, &first); // alike, so that they travel as one run
+    fixture_act(fixture, send_fifty_numbers, &first); // alike, so that they make one run
 
     for (uint64_t number = 0; number < 50; number++) {
         const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
@@ -524,4 +524,4 @@ BACKEND_TEST(mailboxes, a_struct_is_read_in_place_and_only_at_its_size)
     fixture_close(&fixture);
 }
 
-SUBJECTS(&scale, &witness, &selfish, &mortal, &relay, &reader);
+SUBJECTS(&scale, &witness, &self_sender, &quitter, &relay, &reader);

@@ -1,25 +1,25 @@
 /*
- * Promise 6, bounded, in a crowd: however many were refused, each of them gets its room, and who waits for it
- * is not passed for ever by those who talk meanwhile.
+ * Promise 6, bounded, with many senders: each sender that was refused gets its ROOM, and a blocked sender is not
+ * starved by senders that have credit.
  */
 #include "support/fixture.h"
 
 #include <string.h>
 
 enum {
-    BEG = 1, // to a beggar: troupe_ref_t, whom it is to beg
-    PLEA,    // from a beggar
-    SPIN,    // to a spinner: troupe_ref_t, with whom
-    TOKEN,   // between spinners
-    WAIT,    // to a patient: troupe_ref_t, for whose room
-    DONE,    // from a patient, once it had its rooms
+    START = 1, // to a requester: troupe_ref_t, the receiver of its requests
+    REQUEST,   // from a requester
+    SPIN,      // to a spinner: troupe_ref_t, the other one
+    TOKEN,     // between spinners
+    WAIT,      // to a waiter: troupe_ref_t, the receiver that is to refuse it
+    DONE,      // from a waiter, after its last ROOM
 };
 
 enum {
     BOUND = 32,
-    CROWD = 12,
-    PLEAS = 5,
-    ALL_PLEAS = CROWD * PLEAS,
+    REQUESTERS = 12,
+    REQUESTS = 5,
+    ALL_REQUESTS = REQUESTERS * REQUESTS,
     TOKENS = 2 * BOUND,
     FLOODS = 5
 };
@@ -31,58 +31,59 @@ static struct fixture *open_bounded(
     return fixture_open(placement, &options);
 }
 
-/** Send until one is refused; the rest is owed. */
-static void send_owed(troupe_context_t *ctx, troupe_ref_t to, uint32_t type, uint32_t *owed)
+/** Send @p count_p messages, or until one is refused, and subtract those that were accepted. */
+static void send_until_refused(
+    troupe_context_t *ctx, troupe_ref_t to, uint32_t type, uint32_t *count_p)
 {
     enum troupe_err err = TROUPE_OK;
-    while (*owed > 0 && err == TROUPE_OK) {
+    while (*count_p > 0 && err == TROUPE_OK) {
         err = troupe_send(ctx, to, type, NULL, 0);
         MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
-        *owed -= err == TROUPE_OK;
+        *count_p -= err == TROUPE_OK;
     }
 }
 
-/* A crowd. ------------------------------------------------------------------------------------- */
+/* Many blocked senders. ------------------------------------------------------------------------ */
 
-struct beggar {
+struct requester {
     troupe_ref_t slow;
     uint32_t owed;
 };
 
-static void beggar_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void requester_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct beggar *beggar = state;
-    if (troupe_message_type(message) == BEG) {
-        beggar->slow = *TROUPE_BODY(message, troupe_ref_t);
-        beggar->owed = PLEAS;
+    struct requester *requester = state;
+    if (troupe_message_type(message) == START) {
+        requester->slow = *TROUPE_BODY(message, troupe_ref_t);
+        requester->owed = REQUESTS;
     }
-    send_owed(ctx, beggar->slow, PLEA, &beggar->owed);
+    send_until_refused(ctx, requester->slow, REQUEST, &requester->owed);
 }
 
-static const struct troupe_behaviour beggar = {
-    .name = "beggar", .state_bytes = sizeof(struct beggar), .receive = beggar_receive};
+static const struct troupe_behaviour requester = {
+    .name = "requester", .state_bytes = sizeof(struct requester), .receive = requester_receive};
 
-BACKEND_TEST(rooms, in_a_crowd_of_refused_everybody_gets_through_in_the_end)
+BACKEND_TEST(rooms, many_blocked_senders_all_send_everything_in_the_end)
 {
-    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow, &beggar));
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow, &requester));
     troupe_ref_t slow = fixture_spawn(fixture, &fixture_slow);
-    troupe_ref_t crowd[CROWD];
-    for (int i = 0; i < CROWD; i++) {
-        crowd[i] = fixture_spawn(fixture, &beggar);
+    troupe_ref_t requesters[REQUESTERS];
+    for (int i = 0; i < REQUESTERS; i++) {
+        requesters[i] = fixture_spawn(fixture, &requester);
     }
 
-    for (int i = 0; i < CROWD; i++) {
-        fixture_tell(fixture, crowd[i], BEG, &slow, sizeof(slow));
+    for (int i = 0; i < REQUESTERS; i++) {
+        fixture_tell(fixture, requesters[i], START, &slow, sizeof(slow));
     }
 
-    while (fixture_count(fixture, slow) < ALL_PLEAS) { // the last are on their way
+    while (fixture_count(fixture, slow) < ALL_REQUESTS) { // the last ones are on their way
     }
-    cr_expect(eq(u64, fixture_count(fixture, slow), ALL_PLEAS));
+    cr_expect(eq(u64, fixture_count(fixture, slow), ALL_REQUESTS));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-/* Two who never pause. ------------------------------------------------------------------------- */
+/* Two actors that never pause. ----------------------------------------------------------------- */
 
 struct spinner {
     troupe_ref_t other;
@@ -100,79 +101,79 @@ static void spinner_receive(troupe_context_t *ctx, void *state, const troupe_mes
         spinner->owed++;
     }
     if (!troupe_ref_is_none(spinner->other)) {
-        send_owed(ctx, spinner->other, TOKEN, &spinner->owed);
+        send_until_refused(ctx, spinner->other, TOKEN, &spinner->owed);
     }
 }
 
 static const struct troupe_behaviour spinner = {
     .name = "spinner", .state_bytes = sizeof(struct spinner), .receive = spinner_receive};
 
-/** Who sends until it is refused, and waits for its ROOM, FLOODS times. */
-struct patient {
+/** Sends until it is refused, and waits for its ROOM, FLOODS times. */
+struct waiter {
     troupe_ref_t scenario;
-    troupe_ref_t whom;
+    troupe_ref_t to;
     uint32_t rooms;
-    uint32_t owed; // the word that it is done
+    uint32_t owed; // a DONE
 };
 
-static enum troupe_err patient_init(
+static enum troupe_err waiter_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)ctx;
-    struct patient *patient = state;
-    MUST_BE(args_bytes == sizeof(patient->scenario));
-    memcpy(&patient->scenario, args, args_bytes);
+    struct waiter *waiter = state;
+    MUST_BE(args_bytes == sizeof(waiter->scenario));
+    memcpy(&waiter->scenario, args, args_bytes);
     return TROUPE_OK;
 }
 
-static void patient_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void waiter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct patient *patient = state;
+    struct waiter *waiter = state;
     if (troupe_message_type(message) == WAIT) {
-        patient->whom = *TROUPE_BODY(message, troupe_ref_t);
-    } else if (patient->rooms < FLOODS) {
-        patient->rooms++;
-        patient->owed = patient->rooms == FLOODS ? 1 : 0;
+        waiter->to = *TROUPE_BODY(message, troupe_ref_t);
+    } else if (waiter->rooms < FLOODS) {
+        waiter->rooms++;
+        waiter->owed = waiter->rooms == FLOODS ? 1 : 0;
     }
-    uint32_t more = patient->rooms < FLOODS ? UINT32_MAX : 0;
-    send_owed(ctx, patient->whom, FIXTURE_DROP, &more);
-    send_owed(ctx, patient->scenario, DONE, &patient->owed);
+    uint32_t more = waiter->rooms < FLOODS ? UINT32_MAX : 0;
+    send_until_refused(ctx, waiter->to, FIXTURE_DROP, &more);
+    send_until_refused(ctx, waiter->scenario, DONE, &waiter->owed);
 }
 
-static const struct troupe_behaviour patient = {
-    .name = "patient",
-    .state_bytes = sizeof(struct patient),
-    .init = patient_init,
-    .receive = patient_receive,
+static const struct troupe_behaviour waiter = {
+    .name = "waiter",
+    .state_bytes = sizeof(struct waiter),
+    .init = waiter_init,
+    .receive = waiter_receive,
 };
 
-struct cast {
+struct actors {
     troupe_ref_t one;
     troupe_ref_t other;
-    troupe_ref_t patient;
+    troupe_ref_t waiter;
 };
 
-/** In one callback: once the two spin, who stands outside of the world finds no room there. */
+/** In one callback: once the two spin, senders on other executors are refused there. */
 static void begin(troupe_context_t *ctx, void *data)
 {
-    const struct cast *cast = data;
-    MUST(TROUPE_SEND(ctx, cast->one, SPIN, &cast->other));
-    MUST(TROUPE_SEND(ctx, cast->patient, WAIT, &cast->one));
+    const struct actors *actors = data;
+    MUST(TROUPE_SEND(ctx, actors->one, SPIN, &actors->other));
+    MUST(TROUPE_SEND(ctx, actors->waiter, WAIT, &actors->one));
 }
 
-BACKEND_TEST(rooms, who_waits_is_not_passed_for_ever_by_those_who_talk_meanwhile)
+BACKEND_TEST(rooms, a_blocked_sender_is_not_starved_by_senders_that_have_credit)
 {
-    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&spinner, &patient));
-    struct cast cast = {
+    struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&spinner, &waiter));
+    struct actors actors = {
         .one = fixture_spawn(fixture, &spinner),
         .other = fixture_spawn(fixture, &spinner),
-        .patient = fixture_spawn_reporter(fixture, &patient),
+        .waiter = fixture_spawn_reporter(fixture, &waiter),
     };
 
-    fixture_act(fixture, begin, &cast);
+    fixture_act(fixture, begin, &actors);
 
     (void)fixture_hear(fixture, DONE);
     fixture_close(&fixture);
 }
 
-SUBJECTS(&fixture_slow, &beggar, &spinner, &patient);
+SUBJECTS(&fixture_slow, &requester, &spinner, &waiter);

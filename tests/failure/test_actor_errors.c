@@ -246,7 +246,7 @@ BACKEND_TEST(actor_failure, watching_who_has_ended_already_stops_the_system)
     cr_expect(eq(int, troupe_system_root_exit(system, &exit), TROUPE_OK));
     // Nobody kept how it ended.
     cr_expect(eq(int, exit.reason, TROUPE_EXIT_NORMAL));
-    cr_expect(strcmp(exit.text, "ended before it was watched") == 0, "%s", exit.text);
+    cr_expect(strcmp(exit.text, "ended before it became the root actor") == 0, "%s", exit.text);
     fixture_close(&fixture);
 }
 

@@ -39,7 +39,7 @@ enum {
     RING = 8,
     RUN_SECONDS = 12,
     LEAKED = 5,
-    STATUS_LAW = 3, // as troupe_main() says that the law does not close
+    STATUS_UNBALANCED = 3, // of troupe_main(): the counters do not balance
     STILL_WAITING = 4,
     SHORT_MS = 300,
 };
@@ -557,7 +557,7 @@ static int run_main(const char *last_word)
         .read_only = {"brief", "--launch", file.path, "--place", "never=thread", last_word, NULL}};
     int status = troupe_main(6, line.words, TROUPE_BEHAVIOURS(&brief, &guest));
     (void)unlink(file.path);
-    return status != 0 && status != STATUS_LAW && is_rationed ? 0 : status;
+    return status != 0 && status != STATUS_UNBALANCED && is_rationed ? 0 : status;
 }
 
 static int play_main(const struct run *run)

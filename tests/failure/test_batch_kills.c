@@ -1,6 +1,6 @@
 /*
  * A process that is killed within a batch: all of the batch is unknown, all else has its outcome, and the
- * law closes.
+ * counters balance.
  */
 #include "support/fixture.h"
 

@@ -115,12 +115,13 @@ static void expect_report(const char *text, const char *signal, const char *back
 {
     char first[64];
     char last[64];
-    (void)snprintf(first, sizeof(first), " dies of %s", signal);
+    (void)snprintf(first, sizeof(first), " is terminated by %s", signal);
     (void)snprintf(last, sizeof(last), "(%s)\n", backend);
     cr_expect(strstr(text, first) != NULL, "%s", text);
     cr_expect(
         strstr(text, "actor 'the bomb' (row ") != NULL &&
-            strstr(text, ", behaviour 'bomb') at a message of type 7, on executor ") != NULL,
+            strstr(text, ", behaviour 'bomb') in a callback (a message of type 7), on executor ") !=
+                NULL,
         "%s",
         text);
     cr_expect(strstr(text, last) != NULL, "%s", text);
@@ -254,7 +255,7 @@ Test(crashes, a_program_that_embeds_a_system_keeps_its_handlers)
     struct child_end end = child_run(run_embedded, NULL);
 
     cr_expect(eq(int, end.status, 42), "%s", end.err);
-    cr_expect(strstr(end.err, "dies of") == NULL, "%s", end.err);
+    cr_expect(strstr(end.err, "is terminated by") == NULL, "%s", end.err);
 }
 
 SUBJECTS(&stage, &bomb);

@@ -1,7 +1,7 @@
 // ctest: serial
 /*
- * Descriptors run out. libzmq would abort the process, so the runtime stops well before: with an error
- * and words, while those who run go on.
+ * Descriptors run out. libzmq would abort the process, so the runtime refuses well before that, with an error and
+ * its text, and what runs goes on.
  */
 #include "support/cast.h"
 #include "support/child.h"
@@ -15,7 +15,7 @@
 
 enum { DESCRIPTORS = 600, ECHOES_MAX = DESCRIPTORS };
 
-/** Run a child with several limits, so that it meets them at each step of what it does. */
+/** Run a child with several limits, so that each of its steps is the one that fails. */
 static void succeeds_with_any_limit(child_fn *run)
 {
     for (rlim_t limit = DESCRIPTORS - 6; limit <= DESCRIPTORS; limit++) {
@@ -23,9 +23,9 @@ static void succeeds_with_any_limit(child_fn *run)
     }
 }
 
-/** Echoes on threads of their own, spawned until there is no descriptor for one more. */
-struct choir {
-    troupe_ref_t echoes[ECHOES_MAX];
+/** Echo actors on threads of their own, spawned until there is no descriptor for one more. */
+struct echoes {
+    troupe_ref_t refs[ECHOES_MAX];
     size_t count;
 };
 
@@ -36,116 +36,116 @@ static void expect_limit(enum troupe_err err)
     MUST_BE(strstr(troupe_error_detail(), "raise the limit of open files") != NULL);
 }
 
-static void choir_fill(struct choir *choir, troupe_inbox_t *port)
+static void echoes_fill(struct echoes *echoes, troupe_inbox_t *inbox)
 {
     enum troupe_err err = TROUPE_OK;
     for (;;) {
-        MUST_BE(choir->count < ECHOES_MAX);
-        troupe_ref_t *echo = &choir->echoes[choir->count];
-        err = cast_spawn(troupe_inbox_context(port), "thread", echo);
+        MUST_BE(echoes->count < ECHOES_MAX);
+        troupe_ref_t *echo = &echoes->refs[echoes->count];
+        err = cast_spawn(troupe_inbox_context(inbox), "thread", echo);
         if (err != TROUPE_OK) {
             break;
         }
-        MUST(cast_ask(port, *echo, choir->count)); // who was started can answer
-        choir->count++;
+        MUST(cast_ask(inbox, *echo, echoes->count)); // a started actor can reply
+        echoes->count++;
     }
     expect_limit(err);
 }
 
-/** Fill up until there are @p count again: ZeroMQ closes in its own time what it was given back. */
-static void choir_refill(struct choir *choir, troupe_inbox_t *port, size_t count)
+/** Spawn until there are @p count again: ZeroMQ closes descriptors some time after their sockets. */
+static void echoes_refill(struct echoes *echoes, troupe_inbox_t *inbox, size_t count)
 {
     uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
     for (;;) {
-        choir_fill(choir, port);
-        if (choir->count >= count) {
+        echoes_fill(echoes, inbox);
+        if (echoes->count >= count) {
             return;
         }
         MUST_BE(measure_now_ns() < deadline_ns);
         troupe_message_t *message = NULL;
-        fixture_ignore(troupe_inbox_receive(port, MEASURE_MS_NS, &message));
+        fixture_ignore(troupe_inbox_receive(inbox, MEASURE_MS_NS, &message));
         troupe_message_destroy(&message);
     }
 }
 
-static void choir_sing(const struct choir *choir, troupe_inbox_t *port)
+static void echoes_ask_all(const struct echoes *echoes, troupe_inbox_t *inbox)
 {
-    for (size_t i = 0; i < choir->count; i++) {
-        MUST(cast_ask(port, choir->echoes[i], i));
+    for (size_t i = 0; i < echoes->count; i++) {
+        MUST(cast_ask(inbox, echoes->refs[i], i));
     }
 }
 
-/** Let the first half leave, and wait until their executors are gone. */
-static void choir_halve(struct choir *choir, troupe_system_t *system, troupe_inbox_t *port)
+/** Stop the first half, and wait until their executors have ended. */
+static void echoes_stop_half(struct echoes *echoes, troupe_system_t *system, troupe_inbox_t *inbox)
 {
-    size_t leaving = choir->count / 2;
+    size_t stopping = echoes->count / 2;
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    for (size_t i = 0; i < leaving; i++) {
-        MUST(troupe_send(troupe_inbox_context(port), choir->echoes[i], CAST_LEAVE, NULL, 0));
+    for (size_t i = 0; i < stopping; i++) {
+        MUST(troupe_send(troupe_inbox_context(inbox), echoes->refs[i], CAST_LEAVE, NULL, 0));
     }
-    cast_wait_for_ends(system, port, stats.executors_ended + leaving);
-    choir->count -= leaving;
-    memmove(choir->echoes, choir->echoes + leaving, choir->count * sizeof(*choir->echoes));
+    cast_wait_for_ends(system, inbox, stats.executors_ended + stopping);
+    echoes->count -= stopping;
+    memmove(echoes->refs, echoes->refs + stopping, echoes->count * sizeof(*echoes->refs));
 }
 
 static int fill_with_threads(void *data)
 {
     const rlim_t *limit = data;
     child_limit(RLIMIT_NOFILE, *limit);
-    static struct choir choir;
+    static struct echoes echoes;
     troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_inbox_t *inbox = cast_port(system);
 
-    choir_fill(&choir, port);
-    MUST_BE(choir.count > 10);
-    choir_sing(&choir, port);
-    size_t most = choir.count;
+    echoes_fill(&echoes, inbox);
+    MUST_BE(echoes.count > 10);
+    echoes_ask_all(&echoes, inbox);
+    size_t most = echoes.count;
     for (int round = 0; round < 3; round++) {
-        choir_halve(&choir, system, port);
-        choir_sing(&choir, port);
-        choir_refill(&choir, port, most - most / 4); // what was given back can be had again
-        choir_sing(&choir, port);
+        echoes_stop_half(&echoes, system, inbox);
+        echoes_ask_all(&echoes, inbox);
+        echoes_refill(&echoes, inbox, most - most / 4); // freed descriptors can be used again
+        echoes_ask_all(&echoes, inbox);
     }
-    cast_end(&system, &port);
+    cast_end(&system, &inbox);
     return 0;
 }
 
-Test(descriptors, run_out_with_an_error_while_those_who_run_go_on)
+Test(descriptors, run_out_with_an_error_while_running_actors_go_on)
 {
     succeeds_with_any_limit(fill_with_threads);
 }
 
-static int refuse_without_a_trace(void *data)
+static int refuse_without_effect(void *data)
 {
     const rlim_t *limit = data;
     child_limit(RLIMIT_NOFILE, *limit);
-    static struct choir choir;
+    static struct echoes echoes;
     troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
-    choir_fill(&choir, port);
+    troupe_inbox_t *inbox = cast_port(system);
+    echoes_fill(&echoes, inbox);
 
     struct troupe_stats before;
     struct troupe_stats after;
     troupe_system_stats(system, &before);
     troupe_ref_t ref = {7, 7, 7, 7};
     for (int i = 0; i < 100; i++) {
-        expect_limit(cast_spawn(troupe_inbox_context(port), "thread", &ref));
+        expect_limit(cast_spawn(troupe_inbox_context(inbox), "thread", &ref));
     }
     MUST_BE(ref.node == 7);
     troupe_system_stats(system, &after);
     MUST_BE(after.executors_started == before.executors_started);
-    // Each executor that was started has its actor: "nothing was started" of the one that failed.
-    choir_sing(&choir, port);
+    // Each executor that was started has its actor: the failed spawns started nothing.
+    echoes_ask_all(&echoes, inbox);
     troupe_system_stats(system, &after);
-    MUST_BE(after.executors_started == choir.count + 2); // executor 0, and the port's
-    cast_end(&system, &port);
+    MUST_BE(after.executors_started == echoes.count + 2); // executor 0, and the inbox's
+    cast_end(&system, &inbox);
     return 0;
 }
 
 Test(descriptors, a_refused_spawn_starts_nothing)
 {
-    succeeds_with_any_limit(refuse_without_a_trace);
+    succeeds_with_any_limit(refuse_without_effect);
 }
 
 static int first_message_without_descriptors(void *data)
@@ -163,13 +163,13 @@ static int first_message_without_descriptors(void *data)
     child_hoard_take(&hoard);
     expect_limit(cast_ask(fresh, echo, 2));
     expect_limit(troupe_send(troupe_inbox_context(fresh), echo, CAST_LEAVE, NULL, 0));
-    MUST(cast_ask(known, echo, 3)); // who knows each other needs nothing new
+    MUST(cast_ask(known, echo, 3)); // their channels are open already
     troupe_ref_t more = TROUPE_REF_NONE;
     expect_limit(cast_spawn(troupe_inbox_context(known), "thread", &more));
     expect_limit(cast_spawn(troupe_inbox_context(known), "thread:2", &more));
-    troupe_inbox_t *port = NULL;
-    expect_limit(troupe_inbox_new(system, &port));
-    MUST_BE(port == NULL);
+    troupe_inbox_t *inbox = NULL;
+    expect_limit(troupe_inbox_new(system, &inbox));
+    MUST_BE(inbox == NULL);
 
     child_hoard_give(&hoard);
     MUST(cast_ask(fresh, echo, 4));
@@ -180,7 +180,7 @@ static int first_message_without_descriptors(void *data)
     return 0;
 }
 
-Test(descriptors, a_first_message_without_one_is_an_error_and_later_works)
+Test(descriptors, a_first_message_without_one_is_an_error_and_works_later)
 {
     child_succeeds(first_message_without_descriptors, NULL);
 }
@@ -191,16 +191,16 @@ static int end_without_descriptors(void *data)
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
     troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
-    troupe_ref_t chief = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(port), "thread", &chief));
-    for (int i = 0; i < 8; i++) { // whom only the chief knows
-        MUST(cast_ask_to_spawn(port, chief, "thread").err);
+    troupe_inbox_t *inbox = cast_port(system);
+    troupe_ref_t spawner = TROUPE_REF_NONE;
+    MUST(cast_spawn(troupe_inbox_context(inbox), "thread", &spawner));
+    for (int i = 0; i < 8; i++) { // to which only the spawner has a channel
+        MUST(cast_ask_to_spawn(inbox, spawner, "thread").err);
     }
 
     child_hoard_take(&hoard);
     uint64_t start_ns = measure_now_ns();
-    cast_end(&system, &port); // MUST()s that it is in order
+    cast_end(&system, &inbox); // checks that it ends in order
     MUST_BE(measure_now_ns() - start_ns < 2 * MEASURE_SECOND_NS);
     child_hoard_give(&hoard);
     return 0;
@@ -217,23 +217,23 @@ static int few_free_at_the_bottom(void *data)
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
     troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_inbox_t *inbox = cast_port(system);
     child_hoard_take(&hoard);
     for (size_t i = 0; i < 3; i++) { // the lowest numbers are free, and few others
         (void)close(hoard.fds[i]);
     }
 
     troupe_ref_t echo = TROUPE_REF_NONE;
-    expect_limit(cast_spawn(troupe_inbox_context(port), "thread", &echo));
+    expect_limit(cast_spawn(troupe_inbox_context(inbox), "thread", &echo));
 
     child_hoard_give(&hoard);
-    MUST(cast_spawn(troupe_inbox_context(port), "thread", &echo));
-    MUST(cast_ask(port, echo, 1));
-    cast_end(&system, &port);
+    MUST(cast_spawn(troupe_inbox_context(inbox), "thread", &echo));
+    MUST(cast_ask(inbox, echo, 1));
+    cast_end(&system, &inbox);
     return 0;
 }
 
-Test(descriptors, a_few_that_are_free_below_many_that_are_not_are_too_few)
+Test(descriptors, a_few_free_ones_below_many_open_ones_are_too_few)
 {
     child_succeeds(few_free_at_the_bottom, NULL);
 }
@@ -257,42 +257,42 @@ static int new_without_descriptors(void *data)
 
     child_hoard_give(&hoard);
     system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
-    cast_end(&system, &port);
+    troupe_inbox_t *inbox = cast_port(system);
+    cast_end(&system, &inbox);
     return 0;
 }
 
-Test(descriptors, a_system_is_not_made_of_too_few)
+Test(descriptors, a_system_cannot_be_made_with_too_few)
 {
     child_succeeds(new_without_descriptors, NULL);
 }
 
 /* A ROOM that needs a descriptor. ---------------------------------------------------------------- */
 
-enum { HOLD = 1, MUD, HOLDING };
+enum { BLOCK = 1, MESSAGE, BLOCKING };
 
-/** Tells that it holds, and does until the pipe it is told has a byte. */
-static void bog_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+/** On BLOCK, replies BLOCKING, and blocks until a byte comes from the pipe that it was sent. */
+static void receiver_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
-    if (troupe_message_type(message) != HOLD) {
+    if (troupe_message_type(message) != BLOCK) {
         return;
     }
     int fd = *TROUPE_BODY(message, int);
-    MUST(troupe_reply(ctx, message, HOLDING, NULL, 0));
+    MUST(troupe_reply(ctx, message, BLOCKING, NULL, 0));
     troupe_flush(ctx);
     char byte = 0;
     MUST_BE(read(fd, &byte, 1) == 1);
 }
 
-static const struct troupe_behaviour bog = {.name = "bog", .receive = bog_receive};
+static const struct troupe_behaviour receiver = {.name = "receiver", .receive = receiver_receive};
 
-/** Flood the bog until it refuses, while it holds. */
-static void flood_bog(troupe_context_t *ctx, troupe_ref_t ref)
+/** Flood the receiver until a send is refused, while it blocks. */
+static void flood(troupe_context_t *ctx, troupe_ref_t ref)
 {
     enum troupe_err err = TROUPE_OK;
     for (int i = 0; i < 1000 && err == TROUPE_OK; i++) {
-        err = troupe_send(ctx, ref, MUD, NULL, 0);
+        err = troupe_send(ctx, ref, MESSAGE, NULL, 0);
     }
     MUST_BE(err == TROUPE_ERR_FULL);
 }
@@ -303,26 +303,26 @@ static int room_without_descriptors(void *data)
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&bog), .mailbox_messages = 32};
+        .behaviours = TROUPE_BEHAVIOURS(&receiver), .mailbox_messages = 32};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     troupe_inbox_t *known = cast_port(system);
-    troupe_inbox_t *fresh = cast_port(system); // to which the bog has no link
-    const struct troupe_spawn_options spawn = {.behaviour = &bog, .place = "thread"};
+    troupe_inbox_t *fresh = cast_port(system); // to which the receiver has no channel
+    const struct troupe_spawn_options spawn = {.behaviour = &receiver, .place = "thread"};
     troupe_ref_t ref = TROUPE_REF_NONE;
     MUST(troupe_spawn(troupe_inbox_context(known), &spawn, &ref));
     int gate[2];
     MUST_BE(pipe2(gate, O_CLOEXEC) == 0);
-    const struct troupe_outgoing hold = {
-        .to = ref, .type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
+    const struct troupe_outgoing block = {
+        .to = ref, .type = BLOCK, .body = &gate[0], .body_bytes = sizeof(gate[0])};
     troupe_message_t *message = NULL;
-    MUST(troupe_inbox_ask(known, &hold, CAST_DEADLINE_NS, &message));
+    MUST(troupe_inbox_ask(known, &block, CAST_DEADLINE_NS, &message));
     troupe_message_destroy(&message);
-    flood_bog(troupe_inbox_context(fresh), ref);
+    flood(troupe_inbox_context(fresh), ref);
 
     child_hoard_take(&hoard);
     MUST_BE(write(gate[1], "", 1) == 1);
-    // It works off all of it now, and finds no descriptor to say that there is room.
+    // It handles all messages now, and has no descriptor for the channel on which it would grant credit.
     struct troupe_stats stats;
     uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
     do {
@@ -340,7 +340,7 @@ static int room_without_descriptors(void *data)
     return 0;
 }
 
-Test(descriptors, a_room_that_found_none_comes_when_there_is_one)
+Test(descriptors, a_room_delayed_for_want_of_one_comes_when_one_is_free)
 {
     child_succeeds(room_without_descriptors, NULL);
 }

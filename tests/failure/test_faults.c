@@ -1,7 +1,7 @@
 /*
  * The operating system refuses, or the allocator does, in a process that carries an actor: in libzmq, in
  * libc, anywhere. That may end the process. Its end is told, once, and nobody else minds: who started it
- * lives, and so do other processes; the law closes.
+ * lives, and so do other processes; the counters balance.
  *
  *     a trial    a system of its own, in a child of the test:
  *                  keeper     in the system's first process; watches, asks, kills in the end

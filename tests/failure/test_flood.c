@@ -1,8 +1,8 @@
 // ctest: serial
 /*
- * Flooding a slow receiver: memory stays flat, and every refused send is answered by one ROOM.
+ * Flooding a slow receiver: memory stays constant, and each sender that was refused gets one ROOM.
  *
- * A second in the suite; for the real thing: TROUPE_FLOOD_SECONDS=10 failure_test_flood
+ * One second each in the suite; for longer floods: TROUPE_FLOOD_SECONDS=10 failure_test_flood
  */
 #include "support/audit.h"
 #include "support/fixture.h"
@@ -14,33 +14,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DROP = 1, SAMPLE, DRY };
+enum { MESSAGE = 1, SAMPLE, DRY };
 
-/** Memory that a mailbox may take beside what it bounds: frames in pools, and what malloc keeps. */
+/** Memory that a mailbox may take beyond its bound: pooled frames, and what malloc keeps. */
 #define SLACK_BYTES (UINT64_C(8) << 20)
 
-/** Longest body of a drop. */
+/** Longest body of a message. */
 enum { BODY_BYTES_MAX = 65536 };
 
-/** What the flooders share with the test, all in one process. */
-static _Atomic uint64_t refusals; // a refused send that waits for its ROOM
+/** Shared by the flooders and the test, all in one process. */
+static _Atomic uint64_t refusals; // senders that were refused, and wait for a ROOM
 static _Atomic uint64_t rooms;
-static _Atomic uint64_t unasked; // a ROOM that nobody waited for
-static _Atomic uint64_t met;
-static _Atomic bool dries;
+static _Atomic uint64_t unexpected; // ROOMs for which no sender waited
+static _Atomic uint64_t received;
+static _Atomic bool is_over;
 
 /* The slow receiver. --------------------------------------------------------------------------- */
 
-static void basin_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void sink_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)ctx, (void)state, (void)message;
     uint64_t until_ns = measure_now_ns() + 3000;
-    while (!atomic_load(&dries) && measure_now_ns() < until_ns) {
+    while (!atomic_load(&is_over) && measure_now_ns() < until_ns) {
     }
-    atomic_fetch_add(&met, 1);
+    atomic_fetch_add(&received, 1);
 }
 
-static const struct troupe_behaviour basin = {.name = "basin", .receive = basin_receive};
+static const struct troupe_behaviour sink = {.name = "sink", .receive = sink_receive};
 
 /* The flooders. -------------------------------------------------------------------------------- */
 
@@ -50,12 +50,12 @@ struct flooder {
     bool waits;
 };
 
-/** Pour until it is refused. */
-static void flooder_pour(troupe_context_t *ctx, struct flooder *self)
+/** Send until it is refused. */
+static void flooder_send(troupe_context_t *ctx, struct flooder *self)
 {
     static const char body[BODY_BYTES_MAX];
-    while (!atomic_load(&dries)) {
-        enum troupe_err err = troupe_send(ctx, self->to, DROP, body, self->body_bytes);
+    while (!atomic_load(&is_over)) {
+        enum troupe_err err = troupe_send(ctx, self->to, MESSAGE, body, self->body_bytes);
         if (err == TROUPE_ERR_FULL) {
             self->waits = true;
             atomic_fetch_add(&refusals, 1);
@@ -70,7 +70,7 @@ static enum troupe_err flooder_init(
 {
     MUST_BE(args_bytes == sizeof(struct flooder));
     memcpy(state, args, args_bytes);
-    flooder_pour(ctx, state);
+    flooder_send(ctx, state);
     return TROUPE_OK;
 }
 
@@ -78,9 +78,9 @@ static void flooder_receive(troupe_context_t *ctx, void *state, const troupe_mes
 {
     struct flooder *self = state;
     MUST_BE(troupe_message_type(message) == TROUPE_MESSAGE_ROOM);
-    atomic_fetch_add(self->waits ? &rooms : &unasked, 1);
+    atomic_fetch_add(self->waits ? &rooms : &unexpected, 1);
     self->waits = false;
-    flooder_pour(ctx, self);
+    flooder_send(ctx, self);
 }
 
 static const struct troupe_behaviour flooder = {
@@ -92,7 +92,7 @@ static const struct troupe_behaviour flooder = {
 
 /* The gauge. ----------------------------------------------------------------------------------- */
 
-/** Samples the memory, lets it end when the time is over, and the system when all ROOMs are there. */
+/** Samples the memory, ends the flood when the time is over, and the system when all ROOMs have arrived. */
 struct gauge {
     uint64_t seconds;
     uint64_t start_ns;
@@ -100,7 +100,7 @@ struct gauge {
     uint64_t most_bytes;
 };
 
-/** What it measured. */
+/** Its result. */
 static struct gauge measured;
 
 static enum troupe_err gauge_init(
@@ -121,15 +121,15 @@ static void gauge_receive(troupe_context_t *ctx, void *state, const troupe_messa
     uint64_t passed_ns = measure_now_ns() - self->start_ns;
     uint64_t bytes = measure_resident_bytes();
     if (self->first_bytes == 0 && passed_ns > self->seconds * MEASURE_SECOND_NS / 5) {
-        self->first_bytes = bytes; // warm by now
+        self->first_bytes = bytes; // pools are warm by now
     }
     self->most_bytes = bytes > self->most_bytes ? bytes : self->most_bytes;
     measured = *self;
     if (passed_ns > self->seconds * MEASURE_SECOND_NS) {
-        atomic_store(&dries, true);
+        atomic_store(&is_over, true);
     }
     bool is_late = passed_ns > (self->seconds + 10) * MEASURE_SECOND_NS;
-    if (is_late || (atomic_load(&dries) && atomic_load(&rooms) == atomic_load(&refusals))) {
+    if (is_late || (atomic_load(&is_over) && atomic_load(&rooms) == atomic_load(&refusals))) {
         troupe_shutdown(ctx);
     }
 }
@@ -143,12 +143,12 @@ static const struct troupe_behaviour gauge = {
 
 /* Floods. -------------------------------------------------------------------------------------- */
 
-/** A flood: who lives where, and how large a drop is. */
+/** A flood: placements, and the size of a body. */
 struct flood {
-    const char *basin_place;
-    const char *flooder_places[4]; // ended by NULL
+    const char *sink_place;
+    const char *flooder_places[4]; // NULL-terminated
     size_t body_bytes;
-    uint64_t bound_bytes; // what may wait at most
+    uint64_t bound_bytes; // bound of the mailbox
 };
 
 static uint64_t flood_seconds(void)
@@ -161,7 +161,7 @@ static void flood_spawn(troupe_system_t *system, const struct flood *flood)
 {
     troupe_context_t *ctx = troupe_system_context(system);
     struct flooder args = {.body_bytes = flood->body_bytes};
-    const struct troupe_spawn_options slow = {.behaviour = &basin, .place = flood->basin_place};
+    const struct troupe_spawn_options slow = {.behaviour = &sink, .place = flood->sink_place};
     MUST(troupe_spawn(ctx, &slow, &args.to));
     for (int i = 0; flood->flooder_places[i] != NULL; i++) {
         const struct troupe_spawn_options fast = {
@@ -182,7 +182,8 @@ static void flood_report(const struct troupe_stats *stats)
 {
     (void)fprintf(
         stderr,
-        "%llu s: %llu met, %llu sends refused, %llu rooms; %llu KiB resident at first, %llu at "
+        "%llu s: %llu received, %llu sends refused, %llu rooms; %llu KiB resident at first, %llu "
+        "at "
         "most\n",
         (unsigned long long)measured.seconds,
         (unsigned long long)stats->handled,
@@ -195,7 +196,7 @@ static void flood_report(const struct troupe_stats *stats)
 static void expect_flat(const struct flood *flood)
 {
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&basin, &flooder, &gauge),
+        .behaviours = TROUPE_BEHAVIOURS(&sink, &flooder, &gauge),
         .mailbox_bytes = flood->bound_bytes,
     };
     troupe_system_t *system = NULL;
@@ -209,8 +210,9 @@ static void expect_flat(const struct flood *flood)
     troupe_system_stats(system, &stats);
     flood_report(&stats);
     cr_expect(gt(u64, atomic_load(&refusals), 0), "it was a flood");
-    cr_expect(eq(u64, atomic_load(&rooms), atomic_load(&refusals)), "one ROOM a refusal");
-    cr_expect(eq(u64, atomic_load(&unasked), 0));
+    cr_expect(
+        eq(u64, atomic_load(&rooms), atomic_load(&refusals)), "one ROOM for each refused sender");
+    cr_expect(eq(u64, atomic_load(&unexpected), 0));
     cr_expect(eq(u64, stats.refused, atomic_load(&refusals)));
     cr_expect(eq(u64, stats.rooms, stats.refused));
     cr_expect(eq(u64, stats.dead, 0));
@@ -228,7 +230,7 @@ Test(flood, of_a_thread_by_one_thread_takes_no_more_memory)
     expect_flat(&(const struct flood){"thread", {"thread"}, 64, 1 << 20});
 }
 
-Test(flood, of_a_thread_by_threads_and_the_world_takes_no_more_memory)
+Test(flood, of_a_thread_by_threads_and_the_main_thread_takes_no_more_memory)
 {
     expect_flat(&(const struct flood){"thread", {"thread", "ecs", "thread"}, 64, 1 << 20});
 }
@@ -238,12 +240,12 @@ Test(flood, of_a_pool_by_a_pool_takes_no_more_memory)
     expect_flat(&(const struct flood){"thread:2", {"thread:2", "thread:2", "ecs"}, 64, 1 << 20});
 }
 
-Test(flood, of_the_world_by_threads_takes_no_more_memory)
+Test(flood, of_the_main_thread_by_threads_takes_no_more_memory)
 {
     expect_flat(&(const struct flood){"ecs", {"thread", "thread"}, 64, 1 << 20});
 }
 
-Test(flood, of_the_world_by_itself_takes_no_more_memory)
+Test(flood, of_the_main_thread_by_itself_takes_no_more_memory)
 {
     expect_flat(&(const struct flood){"ecs", {"ecs", "ecs"}, 64, 1 << 20});
 }
@@ -253,7 +255,7 @@ Test(flood, of_large_bodies_takes_no_more_memory)
     expect_flat(&(const struct flood){"thread", {"thread", "ecs"}, BODY_BYTES_MAX, 8 << 20});
 }
 
-/* Less than a flood. --------------------------------------------------------------------------- */
+/* Many senders that send little. --------------------------------------------------------------- */
 
 enum { SENDERS = 40, FEW = 20 };
 
@@ -263,7 +265,7 @@ static enum troupe_err trickler_init(
     (void)state;
     troupe_ref_t to = fixture_ref_of(args, args_bytes);
     for (int i = 0; i < FEW; i++) {
-        enum troupe_err err = troupe_send(ctx, to, DROP, NULL, 0);
+        enum troupe_err err = troupe_send(ctx, to, MESSAGE, NULL, 0);
         if (err != TROUPE_OK) {
             atomic_fetch_add(&refusals, 1);
         }
@@ -279,7 +281,7 @@ static void trickler_receive(troupe_context_t *ctx, void *state, const troupe_me
 static const struct troupe_behaviour trickler = {
     .name = "trickler", .init = trickler_init, .receive = trickler_receive};
 
-/** Wait until so many tricklers have sent what they have. Their receiver does nothing meanwhile. */
+/** Wait until so many tricklers have sent all of their messages. Their receiver does nothing meanwhile. */
 static void wait_for_starts(troupe_system_t *system, uint64_t count)
 {
     uint64_t deadline_ns = measure_now_ns() + 10 * MEASURE_SECOND_NS;
@@ -294,11 +296,11 @@ static void wait_for_starts(troupe_system_t *system, uint64_t count)
 Test(flood, a_mailbox_with_plenty_of_room_refuses_none_of_many_senders)
 {
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&basin, &trickler)};
+        .behaviours = TROUPE_BEHAVIOURS(&sink, &trickler)};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     troupe_context_t *ctx = troupe_system_context(system);
-    const struct troupe_spawn_options receiver = {.behaviour = &basin, .place = "ecs"};
+    const struct troupe_spawn_options receiver = {.behaviour = &sink, .place = "ecs"};
     troupe_ref_t to = TROUPE_REF_NONE;
     MUST(troupe_spawn(ctx, &receiver, &to));
     const struct troupe_spawn_options sender = {
@@ -309,9 +311,9 @@ Test(flood, a_mailbox_with_plenty_of_room_refuses_none_of_many_senders)
     }
     wait_for_starts(system, SENDERS);
 
-    // 800 wait, of the 10,000 that may.
+    // 800 wait; the bound is 10,000.
     cr_expect(eq(u64, atomic_load(&refusals), 0));
-    atomic_store(&dries, true);
+    atomic_store(&is_over, true);
     troupe_system_stop(system);
     cr_expect(eq(int, troupe_system_run(system), TROUPE_OK));
     audit_and_destroy(&system);

@@ -428,8 +428,8 @@ static troupe_ref_t stage_spawn_fighter(struct stage *stage, uint32_t slot, cons
     return ref;
 }
 
-/** The law, exactly: every accepted message has one outcome. */
-static void stage_check_law(struct stage *stage, uint64_t killed)
+/** The counters balance exactly: every accepted message has one outcome. */
+static void stage_check_counters(struct stage *stage, uint64_t killed)
 {
     uint64_t accepted = UINT64_MAX;
     stage_run_until(stage, stage_is_quiet, &accepted, "for the mail to settle");
@@ -444,7 +444,7 @@ static void stage_check_law(struct stage *stage, uint64_t killed)
                                    dead[TROUPE_DEAD_STOPPED];
     if (!holds) {
         (void)troupe_system_audit(stage->system, stderr);
-        cr_fatal("the law is broken after %llu kills", (unsigned long long)killed);
+        cr_fatal("the counters do not balance after %llu kills", (unsigned long long)killed);
     }
 }
 
@@ -544,7 +544,7 @@ static struct troupe_stats stage_close(struct stage **stage_p)
     troupe_system_stop(stage->system);
     cr_expect(troupe_system_run(stage->system) == TROUPE_OK, "%s", troupe_error_detail());
     troupe_system_stats(stage->system, &stats);
-    cr_expect(audit_closes(stage->system), "the law closes");
+    cr_expect(audit_closes(stage->system), "the counters balance");
     cr_expect(eq(u64, stats.executors_ended, stats.executors_started), "all executors are gone");
     MUST(troupe_system_destroy(&stage->system));
     check_no_child_is_left();
@@ -639,7 +639,7 @@ Test(kills, the_law_holds_when_any_process_is_killed_under_load, .timeout = 150)
         fight_begin(stage, &chance, fighters);
         stage_run_for(stage, chance_below(&chance, 8000000));
         killed += fight_kill(stage, &chance, fighters, times_ns + killed);
-        stage_check_law(stage, killed);
+        stage_check_counters(stage, killed);
     }
     check_told(times_ns, KILLS, TOLD_LOADED_MEDIAN_NS);
     stage_run_until(stage, has_no_ask, NULL, "for the asks of the last dead to end, each once");
@@ -675,7 +675,7 @@ Test(kills, mail_that_is_half_sent_harms_nobody_but_the_dead, .timeout = 100)
         send_too_much(stage, ref, &chance);
         stage_run_for(stage, MEASURE_MS_NS);
         (void)stage_await_told(stage, ref, stage_kill(stage, ref));
-        stage_check_law(stage, i + 1);
+        stage_check_counters(stage, i + 1);
     }
     (void)stage_close(&stage);
 }
@@ -760,7 +760,7 @@ Test(kills, fifty_kills_leave_no_descriptor, .timeout = 100)
         }
     }
     stage_run_until(stage, stage_has_descriptors, &settled, "for descriptors to be closed");
-    stage_check_law(stage, ROUNDS);
+    stage_check_counters(stage, ROUNDS);
     (void)stage_close(&stage);
 }
 
@@ -910,7 +910,7 @@ Test(kills, the_watcher_of_who_never_starts_hears_it_in_words)
         struct troupe_exit exit;
         cr_assert(troupe_system_root_exit(stage->system, &exit) == TROUPE_OK, "%s", runners[i]);
         cr_expect(eq(int, exit.reason, TROUPE_EXIT_INIT_FAILED), "%s", runners[i]);
-        bool too_late = strcmp(exit.text, "ended before it was watched") == 0;
+        bool too_late = strcmp(exit.text, "ended before it became the root actor") == 0;
         cr_expect(
             too_late || strstr(exit.text, "no actor run") != NULL ||
                 strstr(exit.text, "runner") != NULL,

@@ -215,12 +215,18 @@ Test(shutdowns, a_stuck_thread_is_named_with_what_it_is_at_and_its_stack)
 
     expect_in_time(&end);
     cr_expect(eq(int, end.status, 1), "%s", end.err);
-    expect_says(&end, "troupe: not stopped within 300 ms of 400 ms; in the way:\n");
+    expect_says(&end, "troupe: not stopped within 300 ms of 400 ms; still running:\n");
     expect_says(&end, "'sailor-0' (thread), open: actors 1, waiting mail 1");
-    expect_says(&end, "; actor 'sailor-0' (behaviour 'sailor') has been at a message of type 3");
-    expect_says(&end, "troupe: the stack of actor 'sailor-0' (row 0, behaviour 'sailor') at a ");
+    expect_says(
+        &end,
+        "; actor 'sailor-0' (behaviour 'sailor') has been in a callback (a message of type 3)");
+    expect_says(
+        &end, "troupe: stack of actor 'sailor-0' (row 0, behaviour 'sailor') in a callback (a ");
     expect_says(&end, "[0x");
-    cr_expect(strstr(end.err, "executor 0") == NULL, "who waits is not in the way: %s", end.err);
+    cr_expect(
+        strstr(end.err, "executor 0") == NULL,
+        "the executor that waits is not listed: %s",
+        end.err);
 }
 
 Test(shutdowns, a_stuck_process_is_named_and_ended_and_the_rest_is_in_order)
@@ -230,8 +236,9 @@ Test(shutdowns, a_stuck_process_is_named_and_ended_and_the_rest_is_in_order)
     expect_in_time(&end);
     cr_expect(eq(int, end.status, 128 + SIGINT), "%s", end.err);
     expect_says(&end, "'sailor-0' (process, process ");
-    expect_says(&end, "has been at a message of type 3 for at least ");
-    expect_says(&end, "troupe: the stack of actor 'sailor-0' (row 0, behaviour 'sailor') at a ");
+    expect_says(&end, "has been in a callback (a message of type 3) for at least ");
+    expect_says(
+        &end, "troupe: stack of actor 'sailor-0' (row 0, behaviour 'sailor') in a callback (a ");
 }
 
 Test(shutdowns, a_stuck_world_is_named_and_the_program_ends)
@@ -241,7 +248,7 @@ Test(shutdowns, a_stuck_world_is_named_and_the_program_ends)
     expect_in_time(&end);
     cr_expect(eq(int, end.status, 1), "%s", end.err);
     expect_says(&end, "troupe: still running when the time to stop was over: actor 'sailor-0' ");
-    expect_says(&end, "at a message of type 3, on executor 0 'ecs' (ecs)");
+    expect_says(&end, "in a callback (a message of type 3), on executor 0 'ecs' (ecs)");
 }
 
 Test(shutdowns, a_stuck_fini_is_named)
@@ -250,7 +257,9 @@ Test(shutdowns, a_stuck_fini_is_named)
 
     expect_in_time(&end);
     cr_expect(eq(int, end.status, 1), "%s", end.err);
-    expect_says(&end, "; actor 'sailor-0' (behaviour 'sailor') has been at fini for at least ");
+    expect_says(
+        &end,
+        "; actor 'sailor-0' (behaviour 'sailor') has been in a callback (fini) for at least ");
 }
 
 Test(shutdowns, an_end_in_order_says_nothing)
@@ -371,8 +380,7 @@ Test(shutdowns, what_keeps_a_system_alive_can_be_asked_at_any_time)
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     char *empty = why_alive(system);
-    cr_expect(
-        strstr(empty, "troupe: alive, and not asked to stop: actors 0, ") != NULL, "%s", empty);
+    cr_expect(strstr(empty, "troupe: active: actors 0, ") != NULL, "%s", empty);
     free(empty);
     troupe_inbox_t *port = cast_port(system);
     const struct troupe_spawn_options spawn = {
@@ -386,11 +394,13 @@ Test(shutdowns, what_keeps_a_system_alive_can_be_asked_at_any_time)
     troupe_message_destroy(&answer);
 
     char *text = why_alive(system);
-    cr_expect(strstr(text, "' (port), open: ") != NULL, "%s", text);
+    cr_expect(strstr(text, "' (inbox), open: ") != NULL, "%s", text);
     cr_expect(strstr(text, "'the keeper' (thread), open: actors 1, ") != NULL, "%s", text);
     cr_expect(
-        strstr(text, "actor 'the keeper' (behaviour 'holder') has been at a message of type 100") !=
-            NULL,
+        strstr(
+            text,
+            "actor 'the keeper' (behaviour 'holder') has been in a callback (a message of type "
+            "100)") != NULL,
         "%s",
         text);
     free(text);

@@ -1,6 +1,6 @@
 /*
- * What is printed of the counters: each line closes the law, the lines of the executors sum up to the
- * system's, and each executor goes by its name.
+ * What is printed of the counters: each line balances, the lines of the executors sum up to the system's, and
+ * each executor has its name.
  */
 #include "support/audit.h"
 #include "support/cast.h"
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** A line of the law, as printed. */
-struct law {
+/** A line of counters, as printed. */
+struct counts {
     unsigned long long accepted;
     unsigned long long handled;
     unsigned long long dead;
@@ -19,19 +19,19 @@ struct law {
     unsigned long long waiting;
 };
 
-/** @return whether @p line states the law. */
-static bool law_parse(const char *line, struct law *out_law)
+/** @return whether @p line has counters that should balance. */
+static bool counts_parse(const char *line, struct counts *out_counts)
 {
     const char *at = strstr(line, "accepted ");
     return at != NULL &&
            sscanf(
                at,
                "accepted %llu = handled %llu + dead %llu + unknown %llu + waiting %llu",
-               &out_law->accepted,
-               &out_law->handled,
-               &out_law->dead,
-               &out_law->unknown,
-               &out_law->waiting) == 5;
+               &out_counts->accepted,
+               &out_counts->handled,
+               &out_counts->dead,
+               &out_counts->unknown,
+               &out_counts->waiting) == 5;
 }
 
 /** @return the counters as printed; to be freed */
@@ -71,31 +71,34 @@ static troupe_system_t *run_some_traffic(void)
     return system;
 }
 
-Test(stats, print_a_law_that_closes_on_every_line)
+Test(stats, balance_on_every_line)
 {
     troupe_system_t *system = run_some_traffic();
     char *text = print_stats(system);
-    struct law sum = {0};
-    struct law whole = {0};
+    struct counts sum = {0};
+    struct counts whole = {0};
     int lines = 0;
 
     char *rest = NULL;
     char *copy = strdup(text);
     for (char *line = strtok_r(copy, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
-        struct law law;
-        if (!law_parse(line, &law)) {
+        struct counts counts;
+        if (!counts_parse(line, &counts)) {
             continue;
         }
         lines++;
-        cr_expect(law.accepted == law.handled + law.dead + law.unknown + law.waiting, "%s", line);
-        cr_expect(law.waiting == 0, "%s", line);
+        cr_expect(
+            counts.accepted == counts.handled + counts.dead + counts.unknown + counts.waiting,
+            "%s",
+            line);
+        cr_expect(counts.waiting == 0, "%s", line);
         if (strncmp(line, "system", strlen("system")) == 0) {
-            whole = law;
+            whole = counts;
         } else if (strncmp(line, "executor", strlen("executor")) == 0) {
-            sum.accepted += law.accepted;
-            sum.handled += law.handled;
-            sum.dead += law.dead;
+            sum.accepted += counts.accepted;
+            sum.handled += counts.handled;
+            sum.dead += counts.dead;
         }
     }
     cr_expect(lines >= 6, "a line for each executor, and the system's: %s", text);

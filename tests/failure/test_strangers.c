@@ -1,7 +1,7 @@
 /*
- * Strangers at every mailbox that listens by ipc or tcp: bytes that are no ZMTP, ZMTP that is no frame,
- * frames that are nobody's. All of it is refused, what got through is counted, and those who work
- * meanwhile lose nothing.
+ * Strangers connect to every mailbox that listens on ipc or tcp, and send bytes that are no ZMTP, ZMTP that is no
+ * frame, and frames of no channel. All of it is rejected, whole frames are counted, and the actors that send to
+ * each other meanwhile lose no message.
  *
  *     tellers --numbered messages--> counter <--+-- raw sockets: before, in and after a handshake
  *                                    tellers <--+-- PUSH sockets: noise, forgeries, parts, giants
@@ -11,9 +11,9 @@
 #include "support/measure.h"
 
 #include "node/system.h"
+#include "shared/slot_endpoint.h"
 #include "unit/chance.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "wire/format.h"
 
 #include <zmq.h>
 
@@ -41,12 +41,12 @@ enum {
     LINGER_MS = 5000,
 };
 
-/* Who works meanwhile. -------------------------------------------------------------------------- */
+/* The actors that work meanwhile. --------------------------------------------------------------- */
 
 struct teller_args {
     troupe_ref_t to;
     uint32_t number;
-    struct fixture_gate gate; // until it opens
+    struct fixture_gate gate; // they stop when it opens
     struct fixture_journal journal;
 };
 
@@ -60,13 +60,13 @@ struct telling {
     uint32_t teller;
 };
 
-static void teller_pour(troupe_context_t *ctx, struct teller_state *self)
+static void teller_send(troupe_context_t *ctx, struct teller_state *self)
 {
     while (self->sent % 256 != 0 || access(self->args.gate.path, F_OK) == 0) {
         const struct telling telling = {.sequence = self->sent, .teller = self->args.number};
         enum troupe_err err = TROUPE_SEND(ctx, self->args.to, NUMBER, &telling);
         if (err == TROUPE_ERR_FULL) {
-            return; // until there is room
+            return; // until its ROOM
         }
         MUST(err);
         self->sent++;
@@ -83,14 +83,14 @@ static enum troupe_err teller_init(
     struct teller_state *self = state;
     MUST_BE(args_bytes == sizeof(self->args));
     memcpy(&self->args, args, sizeof(self->args));
-    teller_pour(ctx, self);
+    teller_send(ctx, self);
     return TROUPE_OK;
 }
 
 static void teller_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     MUST_BE(troupe_message_type(message) == TROUPE_MESSAGE_ROOM);
-    teller_pour(ctx, state);
+    teller_send(ctx, state);
 }
 
 static const struct troupe_behaviour teller = {
@@ -153,13 +153,13 @@ struct target {
     uint32_t executor;
 };
 
-/** What the strangers' thread is told, and tells. */
+/** Input and output of the thread of the strangers. */
 struct siege {
     struct chance chance;
-    void *context; // of the strangers' own
+    void *context; // ZeroMQ's, for the strangers alone
     struct target targets[ENDPOINTS_MAX];
     uint32_t target_count;
-    uint64_t frames; // whole ZeroMQ messages, each to be refused and counted
+    uint64_t frames; // whole ZeroMQ messages, each of which is to be rejected and counted
     _Atomic bool is_over;
 };
 
@@ -167,23 +167,23 @@ struct siege {
 static uint32_t find_targets(troupe_system_t *system, struct target targets[static ENDPOINTS_MAX])
 {
     uint32_t count = 0;
-    struct trp_shared *board = system->runtime.shared;
-    trp_shared_lock(board);
-    uint32_t high = board->slot_high;
+    struct trp_shared *shared = system->runtime.shared;
+    trp_shared_lock(shared);
+    uint32_t high = shared->slot_high;
     for (uint32_t i = 0; i < high && count < ENDPOINTS_MAX; i++) {
-        const struct trp_slot *seat = &board->slots[i];
-        if (trp_slot_state(seat) == TRP_SLOT_OPEN && seat->listens) {
+        const struct trp_slot *slot = &shared->slots[i];
+        if (trp_slot_state(slot) == TRP_SLOT_OPEN && slot->listens) {
             struct target *target = &targets[count++];
-            trp_endpoint_print(board->run_dir, seat, target->endpoint);
-            target->node = seat->node;
-            target->executor = seat->id;
+            trp_slot_print_endpoint(shared, slot, target->endpoint);
+            target->node = slot->node;
+            target->executor = slot->id;
         }
     }
-    trp_shared_unlock(board);
+    trp_shared_unlock(shared);
     return count;
 }
 
-/** @return a socket that is connected to a target, ZeroMQ aside. */
+/** @return a plain socket that is connected to a target. */
 static int raw_connect(const struct target *target)
 {
     const char *tcp = "tcp://127.0.0.1:";
@@ -209,7 +209,7 @@ static int raw_connect(const struct target *target)
     return fd;
 }
 
-/** Write what is still taken: who is refused is hung up on, and what it waits for never comes. */
+/** Write as much as is accepted: the peer may have closed the connection already. */
 static void raw_write(int fd, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
@@ -223,7 +223,7 @@ static void raw_write(int fd, const void *bytes, size_t size)
     }
 }
 
-/** As a peer says it: ZMTP 3.0, mechanism NULL, and a PUSH socket. */
+/** The greeting and the READY of a peer: ZMTP 3.0, mechanism NULL, a PUSH socket. */
 static const uint8_t raw_greeting[64] = {
     0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'N', 'U', 'L', 'L'};
 static const uint8_t raw_ready[] = "\x04\x1A\x05READY\x0BSocket-Type\0\0\0\x04PUSH";
@@ -240,7 +240,7 @@ static void raw_shake_hands(int fd)
 {
     raw_write(fd, raw_greeting, sizeof(raw_greeting));
     raw_write(fd, raw_ready, sizeof(raw_ready) - 1);
-    // It answers as a peer does: else what follows would meet no reader.
+    // The mailbox answers as a peer does: without that, the bytes that follow would have no reader.
     uint8_t answer[64];
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     for (size_t got = 0; got < sizeof(answer);) {
@@ -261,7 +261,7 @@ static void raw_announce(struct siege *siege, int fd, uint64_t bytes)
     raw_noise(siege, fd, 100);
 }
 
-/** One stranger who does not speak ZeroMQ, or not to the end. */
+/** One stranger that does not speak ZMTP, or breaks off. */
 static void raw_visit(struct siege *siege, const struct target *target)
 {
     int fd = raw_connect(target);
@@ -290,12 +290,12 @@ static void raw_visit(struct siege *siege, const struct target *target)
         raw_shake_hands(fd);
         raw_write(fd, "\x01\x03one\x01\x03two", 10);
         break;
-    case 7: // a command that is none
+    case 7: // an unknown command
         raw_shake_hands(fd);
         raw_write(fd, "\x04\x06\x05PINGS", 8);
         raw_noise(siege, fd, 100);
         break;
-    default: // ZMTP of another time
+    default: // an old version of ZMTP
         raw_write(fd, "\x01\x00", 2);
         raw_noise(siege, fd, 100);
         break;
@@ -309,7 +309,7 @@ static void push(struct siege *siege, void *socket, const void *bytes, size_t si
     siege->frames++;
 }
 
-/** A header as the best of forgers writes it: all is right but the cookie, and maybe more. */
+/** A forged header: all is right except the cookie, and maybe more. */
 static void push_forgery(struct siege *siege, void *socket)
 {
     struct {
@@ -350,13 +350,13 @@ static void push_parts(struct siege *siege, void *socket)
 
 static void push_giant(struct siege *siege, void *socket)
 {
-    static uint8_t bytes[GIANT_BYTES]; // of the strangers' one thread
+    static uint8_t bytes[GIANT_BYTES]; // used by one thread only
     chance_fill(&siege->chance, bytes, sizeof(struct trp_header));
     bytes[0] = TRP_FRAME_VERSION;
     push(siege, socket, bytes, sizeof(bytes));
 }
 
-/** One stranger who speaks ZeroMQ. */
+/** One stranger that speaks ZMTP. */
 static void push_visit(struct siege *siege, const struct target *target)
 {
     const int linger = LINGER_MS;
@@ -385,7 +385,7 @@ static void push_visit(struct siege *siege, const struct target *target)
             break;
         }
     }
-    (void)zmq_close(socket); // what is sent still arrives
+    (void)zmq_close(socket); // frames sent before still arrive
 }
 
 static void *siege_main(void *data)
@@ -399,14 +399,14 @@ static void *siege_main(void *data)
             }
         }
     }
-    MUST_BE(zmq_ctx_term(siege->context) == 0); // when all has gone out
+    MUST_BE(zmq_ctx_term(siege->context) == 0); // waits until all is sent
     siege->is_over = true;
     return NULL;
 }
 
-/* The course. ----------------------------------------------------------------------------------- */
+/* The tests. ------------------------------------------------------------------------------------ */
 
-/** Run the system until @p done says so. */
+/** Run the system until @p done returns true. */
 static void run_until(
     troupe_system_t *system, bool (*done)(troupe_system_t *system, void *data), void *data)
 {
@@ -417,7 +417,7 @@ static void run_until(
         (void)poll(&ready, 1, 1);
         if (measure_now_ns() > deadline_ns) {
             (void)troupe_system_audit(system, stderr);
-            cr_fatal("it takes too long; the counters are on standard error");
+            cr_fatal("it takes too long; the audit is on standard error");
         }
     }
 }
@@ -429,26 +429,26 @@ static struct troupe_stats stats_of(troupe_system_t *system)
     return stats;
 }
 
-static bool has_begun(troupe_system_t *system, void *data)
+static bool has_started(troupe_system_t *system, void *data)
 {
     (void)data;
     return stats_of(system).handled > 1000;
 }
 
-static bool has_been_refused(troupe_system_t *system, void *data)
+static bool has_rejected_all(troupe_system_t *system, void *data)
 {
     const struct siege *siege = data;
     return siege->is_over && stats_of(system).frames_undecodable >= siege->frames;
 }
 
-static bool has_quieted(troupe_system_t *system, void *data)
+static bool is_quiet(troupe_system_t *system, void *data)
 {
     (void)data;
     struct troupe_stats stats = stats_of(system);
     return stats.actors_ended == TELLERS && stats.accepted == stats.handled;
 }
 
-/** Compare what was sent with what was met. */
+/** Compare the messages sent with those received. */
 static void audit_journal(struct fixture_journal *journal)
 {
     int64_t sum = 0;
@@ -458,10 +458,10 @@ static void audit_journal(struct fixture_journal *journal)
         lines++;
     }
     cr_expect(eq(int, lines, 2 * TELLERS));
-    cr_expect(eq(i64, sum, 0), "all was met that was sent");
+    cr_expect(eq(i64, sum, 0), "all messages sent were received");
 }
 
-static void open_course(
+static void start_actors(
     const struct fixture_placement *placement,
     const struct fixture_gate *gate,
     struct fixture_journal *journal,
@@ -498,8 +498,8 @@ static void besiege(const char *test, const char *place)
     fixture_gate_shut(&gate);
     fixture_journal_open(&journal);
     troupe_system_t *system = NULL;
-    open_course(&placement, &gate, &journal, &system);
-    run_until(system, has_begun, NULL);
+    start_actors(&placement, &gate, &journal, &system);
+    run_until(system, has_started, NULL);
 
     static struct siege siege;
     siege = (struct siege){.chance = chance_open(test), .context = zmq_ctx_new()};
@@ -507,10 +507,10 @@ static void besiege(const char *test, const char *place)
     cr_assert(siege.target_count >= TELLERS + 1, "%u mailboxes listen", siege.target_count);
     pthread_t thread;
     cr_assert(eq(int, pthread_create(&thread, NULL, siege_main, &siege), 0));
-    run_until(system, has_been_refused, &siege);
+    run_until(system, has_rejected_all, &siege);
     (void)pthread_join(thread, NULL);
     fixture_gate_open(&gate);
-    run_until(system, has_quieted, NULL);
+    run_until(system, is_quiet, NULL);
 
     troupe_system_stop(system);
     cr_assert(eq(int, troupe_system_run(system), TROUPE_OK), "%s", troupe_error_detail());
@@ -524,32 +524,32 @@ static void besiege(const char *test, const char *place)
     audit_journal(&journal);
 }
 
-Test(strangers, are_refused_by_main_by_ipc, .timeout = 100)
+Test(strangers, are_rejected_by_the_main_thread_by_ipc, .timeout = 100)
 {
     besiege("main by ipc", "ecs+ipc");
 }
 
-Test(strangers, are_refused_by_main_by_tcp, .timeout = 100)
+Test(strangers, are_rejected_by_the_main_thread_by_tcp, .timeout = 100)
 {
     besiege("main by tcp", "ecs+tcp");
 }
 
-Test(strangers, are_refused_by_a_thread_by_ipc, .timeout = 100)
+Test(strangers, are_rejected_by_a_thread_by_ipc, .timeout = 100)
 {
     besiege("a thread by ipc", "thread+ipc");
 }
 
-Test(strangers, are_refused_by_a_thread_by_tcp, .timeout = 100)
+Test(strangers, are_rejected_by_a_thread_by_tcp, .timeout = 100)
 {
     besiege("a thread by tcp", "thread+tcp");
 }
 
-Test(strangers, are_refused_by_a_process_by_ipc, .timeout = 100)
+Test(strangers, are_rejected_by_a_process_by_ipc, .timeout = 100)
 {
     besiege("a process by ipc", "process+ipc");
 }
 
-Test(strangers, are_refused_by_a_process_by_tcp, .timeout = 100)
+Test(strangers, are_rejected_by_a_process_by_tcp, .timeout = 100)
 {
     besiege("a process by tcp", "process+tcp");
 }

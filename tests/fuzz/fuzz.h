@@ -1,6 +1,6 @@
 /**
  * @file fuzz.h
- * @brief What every fuzz target has: its one function, and a check that ends the program.
+ * @brief What all fuzz targets use: the function that libFuzzer calls, and a check that aborts.
  */
 #ifndef TROUPE_TESTS_FUZZ_H
 #define TROUPE_TESTS_FUZZ_H
@@ -12,14 +12,14 @@
 #include <string.h>
 
 /**
- * Take any bytes whatever, and end the program if they bring about what must not be.
+ * Read any bytes, and abort if the result violates a check.
  *
- * @return 0: each input may be kept.
+ * @return 0: libFuzzer may keep the input.
  */
 int LLVMFuzzerTestOneInput(
     const uint8_t *data, size_t size); // NOLINT(readability-identifier-naming)
 
-/** State what must be true, whatever the input. */
+/** Abort if a condition does not hold, which must hold for any input. */
 #define FUZZ_CHECK(condition) \
     ((condition) ? (void)0 : fuzz_check_failed(__FILE__, __LINE__, #condition))
 
@@ -29,7 +29,7 @@ _Noreturn static inline void fuzz_check_failed(const char *file, int line, const
     abort();
 }
 
-/** @return room for @p size bytes and not one more, at an address that fits anything. */
+/** @return a block of exactly @p size bytes, aligned for any type. */
 static inline void *fuzz_room(size_t size)
 {
     void *room = malloc(size == 0 ? 1 : size);
@@ -37,7 +37,7 @@ static inline void *fuzz_room(size_t size)
     return room;
 }
 
-/** Copy an input into such room, so that a look behind its end is seen. */
+/** Copy an input into such a block, so that AddressSanitizer sees a read beyond its end. */
 static inline void *fuzz_copy(const uint8_t *data, size_t size)
 {
     void *copy = fuzz_room(size);
@@ -47,7 +47,7 @@ static inline void *fuzz_copy(const uint8_t *data, size_t size)
     return copy;
 }
 
-/** As fuzz_copy(), and a NUL behind it. A text ends at the first NUL in it, as all texts do. */
+/** As fuzz_copy(), with a NUL behind it. The text ends at its first NUL. */
 static inline char *fuzz_copy_text(const uint8_t *data, size_t size)
 {
     const uint8_t *nul = size == 0 ? NULL : memchr(data, '\0', size);
@@ -60,7 +60,7 @@ static inline char *fuzz_copy_text(const uint8_t *data, size_t size)
     return text;
 }
 
-/** Read bytes, of which AddressSanitizer keeps account by eights, so that one that is not there is seen. */
+/** Read bytes, so that AddressSanitizer sees it if they are not allocated. */
 static inline void fuzz_touch(const void *bytes, size_t size)
 {
     const volatile uint8_t *at = bytes;

@@ -1,12 +1,13 @@
-// The reader of frames: whatever bytes a stranger sends, it yields items that lie within them, or a fault.
+// The reader of frames: whatever the bytes are, it yields items that lie within them, or a fault.
 //
-// The input is a frame. It is read three times, as it may come: by inproc, where a given body is an
-// address; by ipc or tcp with no further part; and with two. A frame that comes by ipc or tcp is copied
-// to a multiple of 8 before it is read, so other addresses are not tried here.
+// The input is a frame. It is read three times: as received by inproc, where a given body is an
+// address; by ipc or tcp with no further part; and with two. A frame that comes by ipc or tcp is
+// copied to an aligned address before it is read, so other addresses are not tried here.
 #include "fuzz.h"
-#include "wire/frame.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
-/** The next item must be this one's equal, however the frame came. */
+/** Check that the next item equals this one. */
 static void frame_check_equal(const struct trp_item *one, const struct trp_item *other)
 {
     FUZZ_CHECK(one->envelope == other->envelope);
@@ -22,7 +23,7 @@ static void frame_check_equal(const struct trp_item *one, const struct trp_item 
     FUZZ_CHECK(one->given == other->given);
 }
 
-/** Check that an item lies between @p before and where the cursor is now, and that it is sound. */
+/** Check that an item lies between @p before and the cursor, and that it is valid. */
 static void frame_check_item(
     const struct trp_item *item, const struct trp_cursor *before, const struct trp_cursor *cursor)
 {
@@ -64,7 +65,7 @@ static bool frame_step(struct trp_cursor *cursor, struct trp_item *out_item)
     FUZZ_CHECK(fault < TRP_FAULT_KINDS);
     if (fault != TRP_FAULT_NONE) {
         FUZZ_CHECK(plain == 0);
-        FUZZ_CHECK(cursor->at == before.at && cursor->end == before.end); // it stays where it was
+        FUZZ_CHECK(cursor->at == before.at && cursor->end == before.end); // it is unchanged
         FUZZ_CHECK(strcmp(trp_fault_text(fault), "unknown") != 0);
         return false;
     }
@@ -74,7 +75,11 @@ static bool frame_step(struct trp_cursor *cursor, struct trp_item *out_item)
     return true;
 }
 
-/** Write a message as its sender did. @return false: this writer does not, or has no room */
+/**
+ * Write a message as its sender did.
+ *
+ * @return false: the writer never writes this one, or has no room
+ */
 static bool frame_rewrite(struct trp_outframe *frame, const struct trp_item *item, uint32_t index)
 {
     if ((item->flags & (TRP_FLAG_SENDER | TRP_FLAG_GIVEN)) != 0) {
@@ -95,7 +100,7 @@ static bool frame_rewrite(struct trp_outframe *frame, const struct trp_item *ite
     return trp_outframe_put(frame, &post);
 }
 
-/** Check that messages written anew are those of @p item from @p first on. */
+/** Check that messages that were written again are those of @p item from @p first on. */
 static void frame_check_same(
     const struct trp_item *again, const struct trp_item *item, uint32_t first)
 {
@@ -121,7 +126,7 @@ static void frame_check_rewritten(const struct trp_item *item)
         .capacity = sizeof(bytes),
         .last = TRP_LAST_NONE,
     };
-    // Of a run, the first two: they become one again.
+    // Of a run, the first two, which become a run again.
     uint32_t count = item->count < 2 ? item->count : 2;
     for (uint32_t i = 0; i < count; i++) {
         if (!frame_rewrite(&frame, item, i)) {
@@ -142,7 +147,10 @@ static void frame_check_rewritten(const struct trp_item *item)
     FUZZ_CHECK(trp_frame_at_end(&cursor));
 }
 
-/** Have another reader meet what one met, or refuse it if it is a given body that it may not meet. */
+/**
+ * Check that another reader reads the same item, or refuses it as a given body that is invalid for
+ * it.
+ */
 static void frame_follow(
     struct trp_cursor *follower, bool *reads, const struct trp_item *item, uint32_t part_count)
 {
@@ -156,7 +164,7 @@ static void frame_follow(
     }
 }
 
-/** Read the items of a frame to its end or its first fault, in each of the ways it may come. */
+/** Read the items of a frame to its end or its first fault, with each of the three readers. */
 static void frame_read(const struct trp_cursor *begin, uint32_t part_count)
 {
     struct trp_cursor local = *begin;
@@ -172,7 +180,7 @@ static void frame_read(const struct trp_cursor *begin, uint32_t part_count)
         frame_follow(&parts, &parts_reads, &item, part_count);
         frame_check_rewritten(&item);
     }
-    // What is a fault to who may meet everything is one to all.
+    // A fault for the reader that accepts most is a fault for all.
     if (!trp_frame_at_end(&local)) {
         FUZZ_CHECK(!alone_reads || !frame_step(&alone, &item));
         FUZZ_CHECK(!parts_reads || !frame_step(&parts, &item));
@@ -207,7 +215,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 // NOLINTEND(readability-identifier-naming)
 
-/** Change an input as libFuzzer does, but leave most of them a size and a header that are read on. */
+/** Change an input as libFuzzer does, but keep the size and the header of most of them valid. */
 size_t LLVMFuzzerCustomMutator( // NOLINT(readability-identifier-naming)
     uint8_t *data,
     size_t size,
@@ -218,8 +226,8 @@ size_t LLVMFuzzerCustomMutator( // NOLINT(readability-identifier-naming)
     if (seed % 16 != 0 && size >= sizeof(struct trp_header)) {
         size &= ~(size_t)7;
         data[0] = TRP_FRAME_VERSION;
-        data[1] &= 1; // a lane there is
-        data[2] &= 1; // a mark there is
+        data[1] &= 1; // a valid lane
+        data[2] &= 1; // a valid mark
         data[3] = 0;
     }
     return size;

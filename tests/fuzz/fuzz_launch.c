@@ -1,5 +1,5 @@
-// Launch files: any bytes are one, or are refused with words that name line and column; and what was
-// taken is sound, so that nobody behind need look again.
+// Launch files: any bytes are accepted, or are refused with a detail that has line and column; and
+// what was accepted is valid, so that later code need not check it.
 #include "base/error.h"
 #include "config/launch_file.h"
 #include "config/limits.h"
@@ -18,7 +18,7 @@ static void launch_check_text(const struct trp_launch_text *text)
     FUZZ_CHECK(text->line == 0 || text->column != 0);
 }
 
-/** Check that each word ends within them, and is read again from what is printed of it. */
+/** Check that each word ends within the words, and that it is read back when it is printed. */
 static void launch_check_words(const struct trp_shell_words *words)
 {
     for (size_t at = 0; at < words->byte_count;) {
@@ -50,7 +50,7 @@ static void launch_check_rule(const struct trp_launch_rule *rule)
 static void launch_check_actor(const struct trp_launch_actor *actor)
 {
     struct trp_parse_error flaw;
-    struct trp_actor_key place;
+    struct trp_place place;
     struct troupe_limits limits;
     launch_check_text(&actor->name);
     launch_check_text(&actor->behaviour);
@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(
     char *text = fuzz_copy(data, size);
     struct trp_launch launch = {0};
     enum troupe_err err = trp_launch_parse(text, size, "fuzz", &launch);
-    free(text); // what it keeps is its own
+    free(text); // the launch has copies
     if (err == TROUPE_OK) {
         launch_check(&launch);
         err = trp_launch_check_behaviours(&launch, behaviours);

@@ -1,7 +1,7 @@
-// Limits: any text is a list of them, or is refused with words that point into it; and what was read is
-// read again from what is printed of it.
+// Limits: any text is accepted, or is refused with a detail that points into it; and what was
+// accepted is read back when it is printed.
 //
-// The input is read as limits, and as a rule; then the rule is asked for some names.
+// The input is read as limits, and as a rule, which is then matched with some names.
 #include "base/error.h"
 #include "config/limits.h"
 #include "fuzz.h"
@@ -37,7 +37,7 @@ static void limits_read(const char *text)
     enum troupe_err err = trp_limits_parse(text, 0, "fuzz", &limits);
     if (err != TROUPE_OK) {
         limits_check_refusal(err);
-        FUZZ_CHECK(!trp_limits_are_some(&limits)); // they are left alone
+        FUZZ_CHECK(!trp_limits_are_some(&limits)); // they are unchanged
         return;
     }
     char *printed = fuzz_room(TRP_LIMITS_BYTES);

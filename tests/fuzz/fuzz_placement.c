@@ -1,14 +1,14 @@
-// Placement rules: any text is a list of rules, or is refused with words that point into it.
+// Placement rules: any text is accepted, or is refused with a detail that points into it.
 //
-// The input is read as the right side of a rule, as rules parted by ';' as TROUPE_PLACE has them, and as
-// the place that a spawn asks for; then the rules are asked for some names.
+// The input is read as the right side of a rule, as rules separated by ';' as in TROUPE_PLACE, and
+// as the place that a spawn asks for; then the rules are matched with some names.
 #include "base/error.h"
 #include "config/placement.h"
 #include "fuzz.h"
 
 #include <stdbool.h>
 
-/** Check that a refusal is one of the two it may be, and says where. */
+/** Check that an error is one of the two that are allowed, and that its detail says where. */
 static void placement_check_refusal(enum troupe_err err)
 {
     const char *detail = troupe_error_detail();
@@ -16,7 +16,7 @@ static void placement_check_refusal(enum troupe_err err)
     FUZZ_CHECK(strstr(detail, "placement rule (") != NULL);
 }
 
-static void placement_check_place(const struct trp_actor_key *place)
+static void placement_check_place(const struct trp_place *place)
 {
     FUZZ_CHECK(place->ops != NULL);
     FUZZ_CHECK(place->count <= TRP_POOL_COUNT_MAX);
@@ -26,31 +26,34 @@ static void placement_check_place(const struct trp_actor_key *place)
 
 static void placement_read_place(const char *text)
 {
-    struct trp_actor_key place = {0};
+    struct trp_place place = {0};
     enum troupe_err err = trp_place_parse(text, 0, "fuzz", &place);
     if (err == TROUPE_OK) {
         placement_check_place(&place);
     } else {
-        FUZZ_CHECK(place.ops == NULL); // it is left alone
+        FUZZ_CHECK(place.ops == NULL); // it is unchanged
         placement_check_refusal(err);
     }
 }
 
-/** Check a rule that was kept: it says what it did when it is read again. */
+/** Check that a rule that was kept is the same when its text is read again. */
 static void placement_check_rule(const struct trp_rule *rule)
 {
     placement_check_place(&rule->place);
     FUZZ_CHECK((rule->pool != NULL) == (rule->place.count > 0));
     size_t offset = rule->glob == NULL ? 0 : strlen(rule->glob) + 1;
     FUZZ_CHECK(rule->glob == NULL || (offset > 1 && rule->text[offset - 1] == '='));
-    struct trp_actor_key again;
+    struct trp_place again;
     FUZZ_CHECK(trp_place_parse(rule->text, offset, "fuzz", &again) == TROUPE_OK);
     FUZZ_CHECK(again.ops == rule->place.ops);
     FUZZ_CHECK(again.count == rule->place.count);
     FUZZ_CHECK(again.transport == rule->place.transport);
 }
 
-/** Ask for names. They are short: a pattern of many stars takes long over a long name. */
+/**
+ * Match some names. They are short, as matching a pattern of many stars with a long name takes
+ * long.
+ */
 static void placement_ask(const struct trp_placement *placement)
 {
     static const char *const names[] = {"db", "worker-12", "", NULL};

@@ -1,6 +1,6 @@
-// Stands in for libFuzzer where there is none: runs a target once on each file of the folders named.
+// Runs a target once on each file of the given folders, in builds without libFuzzer.
 //
-// So whatever was found stays found, with every compiler and in every build.
+// So inputs that once failed are tested with every compiler and in every build.
 #include "fuzz.h"
 
 #include <dirent.h>
@@ -19,7 +19,7 @@ static void replay_file(const char *path)
     FUZZ_CHECK(bytes != NULL);
     FUZZ_CHECK(fread(bytes, 1, size, file) == size);
     (void)fclose(file);
-    (void)printf("%s\n", path); // first, so that a crash has the name above it
+    (void)printf("%s\n", path); // before the run, so that a crash follows the name
     (void)fflush(stdout);
     (void)LLVMFuzzerTestOneInput(bytes, size);
     replay_count++;

@@ -1,7 +1,7 @@
-// Writes the seeds of the frame target into a folder, with the runtime's own writer: frames as they travel,
-// and some that were spoilt in one place each. To be run again when the format changes.
+// Writes the seeds of the frame target into a folder, with the runtime's own writer: valid frames,
+// and some that are damaged in one place each. Run it again when the format changes.
 #include "fuzz.h"
-#include "wire/frame.h"
+#include "wire/frame_write.h"
 
 static const char *seeds_folder;
 static _Alignas(8) uint8_t seeds_bytes[TRP_FRAME_BYTES_MAX];
@@ -60,7 +60,7 @@ static void seeds_save(const char *name, size_t size)
     FUZZ_CHECK(fclose(file) == 0);
 }
 
-/** One message, or a run of equals. @return the size of the frame */
+/** Write one message, or a run. @return the size of the frame */
 static size_t seeds_save_some(
     const char *name, enum trp_kind kind, uint32_t flags, uint32_t size, uint32_t count)
 {

@@ -32,7 +32,7 @@ refuses '*=thread:0' 10 'count'
 refuses '*=thread:1025' 10 'count'
 refuses '*=thread:many' 10 'count'
 refuses '*=thread:2x' 11 'nothing may follow'
-refuses '*=ecs:2' 7 'takes no count'
+refuses '*=ecs:2' 7 'remove the count'
 refuses '*=thread+' 10 'transport'
 refuses '*=thread+pigeon' 10 'transport'
 refuses '*=process:0' 11 'count'
@@ -82,7 +82,7 @@ says "'quiet'"
 runs 0 hello --dead-letters silent
 runs 0 hello --dead-letters=log
 runs 2 hello word
-says "unknown word 'word'"
+says "unknown argument 'word'"
 runs 2 hello --stat
 says "'--stat'"
 runs 2 hello -- --stats
@@ -97,17 +97,17 @@ for text in --place --seed --mailbox --dead-letters --stats --audit ecs thread; 
 done
 [ ! -s "$scratch/err" ] || fails "$said: said on standard error: $(cat "$scratch/err")"
 
-# The counters name executors, and the law closes.
+# The counters name executors, and the counters balance.
 runs 0 hello --stats --place 'greeter=thread'
 says '(greeter)'
 says '(ecs)'
 says 'accepted 2 = handled 2 + dead 0 + unknown 0 + waiting 0'
-if grep -q 'NOT CLOSE' "$scratch/err"; then
-    fails "$said: the law does not close: $(cat "$scratch/err")"
+if grep -q 'NOT BALANCE' "$scratch/err"; then
+    fails "$said: the counters do not balance: $(cat "$scratch/err")"
 fi
 for place in greeter=ecs greeter=thread greeter=process; do
     runs 0 hello --audit --place "$place"
     says 'accepted 2 = handled 2 + dead 0 + unknown 0 + waiting 0'
-    says 'the law closes'
+    says 'the counters balance'
 done
 exit "$failed"

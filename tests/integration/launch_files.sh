@@ -34,18 +34,18 @@ refuses 3 5 "unknown key 'sead'; known here are seed, mailbox"
 printf '# rules\nplace\n    rule = w*=fibre:4\n' >app.zpl
 refuses 3 15 "unknown backend 'fibre'"
 printf 'limit\n    rule = "*=mem:64M,cpu:10h"\n' >app.zpl
-refuses 2 27 'a time in s or m belongs here'
+refuses 2 27 'expected a time in s or m'
 printf 'place\n  rule = *=ecs\n' >app.zpl
 refuses 2 3 'four blanks'
 printf 'place\n    rule = "*=ecs\n' >app.zpl
-refuses 2 12 'no end'
+refuses 2 12 'is not closed'
 printf 'actors\n    a\n        place = thread\n' >app.zpl
 refuses 2 5 'has no behaviour'
 printf 'actors\n    a\n        behaviour = greeter\n    a\n        behaviour = greeter\n' >app.zpl
 refuses 4 5 'on line 2'
 printf 'place\n    rule = a\0=ecs\n' >app.zpl
 runs 2 hello --launch app.zpl
-says 'line 2, column 13: a control character, 0x00'
+says 'line 2, column 13: control character 0x00'
 printf 'actors\n    a\n        behaviour = greter\n' >app.zpl
 runs 2 hello --launch app.zpl
 says "line 3, column 21: unknown behaviour 'greter'; this program has"
@@ -135,6 +135,6 @@ runs 0 hello --launch second.zpl
 
 # What ZPL cannot say is not printed in part.
 runs 2 hello --dump-launch --place "'\"#=ecs"
-says 'no way to write this rule (command line)'
+says 'cannot express this rule (command line)'
 [ ! -s out ] || fails "$said: printed $(cat out)"
 exit "$failed"

@@ -78,17 +78,17 @@ result() {
     sed -E 's/.*"messages":([0-9]+).*"checksum":([0-9]+).*/\1 messages, checksum \2/' | sort
 }
 
-# beside_audit: of what a program said, all but an audit, which closes.
+# beside_audit: of what a program said, all but an audit, which balances.
 beside_audit() {
     awk '
-        /^the law closes$/ { closes = 1; next }
-        /^(dead letters|link|other links|executor|other executors|system) / { next }
+        /^the counters balance$/ { balances = 1; next }
+        /^(dead letters|channel|other channels|executor|other executors|system) / { next }
         /^(refused sends|frames sent|actors started) / { next }
         { print }
-        END { if (!closes) print "(no audit that closes)" }'
+        END { if (!balances) print "(no audit that balances)" }'
 }
 
-# runs RULES PROGRAM ARGUMENT...: it ends well, in time, with a law that closes and with nothing else on
+# runs RULES PROGRAM ARGUMENT...: it ends well, in time, with counters that balance and with nothing else on
 # standard error; its result is in $scratch/result. troupe-bench has no --audit.
 runs() {
     rules=$1

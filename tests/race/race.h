@@ -75,7 +75,7 @@ static inline troupe_ref_t race_spawn(
     return ref;
 }
 
-/** @return whether the law closes; if not, where is on standard error. */
+/** @return whether the counters balance; if not, they are printed on standard error. */
 static inline bool race_closes(troupe_system_t *system)
 {
     char *text = NULL;

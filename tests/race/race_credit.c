@@ -1,13 +1,13 @@
 /*
- * Credit under pressure: many senders, one small mailbox. Who is refused waits for its ROOM and goes
- * on; nothing is lost, and each sender is heard in order.
+ * Credit under pressure: many senders, one small mailbox. A sender that is refused waits for its ROOM and goes on;
+ * no message is lost, and those of each sender are received in order.
  */
 #include "race.h"
 
 enum { NUMBER = 1 };
 enum { SENDERS = 6, NUMBERS = 1500, BOUND_MESSAGES = 16, BOUND_BYTES = 4096, BODY_MAX = 700 };
 
-/** Which number of which sender; the body is longer than this now and then. */
+/** Body of a message. Every fifth one is longer than this. */
 struct number {
     uint32_t sender;
     uint32_t number;
@@ -25,7 +25,7 @@ struct sender_args {
     uint64_t index;
 };
 
-static void sender_go_on(troupe_context_t *ctx, struct sender *sender)
+static void sender_continue(troupe_context_t *ctx, struct sender *sender)
 {
     _Alignas(8) uint8_t body[BODY_MAX] = {0};
     while (sender->next < NUMBERS) {
@@ -34,7 +34,7 @@ static void sender_go_on(troupe_context_t *ctx, struct sender *sender)
         memcpy(body, &number, sizeof(number));
         enum troupe_err err = troupe_send(ctx, sender->to, NUMBER, body, sizeof(number) + extra);
         if (err == TROUPE_ERR_FULL) {
-            return; // until there is room
+            return; // until its ROOM
         }
         RACE_OK(err);
         sender->next++;
@@ -46,21 +46,21 @@ static enum troupe_err sender_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     struct sender *sender = state;
-    const struct sender_args *given = args;
-    RACE_CHECK(args_bytes == sizeof(*given));
+    const struct sender_args *sender_args = args;
+    RACE_CHECK(args_bytes == sizeof(*sender_args));
     *sender = (struct sender){
-        .to = given->to,
-        .index = (uint32_t)given->index,
+        .to = sender_args->to,
+        .index = (uint32_t)sender_args->index,
         .chance = (uint32_t)troupe_random(ctx),
     };
-    sender_go_on(ctx, sender);
+    sender_continue(ctx, sender);
     return TROUPE_OK;
 }
 
 static void sender_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     RACE_CHECK(troupe_message_type(message) == TROUPE_MESSAGE_ROOM);
-    sender_go_on(ctx, state);
+    sender_continue(ctx, state);
 }
 
 static const struct troupe_behaviour sender = {
@@ -93,10 +93,10 @@ static const struct troupe_behaviour receiver = {
     .receive = receiver_receive,
 };
 
-/** Run all senders against a receiver that lives at @p place. */
+/** Run all senders against a receiver at @p place. */
 static void run(const char *place)
 {
-    // Two share an executor, one lives on the owner's thread, the others each on their own.
+    // Two share an executor, one runs on the main thread, the others each on a thread of their own.
     static const char *const places[SENDERS] = {
         "ecs", "thread:1", "thread:1", "thread", "thread", "thread"};
     const struct troupe_system_options options = {

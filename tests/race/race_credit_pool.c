@@ -1,13 +1,13 @@
 /*
- * The gate, hammered: whatever many threads take and give back at once, never more is out than the
- * bound, and in the end all of it is there again.
+ * Many threads take credit from one pool and return it at once: never more is out than the bound, and in
+ * the end all of it is free again.
  */
 #include "race.h"
 #include "shared/credit_pool.h"
 
 enum { THREADS = 4, ROUNDS = 50000, BOUND = 1000 };
 
-static struct trp_gate gate;
+static struct trp_credit_pool pool;
 static _Atomic int64_t out_messages; // taken, and not given back yet
 static _Atomic int32_t out_reserve;
 
@@ -15,7 +15,7 @@ static int64_t take(int64_t held, uint32_t *chance)
 {
     int64_t need = 1 + race_next(chance) % 4;
     int64_t taken =
-        trp_gate_take(&gate.free_messages, held, need, need + race_next(chance) % BOUND);
+        trp_credit_pool_take(&pool.free_messages, held, need, need + race_next(chance) % BOUND);
     RACE_CHECK(taken == 0 || taken >= need);
     int64_t out = atomic_fetch_add_explicit(&out_messages, taken, memory_order_relaxed) + taken;
     RACE_CHECK(out <= BOUND);
@@ -24,18 +24,18 @@ static int64_t take(int64_t held, uint32_t *chance)
 
 static void give_back(int64_t messages)
 {
-    // Said before it is done, so that `out_messages` is never above what really is out.
+    // Counted before it is done, so that `out_messages` is never above what really is out.
     atomic_fetch_sub_explicit(&out_messages, messages, memory_order_relaxed);
-    trp_gate_give(&gate, messages, 0);
+    trp_credit_pool_give(&pool, messages, 0);
 }
 
 static void use_reserve(void)
 {
-    if (trp_gate_take_reserve(&gate)) {
+    if (trp_credit_pool_take_reserve(&pool)) {
         int32_t out = atomic_fetch_add_explicit(&out_reserve, 1, memory_order_relaxed) + 1;
         RACE_CHECK(out <= TRP_RESERVE_MESSAGES);
         atomic_fetch_sub_explicit(&out_reserve, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&gate.reserve_messages, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&pool.reserve_messages, 1, memory_order_relaxed);
     }
 }
 
@@ -57,15 +57,15 @@ static void *hammer(void *data)
 int main(void)
 {
     pthread_t threads[THREADS];
-    trp_gate_init(&gate, BOUND, 0);
+    trp_credit_pool_init(&pool, BOUND, 0);
     for (uintptr_t i = 0; i < THREADS; i++) {
         threads[i] = race_thread(hammer, (void *)(i + 1)); // NOLINT(performance-no-int-to-ptr)
     }
     for (size_t i = 0; i < THREADS; i++) {
         race_join(threads[i]);
     }
-    RACE_CHECK(atomic_load(&gate.free_messages) == BOUND);
-    RACE_CHECK(atomic_load(&gate.reserve_messages) == TRP_RESERVE_MESSAGES);
-    (void)printf("gate: %d threads took and gave %d times each\n", THREADS, ROUNDS);
+    RACE_CHECK(atomic_load(&pool.free_messages) == BOUND);
+    RACE_CHECK(atomic_load(&pool.reserve_messages) == TRP_RESERVE_MESSAGES);
+    (void)printf("credit pool: %d threads took and gave %d times each\n", THREADS, ROUNDS);
     return 0;
 }

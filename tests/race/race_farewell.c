@@ -1,6 +1,6 @@
 /*
- * Executors that leave at the same moment, each of which has a link to the next one only, in a ring:
- * nobody can say farewell to who sends to it by a link it has already, and all are gone in the end.
+ * Executors in a ring that end at the same moment, each with a channel to the next one only: none of them has a
+ * channel on which it could send a CLOSE_REQUEST to the executor that sends to it, and all of them end.
  */
 #include "race.h"
 
@@ -10,7 +10,7 @@ enum { ROUNDS = 60, RING_MAX = 5 };
 static pthread_barrier_t barrier;
 
 struct leaver {
-    uint32_t met; // an introduction and a hello, in either order
+    uint32_t received; // an introduction and a hello, in either order
 };
 
 static void leaver_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -20,8 +20,8 @@ static void leaver_receive(troupe_context_t *ctx, void *state, const troupe_mess
         RACE_OK(troupe_send(ctx, *TROUPE_BODY(message, troupe_ref_t), HELLO, NULL, 0));
         troupe_flush(ctx); // before this thread waits
     }
-    if (++leaver->met == 2) {
-        (void)pthread_barrier_wait(&barrier); // all have their links, and now leave together
+    if (++leaver->received == 2) {
+        (void)pthread_barrier_wait(&barrier); // all have their channels, and now end together
         troupe_stop(ctx);
     }
 }
@@ -45,7 +45,7 @@ static void run(uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         RACE_OK(TROUPE_SEND(ctx, ring[i], INTRODUCTION, &ring[(i + 1) % count]));
     }
-    troupe_system_stop(system); // once the mail is met
+    troupe_system_stop(system); // takes effect after all messages were received
     RACE_OK(troupe_system_run(system));
     RACE_CHECK(race_closes(system));
     RACE_OK(troupe_system_destroy(&system));
@@ -57,6 +57,6 @@ int main(void)
     for (uint32_t i = 0; i < ROUNDS; i++) {
         run(2 + i % (RING_MAX - 1));
     }
-    (void)printf("farewell: %d rings of executors left at once\n", ROUNDS);
+    (void)printf("farewell: %d rings of executors ended at once\n", ROUNDS);
     return 0;
 }

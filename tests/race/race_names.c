@@ -1,13 +1,13 @@
 /*
- * Names and dead letters from many threads: clerks take names from each other, look them up, wait for
- * them, give them back, write to those who are gone, and hear of it. Foreign threads look on.
+ * Names and dead letters from many threads: clerks register names, look them up, wait for them, unregister them,
+ * send to actors that have ended, and subscribe to dead letters. Foreign threads look names up meanwhile.
  */
 #include "race.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { TICK = 1, LETTER, DONE };
+enum { TICK = 1, GREETING, DONE };
 enum { CLERKS = 8, TICKS = 400, NAMES = 6, WATCHERS = 2 };
 
 static _Atomic bool over;
@@ -17,7 +17,7 @@ static _Atomic uint32_t dead_letters;
 struct clerk {
     troupe_ref_t director;
     uint32_t ticks;
-    troupe_ref_t last; // somebody who went by a name once
+    troupe_ref_t last; // an actor that was registered as a name once
 };
 
 static void name_of(uint32_t which, char name[16])
@@ -25,17 +25,17 @@ static void name_of(uint32_t which, char name[16])
     (void)snprintf(name, 16, "name-%u", which % NAMES);
 }
 
-static void clerk_heard(
+static void clerk_found(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
     struct clerk *clerk = state;
     RACE_CHECK(err == TROUPE_OK || err == TROUPE_ERR_TIMEDOUT);
     if (err == TROUPE_OK) {
-        const troupe_ref_t *ref = TROUPE_BODY(answer, troupe_ref_t);
+        const troupe_ref_t *ref = TROUPE_BODY(reply, troupe_ref_t);
         RACE_CHECK(ref != NULL && !troupe_ref_is_none(*ref));
         clerk->last = *ref;
     }
@@ -65,20 +65,17 @@ static void clerk_act(troupe_context_t *ctx, struct clerk *clerk)
         clerk->last = err == TROUPE_OK ? found : clerk->last;
         break;
     case 3:
-        RACE_OK(troupe_await_name(
-            ctx,
-            name,
-            &(const struct troupe_ask_options){.timeout_ns = 1000000, .on_reply = clerk_heard}));
+        RACE_OK(troupe_await_name(ctx, name, 1000000, clerk_found, 0));
         break;
     case 4:
-        RACE_OK(troupe_dead_letters_subscribe(ctx, true));
+        RACE_OK(troupe_dead_letters_subscribe(ctx));
         break;
     case 5:
-        (void)!troupe_dead_letters_subscribe(ctx, false);
+        troupe_dead_letters_unsubscribe(ctx);
         break;
     default:
         if (!troupe_ref_is_none(clerk->last)) {
-            race_send(ctx, clerk->last, LETTER);
+            race_send(ctx, clerk->last, GREETING);
         }
         break;
     }
@@ -132,7 +129,7 @@ static void director_receive(troupe_context_t *ctx, void *state, const troupe_me
     struct director *director = state;
     troupe_ref_t self = troupe_self(ctx);
     director->done += troupe_message_type(message) == DONE ? 1 : 0;
-    // First come all at once, then one for each that ends.
+    // First all start at once, then one for each that ends.
     uint32_t wanted = director->done == 0 ? CLERKS : CLERKS + director->done;
     for (; director->begun < wanted && director->begun < 3 * CLERKS; director->begun++) {
         (void)race_spawn(
@@ -152,23 +149,23 @@ static const struct troupe_behaviour director = {
 static void *watch(void *data)
 {
     troupe_system_t *system = data;
-    troupe_inbox_t *port = NULL;
-    RACE_OK(troupe_inbox_new(system, &port));
-    troupe_context_t *ctx = troupe_inbox_context(port);
+    troupe_inbox_t *inbox = NULL;
+    RACE_OK(troupe_inbox_new(system, &inbox));
+    troupe_context_t *ctx = troupe_inbox_context(inbox);
     uint32_t which = 0;
     while (!atomic_load(&over)) {
         char name[16];
         troupe_ref_t found;
         name_of(which++, name);
         if (troupe_lookup(ctx, name, &found) == TROUPE_OK) {
-            race_send(ctx, found, LETTER);
+            race_send(ctx, found, GREETING);
         }
         troupe_message_t *message = NULL;
-        if (troupe_inbox_receive(port, 200000, &message) == TROUPE_OK) {
+        if (troupe_inbox_receive(inbox, 200000, &message) == TROUPE_OK) {
             troupe_message_destroy(&message);
         }
     }
-    RACE_OK(troupe_inbox_destroy(&port));
+    RACE_OK(troupe_inbox_destroy(&inbox));
     if (atomic_fetch_sub(&watchers_left, 1) == 1) {
         troupe_system_stop(system);
     }

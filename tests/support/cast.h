@@ -41,7 +41,7 @@ troupe_system_t *cast_new(void);
 /** Open a port. */
 troupe_inbox_t *cast_port(troupe_system_t *system);
 
-/** Close the port, end the system in order, see that the law closes, and free both. */
+/** Close the port, end the system in order, see that the counters balance, and free both. */
 void cast_end(troupe_system_t **system_p, troupe_inbox_t **port_p);
 
 /** Spawn an echo. */

@@ -65,7 +65,7 @@ pid_t child_pid(const struct child *child);
 void child_wait_until_met(struct child *child, int number);
 
 /**
- * Wait for its end, free it, and set *child_p to NULL. The test fails where the law did not close, unless
+ * Wait for its end, free it, and set *child_p to NULL. The test fails where the counters do not balance, unless
  * the exit status says so already.
  */
 struct child_end child_end(struct child **child_p);

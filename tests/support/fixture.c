@@ -345,7 +345,8 @@ static void fixture_audit(const struct fixture *fixture, const struct troupe_sta
         dead += stats->dead_by_reason[reason];
     }
     uint64_t refused = stats->refused - fixture->refused_outside;
-    cr_expect(audit_closes(fixture->system), "the law closes, and nothing waits after the end");
+    cr_expect(
+        audit_closes(fixture->system), "the counters balance, and nothing waits after the end");
     cr_expect(eq(u64, stats->dead, dead), "dead letters by reason sum up");
     cr_expect(eq(u64, stats->frames_undecodable, 0), "every frame was understood");
     cr_expect(eq(u64, stats->actors_ended, stats->actors_started), "who started has ended");

@@ -167,7 +167,7 @@ struct fixture *fixture_open(
 /**
  * Stop the system, audit its counters, free everything and set *fixture_p to NULL.
  *
- * The audit: troupe_system_audit(), which says where the law does not close; dead letters by reason sum up; refusals were answered by ROOM; who started has ended.
+ * The audit: troupe_system_audit(), which says where the counters do not balance; dead letters by reason sum up; refusals were answered by ROOM; who started has ended.
  *
  * @return the counters, for what else a test wants to know.
  */

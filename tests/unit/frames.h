@@ -1,11 +1,12 @@
 /**
  * @file frames.h
- * @brief Writing frames and reading them to the end, for the tests of frame.h.
+ * @brief Write and read whole frames, for the tests of frame_read.h and frame_write.h.
  */
 #ifndef TROUPE_TESTS_FRAMES_H
 #define TROUPE_TESTS_FRAMES_H
 
-#include "wire/frame.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -15,15 +16,15 @@
 /** The cookie of the frames that these helpers write. */
 #define FRAMES_COOKIE UINT64_C(0x1122334455667788)
 
-/** When those expire that do. */
+/** The time of messages that expire. */
 #define FRAMES_EXPIRES_NS UINT64_C(0x5A5A5A5A5A)
 
-/** Room for a frame, at an address that fits. */
+/** Room for a frame, aligned to 8. */
 struct frame_room {
     _Alignas(8) uint8_t bytes[TRP_FRAME_BYTES_MAX];
 };
 
-/** @return an empty frame in @p room, with space for a header. */
+/** @return an empty frame in @p room, which leaves space for a header. */
 static inline struct trp_outframe frames_begin(struct frame_room *room)
 {
     return (struct trp_outframe){
@@ -72,13 +73,13 @@ static inline void frames_put(
     cr_assert(trp_outframe_put(frame, &post));
 }
 
-/** Write one of everything that travels between executors. @return the size. */
+/** Write an envelope of every kind that executors send to each other. @return the size. */
 static inline size_t frames_write_all(struct frame_room *room, bool with_given)
 {
     struct trp_outframe frame = frames_begin(room);
     frames_put(&frame, TRP_KIND_USER, 0, 0, 0);
     frames_put(&frame, TRP_KIND_USER, 0, 13, 0xEE);
-    frames_put(&frame, TRP_KIND_USER, 0, 8, 0xEE); // from here on a run
+    frames_put(&frame, TRP_KIND_USER, 0, 8, 0xEE); // these become a run
     frames_put(&frame, TRP_KIND_USER, 0, 8, 0xDD);
     frames_put(&frame, TRP_KIND_USER, 0, 8, 0xCC);
     frames_put(&frame, TRP_KIND_USER, TRP_FLAG_ASK, 5, 0xBB);
@@ -95,14 +96,14 @@ static inline size_t frames_write_all(struct frame_room *room, bool with_given)
     return frames_end(&frame);
 }
 
-/** What a whole frame came to. */
+/** The result of reading a whole frame. */
 struct frames_reading {
     enum trp_fault fault;
     uint32_t items;
     uint64_t messages;
 };
 
-/** Check that an item lies between @p begin and where the cursor is now, and that it is sound. */
+/** Check that an item lies between @p begin and the cursor, and that it is valid. */
 static inline void frames_check_item(
     const struct trp_item *item, const uint8_t *begin, const struct trp_cursor *cursor)
 {
@@ -137,7 +138,7 @@ static inline struct frames_reading frames_read_items(struct trp_cursor *cursor)
         reading.fault = trp_frame_next(cursor, &item);
         if (reading.fault != TRP_FAULT_NONE) {
             cr_assert(plain == 0);
-            cr_assert(cursor->at == before); // a fault leaves the reader where it was
+            cr_assert(cursor->at == before); // a fault leaves the cursor unchanged
             break;
         }
         frames_check_item(&item, begin, cursor);
@@ -150,8 +151,8 @@ static inline struct frames_reading frames_read_items(struct trp_cursor *cursor)
 }
 
 /**
- * Read a frame to its end or its first fault, from a copy that has not one byte more, so that
- * AddressSanitizer sees a look behind it.
+ * Read a frame to its end or its first fault, from a copy of exactly its size, so that
+ * AddressSanitizer sees a read beyond it.
  */
 static inline struct frames_reading frames_read(
     const uint8_t *bytes, size_t size, const uint64_t *cookie, bool local)

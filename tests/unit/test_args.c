@@ -1,5 +1,5 @@
 /*
- * The words of a command line, as the first actor gets them.
+ * troupe_args_next(): iterates over the arguments of the first actor.
  */
 #include "troupe/main.h"
 
@@ -10,7 +10,7 @@
 
 TestSuite(args, .timeout = 10);
 
-/** Walk over @p args and write the words into @p out, each with a comma behind it. */
+/** Iterate over @p args, and append the words to @p out, each with a comma behind it. */
 static const char *join(const char *args, size_t args_bytes, char *out)
 {
     *out = '\0';
@@ -21,14 +21,14 @@ static const char *join(const char *args, size_t args_bytes, char *out)
     return out;
 }
 
-Test(args, have_no_words_when_there_are_none)
+Test(args, that_are_empty_have_no_words)
 {
     char out[64];
     cr_expect(strcmp(join(NULL, 0, out), "") == 0);
     cr_expect(strcmp(join("", 0, out), "") == 0);
 }
 
-Test(args, come_one_after_the_other)
+Test(args, are_returned_in_order)
 {
     static const char args[] = "--top\0"
                                "10\0"

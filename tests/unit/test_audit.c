@@ -1,6 +1,5 @@
 /*
- * The audit finds what does not add up, and says where: here counts are falsified behind the back of a
- * system.
+ * The audit finds which counters do not balance: here they are falsified while a system runs.
  */
 #include "support/child.h"
 
@@ -40,52 +39,52 @@ static troupe_system_t *open_system(void)
     return system;
 }
 
-/** @return the audit, to be freed; *out_closes what it comes to */
-static char *audit_of(troupe_system_t *system, bool *out_closes)
+/** @return the audit, to be freed; *out_balances is its result. */
+static char *audit_of(troupe_system_t *system, bool *out_balances)
 {
     char *text = NULL;
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
     cr_assert(ne(ptr, file, NULL));
-    *out_closes = troupe_system_audit(system, file);
+    *out_balances = troupe_system_audit(system, file);
     (void)fclose(file);
     return text;
 }
 
-/** End the system, and expect an audit that says @p what; NULL: one that closes. */
+/** End the system, and expect an audit that prints @p what; NULL: one that balances. */
 static void expect_audit(troupe_system_t *system, const char *what)
 {
-    bool closes = false;
+    bool balances = false;
     troupe_system_stop(system);
     cr_assert(eq(int, troupe_system_run(system), TROUPE_OK), "%s", troupe_error_detail());
-    char *text = audit_of(system, &closes);
-    cr_expect(eq(int, closes, what == NULL), "%s", text);
-    cr_expect(strstr(text, what != NULL ? what : "the law closes") != NULL, "%s", text);
+    char *text = audit_of(system, &balances);
+    cr_expect(eq(int, balances, what == NULL), "%s", text);
+    cr_expect(strstr(text, what != NULL ? what : "the counters balance") != NULL, "%s", text);
     free(text);
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }
 
-Test(audit, closes_where_nothing_is_wrong)
+Test(audit, balances_where_nothing_is_wrong)
 {
     expect_audit(open_system(), NULL);
 }
 
-Test(audit, names_the_link_on_which_messages_are_missing)
+Test(audit, names_the_channel_on_which_messages_are_missing)
 {
     troupe_system_t *system = open_system();
-    struct trp_channel *link = trp_idmap_find(&system->executor->channels.by_peer, 1);
-    cr_assert(ne(ptr, link, NULL));
-    trp_count(&link->ledger->accepted, 2);
+    struct trp_channel *channel = trp_idmap_find(&system->executor->channels, 1);
+    cr_assert(ne(ptr, channel, NULL));
+    trp_count(&channel->ledger->accepted, 2);
     expect_audit(
         system,
-        "NOT CLOSED: the link from executor 0 (ecs) to executor 1 (sink) ended: it accepted 3 "
+        "NOT BALANCED: the channel from executor 0 (ecs) to executor 1 (sink) ended: it accepted 3 "
         "messages and has an outcome for 1, 2 too few");
 }
 
-Test(audit, names_the_link_on_which_messages_have_two_outcomes)
+Test(audit, names_the_channel_on_which_messages_have_two_outcomes)
 {
     troupe_system_t *system = open_system();
-    trp_count(&system->executor->channels.loop->ledger->dead[TROUPE_DEAD_STOPPED], 4);
+    trp_count(&system->executor->loop->ledger->dead[TROUPE_DEAD_STOPPED], 4);
     expect_audit(
         system, "to executor 0 (ecs) ended: it accepted 0 messages and has an outcome for 4");
 }
@@ -93,10 +92,10 @@ Test(audit, names_the_link_on_which_messages_have_two_outcomes)
 Test(audit, finds_nothing_wrong_with_what_waits_while_the_system_runs)
 {
     troupe_system_t *system = open_system();
-    trp_count(&system->executor->channels.loop->ledger->accepted, 5);
-    bool closes = false;
-    char *text = audit_of(system, &closes);
-    cr_expect(closes, "%s", text);
+    trp_count(&system->executor->loop->ledger->accepted, 5);
+    bool balances = false;
+    char *text = audit_of(system, &balances);
+    cr_expect(balances, "%s", text);
     cr_expect(strstr(text, "waiting 5") != NULL, "%s", text);
     free(text);
     expect_audit(system, "it accepted 5 messages and has an outcome for 0, 5 too few");
@@ -108,7 +107,7 @@ static enum troupe_err forger_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)state, (void)args, (void)args_bytes;
-    trp_count(&trp_executor_of(ctx)->channels.loop->ledger->accepted, 1);
+    trp_count(&trp_executor_of(ctx)->loop->ledger->accepted, 1);
     troupe_stop(ctx);
     return TROUPE_OK;
 }
@@ -138,7 +137,7 @@ Test(audit, of_a_program_is_its_exit_status)
     char without[] = "forger --stats";
     struct child_end end = child_run(run_forger, with);
     cr_expect(eq(int, end.status, 3), "%s", end.err);
-    cr_expect(strstr(end.audit, "NOT CLOSED") != NULL, "%s", end.audit);
+    cr_expect(strstr(end.audit, "NOT BALANCED") != NULL, "%s", end.audit);
     end = child_run(run_forger, without);
     cr_expect(eq(int, end.status, 0), "%s", end.err);
 }
@@ -148,12 +147,12 @@ static int run_failing(void *line)
     return child_troupe_main(line, TROUPE_BEHAVIOURS(&quitter));
 }
 
-Test(audit, of_a_child_is_looked_at_whatever_its_status_and_retained_apart)
+Test(audit, of_a_child_is_checked_whatever_its_status_and_kept_apart)
 {
     char line[] = "quitter";
     struct child_end end = child_run(run_failing, line);
     cr_expect(eq(int, end.status, 7), "%s", end.err);
     cr_expect(strstr(end.err, "enough") != NULL, "%s", end.err);
     cr_expect(strstr(end.err, "accepted") == NULL, "%s", end.err);
-    cr_expect(strstr(end.audit, "the law closes\n") != NULL, "%s", end.audit);
+    cr_expect(strstr(end.audit, "the counters balance\n") != NULL, "%s", end.audit);
 }

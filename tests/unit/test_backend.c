@@ -1,8 +1,8 @@
 /*
- * The list of backends: what a table must have to be on it. Each test is a process of its own, so each
- * begins with the built-in ones.
+ * The list of backends: what a table must have to be registered. Each test runs in a process of its
+ * own, and so begins with the built-in backends.
  */
-#include "node/system.h"
+#include "config/builtin.h"
 #include "troupe/backend.h"
 
 #include <criterion/criterion.h>
@@ -38,7 +38,28 @@ static void run_once(void *self, troupe_executor_t *executor)
     (void)executor;
 }
 
-/** All that is required of a backend. */
+static int exit_fd(void *self, void *handle)
+{
+    (void)self;
+    (void)handle;
+    return -1;
+}
+
+static void reap(void *self, void *handle, struct troupe_exit *out_exit)
+{
+    (void)self;
+    (void)handle;
+    (void)out_exit;
+}
+
+static enum troupe_err child_setup(const char *name, int32_t parent_pid)
+{
+    (void)name;
+    (void)parent_pid;
+    return TROUPE_ERR_UNSUPPORTED;
+}
+
+/** A table with all that a backend must have. */
 static const struct troupe_backend_ops whole = {
     .version = TROUPE_BACKEND_VERSION,
     .name = "whole",
@@ -56,7 +77,9 @@ static uint32_t count_known(void)
     return count;
 }
 
-/** Check that a table is refused, that the detail says @p what, and that it is not on the list. */
+/**
+ * Check that a table is refused, that the detail contains @p what, and that it is not registered.
+ */
 static void expect_refused(
     const struct troupe_backend_ops *ops, enum troupe_err wanted, const char *what)
 {
@@ -67,7 +90,7 @@ static void expect_refused(
     cr_expect(eq(u32, count_known(), before));
 }
 
-Test(backend, list_has_the_built_in_ones_and_the_default_first)
+Test(backend, list_begins_with_the_built_in_ones_and_of_them_the_default)
 {
     cr_assert(eq(u32, count_known(), 3));
     cr_expect(ne(u32, troupe_backend_get(0)->traits & TROUPE_TRAIT_CALLERS_THREAD, 0));
@@ -78,14 +101,14 @@ Test(backend, list_has_the_built_in_ones_and_the_default_first)
     cr_expect(troupe_backend_get(UINT32_MAX) == NULL);
 }
 
-Test(backend, registered_first_still_comes_after_the_built_in_ones)
+Test(backend, registered_before_any_other_call_comes_after_the_built_in_ones)
 {
     cr_assert(eq(int, troupe_backend_register(&whole), TROUPE_OK));
     cr_expect(troupe_backend_get(3) == &whole);
     cr_expect(strcmp(troupe_backend_get(0)->name, "ecs") == 0);
 }
 
-Test(backend, registered_twice_is_there_once)
+Test(backend, registered_twice_is_listed_once)
 {
     cr_expect(eq(int, troupe_backend_register(&whole), TROUPE_OK));
     cr_expect(eq(int, troupe_backend_register(&whole), TROUPE_OK));
@@ -93,7 +116,7 @@ Test(backend, registered_twice_is_there_once)
     cr_expect(eq(u32, count_known(), 4));
 }
 
-Test(backend, table_that_lacks_a_field_is_refused_and_the_field_named)
+Test(backend, table_that_lacks_a_field_is_refused_with_the_name_of_the_field)
 {
     struct troupe_backend_ops ops = whole;
     ops.name = NULL;
@@ -108,10 +131,10 @@ Test(backend, table_that_lacks_a_field_is_refused_and_the_field_named)
     expect_refused(&ops, TROUPE_ERR_INVAL, "'whole' lacks `start`");
     ops = whole;
     ops.join = NULL;
-    expect_refused(&ops, TROUPE_ERR_INVAL, "'whole' lacks `wait`");
+    expect_refused(&ops, TROUPE_ERR_INVAL, "'whole' lacks `join`");
 }
 
-Test(backend, on_the_callers_thread_needs_run_once_instead)
+Test(backend, on_the_callers_thread_needs_run_once_instead_of_start)
 {
     struct troupe_backend_ops ops = whole;
     ops.traits = TROUPE_TRAIT_CALLERS_THREAD;
@@ -119,6 +142,19 @@ Test(backend, on_the_callers_thread_needs_run_once_instead)
     ops.run_once = run_once;
     ops.start = NULL;
     ops.join = NULL;
+    cr_expect(eq(int, troupe_backend_register(&ops), TROUPE_OK));
+}
+
+Test(backend, that_isolates_crashes_needs_exit_fd_reap_and_child_setup)
+{
+    struct troupe_backend_ops ops = whole;
+    ops.traits = TROUPE_TRAIT_ISOLATES_CRASHES;
+    expect_refused(&ops, TROUPE_ERR_INVAL, "`exit_fd`");
+    ops.exit_fd = exit_fd;
+    expect_refused(&ops, TROUPE_ERR_INVAL, "`reap`");
+    ops.reap = reap;
+    expect_refused(&ops, TROUPE_ERR_INVAL, "`child_setup`");
+    ops.child_setup = child_setup;
     cr_expect(eq(int, troupe_backend_register(&ops), TROUPE_OK));
 }
 
@@ -138,7 +174,7 @@ Test(backend, name_of_another_is_refused)
     expect_refused(&ops, TROUPE_ERR_EXISTS, "'thread'");
 }
 
-Test(backend, name_that_a_rule_could_not_have_is_refused)
+Test(backend, name_that_a_rule_cannot_contain_is_refused)
 {
     static const char *const names[] = {
         "Fibre", "a b", "a:b", "a+b", "a=b", "a_b", "a-b", ";", "fibr\xC3\xA9"};
@@ -161,5 +197,5 @@ Test(backend, list_is_bounded)
         cr_assert(eq(int, troupe_backend_register(&tables[i]), TROUPE_OK));
     }
     expect_refused(&whole, TROUPE_ERR_LIMIT, "no room for 'whole'");
-    cr_expect(eq(int, troupe_backend_register(&tables[known]), TROUPE_OK)); // known already
+    cr_expect(eq(int, troupe_backend_register(&tables[known]), TROUPE_OK)); // registered already
 }

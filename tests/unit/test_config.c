@@ -1,6 +1,6 @@
 /*
- * Plans: which of command line, environment, launch file and program is heard, and that a plan which is
- * printed and read again is the same.
+ * Configurations: which of command line, environment, launch file and program takes precedence; and
+ * a printed configuration, read again, is the same.
  */
 #include "chance.h"
 #include "config/config.h"
@@ -17,11 +17,11 @@ static const struct troupe_behaviour worker = {.name = "worker"};
 static const struct troupe_behaviour *const behaviours[] = {&worker, NULL};
 
 static struct troupe_system_options options;
-static struct trp_config plan;
+static struct trp_config config;
 static struct trp_shell_words no_words;
-static char path[] = "/tmp/troupe-plan-XXXXXX";
+static char path[] = "/tmp/troupe-config-XXXXXX";
 
-/** Write the launch file that the options name. */
+/** Write a launch file, and name it in the options. */
 static void write_file(const char *text)
 {
     FILE *file = fopen(path, "w");
@@ -43,22 +43,22 @@ static void set_up(void)
 static void tear_down(void)
 {
     (void)unlink(path);
-    trp_config_fini(&plan);
+    trp_config_fini(&config);
 }
 
 TestSuite(config, .timeout = 30, .init = set_up, .fini = tear_down);
 
 static void make(void)
 {
-    trp_config_fini(&plan);
-    cr_assert(eq(int, trp_config_make(&options, &plan), TROUPE_OK), "%s", troupe_error_detail());
+    trp_config_fini(&config);
+    cr_assert(eq(int, trp_config_make(&options, &config), TROUPE_OK), "%s", troupe_error_detail());
 }
 
-/** @return the text of the rule that an actor's place is by; "" when there is none. */
+/** @return the text of the rule that places an actor; "": there is none. */
 static const char *place_of(const char *name, bool before_spawn)
 {
     const struct trp_rule *rule =
-        trp_placement_match(&plan.placement, name, "worker", before_spawn);
+        trp_placement_match(&config.placement, name, "worker", before_spawn);
     return rule == NULL ? "" : rule->text;
 }
 
@@ -68,19 +68,19 @@ static void expect_place(const char *name, bool before_spawn, const char *rule)
     cr_expect(strcmp(found, rule) == 0, "%s: '%s' rather than '%s'", name, found, rule);
 }
 
-/** @return the plan, printed. The caller frees it. */
+/** @return the printed configuration. The caller frees it. */
 static char *dump(const struct trp_shell_words *words)
 {
     char *text = NULL;
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
-    enum troupe_err err = trp_config_dump(&plan, words, file);
+    enum troupe_err err = trp_config_dump(&config, words, file);
     cr_assert(eq(int, err, TROUPE_OK), "%s", troupe_error_detail());
     (void)fclose(file);
     return text;
 }
 
-/** Cut comments off, where no value has a '#'. */
+/** Remove comments from a text in which no value has a '#'. */
 static void cut_comments(char *text)
 {
     char *out = text;
@@ -98,29 +98,29 @@ static void cut_comments(char *text)
     *out = '\0';
 }
 
-/* Who is heard. -------------------------------------------------------------------------------- */
+/* Precedence. ---------------------------------------------------------------------------------- */
 
-Test(config, has_the_defaults_where_nobody_says_a_thing)
+Test(config, has_defaults_where_nothing_is_set)
 {
     make();
-    cr_expect(eq(u64, plan.seed.value, 0));
-    cr_expect(eq(u64, plan.mailbox_messages.value, TROUPE_MAILBOX_MESSAGES_DEFAULT));
-    cr_expect(eq(u64, plan.mailbox_bytes.value, TROUPE_MAILBOX_BYTES_DEFAULT));
-    cr_expect(eq(u64, plan.stop_timeout_ns.value, TROUPE_STOP_TIMEOUT_DEFAULT_NS));
+    cr_expect(eq(u64, config.seed.value, 0));
+    cr_expect(eq(u64, config.mailbox_messages.value, TROUPE_MAILBOX_MESSAGES_DEFAULT));
+    cr_expect(eq(u64, config.mailbox_bytes.value, TROUPE_MAILBOX_BYTES_DEFAULT));
+    cr_expect(eq(u64, config.stop_timeout_ns.value, TROUPE_STOP_TIMEOUT_DEFAULT_NS));
     expect_place("a", true, "");
 }
 
-Test(config, hears_the_command_line_before_the_launch_file)
+Test(config, prefers_the_command_line_to_the_launch_file)
 {
     write_file("options\n    seed = 1\n    mailbox = 2\n");
     options.seed = 5;
     make();
-    cr_expect(eq(u64, plan.seed.value, 5));
-    cr_expect(eq(u64, plan.mailbox_messages.value, 2));
-    cr_expect(eq(u32, plan.mailbox_messages.line, 3));
+    cr_expect(eq(u64, config.seed.value, 5));
+    cr_expect(eq(u64, config.mailbox_messages.value, 2));
+    cr_expect(eq(u32, config.mailbox_messages.line, 3));
 }
 
-Test(config, asks_rules_from_the_command_line_down_to_the_program)
+Test(config, matches_rules_from_the_command_line_down_to_the_program)
 {
     options.place = (const char *const[]){"a=thread:1", NULL};
     (void)setenv("TROUPE_PLACE", "[ab]=thread:2", 1);
@@ -135,7 +135,7 @@ Test(config, asks_rules_from_the_command_line_down_to_the_program)
     expect_place("e", false, "*=thread:5");
 }
 
-Test(config, asks_limits_likewise)
+Test(config, matches_limits_in_the_same_order)
 {
     options.limit = (const char *const[]){"a=nice:1", NULL};
     (void)setenv("TROUPE_LIMIT", "[ab]=nice:2", 1);
@@ -145,12 +145,12 @@ Test(config, asks_limits_likewise)
     const char *names[] = {"a", "b", "c", "d"};
     for (int32_t i = 0; i < 4; i++) {
         struct troupe_limits limits;
-        trp_limit_rules_match(plan.limits, names[i], "worker", NULL, &limits);
+        trp_limit_rules_match(config.limits, names[i], "worker", NULL, &limits);
         cr_expect(eq(i32, limits.nice, i + 1));
     }
 }
 
-Test(config, has_an_actors_own_place_before_the_files_rules_and_behind_the_others)
+Test(config, matches_an_actors_own_place_before_the_files_rules_and_after_the_others)
 {
     write_file("place\n    rule = *=ecs\n"
                "actors\n    a\n        behaviour = worker\n        place = thread\n");
@@ -169,25 +169,25 @@ Test(config, reads_the_file_that_the_environment_names)
     options.launch_file = NULL;
     (void)setenv("TROUPE_LAUNCH", path, 1);
     make();
-    cr_expect(eq(u64, plan.seed.value, 9));
+    cr_expect(eq(u64, config.seed.value, 9));
     (void)setenv("TROUPE_LAUNCH", "", 1);
     make();
-    cr_expect(eq(u64, plan.seed.value, 0));
+    cr_expect(eq(u64, config.seed.value, 0));
 }
 
 Test(config, says_where_a_rule_or_a_behaviour_is_wrong)
 {
     options.limit = (const char *const[]){"a=nice:x", NULL};
-    cr_expect(eq(int, trp_config_make(&options, &plan), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, trp_config_make(&options, &config), TROUPE_ERR_INVAL));
     cr_expect(strstr(troupe_error_detail(), "limit rule (command line), character 8: ") != NULL);
 
     options.limit = NULL;
     write_file("actors\n    a\n        behaviour = wroker\n");
-    cr_expect(eq(int, trp_config_make(&options, &plan), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, trp_config_make(&options, &config), TROUPE_ERR_INVAL));
     cr_expect(strstr(troupe_error_detail(), "line 3, column 21: unknown behaviour") != NULL);
 }
 
-/* Printed. ------------------------------------------------------------------------------------- */
+/* Printing. ------------------------------------------------------------------------------------ */
 
 Test(config, is_printed_with_the_origin_of_each_value)
 {
@@ -196,9 +196,9 @@ Test(config, is_printed_with_the_origin_of_each_value)
     options.mailbox_messages = 3;
     options.place = (const char *const[]){"b=thread", NULL};
     (void)setenv("TROUPE_LIMIT", "c=nice:1", 1);
-    (void)snprintf(plan.launch.name, sizeof(plan.launch.name), "%s", path);
+    (void)snprintf(config.launch.name, sizeof(config.launch.name), "%s", path);
     make();
-    (void)snprintf(plan.launch.name, sizeof(plan.launch.name), "a.zpl");
+    (void)snprintf(config.launch.name, sizeof(config.launch.name), "a.zpl");
 
     char words[] = "one\0two";
     char *text = dump(&(struct trp_shell_words){.bytes = words, .byte_count = sizeof(words)});
@@ -221,7 +221,7 @@ Test(config, is_printed_with_the_origin_of_each_value)
         "        behaviour = worker                  # a.zpl:7\n"
         "        args = 'x \"y z\"'                    # a.zpl:8\n";
     // clang-format on
-    char *at = strstr(text, path); // rules have their origin since they were made
+    char *at = strstr(text, path); // the origin of a rule is kept with the rule
     cr_assert(at != NULL);
     memmove(at + 4, at + strlen(path), strlen(at + strlen(path)) + 1);
     memcpy(at, "PATH", 4);
@@ -229,7 +229,7 @@ Test(config, is_printed_with_the_origin_of_each_value)
     free(text);
 }
 
-Test(config, leaves_out_an_actors_own_place_where_a_rule_goes_before)
+Test(config, leaves_out_an_actors_own_place_when_another_rule_precedes_it)
 {
     write_file("actors\n    a\n        behaviour = worker\n        place = thread\n"
                "        limits = nice:1\n");
@@ -242,36 +242,36 @@ Test(config, leaves_out_an_actors_own_place_where_a_rule_goes_before)
     make();
 
     expect_place("a", true, "*=ecs");
-    cr_expect(strstr(text, "# place: a rule goes before that of ") != NULL, "%s", text);
+    cr_expect(strstr(text, "# place: a rule precedes that of ") != NULL, "%s", text);
     cr_expect(strstr(text, "        limits = nice:1 ") != NULL, "%s", text);
     free(text);
 }
 
-Test(config, that_cannot_be_written_is_refused_and_not_printed)
+Test(config, that_zpl_cannot_express_is_refused_and_not_printed)
 {
     static const char *const rules[] = {"'\"#=ecs", "\"'=ecs", "a\nb=ecs", " '\"=ecs"};
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         options.place = (const char *const[]){rules[i], NULL};
         make();
-        FILE *nothing = fopen("/dev/full", "w"); // anything printed there is an error of its own
-        cr_expect(eq(int, trp_config_dump(&plan, &no_words, nothing), TROUPE_ERR_INVAL));
+        FILE *nothing = fopen("/dev/full", "w"); // writing to it fails with another error
+        cr_expect(eq(int, trp_config_dump(&config, &no_words, nothing), TROUPE_ERR_INVAL));
         cr_expect(
-            strstr(troupe_error_detail(), "no way to write this rule (command line)") != NULL,
+            strstr(troupe_error_detail(), "cannot express this rule (command line)") != NULL,
             "%s",
             troupe_error_detail());
         (void)fclose(nothing);
     }
 }
 
-Test(config, says_that_a_file_does_not_take_it)
+Test(config, reports_that_it_cannot_be_written)
 {
     make();
     FILE *full = fopen("/dev/full", "w");
-    cr_expect(eq(int, trp_config_dump(&plan, &no_words, full), TROUPE_ERR_SYSTEM));
+    cr_expect(eq(int, trp_config_dump(&config, &no_words, full), TROUPE_ERR_SYSTEM));
     (void)fclose(full);
 }
 
-/** Have a rule with odd characters in its glob, which ZPL can say. */
+/** Make a rule whose glob has unusual characters, which ZPL can express. */
 static void make_rule(struct chance *chance, char *text, size_t bytes)
 {
     static const char odd[] = "abc*?[]#' =.,:;~\\/\t";
@@ -283,9 +283,9 @@ static void make_rule(struct chance *chance, char *text, size_t bytes)
     (void)snprintf(text + at, bytes - at, "=%s", chance_one_in(chance, 2) ? "ecs" : "thread:4");
 }
 
-Test(config, comes_back_as_it_was_printed)
+Test(config, is_read_back_as_it_was_printed)
 {
-    struct chance chance = chance_open("plan");
+    struct chance chance = chance_open("config");
     for (int i = 0; i < 300; i++) {
         char rules[4][48];
         for (size_t j = 0; j < 4; j++) {
@@ -294,7 +294,7 @@ Test(config, comes_back_as_it_was_printed)
         char words[2000];
         chance_fill(&chance, words, sizeof(words));
         for (size_t at = 199; at < sizeof(words); at += 200) {
-            words[at] = '\0'; // a word has to fit into a line
+            words[at] = '\0'; // a word must fit into a line
         }
         options.place = (const char *const[]){rules[0], rules[1], NULL};
         options.place_default = (const char *const[]){rules[2], rules[3], NULL};
@@ -308,20 +308,20 @@ Test(config, comes_back_as_it_was_printed)
         char *text = dump(&(struct trp_shell_words){.bytes = words, .byte_count = sizeof(words)});
 
         write_file(text);
-        struct trp_config before = plan;
-        plan = (struct trp_config){0};
+        struct trp_config before = config;
+        config = (struct trp_config){0};
         options = (struct troupe_system_options){.behaviours = behaviours, .launch_file = path};
         make();
 
-        cr_assert(eq(u64, plan.seed.value, before.seed.value));
-        cr_assert(eq(u64, plan.mailbox_bytes.value, before.mailbox_bytes.value));
-        cr_assert(eq(u64, plan.stop_timeout_ns.value, before.stop_timeout_ns.value));
-        cr_assert(eq(u64, plan.watchdog.value, before.watchdog.value));
-        cr_assert(plan.watchdog.value == 0 || plan.watchdog_kills == before.watchdog_kills);
-        cr_assert(eq(sz, plan.launch.args.words.byte_count, sizeof(words)));
-        cr_assert(memcmp(plan.launch.args.words.bytes, words, sizeof(words)) == 0);
+        cr_assert(eq(u64, config.seed.value, before.seed.value));
+        cr_assert(eq(u64, config.mailbox_bytes.value, before.mailbox_bytes.value));
+        cr_assert(eq(u64, config.stop_timeout_ns.value, before.stop_timeout_ns.value));
+        cr_assert(eq(u64, config.watchdog.value, before.watchdog.value));
+        cr_assert(config.watchdog.value == 0 || config.watchdog_kills == before.watchdog_kills);
+        cr_assert(eq(sz, config.launch.args.words.byte_count, sizeof(words)));
+        cr_assert(memcmp(config.launch.args.words.bytes, words, sizeof(words)) == 0);
         const struct trp_rule *rule = before.placement.rules;
-        const struct trp_rule *again = plan.placement.rules;
+        const struct trp_rule *again = config.placement.rules;
         for (; rule != NULL && again != NULL; rule = rule->next, again = again->next) {
             cr_assert(strcmp(rule->text, again->text) == 0, "'%s' '%s'", rule->text, again->text);
             cr_assert(eq(int, rule->source < TRP_RULE_SPAWN, again->source < TRP_RULE_SPAWN));

@@ -1,5 +1,5 @@
 /*
- * The toll: each receiver's dead letters are counted apart while there is room, and none is forgotten.
+ * Each receiver's dead letters are counted apart while there is room, and none is forgotten.
  */
 #include "chance.h"
 #include "shared/dead_counts.h"
@@ -12,17 +12,17 @@
 
 TestSuite(dead_counts, .timeout = 30);
 
-static struct trp_dead_counts toll;
+static struct trp_dead_counts counts;
 
 static void count_one(troupe_ref_t ref, enum troupe_dead_reason reason)
 {
     bool is_new = false;
-    struct trp_dead_counts_entry *entry = trp_dead_counts_seek(&toll, ref, &is_new);
+    struct trp_dead_counts_entry *entry = trp_dead_counts_seek(&counts, ref, &is_new);
     if (is_new) {
         (void)snprintf(entry->name, sizeof(entry->name), " of %u", ref.index);
         trp_dead_counts_publish(entry);
     }
-    trp_dead_counts_add(&toll, entry, reason, 1);
+    trp_dead_counts_add(&counts, entry, reason, 1);
 }
 
 /** @return what is counted of one receiver, in however many entries. */
@@ -30,7 +30,7 @@ static uint64_t counted(troupe_ref_t ref, enum troupe_dead_reason reason)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < TRP_DEAD_COUNTS_ENTRIES; i++) {
-        const struct trp_dead_counts_entry *entry = trp_dead_counts_get(&toll, i);
+        const struct trp_dead_counts_entry *entry = trp_dead_counts_get(&counts, i);
         if (entry != NULL && troupe_ref_equal(entry->ref, ref)) {
             sum += atomic_load(&entry->dead[reason]);
         }
@@ -40,9 +40,9 @@ static uint64_t counted(troupe_ref_t ref, enum troupe_dead_reason reason)
 
 static uint64_t counted_in_all(enum troupe_dead_reason reason)
 {
-    uint64_t sum = atomic_load(&toll.rest[reason]);
+    uint64_t sum = atomic_load(&counts.rest[reason]);
     for (uint32_t i = 0; i < TRP_DEAD_COUNTS_ENTRIES; i++) {
-        const struct trp_dead_counts_entry *entry = trp_dead_counts_get(&toll, i);
+        const struct trp_dead_counts_entry *entry = trp_dead_counts_get(&counts, i);
         sum += entry == NULL ? 0 : atomic_load(&entry->dead[reason]);
     }
     return sum;
@@ -51,14 +51,14 @@ static uint64_t counted_in_all(enum troupe_dead_reason reason)
 Test(dead_counts, counts_each_receiver_and_reason_apart)
 {
     const troupe_ref_t one = {1, 2, 3, 4};
-    const troupe_ref_t next_tenant = {1, 2, 3, 5};
+    const troupe_ref_t next_in_row = {1, 2, 3, 5};
     count_one(one, TROUPE_DEAD_STOPPED);
     count_one(one, TROUPE_DEAD_STOPPED);
     count_one(one, TROUPE_DEAD_EXPIRED);
-    count_one(next_tenant, TROUPE_DEAD_STOPPED);
+    count_one(next_in_row, TROUPE_DEAD_STOPPED);
     cr_expect(eq(u64, counted(one, TROUPE_DEAD_STOPPED), 2));
     cr_expect(eq(u64, counted(one, TROUPE_DEAD_EXPIRED), 1));
-    cr_expect(eq(u64, counted(next_tenant, TROUPE_DEAD_STOPPED), 1));
+    cr_expect(eq(u64, counted(next_in_row, TROUPE_DEAD_STOPPED), 1));
 }
 
 Test(dead_counts, forgets_no_dead_letter_when_there_is_no_room_for_more_receivers)
@@ -70,7 +70,7 @@ Test(dead_counts, forgets_no_dead_letter_when_there_is_no_room_for_more_receiver
         count_one(ref, TROUPE_DEAD_UNDELIVERABLE);
     }
     cr_expect(eq(u64, counted_in_all(TROUPE_DEAD_UNDELIVERABLE), LETTERS));
-    cr_expect(gt(u64, atomic_load(&toll.rest[TROUPE_DEAD_UNDELIVERABLE]), 0));
+    cr_expect(gt(u64, atomic_load(&counts.rest[TROUPE_DEAD_UNDELIVERABLE]), 0));
 }
 
 static void *count_many(void *unused)

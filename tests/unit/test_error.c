@@ -1,5 +1,5 @@
 /*
- * Errors in words: every number has a text of its own, and the detail is each thread's.
+ * Error texts: every number has a text of its own, and each thread has its own detail.
  */
 #include "base/error.h"
 #include "troupe/behaviour.h"
@@ -65,7 +65,7 @@ Test(error, has_no_detail_at_first)
     cr_expect(strcmp(troupe_error_detail(), "") == 0);
 }
 
-Test(error, keeps_the_latest_detail_and_hands_the_code_through)
+Test(error, keeps_the_latest_detail_and_yields_the_code)
 {
     cr_expect(eq(int, TRP_EXPLAIN(TROUPE_ERR_FULL, "mailbox %d", 7), TROUPE_ERR_FULL));
     cr_expect(strcmp(troupe_error_detail(), "mailbox 7") == 0);
@@ -73,7 +73,7 @@ Test(error, keeps_the_latest_detail_and_hands_the_code_through)
     cr_expect(strcmp(troupe_error_detail(), "") == 0);
 }
 
-Test(error, says_of_a_full_mailbox_whose_it_is)
+Test(error, names_the_executor_of_a_full_mailbox)
 {
     cr_expect(eq(int, trp_error_full(7), TROUPE_ERR_FULL));
     cr_expect(strstr(troupe_error_detail(), "executor 7 is full; wait for the ROOM") != NULL);

@@ -1,5 +1,6 @@
 /*
- * The pool of large frames: what was given back is taken again, and no more is kept than its cap.
+ * The pool of large frames: frames that were given back are taken again, and the pool keeps no more
+ * than its maximum.
  */
 #include "wire/frame_pool.h"
 
@@ -20,7 +21,7 @@ static uint8_t *take(void)
     return frame;
 }
 
-/** @return how many frames wait to be taken again, each taken out and freed. */
+/** @return how many frames the pool has; they are taken out and freed. */
 static uint32_t drain(void)
 {
     uint32_t count = 0;
@@ -33,18 +34,18 @@ static uint32_t drain(void)
     return count;
 }
 
-Test(frame_pool, hands_out_frames_of_full_size_at_an_address_that_fits)
+Test(frame_pool, hands_out_frames_of_full_size_and_aligned)
 {
     uint8_t *frame = take();
 
-    memset(frame, 0xFF, TRP_FRAME_BYTES_MAX); // AddressSanitizer is the judge
+    memset(frame, 0xFF, TRP_FRAME_BYTES_MAX); // AddressSanitizer sees a frame that is too small
 
     cr_expect(ge(sz, malloc_usable_size(frame), TRP_FRAME_BYTES_MAX));
     cr_expect(eq(sz, (uintptr_t)frame % 64, 0));
     free(frame);
 }
 
-Test(frame_pool, takes_again_what_was_given_back)
+Test(frame_pool, hands_out_again_what_was_given_back)
 {
     uint8_t *frame = take();
 
@@ -86,12 +87,12 @@ Test(frame_pool, takes_the_whole_shared_list_at_once)
     free(take());
 
     cr_expect(eq(ptr, atomic_load(&pool.head), NULL));
-    cr_expect(ne(ptr, cache.head, NULL)); // the other two are this taker's own
+    cr_expect(ne(ptr, cache.head, NULL)); // the other two are in this cache
     trp_frame_cache_fini(&other);
     cr_expect(eq(u32, drain(), 2));
 }
 
-Test(frame_pool, keeps_no_more_than_its_cap)
+Test(frame_pool, keeps_no_more_than_its_maximum)
 {
     enum { COUNT = 300, CAP = 256 };
     static uint8_t *frames[COUNT];
@@ -106,7 +107,7 @@ Test(frame_pool, keeps_no_more_than_its_cap)
     cr_expect(eq(u32, drain(), CAP));
 }
 
-Test(frame_pool, keeps_frames_again_after_it_was_full_once)
+Test(frame_pool, keeps_frames_again_after_it_was_full)
 {
     enum { COUNT = 300, CAP = 256 };
     static uint8_t *frames[COUNT];
@@ -130,7 +131,7 @@ Test(frame_pool, frees_what_is_left_in_cache_and_pool)
     trp_frame_give_back(frames[0], &pool);
 
     trp_frame_cache_fini(&cache);
-    trp_frame_pool_fini(&pool); // the leak checker is the judge
+    trp_frame_pool_fini(&pool); // the leak checker sees a frame that is left
 
     cr_expect(eq(ptr, cache.head, NULL));
     cr_expect(eq(ptr, atomic_load(&pool.head), NULL));

@@ -1,6 +1,6 @@
 /*
- * Reading frames: a pure function of the bytes. Whatever they are, it yields an item that lies within
- * them, or a fault. See frames_check_item() for what is looked at each time.
+ * Reading frames is a pure function of the bytes: whatever they are, it yields an item that lies
+ * within them, or a fault. frames_check_item() has the checks that are made of every item.
  */
 #include "chance.h"
 #include "frames.h"
@@ -9,19 +9,19 @@ TestSuite(frame_reading, .timeout = 30);
 
 static struct frame_room room;
 
-/** @return the envelope behind the header, to be spoilt. */
+/** @return the envelope behind the header, for a test to change. */
 static struct trp_envelope *first_envelope(void)
 {
     return (void *)(room.bytes + sizeof(struct trp_header));
 }
 
-/** @return the header, to be spoilt. */
+/** @return the header, for a test to change. */
 static struct trp_header *header(void)
 {
     return (void *)room.bytes;
 }
 
-/** @return the word behind the first envelope, to be spoilt. */
+/** @return the 8 bytes behind the first envelope, for a test to change. */
 static uint64_t *first_word(void)
 {
     return (void *)(first_envelope() + 1);
@@ -45,13 +45,13 @@ static size_t write_run(uint32_t count, uint32_t size)
     return frames_end(&frame);
 }
 
-/** Read what is in the room as a frame of a peer in the same process. */
+/** Read the frame as one from a peer in the same process. */
 static enum trp_fault fault_of(size_t size)
 {
     return frames_read(room.bytes, size, NULL, true).fault;
 }
 
-/** As fault_of(), once the first envelope has another tag. */
+/** As fault_of(), after changing the tag of the first envelope. */
 static enum trp_fault fault_of_tag(uint32_t kind, uint32_t flags, uint32_t size)
 {
     size_t frame_bytes = write_one(TRP_KIND_USER, 0, 8);
@@ -61,7 +61,7 @@ static enum trp_fault fault_of_tag(uint32_t kind, uint32_t flags, uint32_t size)
 
 /* The header. ---------------------------------------------------------------------------------- */
 
-Test(frame_reading, reads_all_that_travels_between_executors)
+Test(frame_reading, reads_every_kind_that_executors_send)
 {
     size_t size = frames_write_all(&room, false);
 
@@ -83,7 +83,7 @@ Test(frame_reading, reads_a_header_alone_as_an_empty_frame)
     cr_expect(eq(u32, reading.items, 0));
 }
 
-Test(frame_reading, hands_out_the_header_and_whose_frame_it_is)
+Test(frame_reading, returns_the_header_and_the_sending_executor)
 {
     size_t size = write_one(TRP_KIND_USER, 0, 8);
     struct trp_header seen;
@@ -97,10 +97,10 @@ Test(frame_reading, hands_out_the_header_and_whose_frame_it_is)
     cr_expect(eq(u32, seen.count, 1));
     cr_expect(eq(u32, item.sender_node, 1));
     cr_expect(eq(u32, item.sender_executor, 7));
-    cr_expect(not(cursor.local)); // until the caller says otherwise
+    cr_expect(not(cursor.local)); // unless the caller sets it
 }
 
-Test(frame_reading, refuses_every_size_that_is_no_whole_frame)
+Test(frame_reading, refuses_every_truncated_frame)
 {
     size_t whole = frames_write_all(&room, true);
     uint32_t sound = 0;
@@ -117,10 +117,10 @@ Test(frame_reading, refuses_every_size_that_is_no_whole_frame)
         }
     }
 
-    cr_expect(eq(u32, sound, 12)); // only where one item ends: what is cut off is whole
+    cr_expect(eq(u32, sound, 12)); // only where an item ends: then whole items are cut off
 }
 
-Test(frame_reading, refuses_more_bytes_than_any_frame_has)
+Test(frame_reading, refuses_a_frame_over_the_maximum_size)
 {
     size_t size = TRP_FRAME_BYTES_MAX + 8;
     uint8_t *bytes = calloc(1, size);
@@ -133,7 +133,7 @@ Test(frame_reading, refuses_more_bytes_than_any_frame_has)
     free(bytes);
 }
 
-Test(frame_reading, refuses_an_address_that_does_not_fit)
+Test(frame_reading, refuses_an_unaligned_address)
 {
     size_t size = write_one(TRP_KIND_USER, 0, 8);
     struct trp_header seen;
@@ -173,7 +173,7 @@ Test(frame_reading, refuses_another_cookie)
     }
 }
 
-Test(frame_reading, refuses_a_lane_there_is_not)
+Test(frame_reading, refuses_an_unknown_lane)
 {
     size_t size = write_one(TRP_KIND_USER, 0, 8);
     header()->lane = TRP_LANE_COMMAND;
@@ -184,7 +184,7 @@ Test(frame_reading, refuses_a_lane_there_is_not)
     cr_expect(eq(int, fault_of(size), TRP_FAULT_KIND));
 }
 
-Test(frame_reading, refuses_what_is_reserved_in_the_header)
+Test(frame_reading, refuses_unknown_marks_in_the_header)
 {
     size_t size = write_one(TRP_KIND_USER, 0, 8);
     header()->marks = 4;
@@ -193,7 +193,7 @@ Test(frame_reading, refuses_what_is_reserved_in_the_header)
 
 /* Envelopes. ----------------------------------------------------------------------------------- */
 
-Test(frame_reading, refuses_a_kind_there_is_not)
+Test(frame_reading, refuses_an_unknown_kind)
 {
     for (uint32_t kind = TRP_KIND_COUNT; kind < 16; kind++) {
         cr_expect(eq(int, fault_of_tag(kind, 0, 8), TRP_FAULT_KIND), "kind %u", kind);
@@ -240,14 +240,14 @@ Test(frame_reading, refuses_a_body_that_reaches_beyond_the_frame)
     cr_expect(eq(int, fault_of_tag(TRP_KIND_USER, TRP_FLAG_ASK, 1), TRP_FAULT_TRUNCATED));
 }
 
-Test(frame_reading, refuses_a_body_larger_than_any)
+Test(frame_reading, refuses_a_body_over_the_maximum_size)
 {
     uint32_t size = TRP_BODY_BYTES_MAX + 1;
     cr_expect(eq(int, fault_of_tag(TRP_KIND_USER, 0, size), TRP_FAULT_OVERSIZED));
     cr_expect(eq(int, fault_of_tag(TRP_KIND_START, 0, 0xFFFFF), TRP_FAULT_OVERSIZED));
 }
 
-Test(frame_reading, refuses_words_that_the_frame_does_not_have)
+Test(frame_reading, refuses_extensions_that_reach_beyond_the_frame)
 {
     static const uint32_t flags[] = {
         TRP_FLAG_SENDER, TRP_FLAG_ASK, TRP_FLAG_RUN, TRP_FLAG_GIVEN, TRP_FLAG_EXPIRES};
@@ -259,7 +259,7 @@ Test(frame_reading, refuses_words_that_the_frame_does_not_have)
     }
 }
 
-Test(frame_reading, reads_a_sender_from_elsewhere)
+Test(frame_reading, reads_a_sender_on_another_executor)
 {
     size_t size = write_one(TRP_KIND_USER, 0, 8);
     first_envelope()->tag = trp_tag(TRP_KIND_USER, TRP_FLAG_SENDER, 0);
@@ -277,7 +277,7 @@ Test(frame_reading, reads_a_sender_from_elsewhere)
 
 /* Runs. ---------------------------------------------------------------------------------------- */
 
-Test(frame_reading, refuses_a_run_of_none)
+Test(frame_reading, refuses_a_run_of_no_messages)
 {
     size_t size = write_run(3, 8);
     *first_word() = 0;
@@ -323,7 +323,7 @@ Test(frame_reading, refuses_a_run_of_asks)
 
 /* Given bodies. -------------------------------------------------------------------------------- */
 
-Test(frame_reading, takes_a_given_body_from_its_own_process_only)
+Test(frame_reading, reads_a_given_body_from_its_own_process_only)
 {
     size_t size = write_one(TRP_KIND_USER, TRP_FLAG_GIVEN, 0);
     cr_expect(eq(int, frames_read(room.bytes, size, NULL, true).fault, TRP_FAULT_NONE));
@@ -345,7 +345,7 @@ Test(frame_reading, refuses_a_run_of_given_bodies)
     cr_expect(eq(int, fault_of(size), TRP_FAULT_KIND));
 }
 
-Test(frame_reading, yields_an_item_or_a_fault_for_every_kind_with_every_flags)
+Test(frame_reading, yields_an_item_or_a_fault_for_every_kind_with_all_flags)
 {
     uint32_t sound = 0;
     for (uint32_t tag_top = 0; tag_top < 1u << 12; tag_top++) {
@@ -360,24 +360,24 @@ Test(frame_reading, yields_an_item_or_a_fault_for_every_kind_with_every_flags)
     cr_expect(gt(u32, sound, 0));
 }
 
-/* Chance. -------------------------------------------------------------------------------------- */
+/* Random frames. ------------------------------------------------------------------------------- */
 
 enum { RANDOM_FRAMES = 200000, RANDOM_BYTES_MAX = 640 };
 
-/** Make bytes that get past the header more often than chance would. */
+/** Make random bytes, most of which have a valid header. */
 static size_t random_bytes(struct chance *chance)
 {
     size_t size = chance_below(chance, RANDOM_BYTES_MAX);
     chance_fill(chance, room.bytes, size);
     if (chance_one_in(chance, 8) || size < sizeof(struct trp_header)) {
-        return size; // bare chance
+        return size; // all bytes random
     }
     struct trp_outframe frame = frames_begin(&room);
     (void)frames_end(&frame);
     size &= ~(size_t)7;
     if (chance_one_in(chance, 2) &&
         size >= sizeof(struct trp_header) + sizeof(struct trp_envelope)) {
-        uint32_t top = (uint32_t)chance_bits(chance) & 0xBF7; // kinds and flags that there are
+        uint32_t top = (uint32_t)chance_bits(chance) & 0xBF7; // valid kinds and flags
         first_envelope()->tag = top << 20 | chance_below(chance, 64);
         if (size >= sizeof(struct trp_header) + sizeof(struct trp_envelope) + 8) {
             *first_word() = chance_below(chance, 16);
@@ -401,13 +401,13 @@ Test(frame_reading, yields_an_item_or_a_fault_for_random_bytes)
         items += reading.items;
     }
 
-    cr_expect(gt(u64, items, 0)); // else it tried the header only
+    cr_expect(gt(u64, items, 0)); // else only headers were read
     cr_expect(gt(u32, faults[TRP_FAULT_TRUNCATED], 0));
     cr_expect(gt(u32, faults[TRP_FAULT_KIND], 0));
     cr_expect(gt(u32, faults[TRP_FAULT_OVERSIZED], 0));
 }
 
-/** Spoil a frame a little. @return its size from now on. */
+/** Change a frame a little. @return its new size. */
 static size_t mutate(struct chance *chance, size_t size)
 {
     static const uint64_t words[] = {0, 1, 8, 0xFFFF, 0x10000, UINT32_MAX, UINT64_MAX, 1ull << 63};
@@ -432,7 +432,7 @@ static size_t mutate(struct chance *chance, size_t size)
     return size;
 }
 
-Test(frame_reading, yields_an_item_or_a_fault_for_spoilt_frames)
+Test(frame_reading, yields_an_item_or_a_fault_for_damaged_frames)
 {
     struct chance chance = chance_open("spoilt frames");
     static struct frame_room sound;

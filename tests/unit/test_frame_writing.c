@@ -1,6 +1,6 @@
 /*
- * Writing frames: what is read out of one is what was put in, in the same order; equal neighbours
- * join in runs; and nothing of the memory it was written to shows through.
+ * Writing frames: what is read from a frame is what was written, in the same order; equal
+ * neighbours join in runs; and no byte of the memory that it is written to is left in it.
  */
 #include "chance.h"
 #include "frames.h"
@@ -11,7 +11,7 @@ enum { DIRT = 0x5A, POSTS_MAX = 512, BODY_MAX = 300 };
 
 static struct frame_room room;
 
-/** A message that was put into a frame. */
+/** A message that was written. */
 struct posted {
     struct trp_post post;
     struct trp_given given;
@@ -31,7 +31,7 @@ static uint32_t bytes_of(const struct trp_outframe *frame)
     return frame->used - frame->base;
 }
 
-/** @return a cursor at the first envelope of what was written. */
+/** @return a cursor at the first envelope of the frame. */
 static struct trp_cursor cursor_of(const struct trp_outframe *frame)
 {
     return (struct trp_cursor){
@@ -50,7 +50,7 @@ static void expect_all_zero(const uint8_t *bytes, size_t size)
 
 /* One message. --------------------------------------------------------------------------------- */
 
-Test(frame_writing, begins_behind_the_header)
+Test(frame_writing, begins_after_the_header)
 {
     struct trp_outframe frame = begin();
     frames_put(&frame, TRP_KIND_USER, 0, 8, 1);
@@ -126,7 +126,7 @@ Test(frame_writing, joins_equal_neighbours_in_one_run)
     cr_expect(eq(u32, trp_outframe_counted(&frame), 10));
 }
 
-/** Put a plain message with that envelope, whose tag is its size. */
+/** Write a plain message with that envelope, whose tag is its size. */
 static bool put_plain(struct trp_outframe *frame, const struct trp_envelope *like, const void *body)
 {
     uint64_t to = trp_actor_key(like->to_index, like->to_generation);
@@ -134,7 +134,7 @@ static bool put_plain(struct trp_outframe *frame, const struct trp_envelope *lik
     return trp_outframe_put_plain(frame, to, from, like->type, body, like->tag);
 }
 
-/** @return how many items two messages make of which the second is @p other. */
+/** @return how many items two messages become, of which the second is @p other. */
 static uint32_t items_with(const struct trp_envelope *other)
 {
     const struct trp_envelope one = {1, 2, 3, 4, 5, 8};
@@ -146,16 +146,19 @@ static uint32_t items_with(const struct trp_envelope *other)
     return frames_read_items(&cursor).items;
 }
 
-Test(frame_writing, joins_only_what_is_alike)
+Test(frame_writing, joins_only_equal_messages)
 {
     cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 2, 3, 4, 5, 8}), 1));
-    cr_expect(eq(u32, items_with(&(struct trp_envelope){9, 2, 3, 4, 5, 8}), 2)); // to another
-    cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 9, 3, 4, 5, 8}), 2)); // its next tenant
-    cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 2, 9, 4, 5, 8}), 2)); // from another
-    cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 2, 3, 9, 5, 8}), 2)); // its next tenant
+    cr_expect(eq(u32, items_with(&(struct trp_envelope){9, 2, 3, 4, 5, 8}), 2)); // another receiver
+    cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 9, 3, 4, 5, 8}), 2)); // its generation
+    cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 2, 9, 4, 5, 8}), 2)); // another sender
+    cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 2, 3, 9, 5, 8}), 2)); // its generation
     cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 2, 3, 4, 9, 8}), 2)); // another type
     cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 2, 3, 4, 5, 9}), 2)); // another size
-    cr_expect(eq(u32, items_with(&(struct trp_envelope){1, 2, 3, 4, 5, 7}), 2)); // padded alike
+    cr_expect(
+        eq(u32,
+           items_with(&(struct trp_envelope){1, 2, 3, 4, 5, 7}),
+           2)); // padded to the same
 }
 
 Test(frame_writing, joins_nothing_across_another_envelope)
@@ -197,7 +200,7 @@ Test(frame_writing, pads_each_body_of_a_run)
     }
 }
 
-Test(frame_writing, joins_bodies_of_no_bytes)
+Test(frame_writing, joins_empty_bodies)
 {
     struct trp_outframe frame = begin();
     for (uint32_t i = 0; i < 1000; i++) {
@@ -217,7 +220,7 @@ Test(frame_writing, never_writes_a_run_that_cannot_be_read)
     static const uint8_t no_body[8];
     uint64_t put = 0;
 
-    // Bodies of no bytes need no room: something else has to end the frame, or the run.
+    // Empty bodies take no room, so the maximum of a run must end it.
     while (put < 4 * TRP_FRAME_BYTES_MAX && put_plain(&frame, &like, no_body)) {
         put++;
     }
@@ -230,7 +233,7 @@ Test(frame_writing, never_writes_a_run_that_cannot_be_read)
 
 /* A full frame. -------------------------------------------------------------------------------- */
 
-Test(frame_writing, says_when_there_is_no_room_and_stays_as_it_was)
+Test(frame_writing, returns_false_without_room_and_leaves_the_frame_unchanged)
 {
     for (uint32_t size = 0; size <= BODY_MAX; size += 20) {
         for (uint32_t flags = 0; flags <= TRP_FLAG_ASK; flags += TRP_FLAG_ASK) {
@@ -242,7 +245,7 @@ Test(frame_writing, says_when_there_is_no_room_and_stays_as_it_was)
             uint32_t put = 0;
             struct trp_outframe before = frame;
             for (; put < 64 && trp_outframe_put(&frame, &one->post); put++) {
-                one->post.type++; // no run: every one needs room
+                one->post.type++; // no run, so that each takes room
                 before = frame;
             }
 
@@ -256,9 +259,9 @@ Test(frame_writing, says_when_there_is_no_room_and_stays_as_it_was)
     }
 }
 
-/* Chance. -------------------------------------------------------------------------------------- */
+/* Random frames. ------------------------------------------------------------------------------- */
 
-/** Make a message of any kind, often like the one before so that runs come about. */
+/** Make a message of any kind, often like the one before, so that there are runs. */
 static void random_post(struct chance *chance, struct posted *out, const struct posted *before)
 {
     static const uint32_t flags[] = {
@@ -268,7 +271,7 @@ static void random_post(struct chance *chance, struct posted *out, const struct 
         TRP_FLAG_ASK | TRP_FLAG_UNMETERED | TRP_FLAG_FAILED,
         TRP_FLAG_PROVISIONAL,
         TRP_FLAG_GIVEN | TRP_FLAG_ASK,
-        TRP_FLAG_EXPIRES, // these go with a message alone
+        TRP_FLAG_EXPIRES, // from here on: with kind USER only
         TRP_FLAG_EXPIRES | TRP_FLAG_ASK,
         TRP_FLAG_EXPIRES | TRP_FLAG_GIVEN,
     };
@@ -296,7 +299,7 @@ static void random_post(struct chance *chance, struct posted *out, const struct 
     out->post.given = &out->given;
 }
 
-/** Check the @p which-th message of an item against what was put. */
+/** Check that the @p which-th message of an item is what was written. */
 static void expect_message(const struct trp_item *item, uint32_t which, const struct posted *put)
 {
     const struct trp_envelope *envelope = item->envelope;
@@ -322,7 +325,7 @@ static void expect_message(const struct trp_item *item, uint32_t which, const st
     expect_all_zero(body + size, trp_pad8(size) - size);
 }
 
-/** Fill a frame at random. @return how many messages went in. */
+/** Fill a frame with random messages. @return how many it has. */
 static uint32_t fill(struct chance *chance, struct trp_outframe *frame)
 {
     frame->capacity = 64 + chance_below(chance, 8192) / 8 * 8;
@@ -364,7 +367,7 @@ Test(frame_writing, reads_back_what_was_written)
     cr_expect(gt(u64, runs, 100));
 }
 
-Test(frame_writing, words_come_to_the_same_bytes_by_the_short_way)
+Test(frame_writing, put_word_writes_the_same_bytes_as_put_plain)
 {
     struct chance chance = chance_open("words");
     static struct frame_room other_room;
@@ -375,7 +378,7 @@ Test(frame_writing, words_come_to_the_same_bytes_by_the_short_way)
         memset(&other_room, DIRT, sizeof(other_room));
         struct trp_outframe other = frames_begin(&other_room);
         for (uint32_t i = 0; i < 200; i++) {
-            // Few of each, so that many follow their like; now and then one of another size.
+            // Few receivers and senders, so that many messages join; some of another size.
             uint64_t to = trp_actor_key(chance_below(&chance, 2), 1);
             uint64_t from = trp_actor_key(chance_below(&chance, 2), 1);
             uint32_t type = chance_below(&chance, 2);

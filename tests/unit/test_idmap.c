@@ -1,5 +1,5 @@
 /*
- * The map from executor numbers to pointers, against a simple one.
+ * The map from executor ids to pointers, compared with a simple array.
  */
 #include "base/idmap.h"
 #include "chance.h"
@@ -16,7 +16,7 @@ static void free_map(void)
 
 TestSuite(idmap, .timeout = 10, .fini = free_map);
 
-static char values[8192]; // addresses to keep
+static char values[8192]; // their addresses are the values
 
 Test(idmap, finds_nothing_at_first)
 {
@@ -41,7 +41,7 @@ Test(idmap, finds_what_was_put)
     cr_expect(eq(u32, map.count, 2));
 }
 
-Test(idmap, keeps_the_latest_of_two_under_one_number)
+Test(idmap, keeps_the_latest_value_of_an_id)
 {
     cr_assert(trp_idmap_put(&map, 5, &values[0]));
     cr_assert(trp_idmap_put(&map, 5, &values[1]));
@@ -49,7 +49,7 @@ Test(idmap, keeps_the_latest_of_two_under_one_number)
     cr_expect(eq(u32, map.count, 1));
 }
 
-Test(idmap, forgets_what_was_removed)
+Test(idmap, finds_nothing_that_was_removed)
 {
     cr_assert(trp_idmap_put(&map, 5, &values[0]));
     trp_idmap_remove(&map, 5);
@@ -58,9 +58,9 @@ Test(idmap, forgets_what_was_removed)
     cr_expect(eq(u32, map.count, 0));
 }
 
-Test(idmap, finds_those_behind_one_that_was_removed)
+Test(idmap, finds_entries_behind_one_that_was_removed)
 {
-    // All at home in one slot, as long as there are fewer than 64: they stand in a row.
+    // With at most 64 slots, all have the same home: they are stored next to each other.
     for (uint32_t i = 0; i < 4; i++) {
         cr_assert(trp_idmap_put(&map, 1 + i * 1024, &values[i]));
     }
@@ -84,13 +84,13 @@ Test(idmap, grows_and_keeps_everything)
 
 enum { NUMBERS = 200 };
 
-/** Numbers that meet in few slots, round the end of the table too. */
+/** Ids with few different homes, so that many collide, also across the end of the table. */
 static uint32_t number(uint32_t which)
 {
     return which % 3 == 0 ? which : which % 3 == 1 ? which * 256 + 255 : UINT32_MAX - which * 64;
 }
 
-Test(idmap, is_as_a_simple_map_whatever_is_put_and_removed)
+Test(idmap, equals_a_simple_map_after_any_puts_and_removals)
 {
     struct chance chance = chance_open("idmap");
     void *simple[NUMBERS] = {0};
@@ -98,7 +98,7 @@ Test(idmap, is_as_a_simple_map_whatever_is_put_and_removed)
 
     for (uint32_t step = 0; step < 40000; step++) {
         uint32_t which = chance_below(&chance, NUMBERS);
-        bool much = step / 2000 % 2 == 0; // fill for a while, then empty
+        bool much = step / 2000 % 2 == 0; // mostly add for a while, then mostly remove
         if (chance_one_in(&chance, much ? 4 : 2) || (!much && !chance_one_in(&chance, 4))) {
             trp_idmap_remove(&map, number(which));
             count -= simple[which] != NULL ? 1 : 0;

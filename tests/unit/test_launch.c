@@ -1,5 +1,5 @@
 /*
- * Launch files: what they say, and where exactly one does not.
+ * Launch files: what they may have, and at which character a wrong one is refused.
  */
 #include "chance.h"
 #include "config/launch_file.h"
@@ -31,7 +31,7 @@ static void parse(const char *text)
     cr_assert(eq(int, err, TROUPE_OK), "%s: %s", text, troupe_error_detail());
 }
 
-/** Check that @p text is refused there, with a caret under the character. */
+/** Check that @p text is refused at that line and column, with a caret under the character. */
 static void expect_refused(const char *text, unsigned line, unsigned column, const char *what)
 {
     char place[64];
@@ -65,9 +65,9 @@ static void expect_words(const struct trp_shell_words *words, const char *expect
     cr_expect(words->byte_count == bytes && memcmp(words->bytes, expected, bytes) == 0);
 }
 
-/* What they say. ------------------------------------------------------------------------------- */
+/* What is accepted. ---------------------------------------------------------------------------- */
 
-Test(launch, may_say_nothing)
+Test(launch, may_be_empty)
 {
     static const char *const texts[] = {
         "", "\n", "# a comment\n", "  \n\t\n    # x", "options", "actors\nplace\n"};
@@ -101,7 +101,7 @@ Test(launch, has_options)
     cr_expect(eq(u32, launch.args.line, 6));
 }
 
-Test(launch, has_rules_in_their_order)
+Test(launch, keeps_the_order_of_rules)
 {
     parse("place\n"
           "    rule = w*=thread:4 # workers\n"
@@ -141,7 +141,7 @@ Test(launch, has_actors)
     cr_expect(eq(sz, launch.actors[1].args.words.byte_count, 0));
 }
 
-Test(launch, has_as_many_entries_as_it_may)
+Test(launch, may_have_the_maximum_of_entries)
 {
     static char text[TRP_LAUNCH_ITEM_COUNT_MAX * 32];
     size_t at = (size_t)snprintf(text, sizeof(text), "actors\n");
@@ -156,37 +156,36 @@ Test(launch, has_as_many_entries_as_it_may)
     expect_refused(text, 4097, 5, "at most 4096 entries");
 }
 
-/* Where it does not. --------------------------------------------------------------------------- */
+/* What is refused. ----------------------------------------------------------------------------- */
 
 Test(launch, is_refused_where_it_is_no_zpl)
 {
-    expect_refused("  place\n", 1, 3, "indent by four blanks at a time");
-    expect_refused("place\n   # half way\n", 2, 4, "indent by four blanks at a time");
+    expect_refused("  place\n", 1, 3, "indent by four blanks a level");
+    expect_refused("place\n   # half way\n", 2, 4, "indent by four blanks a level");
     expect_refused("place\n\trule = a=ecs\n", 2, 1, "not by tabs");
-    expect_refused("place\n        rule = a=ecs\n", 2, 9, "nothing above");
-    expect_refused("    rule = a=ecs\n", 1, 5, "nothing above");
+    expect_refused("place\n        rule = a=ecs\n", 2, 9, "no entry above it");
+    expect_refused("    rule = a=ecs\n", 1, 5, "no entry above it");
     expect_refused("place\n    rule a=ecs\n", 2, 10, "'=', or the end of the line");
     expect_refused("place\n    w* = ecs\n", 2, 6, "'=', or the end of the line");
-    expect_refused("place\n    = ecs\n", 2, 5, "a name belongs here");
-    expect_refused("*\n", 1, 1, "a name belongs here");
-    expect_refused("\xef\xbb\xbfplace\n", 1, 1, "a name belongs here");
-    expect_refused("/place\n", 1, 1, "neither begins nor ends with '/'");
-    expect_refused("place/\n", 1, 1, "neither begins nor ends with '/'");
-    expect_refused("place\n    rule = 'a=ecs\n", 2, 12, "this quote has no end");
-    expect_refused("place\n    rule = 'a'=ecs\n", 2, 15, "nothing may follow the quote");
-    expect_refused("place\n    rule = # none\n", 2, 12, "a value belongs here");
-    expect_refused("place\n    rule =", 2, 11, "a value belongs here");
-    expect_refused("place\n    rule = a\x01=ecs\n", 2, 13, "a control character, 0x01");
-    expect_refused("place\r    rule\n", 1, 6, "a control character, 0x0d");
+    expect_refused("place\n    = ecs\n", 2, 5, "expected a name");
+    expect_refused("*\n", 1, 1, "expected a name");
+    expect_refused("\xef\xbb\xbfplace\n", 1, 1, "expected a name");
+    expect_refused("/place\n", 1, 1, "must neither begin nor end with '/'");
+    expect_refused("place/\n", 1, 1, "must neither begin nor end with '/'");
+    expect_refused("place\n    rule = 'a=ecs\n", 2, 12, "this quote is not closed");
+    expect_refused("place\n    rule = 'a'=ecs\n", 2, 15, "nothing may follow the closing quote");
+    expect_refused("place\n    rule = # none\n", 2, 12, "expected a value");
+    expect_refused("place\n    rule =", 2, 11, "expected a value");
+    expect_refused("place\n    rule = a\x01=ecs\n", 2, 13, "control character 0x01");
+    expect_refused("place\r    rule\n", 1, 6, "control character 0x0d");
 }
 
-Test(launch, is_refused_where_it_has_a_nul)
+Test(launch, is_refused_if_it_has_a_nul)
 {
     static const char text[] = "place\n    rule = a\0=ecs\n";
     enum troupe_err err = trp_launch_parse(text, sizeof(text) - 1, "a.zpl", &launch);
     cr_expect(eq(int, err, TROUPE_ERR_INVAL));
-    cr_expect(
-        strstr(troupe_error_detail(), "line 2, column 13: a control character, 0x00") != NULL);
+    cr_expect(strstr(troupe_error_detail(), "line 2, column 13: control character 0x00") != NULL);
 }
 
 Test(launch, is_refused_where_a_line_is_too_long)
@@ -194,12 +193,12 @@ Test(launch, is_refused_where_a_line_is_too_long)
     char text[2100] = "place\n    rule = ";
     memset(text + strlen(text), 'a', 1024 - 11);
     text[6 + 1024] = '\0';
-    expect_refused(text, 2, 1025, "'=' and a backend belong here"); // at the end of the rule
+    expect_refused(text, 2, 1025, "expected '=' and a backend"); // at the end of the rule
     memset(text + 6 + 1024, 'a', 1000);
     expect_refused(text, 2, 1025, "at most 1024 bytes");
 }
 
-Test(launch, is_refused_over_a_mebibyte)
+Test(launch, is_refused_if_it_is_over_a_mebibyte)
 {
     static char text[TRP_LAUNCH_BYTES_MAX + 1];
     memset(text, '\n', sizeof(text));
@@ -226,8 +225,8 @@ Test(launch, is_refused_where_a_section_or_key_is_unknown)
 Test(launch, is_refused_where_a_section_has_a_value_or_a_key_has_none)
 {
     expect_refused("place = ecs\n", 1, 9, "a section has no value");
-    expect_refused("options\n    seed\n", 2, 9, "'=' and a value belong here");
-    expect_refused("actors\n    a = b\n", 2, 9, "stands alone");
+    expect_refused("options\n    seed\n", 2, 9, "expected '=' and a value");
+    expect_refused("actors\n    a = b\n", 2, 9, "the name of an actor has no value");
     expect_refused("options\n    seed = 1\n        mailbox = 2\n", 3, 9, "indented too far");
 }
 
@@ -237,14 +236,14 @@ Test(launch, is_refused_where_something_is_given_twice)
         "options\n    seed = 1\nplace\n    rule = *=ecs\noptions\n    seed = 2\n",
         6,
         5,
-        "it is given twice, first on line 2");
+        "this key is given twice, first on line 2");
     expect_refused(
         "actors\n    a\n        behaviour = b\n        behaviour = b\n", 4, 9, "first on line 3");
     expect_refused(
         "actors\n    a\n        behaviour = b\n    a\n",
         4,
         5,
-        "an actor of this name is on line 2");
+        "an actor of this name stands on line 2 already");
 }
 
 Test(launch, is_refused_where_a_number_is_none)
@@ -279,8 +278,8 @@ Test(launch, is_refused_within_a_rule)
         15,
         "unknown backend 'fibre'; known are ecs, thread, process\n        rule = w*=fibre:4 # x\n");
     expect_refused("place\n    rule = 'w*=thread:0'\n", 2, 23, "a count from 1 to 1024");
-    expect_refused("place\n    default = thread\n", 2, 21, "'=' and a backend belong here");
-    expect_refused("place\n    rule = ''\n", 2, 13, "'=' and a backend belong here");
+    expect_refused("place\n    default = thread\n", 2, 21, "expected '=' and a backend");
+    expect_refused("place\n    rule = ''\n", 2, 13, "expected '=' and a backend");
     expect_refused("limit\n    rule = *=mem:64M,cpus:\n", 2, 27, "a CPU from 0 to 63");
 }
 
@@ -290,9 +289,9 @@ Test(launch, is_refused_within_an_actor)
         {"place = fibre", "17", "unknown backend 'fibre'"},
         {"place = thread:many", "24", "a count from 1 to 1024"},
         {"limits = mem:many", "22", "a size from 1 byte"},
-        {"args = a 'b", "18", "this quote has no end"},
+        {"args = a 'b", "18", "this quote is not closed"},
         {"args = a\\q", "17", "unknown escape"},
-        {"behaviour = ''", "22", "the name of a behaviour belongs here"},
+        {"behaviour = ''", "22", "expected the name of a behaviour"},
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         char text[256];
@@ -302,14 +301,14 @@ Test(launch, is_refused_within_an_actor)
     expect_refused("actors\n    a\n        place = ecs\n    b\n", 2, 5, "has no behaviour");
 }
 
-Test(launch, is_refused_where_words_are_too_many)
+Test(launch, is_refused_if_the_args_are_too_long)
 {
     static char text[40 * 1024];
     int at = snprintf(text, sizeof(text), "options\n");
     for (int i = 0; i < 34; i++) {
         at += snprintf(text + at, sizeof(text) - (size_t)at, "    args = %01000d\n", 7);
     }
-    expect_refused(text, 34, 12, "at most 32 KiB of words");
+    expect_refused(text, 34, 12, "at most 32 KiB of args");
 }
 
 Test(launch, knows_the_behaviours_of_its_program)
@@ -334,7 +333,7 @@ Test(launch, knows_the_behaviours_of_its_program)
 
 /* Files. --------------------------------------------------------------------------------------- */
 
-Test(launch, says_why_a_file_cannot_be_read)
+Test(launch, that_cannot_be_read_is_refused_with_the_reason)
 {
     cr_expect(eq(int, trp_launch_load("/nowhere/a.zpl", &launch), TROUPE_ERR_INVAL));
     cr_expect(
@@ -362,7 +361,7 @@ Test(launch, is_read_from_a_pipe)
     (void)close(ends[0]);
 }
 
-Test(launch, shows_the_end_of_a_long_name_without_control_characters)
+Test(launch, is_named_by_the_end_of_a_long_name_without_control_characters)
 {
     char name[600];
     memset(name, 'x', sizeof(name));
@@ -372,7 +371,7 @@ Test(launch, shows_the_end_of_a_long_name_without_control_characters)
     cr_expect(strstr(troupe_error_detail(), "xx?/a.zpl, line 1, column 1: ") != NULL);
 }
 
-/* What czmq must not do. ------------------------------------------------------------------------ */
+/* What czmq must not do. ----------------------------------------------------------------------- */
 
 Test(launch, leaves_signals_limits_and_descriptors_alone)
 {
@@ -399,7 +398,7 @@ Test(launch, leaves_signals_limits_and_descriptors_alone)
     (void)close(next_after);
 }
 
-/* Anything. ------------------------------------------------------------------------------------- */
+/* Random texts. -------------------------------------------------------------------------------- */
 
 static const char sound[] = "# all of it\n"
                             "options\n"
@@ -417,7 +416,7 @@ static const char sound[] = "# all of it\n"
                             "    c\n"
                             "        behaviour = b\n";
 
-/** Put something at one place of @p text. */
+/** Insert something at a random offset of @p text. */
 static void spoil(struct chance *chance, char *text, size_t *bytes)
 {
     static const char likely[] = "\n    ='\"#\\/*\t\0\rax0";
@@ -441,12 +440,12 @@ static void spoil(struct chance *chance, char *text, size_t *bytes)
     }
 }
 
-Test(launch, is_read_or_refused_in_words_whatever_its_bytes_are)
+Test(launch, is_read_or_refused_with_a_detail_whatever_its_bytes_are)
 {
     struct chance chance = chance_open("launch");
     cr_redirect_stdout();
     for (int i = 0; i < 30000; i++) {
-        // Of its own size, so that a sanitizer sees a read beyond it.
+        // Allocated with its exact size, so that a sanitizer sees a read beyond it.
         char *text = malloc(sizeof(sound) + 8);
         size_t bytes = sizeof(sound) - 1;
         memcpy(text, sound, bytes);
@@ -461,7 +460,7 @@ Test(launch, is_read_or_refused_in_words_whatever_its_bytes_are)
         trp_launch_fini(&launch);
         free(text);
     }
-    // What zconfig refuses by itself it prints there.
+    // zconfig prints to standard output what it refuses itself.
     (void)fflush(stdout);
     cr_assert_stdout_eq_str("");
 }

@@ -1,28 +1,29 @@
 /*
- * What a ledger says of the messages in its receiver's hand, as those read it who outlive that.
+ * What a ledger says of the messages that its receiver was handling, read after the receiver has died.
  */
-#include "shared/shared.h"
+#include "shared/ledger.h"
+#include "troupe/behaviour.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
 static struct trp_ledger ledger;
 
-/** Have the ledger be one whose receiver has handled so many. */
+/** Make the ledger one whose receiver has handled so many messages. */
 static void begin_after(uint64_t handled)
 {
     atomic_init(&ledger.handled, handled);
     atomic_init(&ledger.started, handled);
 }
 
-Test(ledger, holds_nothing_before_the_first_message)
+Test(ledger, has_nothing_in_progress_before_the_first_message)
 {
     begin_after(0);
 
     cr_expect(eq(u64, trp_ledger_in_progress(&ledger), 0));
 }
 
-Test(ledger, holds_one_message_until_it_is_counted)
+Test(ledger, has_one_message_in_progress_until_it_is_counted)
 {
     begin_after(41);
 
@@ -32,7 +33,7 @@ Test(ledger, holds_one_message_until_it_is_counted)
     cr_expect(eq(u64, trp_ledger_in_progress(&ledger), 0));
 }
 
-Test(ledger, holds_a_batch_until_it_is_counted)
+Test(ledger, has_a_batch_in_progress_until_it_is_counted)
 {
     for (uint64_t count = 1; count <= TROUPE_BATCH_MAX; count++) {
         begin_after(41);
@@ -44,7 +45,7 @@ Test(ledger, holds_a_batch_until_it_is_counted)
     }
 }
 
-Test(ledger, lets_go_of_what_a_batch_passed_over)
+Test(ledger, drops_what_a_batch_passed_over)
 {
     begin_after(41);
     trp_ledger_start(&ledger, 5);
@@ -56,11 +57,11 @@ Test(ledger, lets_go_of_what_a_batch_passed_over)
     cr_expect(eq(u64, trp_ledger_in_progress(&ledger), 0));
 }
 
-Test(ledger, holds_nothing_where_some_were_counted_that_were_never_in_it)
+Test(ledger, has_nothing_in_progress_where_some_were_counted_that_were_never_started)
 {
     begin_after(41);
 
-    trp_count(&ledger.handled, 7); // a port's, which hands out what it receives
+    trp_count(&ledger.handled, 7); // by an inbox, which hands out what it receives
 
     cr_expect(eq(u64, trp_ledger_in_progress(&ledger), 0));
 }

@@ -1,6 +1,6 @@
 /*
- * Limits: what parses, where exactly the rest does not, how they are printed, and which of several
- * rules an actor's are.
+ * Limits: what parses, at which character the rest does not, how they are printed, and which of
+ * several rules matches an actor.
  */
 #include "chance.h"
 #include "config/limits.h"
@@ -35,7 +35,7 @@ static bool are_equal(const struct troupe_limits *one, const struct troupe_limit
            one->file_count == other->file_count && one->nice == other->nice;
 }
 
-/** Check that @p text, read and printed, says @p printed. */
+/** Check that @p text, read and printed again, is @p printed. */
 static void expect_printed(const char *text, const char *printed)
 {
     struct troupe_limits limits = parse(text);
@@ -46,7 +46,7 @@ static void expect_printed(const char *text, const char *printed)
     cr_expect(are_equal(&limits, &same), "%s does not come back", text);
 }
 
-/** Check that the rule @p rule is refused at that character, counted from 1, with a caret under it. */
+/** Check that a rule is refused at that character, counted from 1, with a caret under it. */
 static void expect_refused(const char *rule, size_t character, const char *what)
 {
     char place[64];
@@ -139,7 +139,7 @@ Test(limits, prints_in_one_order_and_with_the_largest_units)
     expect_printed("none", "none");
 }
 
-Test(limits, prints_the_longest_into_the_room_there_is)
+Test(limits, prints_the_longest_into_its_buffer)
 {
     const struct troupe_limits limits = {
         .memory_bytes = INT64_MAX,
@@ -155,7 +155,7 @@ Test(limits, prints_the_longest_into_the_room_there_is)
     cr_expect(are_equal(&limits, &same), "%s", text);
 }
 
-Test(limits, come_back_as_they_were_printed)
+Test(limits, are_read_back_as_they_were_printed)
 {
     struct chance chance = chance_open("limits");
     for (int i = 0; i < 10000; i++) {
@@ -175,28 +175,28 @@ Test(limits, come_back_as_they_were_printed)
     }
 }
 
-/* What does not. ------------------------------------------------------------------------------- */
+/* What is refused. ----------------------------------------------------------------------------- */
 
 Test(limits, points_where_a_part_of_a_rule_is_missing)
 {
-    expect_refused("plugin", 7, "'=' and limits belong here, as in '*=mem:64M'");
-    expect_refused("=mem:1K", 1, "a pattern for names belongs here");
-    expect_refused("w=", 3, "a limit belongs here: mem:SIZE");
-    expect_refused("w=mem:1K,", 10, "a limit belongs here");
-    expect_refused("w=mem", 3, "a limit belongs here");
-    expect_refused("w=mem,cpu:1s", 3, "a limit belongs here");
+    expect_refused("plugin", 7, "expected '=' and limits, as in '*=mem:64M'");
+    expect_refused("=mem:1K", 1, "expected a pattern of names");
+    expect_refused("w=", 3, "expected a limit: mem:SIZE");
+    expect_refused("w=mem:1K,", 10, "expected a limit");
+    expect_refused("w=mem", 3, "expected a limit");
+    expect_refused("w=mem,cpu:1s", 3, "expected a limit");
 }
 
-Test(limits, points_at_a_limit_there_is_not)
+Test(limits, points_at_an_unknown_limit)
 {
-    expect_refused("w=memory:1K", 3, "a limit belongs here");
-    expect_refused("w=mem:1K,stack:1K", 10, "a limit belongs here");
-    expect_refused("w=MEM:1K", 3, "a limit belongs here");
-    expect_refused("w=none,mem:1K", 3, "a limit belongs here");
-    expect_refused("w= mem:1K", 3, "a limit belongs here");
+    expect_refused("w=memory:1K", 3, "expected a limit");
+    expect_refused("w=mem:1K,stack:1K", 10, "expected a limit");
+    expect_refused("w=MEM:1K", 3, "expected a limit");
+    expect_refused("w=none,mem:1K", 3, "expected a limit");
+    expect_refused("w= mem:1K", 3, "expected a limit");
 }
 
-Test(limits, points_at_sizes_that_are_none)
+Test(limits, points_at_invalid_sizes)
 {
     static const char *const texts[] = {
         "w=mem:",
@@ -210,40 +210,40 @@ Test(limits, points_at_sizes_that_are_none)
         "w=mem:99999999999999999999999999",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        expect_refused(texts[i], 7, "a size from 1 byte belongs here, as in mem:64M");
+        expect_refused(texts[i], 7, "expected a size from 1 byte, as in mem:64M");
     }
-    expect_refused("w=core:x", 8, "a size belongs here, as in core:64M, or core:0 for none");
+    expect_refused("w=core:x", 8, "expected a size, as in core:64M, or core:0 for none");
 }
 
-Test(limits, points_at_times_that_are_none)
+Test(limits, points_at_invalid_times)
 {
     static const char *const texts[] = {
         "w=cpu:", "w=cpu:0s", "w=cpu:10", "w=cpu:10h", "w=cpu:4294967296s", "w=cpu:71582789m"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        expect_refused(texts[i], 7, "a time in s or m belongs here, from 1s");
+        expect_refused(texts[i], 7, "expected a time in s or m, from 1s");
     }
 }
 
-Test(limits, points_at_numbers_that_are_none)
+Test(limits, points_at_invalid_numbers)
 {
-    expect_refused("w=files:0", 9, "a count from 1 belongs here");
-    expect_refused("w=files:2147483648", 9, "a count from 1 belongs here");
-    expect_refused("w=nice:40", 8, "a number from -40 to 39 belongs here");
-    expect_refused("w=nice:-41", 8, "a number from -40 to 39 belongs here");
-    expect_refused("w=nice:-", 8, "a number from -40 to 39 belongs here");
-    expect_refused("w=cpus:64", 8, "a CPU from 0 to 63 belongs here");
-    expect_refused("w=cpus:", 8, "a CPU from 0 to 63 belongs here");
-    expect_refused("w=cpus:1-", 10, "a CPU from 0 to 63 belongs here");
-    expect_refused("w=cpus:0,1,99", 12, "a CPU from 0 to 63 belongs here");
-    expect_refused("w=cpus:3-1", 10, "a range of CPUs goes upwards");
+    expect_refused("w=files:0", 9, "expected a count from 1");
+    expect_refused("w=files:2147483648", 9, "expected a count from 1");
+    expect_refused("w=nice:40", 8, "expected a number from -40 to 39");
+    expect_refused("w=nice:-41", 8, "expected a number from -40 to 39");
+    expect_refused("w=nice:-", 8, "expected a number from -40 to 39");
+    expect_refused("w=cpus:64", 8, "expected a CPU from 0 to 63");
+    expect_refused("w=cpus:", 8, "expected a CPU from 0 to 63");
+    expect_refused("w=cpus:1-", 10, "expected a CPU from 0 to 63");
+    expect_refused("w=cpus:0,1,99", 12, "expected a CPU from 0 to 63");
+    expect_refused("w=cpus:3-1", 10, "a range of CPUs must ascend");
 }
 
-Test(limits, points_at_what_follows)
+Test(limits, points_at_text_behind_the_end)
 {
-    expect_refused("w=mem:1KB", 9, "',' and another limit, or nothing, belong here");
-    expect_refused("w=mem:1.5M", 8, "',' and another limit, or nothing, belong here");
-    expect_refused("w=cpu:1s ", 9, "',' and another limit, or nothing, belong here");
-    expect_refused("w=cpus:0-1-2", 11, "',' and another limit, or nothing, belong here");
+    expect_refused("w=mem:1KB", 9, "expected ',' and another limit, or the end");
+    expect_refused("w=mem:1.5M", 8, "expected ',' and another limit, or the end");
+    expect_refused("w=cpu:1s ", 9, "expected ',' and another limit, or the end");
+    expect_refused("w=cpus:0-1-2", 11, "expected ',' and another limit, or the end");
 }
 
 Test(limits, points_at_a_limit_that_is_given_twice)
@@ -251,7 +251,7 @@ Test(limits, points_at_a_limit_that_is_given_twice)
     expect_refused("w=mem:1K,cpu:1s,mem:2K", 17, "mem is given twice");
 }
 
-Test(limits, leaves_the_limits_alone_when_they_do_not_parse)
+Test(limits, leaves_the_result_unchanged_when_they_do_not_parse)
 {
     struct troupe_limits limits = {.nice = 7};
     cr_expect(eq(int, trp_limits_parse("cpus:0,mem:x", 0, "test", &limits), TROUPE_ERR_INVAL));
@@ -259,7 +259,7 @@ Test(limits, leaves_the_limits_alone_when_they_do_not_parse)
     cr_expect(eq(u64, limits.cpu_mask, 0));
 }
 
-/* Which rule. ---------------------------------------------------------------------------------- */
+/* Matching. ------------------------------------------------------------------------------------ */
 
 Test(limits, are_those_of_the_first_rule_that_matches)
 {
@@ -278,7 +278,7 @@ Test(limits, are_none_without_a_rule)
     expect_match("anybody", "actor", &(struct troupe_limits){0}, "none");
 }
 
-Test(limits, that_a_spawn_asks_for_stand_between_the_launch_file_and_the_program)
+Test(limits, that_a_spawn_asks_for_are_matched_between_the_launch_file_and_the_program)
 {
     const struct troupe_limits asked = {.nice = 1};
     add_ok(TRP_RULE_LAUNCH, "a=nice:2");
@@ -321,7 +321,7 @@ static struct trp_rule *rule_at(struct trp_rule *first, size_t index)
     return first;
 }
 
-Test(limits, go_to_another_process_as_they_are)
+Test(limits, are_the_same_in_another_process)
 {
     struct trp_rule *others = NULL;
     char bytes[96];
@@ -350,7 +350,7 @@ Test(limits, go_to_another_process_as_they_are)
     cr_expect(both_ended);
     cr_expect(eq(ptr, trp_rules_match(others, "none", "other", false), (void *)rule_at(others, 2)));
     cr_redirect_stderr();
-    trp_rules_warn(rules, &trp_limits_kind); // of what matched there, nothing
+    trp_rules_warn(rules, &trp_limits_kind); // not of the rule that matched there
     (void)fflush(stderr);
     cr_assert_stderr_eq_str(
         "troupe: warning: limit rule 'd*=nice:2' (TROUPE_LIMIT) matched no actor\n");
@@ -361,7 +361,7 @@ Test(limits, go_to_another_process_as_they_are)
     }
 }
 
-Test(limits, that_matched_nothing_are_named)
+Test(limits, that_matched_nothing_cause_a_warning)
 {
     add_ok(TRP_RULE_COMMAND_LINE, "db=nice:1");
     add_ok(TRP_RULE_ENVIRONMENT, "d*=nice:2");

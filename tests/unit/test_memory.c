@@ -1,5 +1,6 @@
 /*
- * Waiting for memory: without end where nobody said otherwise, else until the patience is over.
+ * Waiting for memory: a wait lasts for ever unless a maximum was set, and then calls the given
+ * function.
  */
 #include "support/fixture.h"
 
@@ -12,7 +13,7 @@ static void note_end(void *data)
     ++*(int *)data;
 }
 
-Test(memory, a_wait_begins_when_it_is_first_asked_for)
+Test(memory, a_wait_begins_with_its_first_call)
 {
     uint64_t since_ns = 0;
 
@@ -24,7 +25,7 @@ Test(memory, a_wait_begins_when_it_is_first_asked_for)
     cr_expect(since_ns == began_ns);
 }
 
-Test(memory, nobody_is_ended_where_nobody_said_so)
+Test(memory, a_wait_has_no_end_unless_a_maximum_is_set)
 {
     uint64_t since_ns = 1; // long ago
 
@@ -33,7 +34,7 @@ Test(memory, nobody_is_ended_where_nobody_said_so)
     }
 }
 
-Test(memory, who_waited_in_vain_for_long_is_ended)
+Test(memory, a_wait_over_the_maximum_calls_the_function)
 {
     int ends = 0;
     uint64_t since_ns = 0;

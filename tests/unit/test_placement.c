@@ -1,6 +1,6 @@
 /*
- * Placement rules: what parses, where exactly the others do not, and which of several rules is asked
- * first.
+ * Placement rules: what parses, at which character the rest does not, and which of several rules
+ * matches first.
  */
 #include "config/placement.h"
 
@@ -29,7 +29,7 @@ static void add_ok(enum trp_rule_source source, const char *rule)
     cr_assert(eq(int, add(source, rule), TROUPE_OK), "%s: %s", rule, troupe_error_detail());
 }
 
-/** @return the text of the rule that says where an actor goes; "" when none does. */
+/** @return the text of the rule that places an actor; "": there is none. */
 static const char *match(const char *name, const char *behaviour_name, bool before_spawn)
 {
     const struct trp_rule *rule =
@@ -43,7 +43,7 @@ static void expect_match(const char *name, const char *behaviour_name, const cha
     cr_expect(strcmp(matched, rule) == 0, "'%s' rather than '%s'", matched, rule);
 }
 
-/** Check that @p rule is refused at that character, counted from 1, with a caret under it. */
+/** Check that a rule is refused at that character, counted from 1, with a caret under it. */
 static void expect_refused(const char *rule, size_t character, const char *what)
 {
     char place[64];
@@ -67,7 +67,7 @@ static void expect_refused(const char *rule, size_t character, const char *what)
 
 Test(placement, reads_backend_count_and_transport)
 {
-    struct trp_actor_key place;
+    struct trp_place place;
     cr_assert(eq(int, trp_place_parse("thread", 0, "test", &place), TROUPE_OK));
     cr_expect(strcmp(place.ops->name, "thread") == 0);
     cr_expect(eq(u32, place.count, 0));
@@ -84,7 +84,7 @@ Test(placement, reads_backend_count_and_transport)
 
 Test(placement, reads_a_farther_transport_behind_any_backend)
 {
-    struct trp_actor_key place;
+    struct trp_place place;
     cr_assert(eq(int, trp_place_parse("ecs+ipc", 0, "test", &place), TROUPE_OK));
     cr_expect(eq(int, place.transport, TRP_TRANSPORT_IPC));
     cr_assert(eq(int, trp_place_parse("thread:2+tcp", 0, "test", &place), TROUPE_OK));
@@ -97,7 +97,7 @@ Test(placement, reads_a_farther_transport_behind_any_backend)
 
 Test(placement, takes_counts_from_1_to_1024)
 {
-    struct trp_actor_key place;
+    struct trp_place place;
     cr_assert(eq(int, trp_place_parse("thread:1", 0, "test", &place), TROUPE_OK));
     cr_expect(eq(u32, place.count, 1));
     cr_assert(eq(int, trp_place_parse("thread:1024", 0, "test", &place), TROUPE_OK));
@@ -106,35 +106,35 @@ Test(placement, takes_counts_from_1_to_1024)
     cr_expect(eq(u32, place.count, 7));
 }
 
-Test(placement, leaves_the_place_alone_when_it_does_not_parse)
+Test(placement, leaves_the_result_unchanged_when_it_does_not_parse)
 {
-    struct trp_actor_key place = {.count = 77};
+    struct trp_place place = {.count = 77};
     cr_expect(eq(int, trp_place_parse("thread:x", 0, "test", &place), TROUPE_ERR_INVAL));
     cr_expect(eq(u32, place.count, 77));
     cr_expect(place.ops == NULL);
 }
 
-/* What does not. ------------------------------------------------------------------------------- */
+/* What is refused. ----------------------------------------------------------------------------- */
 
 Test(placement, points_where_the_equals_sign_is_missing)
 {
-    expect_refused("workers", 8, "'=' and a backend belong here");
-    expect_refused("", 1, "'=' and a backend belong here");
+    expect_refused("workers", 8, "expected '=' and a backend");
+    expect_refused("", 1, "expected '=' and a backend");
 }
 
 Test(placement, points_where_the_pattern_is_missing)
 {
-    expect_refused("=ecs", 1, "a pattern for names belongs here");
+    expect_refused("=ecs", 1, "expected a pattern of names");
 }
 
 Test(placement, points_where_the_backend_is_missing)
 {
-    expect_refused("w=", 3, "the name of a backend belongs here");
-    expect_refused("w=:4", 3, "the name of a backend belongs here");
-    expect_refused("w=+ipc", 3, "the name of a backend belongs here");
+    expect_refused("w=", 3, "expected the name of a backend");
+    expect_refused("w=:4", 3, "expected the name of a backend");
+    expect_refused("w=+ipc", 3, "expected the name of a backend");
 }
 
-Test(placement, points_at_a_backend_there_is_not_and_lists_those_there_are)
+Test(placement, points_at_an_unknown_backend_and_lists_the_known_ones)
 {
     expect_refused("worker*=fibre", 9, "unknown backend 'fibre'; known are ecs, thread, process");
     expect_refused("w=Thread", 3, "unknown backend 'Thread'");
@@ -142,7 +142,7 @@ Test(placement, points_at_a_backend_there_is_not_and_lists_those_there_are)
     expect_refused("w= thread", 3, "unknown backend ' thread'");
 }
 
-Test(placement, points_at_a_count_that_is_none)
+Test(placement, points_at_an_invalid_count)
 {
     static const char *const rules[] = {
         "w=thread:",
@@ -156,24 +156,24 @@ Test(placement, points_at_a_count_that_is_none)
         "w=thread:99999999999999999999999999",
     };
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        expect_refused(rules[i], 10, "a count from 1 to 1024 belongs here");
+        expect_refused(rules[i], 10, "expected a count from 1 to 1024");
     }
 }
 
 Test(placement, refuses_a_count_on_a_backend_with_one_executor)
 {
-    expect_refused("w=ecs:2", 7, "this backend has one executor and takes no count");
-    expect_refused("w=ecs:1", 7, "this backend has one executor and takes no count");
+    expect_refused("w=ecs:2", 7, "this backend has one executor; remove the count");
+    expect_refused("w=ecs:1", 7, "this backend has one executor; remove the count");
 }
 
-Test(placement, points_at_what_follows)
+Test(placement, points_at_text_behind_the_end)
 {
-    expect_refused("w=thread:2x", 11, "nothing may follow here");
-    expect_refused("w=thread:2:3", 11, "nothing may follow here");
-    expect_refused("w=thread:12 ", 12, "nothing may follow here");
+    expect_refused("w=thread:2x", 11, "nothing may follow the placement");
+    expect_refused("w=thread:2:3", 11, "nothing may follow the placement");
+    expect_refused("w=thread:12 ", 12, "nothing may follow the placement");
 }
 
-Test(placement, points_at_a_transport_there_is_not)
+Test(placement, points_at_an_unknown_transport)
 {
     static const char *const rules[] = {
         "w=thread+",
@@ -187,7 +187,7 @@ Test(placement, points_at_a_transport_there_is_not)
     }
 }
 
-Test(placement, refuses_a_very_long_rule_in_words)
+Test(placement, refuses_a_very_long_rule)
 {
     char rule[4096];
     memset(rule, 'x', sizeof(rule));
@@ -197,14 +197,14 @@ Test(placement, refuses_a_very_long_rule_in_words)
     cr_expect(strstr(troupe_error_detail(), "character 3: unknown backend") != NULL);
 }
 
-/* Which rule. ---------------------------------------------------------------------------------- */
+/* Matching. ------------------------------------------------------------------------------------ */
 
 Test(placement, has_no_rule_at_first)
 {
     expect_match("anybody", "behaviour", "");
 }
 
-Test(placement, asks_rules_in_the_order_they_were_written)
+Test(placement, matches_rules_in_the_order_they_were_written)
 {
     add_ok(TRP_RULE_COMMAND_LINE, "db=thread");
     add_ok(TRP_RULE_COMMAND_LINE, "d*=thread:2");
@@ -244,14 +244,14 @@ Test(placement, takes_the_last_equals_sign_so_that_names_may_have_one)
     expect_match("a", "b", "");
 }
 
-Test(placement, asks_the_command_line_then_the_environment_then_the_program)
+Test(placement, matches_the_command_line_then_the_environment_then_the_program)
 {
     add_ok(TRP_RULE_COMMAND_LINE, "a=thread:1");
     add_ok(TRP_RULE_ENVIRONMENT, "[ab]=thread:2");
     add_ok(TRP_RULE_PROGRAM, "[abc]=thread:3");
     cr_expect(strcmp(match("a", "none", true), "a=thread:1") == 0);
     cr_expect(strcmp(match("b", "none", true), "[ab]=thread:2") == 0);
-    // The program's rules are asked after the spawn's own place.
+    // The rules of the program are matched after the place that a spawn asks for.
     cr_expect(strcmp(match("c", "none", true), "") == 0);
     cr_expect(strcmp(match("c", "none", false), "[abc]=thread:3") == 0);
     cr_expect(strcmp(match("a", "none", false), "[abc]=thread:3") == 0);
@@ -264,7 +264,7 @@ static enum troupe_err add_text(const char *text)
     return trp_placement_add_text(&placement, text, TRP_RULE_ENVIRONMENT);
 }
 
-Test(placement, reads_no_rules_from_an_environment_without)
+Test(placement, reads_no_rules_from_an_empty_environment)
 {
     cr_expect(eq(int, add_text(NULL), TROUPE_OK));
     cr_expect(eq(int, add_text(""), TROUPE_OK));
@@ -272,7 +272,7 @@ Test(placement, reads_no_rules_from_an_environment_without)
     cr_expect(eq(ptr, placement.rules, NULL));
 }
 
-Test(placement, reads_rules_between_semicolons_and_passes_over_empty_ones)
+Test(placement, reads_rules_between_semicolons_and_skips_empty_ones)
 {
     cr_assert(eq(int, add_text(";; a=thread:1;;\n b=thread:2 ;; ;c=ecs;"), TROUPE_OK));
     expect_match("a", "none", "a=thread:1");
@@ -280,20 +280,20 @@ Test(placement, reads_rules_between_semicolons_and_passes_over_empty_ones)
     expect_match("c", "none", "c=ecs");
 }
 
-Test(placement, says_which_rule_of_the_environment_does_not_parse)
+Test(placement, names_the_rule_of_the_environment_that_does_not_parse)
 {
     cr_expect(eq(int, add_text("a=thread;b=thread:0;c=ecs"), TROUPE_ERR_INVAL));
     cr_expect(
         strstr(
             troupe_error_detail(),
-            "placement rule (TROUPE_PLACE), character 10: a count from 1 to 1024 belongs here\n"
+            "placement rule (TROUPE_PLACE), character 10: expected a count from 1 to 1024\n"
             "    b=thread:0\n"
             "             ^") != NULL);
 }
 
-/* A spawn's own place. ------------------------------------------------------------------------- */
+/* Places of spawns. ---------------------------------------------------------------------------- */
 
-Test(placement, shares_a_pool_among_spawns_with_equal_words)
+Test(placement, shares_a_pool_among_spawns_with_equal_text)
 {
     struct trp_rule *one = NULL;
     struct trp_rule *same = NULL;
@@ -305,20 +305,20 @@ Test(placement, shares_a_pool_among_spawns_with_equal_words)
     cr_expect(ne(ptr, one, other));
     cr_expect(eq(u32, one->place.count, 4));
     cr_expect(ne(ptr, one->pool, NULL));
-    expect_match("anybody", "none", ""); // it is no rule for others
+    expect_match("anybody", "none", ""); // it is no rule for other actors
 }
 
 Test(placement, points_into_the_place_of_a_spawn)
 {
     struct trp_rule *rule = NULL;
     cr_expect(eq(int, trp_placement_of_spawn(&placement, "thread:x", &rule), TROUPE_ERR_INVAL));
-    cr_expect(strstr(troupe_error_detail(), "(spawn), character 8: a count") != NULL);
+    cr_expect(strstr(troupe_error_detail(), "(spawn), character 8: expected a count") != NULL);
     cr_expect(eq(ptr, rule, NULL));
 }
 
-/* Rules in vain. ------------------------------------------------------------------------------- */
+/* Warnings. ------------------------------------------------------------------------------------ */
 
-Test(placement, names_the_rules_that_matched_nothing)
+Test(placement, warns_of_rules_that_matched_nothing)
 {
     add_ok(TRP_RULE_COMMAND_LINE, "db=thread");
     add_ok(TRP_RULE_ENVIRONMENT, "d*=ecs");

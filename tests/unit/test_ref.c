@@ -26,7 +26,7 @@ static void expect_text(troupe_ref_t ref, const char *wanted)
     cr_expect(strcmp(text, wanted) == 0, "%s rather than %s", text, wanted);
 }
 
-/** Check that @p text is refused at that character, counted from 1; 0: wherever. */
+/** Check that @p text is refused at that character, counted from 1; 0: at any. */
 static void expect_refused(const char *text, size_t character)
 {
     char place[64] = "";
@@ -40,10 +40,10 @@ static void expect_refused(const char *text, size_t character)
     const char *detail = troupe_error_detail();
     cr_expect(eq(int, err, TROUPE_ERR_INVAL), "'%s'", text);
     cr_expect(strstr(detail, place) != NULL, "%s should say %s", detail, place);
-    cr_expect(troupe_ref_equal(ref, (troupe_ref_t){9, 9, 9, 9})); // left alone
+    cr_expect(troupe_ref_equal(ref, (troupe_ref_t){9, 9, 9, 9})); // unchanged
 }
 
-Test(ref, of_zeroed_memory_is_nobody)
+Test(ref, of_zeroed_memory_is_none)
 {
     troupe_ref_t ref;
     memset(&ref, 0, sizeof(ref));
@@ -104,7 +104,7 @@ Test(ref, parses_what_it_prints)
     }
 }
 
-Test(ref, parses_nobody)
+Test(ref, parses_none)
 {
     troupe_ref_t ref = {9, 9, 9, 9};
     cr_expect(eq(int, troupe_ref_parse("-", &ref), TROUPE_OK));
@@ -138,7 +138,7 @@ Test(ref, refuses_numbers_that_do_not_fit)
     expect_refused("1.1.99999999999999999999999999999999999999.1", 0);
 }
 
-Test(ref, refuses_node_0_for_it_is_nobodys)
+Test(ref, refuses_node_0)
 {
     expect_refused("0.0.0.0", 0);
     expect_refused("0.1.2.3", 0);

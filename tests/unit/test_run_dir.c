@@ -1,6 +1,6 @@
 /*
- * The run directory of a system, in a real place: whose base is good enough, what of the dead is swept,
- * and that nobody who lives is taken for dead.
+ * The run directory of a system, in a real file system: which base is accepted, what of dead
+ * systems is removed, and that nothing of a living system is.
  *
  * Every test has an `XDG_RUNTIME_DIR` of its own under /tmp, and removes it.
  */
@@ -27,9 +27,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char home[64]; // what XDG_RUNTIME_DIR says
-static char base[80]; // where run directories lie
-static struct trp_run_dir rundir;
+static char home[64]; // the value of XDG_RUNTIME_DIR
+static char base[80]; // contains the run directories
+static struct trp_run_dir run_dir;
 
 static void make_home(void)
 {
@@ -37,7 +37,7 @@ static void make_home(void)
     cr_assert(ne(ptr, mkdtemp(home), NULL));
     (void)snprintf(base, sizeof(base), "%s/troupe", home);
     cr_assert(eq(int, setenv("XDG_RUNTIME_DIR", home, 1), 0));
-    rundir = (struct trp_run_dir){.lock_fd = -1};
+    run_dir = (struct trp_run_dir){.lock_fd = -1};
 }
 
 static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *walk)
@@ -50,7 +50,7 @@ static int remove_one(const char *path, const struct stat *status, int flag, str
 
 static void remove_home(void)
 {
-    trp_run_dir_close(&rundir);
+    trp_run_dir_close(&run_dir);
     (void)nftw(home, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -58,7 +58,7 @@ TestSuite(run_dir, .init = make_home, .fini = remove_home, .timeout = 60);
 
 /* Helpers. ------------------------------------------------------------------------------------- */
 
-/** @return a path, good until the eighth call after this. */
+/** @return a path, valid until the eighth call after this one. */
 __attribute__((format(printf, 1, 2))) static const char *path_of(const char *format, ...)
 {
     static char paths[8][512];
@@ -80,7 +80,7 @@ static bool exists(const char *path)
 static void make_directory(const char *path, mode_t mode)
 {
     cr_assert(mkdir(path, mode) == 0, "mkdir %s: %s", path, strerror(errno));
-    cr_assert(chmod(path, mode) == 0); // whatever the umask is
+    cr_assert(chmod(path, mode) == 0); // independent of the umask
 }
 
 static void make_file(const char *path)
@@ -94,7 +94,7 @@ static void make_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     cr_assert(le(sz, strlen(path), sizeof(address.sun_path)));
-    memcpy(address.sun_path, path, strlen(path)); // a NUL is wanted only where there is room for it
+    memcpy(address.sun_path, path, strlen(path)); // sun_path needs no NUL if it is full
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert(fd >= 0);
     cr_assert(
@@ -110,7 +110,7 @@ static void open_ok(struct trp_run_dir *one)
     cr_assert(eq(int, trp_run_dir_open(one), TROUPE_OK), "%s", troupe_error_detail());
 }
 
-/** Open one and let go of it as a death does. */
+/** Open one and release its lock, as if its process had died. */
 static struct trp_run_dir open_and_die(void)
 {
     struct trp_run_dir dead;
@@ -120,16 +120,16 @@ static struct trp_run_dir open_and_die(void)
     return dead;
 }
 
-/** Check that opening is refused with these words. */
+/** Check that opening fails with a detail that contains these texts. */
 static void expect_refused(const char *what, const char *remedy)
 {
-    cr_expect(eq(int, trp_run_dir_open(&rundir), TROUPE_ERR_SYSTEM));
+    cr_expect(eq(int, trp_run_dir_open(&run_dir), TROUPE_ERR_SYSTEM));
     const char *detail = troupe_error_detail();
     cr_expect(strstr(detail, home) != NULL, "'%s' should name the place", detail);
     cr_expect(strstr(detail, what) != NULL, "'%s' should say '%s'", detail, what);
     cr_expect(strstr(detail, remedy) != NULL, "'%s' should say '%s'", detail, remedy);
-    cr_expect(eq(int, rundir.lock_fd, -1));
-    cr_expect(eq(sz, strlen(rundir.path), 0));
+    cr_expect(eq(int, run_dir.lock_fd, -1));
+    cr_expect(eq(sz, strlen(run_dir.path), 0));
 }
 
 /** @return how many entries a directory has. */
@@ -145,15 +145,15 @@ static unsigned count_entries(const char *path)
     return count;
 }
 
-/* Its life. ------------------------------------------------------------------------------------ */
+/* Opening and closing. ------------------------------------------------------------------------- */
 
 Test(run_dir, is_made_under_xdg_runtime_dir_for_its_owner_alone)
 {
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
     struct stat status;
-    cr_expect(strncmp(rundir.path, base, strlen(base)) == 0, "%s", rundir.path);
-    cr_assert(eq(int, stat(rundir.path, &status), 0));
+    cr_expect(strncmp(run_dir.path, base, strlen(base)) == 0, "%s", run_dir.path);
+    cr_assert(eq(int, stat(run_dir.path, &status), 0));
     cr_expect(eq(u32, status.st_mode & (S_IFMT | 0777), S_IFDIR | 0700));
     cr_assert(eq(int, stat(base, &status), 0));
     cr_expect(eq(u32, status.st_mode & 0777, 0700));
@@ -161,109 +161,109 @@ Test(run_dir, is_made_under_xdg_runtime_dir_for_its_owner_alone)
 
 Test(run_dir, is_locked_until_it_is_closed)
 {
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
-    int fd = open(path_of("%s/lock", rundir.path), O_RDWR | O_CLOEXEC);
+    int fd = open(path_of("%s/lock", run_dir.path), O_RDWR | O_CLOEXEC);
     cr_assert(fd >= 0);
     cr_expect(eq(int, flock(fd, LOCK_EX | LOCK_NB), -1));
     cr_expect(eq(int, errno, EWOULDBLOCK));
-    trp_run_dir_close(&rundir);
+    trp_run_dir_close(&run_dir);
     cr_expect(eq(int, flock(fd, LOCK_EX | LOCK_NB), 0));
     (void)close(fd);
 }
 
 Test(run_dir, keeps_its_lock_from_programs_it_starts)
 {
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
-    cr_expect(eq(int, fcntl(rundir.lock_fd, F_GETFD), FD_CLOEXEC));
+    cr_expect(eq(int, fcntl(run_dir.lock_fd, F_GETFD), FD_CLOEXEC));
 }
 
-Test(run_dir, is_gone_with_all_its_files_when_closed)
+Test(run_dir, is_removed_with_all_its_files_when_closed)
 {
-    open_ok(&rundir);
-    const char *path = path_of("%s", rundir.path);
+    open_ok(&run_dir);
+    const char *path = path_of("%s", run_dir.path);
     char endpoint[TRP_RUN_DIR_ENDPOINT_BYTES];
-    trp_run_dir_endpoint(rundir.path, 3, endpoint, sizeof(endpoint));
+    trp_run_dir_endpoint(run_dir.path, 3, endpoint, sizeof(endpoint));
     make_socket(endpoint);
-    make_file(path_of("%s/e-3.tcp", rundir.path));
+    make_file(path_of("%s/e-3.tcp", run_dir.path));
 
-    trp_run_dir_close(&rundir);
+    trp_run_dir_close(&run_dir);
 
     cr_expect(not(exists(path)));
-    cr_expect(eq(int, rundir.lock_fd, -1));
+    cr_expect(eq(int, run_dir.lock_fd, -1));
     cr_expect(eq(u32, count_entries(base), 0));
 }
 
-Test(run_dir, closes_twice_and_unopened)
+Test(run_dir, may_be_closed_twice_and_unopened)
 {
-    trp_run_dir_close(&rundir);
-    open_ok(&rundir);
-    trp_run_dir_close(&rundir);
-    trp_run_dir_close(&rundir);
+    trp_run_dir_close(&run_dir);
+    open_ok(&run_dir);
+    trp_run_dir_close(&run_dir);
+    trp_run_dir_close(&run_dir);
 }
 
-Test(run_dir, closes_after_it_was_removed_by_hand)
+Test(run_dir, may_be_closed_after_it_was_removed_by_hand)
 {
-    open_ok(&rundir);
+    open_ok(&run_dir);
     (void)nftw(base, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 
-    trp_run_dir_close(&rundir);
+    trp_run_dir_close(&run_dir);
 
-    cr_expect(eq(int, rundir.lock_fd, -1));
-    open_ok(&rundir); // and the next is made afresh
+    cr_expect(eq(int, run_dir.lock_fd, -1));
+    open_ok(&run_dir); // the next one is made again
 }
 
 Test(run_dir, has_a_name_of_its_own_each_time)
 {
     struct trp_run_dir other;
-    open_ok(&rundir);
+    open_ok(&run_dir);
     open_ok(&other);
 
-    cr_expect(strcmp(rundir.path, other.path) != 0);
-    cr_expect(exists(rundir.path)); // in one process, too, it is not swept
+    cr_expect(strcmp(run_dir.path, other.path) != 0);
+    cr_expect(exists(run_dir.path)); // it is not swept, also within one process
 
     trp_run_dir_close(&other);
 }
 
-Test(run_dir, names_the_socket_of_the_last_executor_within_what_a_path_may_have)
+Test(run_dir, has_room_for_the_socket_of_the_last_executor)
 {
     char endpoint[TRP_RUN_DIR_ENDPOINT_BYTES];
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
-    trp_run_dir_endpoint(rundir.path, UINT32_MAX, endpoint, sizeof(endpoint));
+    trp_run_dir_endpoint(run_dir.path, UINT32_MAX, endpoint, sizeof(endpoint));
 
     cr_expect(
-        strcmp(endpoint, path_of("%s/e-4294967295.ipc", rundir.path)) == 0, "it is %s", endpoint);
+        strcmp(endpoint, path_of("%s/e-4294967295.ipc", run_dir.path)) == 0, "it is %s", endpoint);
     cr_expect(le(sz, strlen(endpoint), 107));
     make_socket(endpoint);
 }
 
 Test(run_dir, leaks_no_descriptor)
 {
-    open_ok(&rundir);
-    trp_run_dir_close(&rundir);
+    open_ok(&run_dir);
+    trp_run_dir_close(&run_dir);
     unsigned before = count_entries("/proc/self/fd");
     for (int i = 0; i < 10; i++) {
         (void)open_and_die();
-        open_ok(&rundir);
-        trp_run_dir_close(&rundir);
+        open_ok(&run_dir);
+        trp_run_dir_close(&run_dir);
     }
     make_directory(path_of("%s/1-0123456789abcdef", base), 0700);
     cr_expect(eq(int, chmod(base, 0755), 0));
-    cr_expect(eq(int, trp_run_dir_open(&rundir), TROUPE_ERR_SYSTEM));
+    cr_expect(eq(int, trp_run_dir_open(&run_dir), TROUPE_ERR_SYSTEM));
 
     cr_expect(eq(u32, count_entries("/proc/self/fd"), before));
 }
 
-/* Where there is no XDG_RUNTIME_DIR for it. ------------------------------------------------------ */
+/* Without a usable XDG_RUNTIME_DIR. ------------------------------------------------------------ */
 
 static void expect_in_tmp(void)
 {
     const char *start = path_of("/tmp/troupe-%u/", (unsigned)geteuid());
-    open_ok(&rundir);
-    cr_expect(strncmp(rundir.path, start, strlen(start)) == 0, "%s", rundir.path);
-    trp_run_dir_close(&rundir);
+    open_ok(&run_dir);
+    cr_expect(strncmp(run_dir.path, start, strlen(start)) == 0, "%s", run_dir.path);
+    trp_run_dir_close(&run_dir);
 }
 
 Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_is_not_set)
@@ -280,7 +280,7 @@ Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_is_no_absolute_path)
     expect_in_tmp();
 }
 
-Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_is_not_there)
+Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_does_not_exist)
 {
     cr_assert(eq(int, setenv("XDG_RUNTIME_DIR", path_of("%s/none", home), 1), 0));
     expect_in_tmp();
@@ -288,7 +288,7 @@ Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_is_not_there)
 
 Test(run_dir, is_made_in_tmp_when_the_path_of_a_socket_would_be_too_long)
 {
-    // The longest that still fits, made of slashes, which cost as much as any other character.
+    // The longest value that fits, padded with slashes, which have no effect.
     char longest[128];
     const size_t length = 107 - strlen("/e-4294967295.ipc") - 24 - 1 - strlen("/troupe");
     (void)snprintf(longest, sizeof(longest), "%s", home);
@@ -296,9 +296,9 @@ Test(run_dir, is_made_in_tmp_when_the_path_of_a_socket_would_be_too_long)
     longest[length] = '\0';
 
     cr_assert(eq(int, setenv("XDG_RUNTIME_DIR", longest, 1), 0));
-    open_ok(&rundir);
-    cr_expect(strncmp(rundir.path, longest, length) == 0, "%s", rundir.path);
-    trp_run_dir_close(&rundir);
+    open_ok(&run_dir);
+    cr_expect(strncmp(run_dir.path, longest, length) == 0, "%s", run_dir.path);
+    trp_run_dir_close(&run_dir);
 
     cr_assert(eq(int, setenv("XDG_RUNTIME_DIR", path_of("%s/", longest), 1), 0));
     expect_in_tmp();
@@ -314,7 +314,7 @@ Test(run_dir, is_made_in_tmp_when_xdg_runtime_dir_is_far_too_long)
 
 /* A base that is refused. ---------------------------------------------------------------------- */
 
-Test(run_dir, refuses_a_base_that_others_may_look_into_or_write_to)
+Test(run_dir, refuses_a_base_that_others_may_read_or_write)
 {
     static const mode_t modes[] = {0770, 0720, 0701, 0750, 0777, 01777};
     make_directory(base, 0700);
@@ -323,7 +323,7 @@ Test(run_dir, refuses_a_base_that_others_may_look_into_or_write_to)
         expect_refused("is open to others", "chmod 0700");
     }
     cr_assert(eq(int, chmod(base, 0700), 0));
-    open_ok(&rundir); // the remedy helps
+    open_ok(&run_dir); // what the detail recommends works
 }
 
 Test(run_dir, refuses_a_base_that_is_a_symbolic_link)
@@ -359,7 +359,7 @@ Test(run_dir, refuses_a_base_of_another_user)
     expect_refused("belongs to user 65534", "set XDG_RUNTIME_DIR");
 }
 
-Test(run_dir, refuses_to_put_a_base_where_another_user_could_exchange_it)
+Test(run_dir, refuses_a_parent_of_another_user)
 {
     if (geteuid() != 0) {
         cr_skip("only root can give a directory away");
@@ -370,12 +370,12 @@ Test(run_dir, refuses_to_put_a_base_where_another_user_could_exchange_it)
     cr_assert(eq(int, chown(home, geteuid(), getegid()), 0)); // so that it can be removed
 }
 
-Test(run_dir, refuses_to_put_a_base_where_others_may_write)
+Test(run_dir, refuses_a_parent_that_others_may_write)
 {
     cr_assert(eq(int, chmod(home, 0770), 0));
     expect_refused("others may write", "chmod go-w");
     cr_assert(eq(int, chmod(home, 01777), 0));
-    open_ok(&rundir); // as in /tmp, where they may not exchange what is ours
+    open_ok(&run_dir); // as in /tmp, where others cannot replace our directory
 }
 
 Test(run_dir, refuses_an_xdg_runtime_dir_that_is_a_file)
@@ -399,7 +399,7 @@ static int open_where_nobody_may_write(void *data)
     return 0;
 }
 
-Test(run_dir, says_what_cannot_be_written)
+Test(run_dir, names_the_directory_that_cannot_be_written)
 {
     cr_assert(eq(int, chmod(home, 0555), 0));
     child_succeeds(open_where_nobody_may_write, NULL);
@@ -433,7 +433,7 @@ static int open_without_descriptors(void *data)
     return 0;
 }
 
-Test(run_dir, says_that_descriptors_ran_out_and_leaves_nothing)
+Test(run_dir, reports_that_no_descriptor_is_free_and_leaves_nothing)
 {
     child_succeeds(open_without_descriptors, NULL);
     cr_expect(eq(u32, count_entries(base), 0));
@@ -441,19 +441,19 @@ Test(run_dir, says_that_descriptors_ran_out_and_leaves_nothing)
 
 /* Sweeping. ------------------------------------------------------------------------------------ */
 
-Test(run_dir, sweeps_what_a_dead_system_left)
+Test(run_dir, removes_what_a_dead_system_left)
 {
     struct trp_run_dir dead = open_and_die();
     make_socket(path_of("%s/e-1.ipc", dead.path));
     make_file(path_of("%s/e-1.tcp", dead.path));
 
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
     cr_expect(not(exists(dead.path)));
-    cr_expect(exists(rundir.path));
+    cr_expect(exists(run_dir.path));
 }
 
-Test(run_dir, sweeps_files_whatever_their_names)
+Test(run_dir, removes_files_with_any_name)
 {
     static const char *const names[] = {
         ".hidden",
@@ -476,30 +476,30 @@ Test(run_dir, sweeps_files_whatever_their_names)
     long_name[255] = '\0';
     make_file(path_of("%s/%s", dead.path, long_name));
 
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
     cr_expect(not(exists(dead.path)));
 }
 
-Test(run_dir, sweeps_thousands_of_files)
+Test(run_dir, removes_thousands_of_files)
 {
     struct trp_run_dir dead = open_and_die();
     for (int i = 0; i < 3000; i++) {
         make_file(path_of("%s/e-%d.ipc", dead.path, i));
     }
 
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
     cr_expect(not(exists(dead.path)));
 }
 
-Test(run_dir, sweeps_what_died_before_it_had_a_lock)
+Test(run_dir, removes_what_has_no_lock_yet_and_is_empty)
 {
     make_directory(base, 0700);
     const char *early = path_of("%s/1-0123456789abcdef", base);
     make_directory(early, 0700);
 
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
     cr_expect(not(exists(early)));
 }
@@ -518,9 +518,9 @@ Test(run_dir, leaves_what_is_no_run_directory)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         make_directory(path_of("%s/%s", base, names[i]), 0700);
     }
-    make_file(path_of("%s/2-0123456789abcdef", base)); // a file by such a name
+    make_file(path_of("%s/2-0123456789abcdef", base)); // a file with such a name
 
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         cr_expect(exists(path_of("%s/%s", base, names[i])), "%s", names[i]);
@@ -528,7 +528,7 @@ Test(run_dir, leaves_what_is_no_run_directory)
     cr_expect(exists(path_of("%s/2-0123456789abcdef", base)));
 }
 
-Test(run_dir, neither_follows_nor_removes_what_is_no_file_of_ours)
+Test(run_dir, neither_follows_nor_removes_links_and_directories)
 {
     struct trp_run_dir dead = open_and_die();
     const char *outside = path_of("%s/outside", home);
@@ -538,13 +538,13 @@ Test(run_dir, neither_follows_nor_removes_what_is_no_file_of_ours)
     make_file(path_of("%s/folder/file", dead.path));
     make_file(path_of("%s/e-1.ipc", dead.path));
 
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
     cr_expect(exists(outside));
     cr_expect(exists(path_of("%s/link", dead.path)));
     cr_expect(exists(path_of("%s/folder/file", dead.path)));
     cr_expect(not(exists(path_of("%s/e-1.ipc", dead.path))));
-    cr_expect(exists(path_of("%s/lock", dead.path))); // for who tries again
+    cr_expect(exists(path_of("%s/lock", dead.path))); // so that the next sweep tries again
 }
 
 Test(run_dir, does_not_sweep_through_a_link)
@@ -554,26 +554,26 @@ Test(run_dir, does_not_sweep_through_a_link)
     cr_assert(eq(int, rename(dead.path, moved), 0));
     cr_assert(eq(int, symlink(moved, dead.path), 0));
 
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
     cr_expect(exists(path_of("%s/lock", moved)));
 }
 
-Test(run_dir, does_not_hang_on_a_lock_that_is_no_file)
+Test(run_dir, does_not_block_on_a_lock_that_is_no_file)
 {
     struct trp_run_dir dead = open_and_die();
     const char *lock = path_of("%s/lock", dead.path);
     cr_assert(eq(int, unlink(lock), 0));
     cr_assert(eq(int, mkfifo(lock, 0600), 0));
 
-    open_ok(&rundir);
+    open_ok(&run_dir);
 
     cr_expect(exists(lock));
 }
 
 /* With other processes. ------------------------------------------------------------------------ */
 
-/** Open one, say so, and live until killed. */
+/** Open one, report it, and wait to be killed. */
 static int live(void *data)
 {
     (void)data;
@@ -602,7 +602,7 @@ static const char *only_directory(void)
     return path;
 }
 
-Test(run_dir, leaves_a_living_system_alone_and_sweeps_it_once_it_is_dead)
+Test(run_dir, leaves_a_living_system_alone_and_removes_it_once_it_is_dead)
 {
     struct child *child = child_start(live, NULL);
     child_wait_for(child, "\n");
@@ -610,21 +610,21 @@ Test(run_dir, leaves_a_living_system_alone_and_sweeps_it_once_it_is_dead)
     (void)snprintf(living, sizeof(living), "%s", only_directory());
     make_socket(path_of("%s/e-1.ipc", living));
 
-    open_ok(&rundir);
+    open_ok(&run_dir);
     cr_expect(exists(path_of("%s/e-1.ipc", living)));
-    trp_run_dir_close(&rundir);
+    trp_run_dir_close(&run_dir);
     cr_expect(exists(path_of("%s/e-1.ipc", living)));
 
     child_signal(child, SIGKILL);
     cr_expect(eq(int, child_end(&child).signal, SIGKILL));
     cr_expect(exists(living));
-    open_ok(&rundir);
+    open_ok(&run_dir);
     cr_expect(not(exists(living)));
 }
 
-static int stop_line[2]; // its end is the word to stop
+static int stop_line[2]; // closed: the children stop
 
-/** Check that it is where it was and locked. */
+/** Check that the directory exists, and is locked. */
 static void check_alive(const struct trp_run_dir *one)
 {
     struct stat held;
@@ -636,7 +636,9 @@ static void check_alive(const struct trp_run_dir *one)
     MUST_BE(held.st_ino == there.st_ino);
 }
 
-/** Open again and again, ending well or badly by turns; then keep one until told. */
+/**
+ * Open repeatedly, closing it or leaving it as a death does, by turns; then keep one until stopped.
+ */
 static int open_many(void *data)
 {
     (void)data;
@@ -648,7 +650,7 @@ static int open_many(void *data)
         if (i % 2 == 0) {
             trp_run_dir_close(&one);
         } else {
-            MUST_BE(close(one.lock_fd) == 0); // as a death does
+            MUST_BE(close(one.lock_fd) == 0); // as if the process had died
         }
     }
     MUST(trp_run_dir_open(&one));
@@ -660,7 +662,7 @@ static int open_many(void *data)
     return 0;
 }
 
-Test(run_dir, opens_for_eight_at_a_time_and_sweeps_none_of_them)
+Test(run_dir, opens_for_eight_at_a_time_and_removes_none_of_them)
 {
     enum { CHILDREN = 8 };
     struct child *children[CHILDREN];
@@ -672,8 +674,8 @@ Test(run_dir, opens_for_eight_at_a_time_and_sweeps_none_of_them)
         child_wait_for(children[i], "ready");
     }
 
-    open_ok(&rundir);
-    cr_expect(eq(u32, count_entries(base), CHILDREN + 1)); // the living, and none of the dead
+    open_ok(&run_dir);
+    cr_expect(eq(u32, count_entries(base), CHILDREN + 1)); // none of a dead one
     (void)close(stop_line[1]);
 
     for (int i = 0; i < CHILDREN; i++) {

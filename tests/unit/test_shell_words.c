@@ -1,6 +1,6 @@
 /*
- * Words of a launch file: how a line is split, where exactly it cannot be, and that what is printed comes
- * back.
+ * Words of a launch file: how a line is split, at which character a wrong one is refused, and that
+ * printed words are read back.
  */
 #include "base/shell_words.h"
 #include "chance.h"
@@ -20,7 +20,7 @@ static void free_words(void)
 
 TestSuite(shell_words, .timeout = 20, .fini = free_words);
 
-/** Check that @p text gives these words, each followed by a NUL in @p expected. */
+/** Check that @p text is split into the words of @p expected, each with a NUL behind it. */
 static void expect_words(const char *text, const char *expected, size_t expected_bytes)
 {
     trp_shell_words_fini(&words);
@@ -33,7 +33,7 @@ static void expect_words(const char *text, const char *expected, size_t expected
         words.byte_count);
 }
 
-// A literal's own NUL ends its last word.
+// The NUL of the literal ends its last word.
 #define EXPECT_WORDS(text, expected) expect_words((text), (expected), sizeof(expected))
 
 /** Check that @p text is refused at that character, counted from 0. */
@@ -54,7 +54,7 @@ Test(shell_words, are_split_at_blanks)
     expect_words(" \t ", "", 0);
 }
 
-Test(shell_words, are_retained_together_by_quotes)
+Test(shell_words, are_kept_together_by_quotes)
 {
     EXPECT_WORDS("'a b' \"c d\"", "a b\0c d");
     EXPECT_WORDS("--name='a b'c", "--name=a bc");
@@ -62,7 +62,7 @@ Test(shell_words, are_retained_together_by_quotes)
     EXPECT_WORDS("'a\"b' \"c'd\"", "a\"b\0c'd");
 }
 
-Test(shell_words, have_escapes_but_between_apostrophes)
+Test(shell_words, have_escapes_except_between_apostrophes)
 {
     EXPECT_WORDS("a\\ b \\\"c\\\" d\\\\", "a b\0\"c\"\0d\\");
     EXPECT_WORDS("\"a\\\"b\\n\\x41\"", "a\"b\nA");
@@ -76,17 +76,17 @@ Test(shell_words, are_appended_to_those_before)
     cr_assert(eq(int, trp_shell_words_split("three", &flaw, &words), TROUPE_OK));
     cr_expect(eq(sz, words.byte_count, sizeof("one\0two\0three")));
     cr_expect(memcmp(words.bytes, "one\0two\0three", words.byte_count) == 0);
-    expect_refused("four 'five", 5, "no end");
+    expect_refused("four 'five", 5, "not closed");
 }
 
-Test(shell_words, are_refused_where_a_quote_has_no_end)
+Test(shell_words, are_refused_if_a_quote_is_not_closed)
 {
-    expect_refused("a 'b", 2, "this quote has no end");
-    expect_refused("a \"b\\\"", 2, "this quote has no end");
-    expect_refused("'", 0, "this quote has no end");
+    expect_refused("a 'b", 2, "this quote is not closed");
+    expect_refused("a \"b\\\"", 2, "this quote is not closed");
+    expect_refused("'", 0, "this quote is not closed");
 }
 
-Test(shell_words, are_refused_where_an_escape_is_none)
+Test(shell_words, are_refused_if_an_escape_is_unknown)
 {
     expect_refused("a\\", 1, "unknown escape");
     expect_refused("\\q", 0, "unknown escape");
@@ -96,7 +96,7 @@ Test(shell_words, are_refused_where_an_escape_is_none)
     expect_refused("ab\\x00", 2, "unknown escape");
 }
 
-Test(shell_words, are_printed_as_they_are_where_they_can)
+Test(shell_words, are_printed_without_quotes_where_possible)
 {
     char text[64];
     (void)trp_shell_word_print("--top=10", text);
@@ -107,7 +107,7 @@ Test(shell_words, are_printed_as_they_are_where_they_can)
     cr_expect(strcmp(text, "\"\"") == 0, "%s", text);
 }
 
-Test(shell_words, come_back_as_they_were_printed)
+Test(shell_words, are_read_back_as_they_were_printed)
 {
     struct chance chance = chance_open("words");
     for (int i = 0; i < 20000; i++) {

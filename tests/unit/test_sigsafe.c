@@ -54,40 +54,40 @@ Test(sigsafe, is_written_as_one_line)
     cr_expect(strcmp(text, "all\n") == 0, "%s", text);
 }
 
-static void expect_doing(uint32_t type, const char *expected)
+static void expect_callback(uint32_t type, const char *expected)
 {
     char text[TRP_CALLBACK_TEXT_BYTES];
     trp_callback_print(type, text);
     cr_expect(strcmp(text, expected) == 0, "'%s' is not '%s'", text, expected);
 }
 
-Test(activity, says_what_a_callback_meets)
+Test(activity, prints_what_a_callback_is_for)
 {
-    expect_doing(7, "a message of type 7");
-    expect_doing(7 | TRP_CALLBACK_REPLY, "an answer of type 7");
-    expect_doing(TROUPE_MESSAGE_ROOM, "a notice of type 0x7fffff01");
-    expect_doing(TRP_CALLBACK_INIT, "init");
-    expect_doing(TRP_CALLBACK_FINI, "fini");
-    expect_doing(TRP_CALLBACK_FAILED_ASK, "an ask that failed");
+    expect_callback(7, "a message of type 7");
+    expect_callback(7 | TRP_CALLBACK_REPLY, "a reply of type 7");
+    expect_callback(TROUPE_MESSAGE_ROOM, "a notice of type 0x7fffff01");
+    expect_callback(TRP_CALLBACK_INIT, "init");
+    expect_callback(TRP_CALLBACK_FINI, "fini");
+    expect_callback(TRP_CALLBACK_FAILED_ASK, "an ask that failed");
 }
 
-Test(activity, knows_how_long_the_same_callback_was_seen)
+Test(activity, measures_how_long_the_same_callback_was_sampled)
 {
-    struct trp_slot seat = {.id = 1};
+    struct trp_slot slot = {.id = 1};
     uint32_t count = 0;
-    trp_activity_begin(&seat, &count, 4, 7);
-    cr_expect(eq(u64, trp_activity_sample(&seat, 100).for_ns, 0));
-    struct trp_callback_sample glimpse = trp_activity_sample(&seat, 250);
-    cr_expect(eq(u64, glimpse.for_ns, 150));
-    cr_expect(eq(u32, glimpse.type, 7));
-    cr_expect(eq(u32, trp_callback_index(glimpse.callback), 4));
+    trp_activity_begin(&slot, &count, 4, 7);
+    cr_expect(eq(u64, trp_activity_sample(&slot, 100).for_ns, 0));
+    struct trp_callback_sample sample = trp_activity_sample(&slot, 250);
+    cr_expect(eq(u64, sample.for_ns, 150));
+    cr_expect(eq(u32, sample.type, 7));
+    cr_expect(eq(u32, trp_callback_index(sample.callback), 4));
 
-    trp_activity_begin(&seat, &count, 4, 7); // the next, of the same actor
-    cr_expect(eq(u64, trp_activity_sample(&seat, 300).for_ns, 0));
+    trp_activity_begin(&slot, &count, 4, 7); // the next, of the same actor
+    cr_expect(eq(u64, trp_activity_sample(&slot, 300).for_ns, 0));
 
-    trp_activity_forget(&seat, 400);
-    cr_expect(eq(u64, trp_activity_sample(&seat, 450).for_ns, 50));
+    trp_activity_forget(&slot, 400);
+    cr_expect(eq(u64, trp_activity_sample(&slot, 450).for_ns, 50));
 
-    trp_activity_end(&seat);
-    cr_expect(eq(u64, trp_activity_sample(&seat, 500).callback, 0));
+    trp_activity_end(&slot);
+    cr_expect(eq(u64, trp_activity_sample(&slot, 500).callback, 0));
 }

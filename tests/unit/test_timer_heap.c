@@ -1,6 +1,6 @@
 /*
- * What is due when: in order of time, then of coming; any entry can be cancelled; numbers name one
- * entry only.
+ * Timers by due time, and in the order in which they were added; any can be cancelled; a number
+ * identifies one timer only.
  */
 #include "base/timer_heap.h"
 #include "chance.h"
@@ -19,7 +19,7 @@ static void free_timers(void)
 
 TestSuite(timer_heap, .timeout = 10, .fini = free_timers);
 
-static char payloads[1024]; // addresses to keep
+static char payloads[1024]; // their addresses are the payloads
 
 static uint64_t add(uint64_t due_ns, char *payload)
 {
@@ -28,7 +28,7 @@ static uint64_t add(uint64_t due_ns, char *payload)
     return timer;
 }
 
-/** Take the next entry out and say which payload it had, by number; -1: none. */
+/** Pop the next timer. @return the index of its payload; -1: there is none. */
 static int pop(void)
 {
     uint64_t timer = 0;
@@ -36,13 +36,13 @@ static int pop(void)
     return payload == NULL ? -1 : (int)(payload - payloads);
 }
 
-Test(timer_heap, are_never_due_when_there_are_none)
+Test(timer_heap, are_never_due_if_the_heap_is_empty)
 {
     cr_expect(eq(u64, trp_timer_heap_due(&timers), TRP_TIMER_HEAP_NEVER));
     cr_expect(eq(int, pop(), -1));
 }
 
-Test(timer_heap, come_in_the_order_of_their_dues)
+Test(timer_heap, are_popped_in_the_order_of_due_times)
 {
     static const uint64_t dues[] = {50, 10, 40, 20, 30, 60, 0};
     static const int wanted[] = {6, 1, 3, 4, 2, 0, 5};
@@ -56,7 +56,7 @@ Test(timer_heap, come_in_the_order_of_their_dues)
     cr_expect(eq(int, pop(), -1));
 }
 
-Test(timer_heap, of_equal_dues_come_in_the_order_of_their_adding)
+Test(timer_heap, of_equal_due_times_are_popped_in_the_order_of_adding)
 {
     for (size_t i = 0; i < 500; i++) {
         add(7, &payloads[i]);
@@ -103,14 +103,14 @@ Test(timer_heap, can_be_cancelled_once)
     cr_expect(eq(u64, trp_timer_heap_due(&timers), TRP_TIMER_HEAP_NEVER));
 }
 
-Test(timer_heap, that_fired_are_not_there_to_be_cancelled)
+Test(timer_heap, that_were_popped_cannot_be_cancelled)
 {
     uint64_t timer = add(10, &payloads[0]);
     cr_assert(eq(int, pop(), 0));
     cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, timer), NULL));
 }
 
-Test(timer_heap, that_never_were_are_not_there_to_be_cancelled)
+Test(timer_heap, that_never_existed_cannot_be_cancelled)
 {
     add(10, &payloads[0]);
     static const uint64_t never[] = {0, 1, 2, UINT32_MAX, 1ull << 32, UINT64_MAX, 5ull << 32 | 1};
@@ -120,7 +120,7 @@ Test(timer_heap, that_never_were_are_not_there_to_be_cancelled)
     cr_expect(eq(int, pop(), 0));
 }
 
-Test(timer_heap, never_take_the_number_of_one_before)
+Test(timer_heap, never_have_the_number_of_an_earlier_one)
 {
     uint64_t first = add(10, &payloads[0]);
     cr_assert(eq(int, pop(), 0));
@@ -131,7 +131,7 @@ Test(timer_heap, never_take_the_number_of_one_before)
     cr_expect(eq(ptr, trp_timer_heap_cancel(&timers, second), &payloads[1]));
 }
 
-Test(timer_heap, put_back_keep_their_number)
+Test(timer_heap, that_are_restarted_keep_their_number)
 {
     uint64_t timer = add(10, &payloads[0]);
     uint64_t popped = 0;
@@ -145,7 +145,7 @@ Test(timer_heap, put_back_keep_their_number)
     cr_expect(ne(u64, add(40, &payloads[1]), timer));
 }
 
-Test(timer_heap, put_back_go_behind_those_of_the_same_due)
+Test(timer_heap, that_are_restarted_follow_those_of_the_same_due_time)
 {
     uint64_t timer = add(10, &payloads[0]);
     add(20, &payloads[1]);
@@ -160,11 +160,11 @@ Test(timer_heap, need_a_payload, .signal = SIGABRT)
     (void)trp_timer_heap_add(&timers, 1, NULL);
 }
 
-/* Chance. -------------------------------------------------------------------------------------- */
+/* Random use. ---------------------------------------------------------------------------------- */
 
 enum { MODEL_MAX = 200 };
 
-/** An entry, as a simple list keeps it. */
+/** A timer of the simple list. */
 struct simple {
     uint64_t timer; // 0: free
     uint64_t due_ns;
@@ -174,7 +174,7 @@ struct simple {
 static struct simple model[MODEL_MAX];
 static uint64_t model_sequence;
 
-/** @return the entry that is to come next, or -1. */
+/** @return the index of the next timer, or -1. */
 static int model_next(void)
 {
     int next = -1;
@@ -214,7 +214,7 @@ static void step_pop(struct chance *chance)
     }
 }
 
-Test(timer_heap, are_as_a_simple_list_whatever_is_done)
+Test(timer_heap, equal_a_simple_list_after_any_operations)
 {
     struct chance chance = chance_open("timers");
     for (uint32_t step = 0; step < 30000; step++) {
@@ -222,7 +222,7 @@ Test(timer_heap, are_as_a_simple_list_whatever_is_done)
         if (chance_one_in(&chance, 3)) {
             step_pop(&chance);
         } else if (model[at].timer == 0) {
-            uint64_t due_ns = chance_below(&chance, 64); // so that many are equal
+            uint64_t due_ns = chance_below(&chance, 64); // few values, so that many are equal
             model_put(at, add(due_ns, &payloads[at]), due_ns);
         } else {
             cr_assert(eq(ptr, trp_timer_heap_cancel(&timers, model[at].timer), &payloads[at]));

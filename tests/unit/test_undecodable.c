@@ -1,9 +1,9 @@
 /*
- * Frames that nobody should have sent, through the real socket of an executor: each is refused and
- * counted, the executor is unharmed, and no message of others is lost.
+ * Frames that no executor sends, through the real socket of an executor: each is rejected and counted, the
+ * executor is unharmed, and no other message is lost.
  *
- * A stranger is a PUSH of the test's own, connected to the mailbox of an executor. It has no link, and
- * so no cookie that the executor would know; and it does not ring the doorbell.
+ * A stranger is a PUSH of the test's own, connected to the mailbox of an executor. It has no channel, and so no
+ * cookie that the executor knows, and it does not ring the doorbell.
  */
 #include "support/audit.h"
 
@@ -11,7 +11,7 @@
 #include "channel/channel.h"
 #include "node/system.h"
 #include "troupe/troupe.h"
-#include "wire/frame.h"
+#include "wire/format.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -23,7 +23,7 @@ enum { COUNT = 1, ASK, COUNTED };
 
 #define DEADLINE_NS UINT64_C(5000000000)
 
-/* The actor that gets mail meanwhile. ----------------------------------------------------------- */
+/* The actor that gets messages meanwhile. ------------------------------------------------------- */
 
 static void counter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
@@ -43,19 +43,19 @@ static const struct troupe_behaviour counter = {
 
 static const struct troupe_behaviour *const behaviours[] = {&counter, NULL};
 
-/* The stage: a system, a counter on a thread, a port, and a stranger. --------------------------- */
+/* The setup: a system, a counter on a thread, an inbox, and a stranger. -------------------------- */
 
 static troupe_system_t *system_under_test;
-static troupe_inbox_t *port;
+static troupe_inbox_t *inbox;
 static troupe_ref_t counter_ref;
 
-static void open_stage(const char *place)
+static void setup(const char *place)
 {
     const struct troupe_system_options options = {.behaviours = behaviours};
     cr_assert(eq(int, troupe_system_new(&options, &system_under_test), TROUPE_OK));
-    cr_assert(eq(int, troupe_inbox_new(system_under_test, &port), TROUPE_OK));
+    cr_assert(eq(int, troupe_inbox_new(system_under_test, &inbox), TROUPE_OK));
     const struct troupe_spawn_options spawn = {.behaviour = &counter, .place = place};
-    cr_assert(eq(int, troupe_spawn(troupe_inbox_context(port), &spawn, &counter_ref), TROUPE_OK));
+    cr_assert(eq(int, troupe_spawn(troupe_inbox_context(inbox), &spawn, &counter_ref), TROUPE_OK));
 }
 
 static struct troupe_stats stats_now(void)
@@ -65,10 +65,10 @@ static struct troupe_stats stats_now(void)
     return stats;
 }
 
-/** End the system. @return its counters, which close and of which nothing waits. */
-static struct troupe_stats close_stage(void)
+/** End the system. @return its counters, which balance. */
+static struct troupe_stats teardown(void)
 {
-    cr_assert(eq(int, troupe_inbox_destroy(&port), TROUPE_OK));
+    cr_assert(eq(int, troupe_inbox_destroy(&inbox), TROUPE_OK));
     troupe_system_stop(system_under_test);
     cr_assert(
         eq(int, troupe_system_run(system_under_test), TROUPE_OK), "%s", troupe_error_detail());
@@ -80,31 +80,31 @@ static struct troupe_stats close_stage(void)
 
 static void send_count(void)
 {
-    troupe_context_t *ctx = troupe_inbox_context(port);
+    troupe_context_t *ctx = troupe_inbox_context(inbox);
     cr_assert(eq(int, troupe_send(ctx, counter_ref, COUNT, NULL, 0), TROUPE_OK));
 }
 
-/** @return how many messages the counter met, after all that was sent before. */
+/** @return how many messages the counter received, after all that were sent before. */
 static uint64_t ask_count(void)
 {
-    const struct troupe_outgoing letter = {.to = counter_ref, .type = ASK};
-    troupe_message_t *answer = NULL;
-    cr_assert(eq(int, troupe_inbox_ask(port, &letter, DEADLINE_NS, &answer), TROUPE_OK));
-    const uint64_t *count = TROUPE_BODY(answer, uint64_t);
+    const struct troupe_outgoing question = {.to = counter_ref, .type = ASK};
+    troupe_message_t *reply = NULL;
+    cr_assert(eq(int, troupe_inbox_ask(inbox, &question, DEADLINE_NS, &reply), TROUPE_OK));
+    const uint64_t *count = TROUPE_BODY(reply, uint64_t);
     cr_assert(count != NULL);
-    uint64_t met = *count;
-    troupe_message_destroy(&answer);
-    return met;
+    uint64_t received = *count;
+    troupe_message_destroy(&reply);
+    return received;
 }
 
-/** Wait until so many frames were refused: every ask is an event on that executor. */
-static void await_refused(uint64_t count)
+/** Wait until so many frames were rejected: every ask wakes that executor. */
+static void await_rejected(uint64_t count)
 {
-    troupe_context_t *ctx = troupe_inbox_context(port);
+    troupe_context_t *ctx = troupe_inbox_context(inbox);
     uint64_t deadline_ns = troupe_now(ctx) + DEADLINE_NS;
     while (stats_now().frames_undecodable < count) {
         (void)ask_count();
-        cr_assert(troupe_now(ctx) < deadline_ns, "not all frames were met");
+        cr_assert(troupe_now(ctx) < deadline_ns, "not all frames were rejected");
     }
 }
 
@@ -125,7 +125,7 @@ static void stranger_send(void *socket, const void *bytes, size_t size)
     cr_assert(eq(int, zmq_send(socket, bytes, size, ZMQ_DONTWAIT), (int)size));
 }
 
-/** @return a header as a peer would write it, of a link that is not. */
+/** @return a header as a peer would write it, of a channel that does not exist. */
 static struct trp_header header_of(uint32_t executor_id)
 {
     return (struct trp_header){
@@ -159,19 +159,19 @@ static struct forged forge(uint32_t executor_id)
 
 /* Strangers. ----------------------------------------------------------------------------------- */
 
-Test(undecodable, frames_of_every_sort_are_counted_and_harm_nobody)
+Test(undecodable, frames_of_every_kind_are_counted_and_do_no_harm)
 {
-    open_stage("thread");
+    setup("thread");
     send_count();
     void *stranger = stranger_open(counter_ref.executor);
     static uint8_t large[2 * TRP_FRAME_BYTES_MAX];
     const uint8_t zeros[256] = {0};
     struct forged claims[] = {
-        forge(0),                    // to be executor 0, which has no link there
+        forge(0),                    // to be executor 0, which has no channel there
         forge(counter_ref.executor), // to be the receiver itself
-        forge(UINT32_MAX),           // to be nobody there is
-        forge(
-            troupe_self(troupe_inbox_context(port)).executor), // to be the port, without its cookie
+        forge(UINT32_MAX),           // to be an executor that does not exist
+        // To be the inbox, without its cookie.
+        forge(troupe_self(troupe_inbox_context(inbox)).executor),
     };
     struct forged foreign = forge(0);
     foreign.header.node = 77;
@@ -186,32 +186,32 @@ Test(undecodable, frames_of_every_sort_are_counted_and_harm_nobody)
     for (size_t i = 0; i < 4; i++) {
         stranger_send(stranger, &claims[i], sizeof(claims[i]));
     }
-    await_refused(11);
+    await_rejected(11);
 
     send_count();
-    cr_expect(eq(u64, ask_count(), 2)); // both of ours, and none of the forged
+    cr_expect(eq(u64, ask_count(), 2)); // both messages of the inbox, and no forged one
     cr_assert(eq(int, zmq_close(stranger), 0));
-    struct troupe_stats stats = close_stage();
+    struct troupe_stats stats = teardown();
     cr_expect(eq(u64, stats.frames_undecodable, 11));
-    cr_expect(eq(u64, stats.dead, 0)); // what no peer sent was never accepted
+    cr_expect(eq(u64, stats.dead, 0)); // messages that no peer sent were never accepted
     cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
-Test(undecodable, parts_of_one_message_are_refused_one_by_one)
+Test(undecodable, parts_of_one_message_are_rejected_one_by_one)
 {
-    open_stage("thread");
+    setup("thread");
     void *stranger = stranger_open(counter_ref.executor);
     for (int i = 0; i < 100; i++) {
         cr_assert(eq(int, zmq_send(stranger, "part", 4, i < 99 ? ZMQ_SNDMORE : 0), 4));
     }
-    await_refused(100);
+    await_rejected(100);
     send_count();
     cr_expect(eq(u64, ask_count(), 1));
     cr_assert(eq(int, zmq_close(stranger), 0));
-    (void)close_stage();
+    (void)teardown();
 }
 
-/** Send random bytes that often have a header somebody could have written. */
+/** Send random bytes that often begin with a header that could be real. */
 static void send_random(struct chance *chance, void *stranger)
 {
     _Alignas(8) uint8_t bytes[512];
@@ -228,11 +228,11 @@ static void send_random(struct chance *chance, void *stranger)
     stranger_send(stranger, bytes, size);
 }
 
-Test(undecodable, random_frames_lose_no_message_of_others)
+Test(undecodable, random_frames_lose_no_other_message)
 {
     enum { FRAMES = 5000 };
     struct chance chance = chance_open("strangers' frames");
-    open_stage("thread");
+    setup("thread");
     void *stranger = stranger_open(counter_ref.executor);
     uint64_t sent = 0;
 
@@ -246,24 +246,24 @@ Test(undecodable, random_frames_lose_no_message_of_others)
             cr_assert(eq(u64, ask_count(), sent));
         }
     }
-    await_refused(FRAMES);
+    await_rejected(FRAMES);
 
     cr_expect(eq(u64, ask_count(), sent));
     cr_assert(eq(int, zmq_close(stranger), 0));
-    struct troupe_stats stats = close_stage();
+    struct troupe_stats stats = teardown();
     cr_expect(eq(u64, stats.frames_undecodable, FRAMES));
     cr_expect(eq(u64, stats.dead, 0));
     cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
-Test(undecodable, strangers_leave_nothing_behind)
+Test(undecodable, strangers_leave_no_channels_behind)
 {
     enum { FRAMES = 1000 };
-    open_stage("ecs");
+    setup("ecs");
     void *stranger = stranger_open(0);
-    uint32_t links = system_under_test->executor->channels.by_peer.count;
+    uint32_t channels = system_under_test->executor->channels.by_peer.count;
     for (uint32_t i = 0; i < FRAMES; i++) {
-        struct forged forged = forge(1000 + i); // each claims to be another
+        struct forged forged = forge(1000 + i); // each claims to be another executor
         stranger_send(stranger, &forged, sizeof(forged));
     }
     while (stats_now().frames_undecodable < FRAMES) { // the suite's timeout is the deadline
@@ -271,117 +271,117 @@ Test(undecodable, strangers_leave_nothing_behind)
     }
 
     cr_expect(
-        le(u32, system_under_test->executor->channels.by_peer.count, links + 1)); // the port's
+        le(u32, system_under_test->executor->channels.by_peer.count, channels + 1)); // the inbox's
 
     cr_assert(eq(int, zmq_close(stranger), 0));
-    (void)close_stage();
+    (void)teardown();
 }
 
-/* A peer's frames that were damaged on their way. ------------------------------------------------ */
+/* A peer's frames that were damaged in transit. -------------------------------------------------- */
 
-/** A frame with the port's own cookie, as if the port had sent it. */
-static struct forged forge_of_port(struct trp_channel **out_link)
+/** A frame with the inbox's own cookie, as if the inbox had sent it. */
+static struct forged forge_of_inbox(struct trp_channel **out_channel)
 {
-    struct troupe_executor *sender = trp_executor_of(troupe_inbox_context(port));
-    struct trp_channel *link = trp_idmap_find(&sender->channels.by_peer, counter_ref.executor);
-    cr_assert(ne(ptr, link, NULL));
+    struct troupe_executor *sender = trp_executor_of(troupe_inbox_context(inbox));
+    struct trp_channel *channel = trp_idmap_find(&sender->channels.by_peer, counter_ref.executor);
+    cr_assert(ne(ptr, channel, NULL));
     struct forged forged = forge(sender->id);
-    forged.header.cookie = link->cookie;
+    forged.header.cookie = channel->cookie;
     forged.header.marks = TRP_MARK_RUNG;
-    forged.header.first_sequence = trp_counted(&link->ledger->accepted);
-    *out_link = link;
+    forged.header.first_sequence = trp_counted(&channel->ledger->accepted);
+    *out_channel = channel;
     return forged;
 }
 
-/** Send a frame that the port accepted @p accepted messages for. */
-static void send_as_port(
-    struct trp_channel *link, const void *bytes, size_t size, uint64_t accepted)
+/** Send a frame for which the inbox accepted @p accepted messages. */
+static void send_as_inbox(
+    struct trp_channel *channel, const void *bytes, size_t size, uint64_t accepted)
 {
-    struct troupe_executor *sender = trp_executor_of(troupe_inbox_context(port));
-    trp_count(&link->ledger->accepted, accepted);
-    stranger_send(link->push, bytes, size);
-    trp_gate_ring(link->gate, TRP_MARK_RUNG);
+    struct troupe_executor *sender = trp_executor_of(troupe_inbox_context(inbox));
+    trp_count(&channel->ledger->accepted, accepted);
+    stranger_send(channel->push, bytes, size);
+    trp_doorbell_ring(&channel->slot->doorbell, TRP_MARK_RUNG);
     trp_count(&sender->counters->frames_sent, 1);
 }
 
-Test(undecodable, what_a_damaged_frame_held_becomes_dead_letters)
+Test(undecodable, the_messages_of_a_damaged_frame_become_dead_letters)
 {
-    open_stage("thread");
-    (void)ask_count(); // opens the link
-    struct trp_channel *link = NULL;
-    struct forged forged = forge_of_port(&link);
+    setup("thread");
+    (void)ask_count(); // opens the channel
+    struct trp_channel *channel = NULL;
+    struct forged forged = forge_of_inbox(&channel);
     forged.header.count = 3;
     forged.envelope.tag = trp_tag(TRP_KIND_USER, 0, 100); // and the frame ends before it
 
-    send_as_port(link, &forged, sizeof(forged), 3);
+    send_as_inbox(channel, &forged, sizeof(forged), 3);
     send_count();
 
     cr_expect(eq(u64, ask_count(), 1));
-    struct troupe_stats stats = close_stage();
+    struct troupe_stats stats = teardown();
     cr_expect(eq(u64, stats.frames_undecodable, 1));
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_UNDECODABLE], 3));
     cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
-Test(undecodable, what_came_before_the_damage_is_met)
+Test(undecodable, messages_before_the_damage_are_received)
 {
-    open_stage("thread");
+    setup("thread");
     (void)ask_count();
-    struct trp_channel *link = NULL;
+    struct trp_channel *channel = NULL;
     struct {
         struct forged sound;
         struct trp_envelope damaged;
-    } frame = {.sound = forge_of_port(&link)};
+    } frame = {.sound = forge_of_inbox(&channel)};
     frame.sound.header.count = 2;
     frame.damaged = frame.sound.envelope;
     frame.damaged.tag = UINT32_MAX;
     frame.sound.envelope.tag = trp_tag(TRP_KIND_USER, TRP_FLAG_UNMETERED, 0); // no credit was taken
 
-    send_as_port(link, &frame, sizeof(frame), 2);
+    send_as_inbox(channel, &frame, sizeof(frame), 2);
 
     cr_expect(eq(u64, ask_count(), 1));
-    struct troupe_stats stats = close_stage();
+    struct troupe_stats stats = teardown();
     cr_expect(eq(u64, stats.frames_undecodable, 1));
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_UNDECODABLE], 1));
     cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
-Test(undecodable, a_frame_that_holds_fewer_messages_than_it_says_is_counted)
+Test(undecodable, a_frame_with_fewer_messages_than_its_header_says_is_counted)
 {
-    open_stage("thread");
+    setup("thread");
     (void)ask_count();
-    struct trp_channel *link = NULL;
-    struct forged forged = forge_of_port(&link);
+    struct trp_channel *channel = NULL;
+    struct forged forged = forge_of_inbox(&channel);
     forged.header.count = 5;
     forged.envelope.tag = trp_tag(TRP_KIND_USER, TRP_FLAG_UNMETERED, 0);
 
-    send_as_port(link, &forged, sizeof(forged), 5);
+    send_as_inbox(channel, &forged, sizeof(forged), 5);
 
     cr_expect(eq(u64, ask_count(), 1));
-    struct troupe_stats stats = close_stage();
+    struct troupe_stats stats = teardown();
     cr_expect(eq(u64, stats.frames_undecodable, 1));
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_UNDECODABLE], 4));
     cr_expect(eq(u64, stats.sequence_gaps, 0));
 }
 
-Test(undecodable, a_frame_that_holds_more_messages_than_it_says_loses_none_twice)
+Test(undecodable, a_frame_with_more_messages_than_its_header_says_loses_none_twice)
 {
-    open_stage("thread");
+    setup("thread");
     (void)ask_count();
-    struct trp_channel *link = NULL;
+    struct trp_channel *channel = NULL;
     struct {
         struct forged sound;
         struct trp_envelope damaged;
-    } frame = {.sound = forge_of_port(&link)};
+    } frame = {.sound = forge_of_inbox(&channel)};
     frame.sound.header.count = 0;
     frame.damaged = frame.sound.envelope;
     frame.damaged.tag = UINT32_MAX;
     frame.sound.envelope.tag = trp_tag(TRP_KIND_USER, TRP_FLAG_UNMETERED, 0);
 
-    send_as_port(link, &frame, sizeof(frame), 1);
+    send_as_inbox(channel, &frame, sizeof(frame), 1);
 
     cr_expect(eq(u64, ask_count(), 1));
-    struct troupe_stats stats = close_stage();
+    struct troupe_stats stats = teardown();
     cr_expect(eq(u64, stats.frames_undecodable, 1));
     cr_expect(eq(u64, stats.dead, 0));
     cr_expect(eq(u64, stats.sequence_gaps, 0));

@@ -1,5 +1,5 @@
 /*
- * What ZeroMQ is told to do for us, where its own way would lose something.
+ * Options of ZeroMQ sockets whose defaults would lose messages.
  */
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -16,12 +16,14 @@
 
 enum { PAUSE_MS = 2000, PART_BYTES_MAX = 1024 };
 
-/** As a peer says it: ZMTP 3.0, mechanism NULL, and a PUSH socket; then a frame. */
+/**
+ * What a peer sends: a greeting of ZMTP 3.0 with mechanism NULL, a READY of a PUSH, and a frame.
+ */
 static const uint8_t greeting[64] = {0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'N', 'U', 'L', 'L'};
 static const uint8_t ready_and_frame[] =
     "\x04\x1A\x05READY\x0BSocket-Type\0\0\0\x04PUSH\x00\x05hello";
 
-/** What a PULL answers to a greeting: its own, and its READY. */
+/** Size of the reply of a PULL: its greeting and its READY. */
 enum { ANSWER_BYTES = sizeof(greeting) + 28 };
 
 /** @return a socket that listens. */
@@ -36,7 +38,7 @@ static int listener_new(struct sockaddr_in *out_address)
     return fd;
 }
 
-/** Connect, and shake hands but for the last of it. */
+/** Connect, and do the handshake except for its last part. */
 static int peer_new(const struct sockaddr_in *address)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -68,22 +70,22 @@ Test(zmq, a_peer_that_is_stopped_in_a_handshake_loses_nothing)
     int peer = peer_new(&address);
 
     struct pollfd hung_up = {.fd = peer, .events = POLLIN};
-    cr_expect(poll(&hung_up, 1, PAUSE_MS) == 0, "nobody hangs up on it");
+    cr_expect(poll(&hung_up, 1, PAUSE_MS) == 0, "the peer is not disconnected");
     MUST_BE(send(peer, ready_and_frame, sizeof(ready_and_frame) - 1, MSG_NOSIGNAL) > 0);
 
-    struct trp_zmsg parcel;
+    struct trp_zmsg zmsg;
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    trp_zmsg_init(&parcel);
+    trp_zmsg_init(&zmsg);
     uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
-    while (!trp_zmq_receive(pull, &parcel, &bytes, &size)) {
+    while (!trp_zmq_receive(pull, &zmsg, &bytes, &size)) {
         struct pollfd mail = {.fd = trp_zmq_fd(pull), .events = POLLIN};
         (void)poll(&mail, 1, 10);
         cr_assert(measure_now_ns() < deadline_ns, "its frame is lost");
     }
     cr_expect(size == 5 && memcmp(bytes, "hello", 5) == 0);
 
-    trp_zmsg_clear(&parcel);
+    trp_zmsg_clear(&zmsg);
     (void)close(peer);
     trp_zmq_close(&pull);
     trp_zmq_context_free(context);

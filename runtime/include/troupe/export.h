@@ -1,6 +1,6 @@
 /**
  * @file troupe/export.h
- * @brief Marks on public functions: what the library shows, and which results must be looked at.
+ * @brief Attributes of public functions: visibility, and results that must be used.
  */
 #ifndef TROUPE_EXPORT_H
 #define TROUPE_EXPORT_H
@@ -11,10 +11,10 @@
 #    define TROUPE_EXTERN_C
 #endif
 
-/** Shown by the library; everything without it is hidden. */
+/** Exports a function from the library; functions without it are hidden. */
 #define TROUPE_API TROUPE_EXTERN_C __attribute__((visibility("default")))
 
-/** The compiler warns where the result is dropped. */
+/** Makes the compiler warn if the result is not used. */
 #define TROUPE_MUST_USE __attribute__((warn_unused_result))
 
 #endif

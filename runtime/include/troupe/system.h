@@ -274,8 +274,8 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_root_exit(
 TROUPE_API void troupe_system_stats(troupe_system_t *system, struct troupe_stats *out_stats);
 
 /**
- * Print the counters to @p file: a line for each executor and each link it kept, the sum, dead letters
- * by reason, and whether the law closes.
+ * Print the counters to @p file: a line for each channel that has closed and each executor, the sum, and dead
+ * letters by reason.
  *
  * @threads the owner's
  * @blocks  never, @p file aside
@@ -283,12 +283,12 @@ TROUPE_API void troupe_system_stats(troupe_system_t *system, struct troupe_stats
 TROUPE_API void troupe_system_print_stats(troupe_system_t *system, FILE *file);
 
 /**
- * Look whether `accepted = handled + dead + unknown + waiting` closes, and print what was looked at: the
- * actors most of whose mail died, with reasons; each link, each executor and the system, as
- * troupe_system_print_stats(). Where it does not close, a line says which link, between which two
- * executors, and how many messages are missing. Once the system has ended, nothing may wait either.
+ * Check that the counters balance: `accepted = handled + dead + unknown + waiting`, for each channel, each
+ * executor and the system. Once the system has ended, nothing may wait either. Prints the counters to @p file as
+ * troupe_system_print_stats() does, and before them the receivers with the most dead letters, with reasons. Where
+ * they do not balance, a line names the channel, its two executors, and how many messages are missing.
  *
- * @return whether it closes; false is a mistake in Troupe, or memory of the system that was overwritten.
+ * @return whether they balance; false is a mistake in Troupe, or memory of the system that was overwritten.
  *
  * @threads the owner's
  * @blocks  never, @p file aside

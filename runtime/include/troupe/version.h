@@ -2,8 +2,8 @@
  * @file troupe/version.h
  * @brief The version of Troupe: of the headers at compile time, and of the library at run time.
  *
- * The macros describe the headers that a program was compiled with, troupe_version() the library that
- * it runs with. Before 1.0.0, a program needs a library of the same major and minor version.
+ * The macros describe the headers that a program was compiled with, troupe_version() the library
+ * that it runs with. Before 1.0.0, a program needs a library of the same major and minor version.
  */
 #ifndef TROUPE_VERSION_H
 #define TROUPE_VERSION_H

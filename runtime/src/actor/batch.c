@@ -6,9 +6,14 @@
 #include "actor/receive.h"
 #include "actor/send.h"
 #include "channel/channel.h"
+#include "channel/channel_send.h"
+#include "channel/grant.h"
 #include "shared/activity.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 /*
  * A batch from its first message to its last outcome.

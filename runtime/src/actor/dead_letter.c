@@ -6,10 +6,13 @@
 #include "actor/send.h"
 #include "channel/channel.h"
 #include "channel/events.h"
-#include "node/system.h"
+#include "channel/grant.h"
 #include "shared/dead_counts.h"
+#include "shared/names.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "shared/subscribers.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,17 +55,6 @@ void trp_dead_letter_fail_ask(struct troupe_executor *executor, const struct trp
     (void)trp_send_message(executor, &outgoing); // without memory the ask ends at its deadline
 }
 
-/** Copy the subscribers, for notices are posted without the lock. @return how many there are. */
-static uint32_t dead_letter_subscribers(
-    struct trp_shared *shared, troupe_ref_t copy[static TRP_SHARED_SUBSCRIBERS])
-{
-    trp_shared_lock(shared);
-    uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
-    memcpy(copy, shared->subscribers, count * sizeof(*copy));
-    trp_shared_unlock(shared);
-    return count;
-}
-
 static void dead_letter_notify(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     const struct troupe_dead_letter notice = {
@@ -73,8 +65,8 @@ static void dead_letter_notify(struct troupe_executor *executor, const struct tr
         .body_bytes = dead->body_bytes,
         .count = trp_dead_count(dead),
     };
-    troupe_ref_t subscribers[TRP_SHARED_SUBSCRIBERS];
-    uint32_t count = dead_letter_subscribers(executor->runtime->shared, subscribers);
+    troupe_ref_t subscribers[TRP_SUBSCRIBERS_MAX];
+    uint32_t count = trp_subscribers_copy(executor->runtime->shared, subscribers);
     for (uint32_t i = 0; i < count; i++) {
         (void)trp_send_notice(
             executor, subscribers[i], TROUPE_MESSAGE_DEAD_LETTER, &notice, sizeof(notice));
@@ -112,12 +104,9 @@ void trp_dead_letter_name(
     const struct trp_slot *slot = trp_shared_find_slot(shared, ref.executor);
     if (slot != NULL && slot->node == ref.node) {
         (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " on '%s'", slot->name);
-        for (uint32_t at = ref.generation == 0 ? 0 : slot->first_name; at != 0;) {
-            const struct trp_shared_name *entry = &shared->names[at - 1];
-            at = entry->next_owned;
-            if (troupe_ref_equal(entry->owner, ref)) {
-                (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " '%.48s'", entry->text);
-            }
+        const char *known = ref.generation == 0 ? NULL : trp_names_of(shared, slot, ref);
+        if (known != NULL) {
+            (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " '%.48s'", known);
         }
     }
     trp_shared_unlock(shared);
@@ -144,8 +133,7 @@ void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *de
     if (dead->ask != 0) {
         trp_dead_letter_fail_ask(executor, dead);
     }
-    if (atomic_load_explicit(&executor->runtime->shared->subscriber_count, memory_order_relaxed) >
-        0) {
+    if (trp_subscribers_any(&executor->runtime->shared->subscribers)) {
         dead_letter_notify(executor, dead);
     }
 }
@@ -177,17 +165,4 @@ void trp_dead_letter_item(
         item->given->free(item->given->data, item->given->free_data);
     }
     trp_channel_return_credit(&executor->channels, channel, item, count);
-}
-
-void trp_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber)
-{
-    trp_shared_lock(shared);
-    uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
-    for (uint32_t i = 0; i < count; i++) {
-        if (troupe_ref_equal(shared->subscribers[i], subscriber)) {
-            shared->subscribers[i] = shared->subscribers[--count];
-        }
-    }
-    atomic_store_explicit(&shared->subscriber_count, count, memory_order_relaxed);
-    trp_shared_unlock(shared);
 }

@@ -3,7 +3,6 @@
 #include "actor/actor_table.h"
 #include "actor/asks.h"
 #include "actor/executor.h"
-#include "actor/receive.h"
 #include "actor/send.h"
 #include "actor/stash.h"
 #include "base/timer_heap.h"

@@ -7,19 +7,16 @@
 #include "actor/actor_table.h"
 #include "actor/callback.h"
 #include "actor/dead_letter.h"
-#include "actor/deadlock.h"
 #include "actor/executor.h"
 #include "actor/monitor.h"
 #include "actor/send.h"
 #include "actor/stash.h"
-#include "base/clock.h"
-#include "base/memory.h"
-#include "channel/channel.h"
-#include "node/signals.h"
-#include "node/system.h"
 #include "shared/activity.h"
+#include "shared/ledger.h"
+#include "shared/names.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +50,7 @@ void trp_actor_free(
 {
     troupe_ref_t ref = trp_actor_ref(executor, index, actor->generation);
     if ((actor->flags & TRP_ACTOR_NAMED) != 0) {
-        (void)trp_names_remove(executor->runtime->shared, NULL, ref);
+        trp_names_remove_actor(executor->runtime->shared, ref);
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         trp_subscribers_remove(executor->runtime->shared, ref);
@@ -140,7 +137,7 @@ void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct
                   trp_actor_table_refused(&executor->actors, index, generation);
     const struct troupe_exit exit = {
         .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
-        .text = "ended before it was watched",
+        .text = "ended before it became the root actor",
     };
     executor->runtime->ops->actor_ended(
         executor->runtime, trp_actor_ref(executor, index, generation), &exit);

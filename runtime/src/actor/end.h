@@ -7,7 +7,7 @@
 
 #include "actor/callback.h"
 #include "actor/executor.h"
-#include "channel/channel.h"
+#include "channel/channel_send.h"
 
 /** End an actor: `fini`; then its name, subscriptions and row are free, and its monitors are notified. */
 void trp_actor_end(

@@ -3,6 +3,7 @@
 #include "actor/runtime.h"
 #include "base/error.h"
 #include "shared/credit_pool.h"
+#include "shared/doorbell.h"
 #include "shared/shared.h"
 
 uint64_t trp_executor_now(const struct troupe_executor *executor)
@@ -13,7 +14,7 @@ uint64_t trp_executor_now(const struct troupe_executor *executor)
 void trp_executor_wake(struct troupe_executor *executor)
 {
     // Where it sleeps at its doorbell, the descriptor would only end a sleep to come.
-    if (!trp_gate_call(executor->channels.gate)) {
+    if (!trp_doorbell_call(&executor->slot->doorbell)) {
         trp_wake(executor->wake_fd);
     }
 }

@@ -27,8 +27,8 @@
 #include "troupe/context.h"
 #include "troupe/stats.h"
 #include "troupe/system.h"
-#include "wire/frame.h"
 #include "wire/frame_pool.h"
+#include "wire/frame_read.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -162,48 +162,6 @@ static inline troupe_ref_t trp_actor_ref(
     const struct troupe_executor *executor, uint32_t index, uint32_t generation)
 {
     return (troupe_ref_t){executor->node, executor->id, index, generation};
-}
-
-/** What a START says, in front of the actor's name, its behaviour's name, and arguments. */
-struct trp_start {
-    uint32_t behaviour_index;
-    uint32_t name_bytes; // 0: it goes by its behaviour's name
-    uint32_t args_bytes;
-    uint32_t behaviour_bytes; // 0: its index says which, for it was written in this process
-};
-
-/** @return the body of the @p which-th message of an item, as a callback sees it. */
-static inline struct troupe_body trp_item_body(const struct trp_item *item, uint32_t which)
-{
-    if (TRP_UNLIKELY(item->given != NULL)) {
-        return (struct troupe_body){
-            item->given->data, item->given->bytes, item->given->free, item->given->free_data};
-    }
-    // A frame is only ever read through this: a body's bytes belong to who owns the frame.
-    union {
-        const uint8_t *read_only;
-        void *data;
-    } at = {.read_only = item->body + which * trp_pad8(item->body_bytes)};
-    return (struct troupe_body){
-        .data = item->body_bytes != 0 ? at.data : NULL,
-        .bytes = item->body_bytes,
-    };
-}
-
-/** What a NOTICE says that fails an ask. */
-struct trp_ask_failure {
-    uint32_t reason; // an enum troupe_dead_reason
-    uint32_t type;   // of the message that asked
-};
-
-/** @return what an item says that fails an ask. */
-static inline struct trp_ask_failure trp_item_failure(const struct trp_item *item)
-{
-    struct trp_ask_failure failure = {.reason = TROUPE_DEAD_REASON_COUNT};
-    if (item->body_bytes == sizeof(failure)) {
-        memcpy(&failure, item->body, sizeof(failure));
-    }
-    return failure;
 }
 
 #endif

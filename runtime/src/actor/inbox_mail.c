@@ -3,15 +3,15 @@
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/send.h"
-#include "base/clock.h"
-#include "base/descriptors.h"
 #include "base/idmap.h"
 #include "base/memory.h"
 #include "channel/channel.h"
-#include "node/system.h"
+#include "channel/grant.h"
 #include "shared/credit_pool.h"
 #include "troupe/inbox.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -97,13 +97,13 @@ void trp_inbox_settle(
                                       : trp_idmap_find(&executor->channels.by_peer, mail->peer_id);
     if (mail->provisional) {
         atomic_fetch_add_explicit(
-            &executor->channels.gate->reserve_messages, 1, memory_order_relaxed);
+            &executor->slot->pool.reserve_messages, 1, memory_order_relaxed);
     }
     if (channel == NULL || (!channel->in_open && !channel->is_loop)) {
         if (mail->metered &&
             !mail->provisional) { // its channel is gone, its credit is still ours to free
-            trp_gate_give(
-                executor->channels.gate, 1, (int64_t)troupe_message_body_bytes(&mail->message));
+            trp_credit_pool_give(
+                &executor->slot->pool, 1, (int64_t)troupe_message_body_bytes(&mail->message));
         }
         return;
     }

@@ -1,16 +1,16 @@
 #include "actor/monitor.h"
 
 #include "actor/actor_table.h"
-#include "actor/end.h"
 #include "actor/executor.h"
 #include "actor/monitor_table.h"
 #include "actor/send.h"
 #include "base/memory.h"
 #include "channel/channel.h"
 #include "channel/channels.h"
-#include "node/system.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "shared/slot.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
 
 #include <stdio.h>
 #include <string.h>

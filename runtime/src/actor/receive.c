@@ -17,15 +17,16 @@
 #include "actor/monitor.h"
 #include "actor/send.h"
 #include "actor/stash.h"
-#include "base/clock.h"
-#include "base/memory.h"
 #include "base/timer_heap.h"
 #include "channel/channel.h"
-#include "node/signals.h"
-#include "node/system.h"
+#include "channel/grant.h"
+#include "channel/writable.h"
 #include "shared/activity.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -35,6 +35,7 @@ struct trp_runtime {
     bool clock_is_real;
 
     struct trp_shared *shared;
+    struct trp_records *records; // of the first process; NULL: this is another
     int wake_fd; // an eventfd that wakes executor 0
     bool
         has_foreign_loop; // troupe_system_fd() was asked for: somebody else waits. The owner's thread's

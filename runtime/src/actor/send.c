@@ -15,11 +15,16 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "channel/channel.h"
+#include "channel/channel_send.h"
 #include "channel/channels.h"
+#include "channel/credit.h"
 #include "channel/mailbox.h"
-#include "node/system.h"
+#include "channel/writable.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
+#include "shared/slot.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdlib.h>
 
@@ -121,7 +126,7 @@ static bool send_block(
 }
 
 /**
- * Get credit for a letter: from the channel, from the gate, from the reserve.
+ * Get credit for a letter: from the channel, from the pool, from the reserve.
  *
  * @return TROUPE_OK, with the flag to post in *flags; or TROUPE_ERR_FULL, noted; or no memory.
  */
@@ -132,13 +137,13 @@ static enum troupe_err send_take_credit(
     size_t bytes,
     uint32_t *flags)
 {
-    if ((int64_t)bytes > channel->gate->bound_bytes) {
+    if ((int64_t)bytes > channel->slot->pool.bound_bytes) {
         return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
             "a body of %zu bytes is over the mailbox's bound of %lld; split it, or send the name "
             "of a file",
             bytes,
-            (long long)channel->gate->bound_bytes);
+            (long long)channel->slot->pool.bound_bytes);
     }
     if (trp_channel_refill(&executor->channels, channel, bytes)) {
         channel->credit_messages--;
@@ -159,7 +164,7 @@ static enum troupe_err send_take_credit(
 static void send_return_credit(struct trp_channel *channel, size_t bytes, uint32_t flags)
 {
     if ((flags & TRP_FLAG_PROVISIONAL) != 0) {
-        atomic_fetch_add_explicit(&channel->gate->reserve_messages, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&channel->slot->pool.reserve_messages, 1, memory_order_relaxed);
         atomic_fetch_sub_explicit(&channel->ledger->reserve_messages, 1, memory_order_relaxed);
         channel->provisional_count--;
     } else {
@@ -345,7 +350,7 @@ static enum troupe_err send_message(
             return send_dead(
                 executor,
                 outgoing,
-                trp_shared_why_dead(executor->runtime->shared, outgoing->to.executor));
+                trp_slot_why_dead(executor->runtime->shared, outgoing->to.executor));
         }
         if (err != TROUPE_OK) {
             return err;

@@ -11,20 +11,17 @@
 #include "actor/actor_table.h"
 #include "actor/callback.h"
 #include "actor/dead_letter.h"
-#include "actor/deadlock.h"
 #include "actor/end.h"
 #include "actor/executor.h"
 #include "actor/monitor.h"
 #include "actor/receive.h"
 #include "actor/send.h"
 #include "actor/stash.h"
-#include "base/clock.h"
 #include "base/memory.h"
-#include "channel/channel.h"
-#include "node/signals.h"
-#include "node/system.h"
 #include "shared/activity.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,11 @@
 #include "actor/send.h"
 #include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/grant.h"
 #include "shared/credit_pool.h"
-#include "wire/frame.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +68,7 @@ static void stash_adopt(
     trp_count(&channel->in_ledger->moved, item->count);
     uint32_t free_flags = TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL;
     if (deferred && (item->flags & free_flags) == 0 && item->kind == TRP_KIND_USER) {
-        // For the sender it came back; to the gate it does when the message is met.
+        // For the sender it came back; to the pool it does when the message is met.
         stash->reserved_messages = item->count;
         stash->reserved_bytes = (int64_t)item->count * (int64_t)trp_item_bytes(item);
         atomic_fetch_add_explicit(
@@ -82,7 +85,7 @@ void trp_stash_release(struct troupe_executor *executor, const struct trp_stash_
 {
     executor->stash_count--;
     if (stash->reserved_messages != 0) {
-        trp_gate_give(executor->channels.gate, stash->reserved_messages, stash->reserved_bytes);
+        trp_credit_pool_give(&executor->slot->pool, stash->reserved_messages, stash->reserved_bytes);
     }
 }
 

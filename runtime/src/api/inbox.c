@@ -5,12 +5,10 @@
 #include "actor/inbox_mail.h"
 #include "api/asking.h"
 #include "base/clock.h"
-#include "base/descriptors.h"
-#include "base/memory.h"
-#include "channel/channel.h"
+#include "channel/grant.h"
 #include "channel/mailbox.h"
+#include "channel/mailbox_wait.h"
 #include "loop/loop.h"
-#include "node/system.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -58,7 +56,7 @@ void trp_inbox_step(troupe_inbox_t *inbox, uint64_t timeout_ns)
     trp_executor_handle_flags(executor);
     bool worked = trp_executor_turn(executor);
     trp_channels_settle(&executor->channels, true); // there is no later for a inbox
-    bool again = executor->channels.rooms_late || executor->channels.dirty != NULL;
+    bool again = executor->channels.rooms_delayed || executor->channels.dirty != NULL;
     timeout_ns = again && timeout_ns > AGAIN_NS ? AGAIN_NS : timeout_ns;
     trp_inbox_unlock(inbox);
     if (worked || timeout_ns == 0 || trp_mailbox_spin(&executor->mailbox, timeout_ns) ||

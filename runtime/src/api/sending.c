@@ -1,20 +1,10 @@
 #include "api/sending.h"
 
-#include "actor/actor_table.h"
-#include "actor/asks.h"
 #include "actor/deadlock.h"
-#include "actor/end.h"
 #include "actor/executor.h"
-#include "actor/inbox_mail.h"
-#include "actor/runtime.h"
 #include "actor/send.h"
-#include "actor/timers.h"
-#include "base/timer_heap.h"
-#include "channel/channel.h"
+#include "channel/channel_send.h"
 #include "channel/channels.h"
-#include "node/process_manager.h"
-#include "node/system.h"
-#include "shared/shared.h"
 #include "troupe/context.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 #include "actor/executor.h"
 #include "base/error.h"
 #include "shared/shared.h"
+#include "shared/subscribers.h"
 #include "troupe/context.h"
 
 /** Remove the running actor from the subscribers. */
@@ -30,19 +31,9 @@ enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx, bool on)
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         return TROUPE_OK;
     }
-    struct trp_shared *shared = executor->runtime->shared;
-    trp_shared_lock(shared);
-    uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
-    if (count == TRP_SHARED_SUBSCRIBERS) {
-        err = TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT,
-            "%d actors are subscribed to dead letters already; have one of them forward them",
-            TRP_SHARED_SUBSCRIBERS);
-    } else {
-        shared->subscribers[count] = troupe_self(ctx);
-        atomic_store_explicit(&shared->subscriber_count, count + 1, memory_order_relaxed);
+    err = trp_subscribers_add(executor->runtime->shared, troupe_self(ctx));
+    if (err == TROUPE_OK) {
         actor->flags |= TRP_ACTOR_SUBSCRIBED;
     }
-    trp_shared_unlock(shared);
     return err;
 }

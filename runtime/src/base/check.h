@@ -1,14 +1,14 @@
 /**
  * @file check.h
- * @brief Stating what must be true: our own mistakes, never the user's.
+ * @brief Assertions. They find mistakes in Troupe itself, never those of a user.
  *
- * TRP_CHECK stays on in release builds, off the hot road. TRP_DCHECK is for the hot road and for
- * checks that walk a structure; it is on in debug and sanitizer builds.
+ * TRP_CHECK is on in all builds. TRP_DCHECK is on in debug and sanitizer builds only: it is for
+ * code that every message runs through, and for checks that walk a structure.
  */
 #ifndef TRP_CHECK_H
 #define TRP_CHECK_H
 
-/** Print what should have been true, and where, and abort. */
+/** Print the place and the condition that does not hold, and abort. */
 _Noreturn void trp_check_failed(const char *file, int line, const char *condition);
 
 #define TRP_CHECK(condition) \
@@ -23,7 +23,9 @@ _Noreturn void trp_check_failed(const char *file, int line, const char *conditio
 #define TRP_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define TRP_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/** For what each message passes through: there a call costs as much as what it does. */
+/**
+ * For functions that every message runs through, where a call would cost as much as the function.
+ */
 #define TRP_INLINE static inline __attribute__((always_inline))
 
 #endif

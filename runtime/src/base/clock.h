@@ -1,22 +1,26 @@
 /**
  * @file clock.h
- * @brief The monotonic clock, and the cycle counter for where 23 ns a look are too many.
+ * @brief The monotonic clock, and the cycle counter, for code where the 23 ns of reading the clock
+ *        are too much.
  */
 #ifndef TRP_CLOCK_H
 #define TRP_CLOCK_H
 
 #include <stdint.h>
 
-/** Nanoseconds of the monotonic clock. In the shape of a ::troupe_clock_fn. */
+/** @return nanoseconds of the monotonic clock. A ::troupe_clock_fn. */
 uint64_t trp_clock_monotonic(void *unused);
 
-/** Measure how fast trp_cycles() counts, once a process; takes 50 µs. */
+/** Measure the rate of trp_cycles(). Takes 50 µs the first time; later calls do nothing. */
 void trp_cycles_calibrate(void);
 
-/** @return how many cycles make @p ns nanoseconds, about. After trp_cycles_calibrate(). */
+/**
+ * @return approximately how many cycles pass in @p ns nanoseconds. Call trp_cycles_calibrate()
+ *         first.
+ */
 uint64_t trp_cycles_of_ns(uint64_t ns);
 
-/** @return a counter that runs at a steady rate, cheap to read. */
+/** @return a counter that runs at a constant rate and is cheap to read. */
 static inline uint64_t trp_cycles(void)
 {
 #if defined(__x86_64__)
@@ -30,7 +34,7 @@ static inline uint64_t trp_cycles(void)
 #endif
 }
 
-/** Let the other thread of the core, or the bus, breathe while this one spins. */
+/** Pause within a spin loop: leaves the core to its other hardware thread, and saves power. */
 static inline void trp_relax(void)
 {
 #if defined(__x86_64__)

@@ -41,8 +41,9 @@ bool trp_descriptors_are_free(uint32_t more)
     if (limit == RLIM_INFINITY) {
         return true;
     }
-    // The kernel hands out the lowest free number. If the lowest one is low, and one of the highest `wanted`
-    // is free, then most of the numbers between are free, too. Only otherwise are they counted.
+    // The kernel hands out the lowest free number. If the lowest one is low, and one of the highest
+    // `wanted` is free, then most of the numbers between are free, too. Only otherwise are they
+    // counted.
     int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     if (lowest < 0 && errno == EBADF) {
         lowest = eventfd(0, EFD_CLOEXEC); // a program without standard error

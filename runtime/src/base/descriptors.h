@@ -2,8 +2,9 @@
  * @file descriptors.h
  * @brief How many file descriptors this process may still open.
  *
- * libzmq aborts the process when it cannot open a descriptor. So before a socket is made, the runtime checks
- * that a reserve of ::TRP_DESCRIPTORS_FREE_MIN descriptors is free, and returns ::TROUPE_ERR_LIMIT if not.
+ * libzmq aborts the process when it cannot open a descriptor. So before a socket is made, the
+ * runtime checks that a reserve of ::TRP_DESCRIPTORS_FREE_MIN descriptors is free, and returns
+ * ::TROUPE_ERR_LIMIT if not.
  */
 #ifndef TRP_DESCRIPTORS_H
 #define TRP_DESCRIPTORS_H
@@ -14,7 +15,10 @@
 /** The reserve for libzmq and for the program itself. */
 #define TRP_DESCRIPTORS_FREE_MIN 256
 
-/** What a spawn leaves free beyond the reserve, so that the actors that exist can still open channels. */
+/**
+ * What a spawn leaves free beyond the reserve, so that the actors that exist can still open
+ * channels.
+ */
 #define TRP_DESCRIPTORS_FOR_CHANNELS 64
 
 /** @return whether ::TRP_DESCRIPTORS_FREE_MIN descriptors and @p more are free. @threads any */

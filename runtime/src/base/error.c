@@ -6,39 +6,40 @@
 enum { DETAIL_BYTES = 1024 };
 
 static _Thread_local char error_detail[DETAIL_BYTES];
-static _Thread_local uint32_t error_full; // whose mailbox is full, to be printed when read, + 1
+static _Thread_local uint32_t
+    error_full; // executor + 1 whose full mailbox is to be explained; 0: none
 
 const char *troupe_strerror(enum troupe_err err)
 {
     switch (err) {
     case TROUPE_OK:
-        return "it worked";
+        return "success";
     case TROUPE_ERR_NOMEM:
         return "no memory";
     case TROUPE_ERR_INVAL:
-        return "a value is out of range";
+        return "a value is invalid";
     case TROUPE_ERR_NOENT:
-        return "nobody goes by that name or reference";
+        return "nothing has that name or reference";
     case TROUPE_ERR_FULL:
         return "the mailbox is full";
     case TROUPE_ERR_TIMEDOUT:
         return "the deadline passed";
     case TROUPE_ERR_CLOSED:
-        return "stopping, takes no new work";
+        return "stopping; no new work is accepted";
     case TROUPE_ERR_LIMIT:
         return "a limit is reached";
     case TROUPE_ERR_UNSUPPORTED:
         return "not supported";
     case TROUPE_ERR_SYSTEM:
-        return "the operating system refused";
+        return "a system call failed";
     case TROUPE_ERR_TOOBIG:
-        return "the body is too big";
+        return "the body is too large";
     case TROUPE_ERR_THREAD:
-        return "called from a thread that does not own it";
+        return "called on a thread that does not own the context or inbox";
     case TROUPE_ERR_EXISTS:
-        return "the name is taken";
+        return "the name is registered already";
     case TROUPE_ERR_DEADLOCK:
-        return "actors wait for each other in a circle";
+        return "actors wait for each other in a cycle";
     }
     return "unknown error";
 }

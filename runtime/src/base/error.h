@@ -1,6 +1,6 @@
 /**
  * @file error.h
- * @brief Explaining an error at the place where it is found.
+ * @brief Set the detail of an error, at the place where the error is found.
  */
 #ifndef TRP_ERROR_H
 #define TRP_ERROR_H
@@ -9,18 +9,22 @@
 
 #include <stdint.h>
 
-/** Set what troupe_error_detail() says on this thread, in printf's manner. */
+/** Set what troupe_error_detail() returns on this thread; @p format as of printf(). */
 __attribute__((format(printf, 1, 2))) void trp_error_set_detail(const char *format, ...);
 
 /**
- * Explain an error, in printf's manner, where it is found; the value is @p err, so that a failing branch is
- * one statement. A macro, so that who reads the code for us sees that it is no ::TROUPE_OK.
+ * Set the detail and yield @p err, so that a failing branch is one statement:
+ *
+ *     return TRP_EXPLAIN(TROUPE_ERR_INVAL, "the period must be greater than 0 ns");
+ *
+ * It is a macro so that static analysis sees that the result is not ::TROUPE_OK.
  */
 #define TRP_EXPLAIN(err, ...) (trp_error_set_detail(__VA_ARGS__), (err))
 
 /**
- * Explain that a mailbox is full: in words only when somebody reads them. Most who are refused just wait,
- * and to print it costs five times what the refusal does.
+ * Set the detail to "the mailbox of that executor is full" and return ::TROUPE_ERR_FULL. The text
+ * is printed only when it is read: most callers just wait, and printing would cost five times what
+ * the refusal does.
  */
 enum troupe_err trp_error_full(uint32_t executor_id);
 

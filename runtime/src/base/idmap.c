@@ -10,7 +10,7 @@ void trp_idmap_fini(struct trp_idmap *map)
     *map = (struct trp_idmap){0};
 }
 
-static void idmap_place(struct trp_idmap *map, uint32_t id, void *value)
+static void idmap_insert(struct trp_idmap *map, uint32_t id, void *value)
 {
     uint32_t mask = map->slot_count - 1;
     uint32_t at = id & mask;
@@ -35,7 +35,7 @@ static bool idmap_grow(struct trp_idmap *map)
     }
     for (uint32_t i = 0; i < map->slot_count; i++) {
         if (map->slots[i].value != NULL) {
-            idmap_place(&grown, map->slots[i].id, map->slots[i].value);
+            idmap_insert(&grown, map->slots[i].id, map->slots[i].value);
         }
     }
     free(map->slots);
@@ -48,7 +48,7 @@ bool trp_idmap_put(struct trp_idmap *map, uint32_t id, void *value)
     if ((map->count + 1) * 2 > map->slot_count && !idmap_grow(map)) {
         return false;
     }
-    idmap_place(map, id, value);
+    idmap_insert(map, id, value);
     return true;
 }
 
@@ -62,7 +62,8 @@ void trp_idmap_remove(struct trp_idmap *map, uint32_t id)
     while (map->slots[hole].id != id || map->slots[hole].value == NULL) {
         hole = (hole + 1) & mask;
     }
-    // Close the gap, so that no probe stops short: whoever is not at home behind it moves into it.
+    // Move entries back into the hole, or later probes would end there. An entry may move if the
+    // hole is not before its home, where its probe begins.
     for (uint32_t at = (hole + 1) & mask; map->slots[at].value != NULL; at = (at + 1) & mask) {
         uint32_t home = map->slots[at].id & mask;
         if (((at - home) & mask) >= ((at - hole) & mask)) {

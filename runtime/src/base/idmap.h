@@ -1,8 +1,8 @@
 /**
  * @file idmap.h
- * @brief A map from executor numbers to pointers: open addressing, linear probing.
+ * @brief Hash map from executor ids to pointers: open addressing, linear probing.
  *
- * Zeroed memory is an empty map. One thread at a time.
+ * Zeroed memory is an empty map. It is not thread-safe.
  */
 #ifndef TRP_IDMAP_H
 #define TRP_IDMAP_H
@@ -13,7 +13,7 @@
 
 struct trp_idmap_slot {
     uint32_t id;
-    void *value; // NULL: free
+    void *value; // NULL: the slot is free
 };
 
 struct trp_idmap {
@@ -22,23 +22,23 @@ struct trp_idmap {
     uint32_t count;
 };
 
-/** Free the slots; what they point to is the caller's. */
+/** Free the map. The values belong to the caller. */
 void trp_idmap_fini(struct trp_idmap *map);
 
-/** Add or replace. @return false without memory; then nothing changed. */
+/** Add or replace the value of @p id. @return false: no memory; nothing changed. */
 bool trp_idmap_put(struct trp_idmap *map, uint32_t id, void *value);
 
-/** Remove @p id, if it is there. */
+/** Remove @p id, if the map has it. */
 void trp_idmap_remove(struct trp_idmap *map, uint32_t id);
 
-/** @return what is kept for @p id, or NULL. */
+/** @return the value of @p id, or NULL. */
 static inline void *trp_idmap_find(const struct trp_idmap *map, uint32_t id)
 {
     if (map->slot_count == 0) {
         return NULL;
     }
     uint32_t mask = map->slot_count - 1;
-    // Executor numbers are counted up, so they spread by themselves.
+    // Ids are handed out in sequence, so they are spread evenly without a hash function.
     for (uint32_t at = id & mask;; at = (at + 1) & mask) {
         if (map->slots[at].value == NULL || map->slots[at].id == id) {
             return map->slots[at].value;

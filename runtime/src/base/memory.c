@@ -8,10 +8,10 @@
 
 enum { LARGE_PAGE_BYTES = 1 << 21 };
 
-/** Who lacks memory meets it again sooner: 0.1 s. */
-#define MEMORY_PAUSE_NS UINT64_C(100000000)
+/** A shortage that is not reported for so long is over: 0.1 s. */
+#define MEMORY_SHORTAGE_END_NS UINT64_C(100000000)
 
-/** What to do when the wait was too long. Set before there are other threads. */
+/** What to do when a wait lasts too long. Written before there are other threads. */
 static struct {
     void (*end)(void *data);
     void *data;
@@ -33,7 +33,7 @@ void trp_memory_wait(uint64_t *since_ns)
 void trp_memory_shortage_note(struct trp_memory_shortage *shortage)
 {
     uint64_t now_ns = trp_clock_monotonic(NULL);
-    if (now_ns - shortage->latest_ns > MEMORY_PAUSE_NS) {
+    if (now_ns - shortage->latest_ns > MEMORY_SHORTAGE_END_NS) {
         shortage->since_ns = now_ns;
     }
     shortage->latest_ns = now_ns;
@@ -53,7 +53,7 @@ void trp_memory_expect(void *block, size_t bytes)
         ((uintptr_t)block + LARGE_PAGE_BYTES - 1) & ~(uintptr_t)(LARGE_PAGE_BYTES - 1);
     uintptr_t end = ((uintptr_t)block + bytes) & ~(uintptr_t)(LARGE_PAGE_BYTES - 1);
     if (block != NULL && first < end) {
-        // Only a hint: a kernel without such pages refuses it.
+        // A hint: a kernel without such pages returns an error.
         (void)madvise((uint8_t *)block + (first - (uintptr_t)block), end - first, MADV_HUGEPAGE);
     }
 }

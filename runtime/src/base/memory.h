@@ -1,57 +1,62 @@
 /**
  * @file memory.h
- * @brief Waiting for memory, where nothing can be refused any more.
+ * @brief Wait for memory where a failure can no longer be returned.
  *
- * What is asked for is refused with an error where there is no memory for it. What was accepted cannot be:
- * a frame that has come, a farewell, the START of an actor. Whoever needs memory for such waits for it.
+ * A request that needs memory fails with ::TROUPE_ERR_NOMEM. Work that was accepted must not fail:
+ * a frame that was received, the FIN of a channel, the START of an actor. Such work waits for
+ * memory instead.
  */
-#ifndef TROUPE_SRC_MEMORY_H
-#define TROUPE_SRC_MEMORY_H
+#ifndef TRP_MEMORY_H
+#define TRP_MEMORY_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 /**
- * Let others go on for a moment; the caller then tries again.
+ * Yield to other threads; the caller then tries again.
  *
  *     uint64_t since_ns = 0;
- *     while ((order = malloc(sizeof(*order))) == NULL) {
+ *     while ((request = malloc(sizeof(*request))) == NULL) {
  *         trp_memory_wait(&since_ns);
  *     }
  *
- * In a process that carries actors for another this ends it in the end: see trp_memory_on_shortage().
+ * In a child process it ends the process when the wait lasts too long: see
+ * trp_memory_on_shortage().
  *
- * @param since_ns  When this wait began; 0 at first.
+ * @param since_ns  When this wait began; 0 before the first call.
  * @threads         any
  */
 void trp_memory_wait(uint64_t *since_ns);
 
 /**
- * Say that all of a block will be used, if it is a large one: the kernel then gives it in pages of 2 MiB, of
- * which each costs one fault instead of 512. Of a small block, and where there are no such pages, nothing comes.
+ * Tell the kernel that all of a large block will be used. It then maps pages of 2 MiB, each of
+ * which costs one page fault instead of 512. Does nothing for a small block, or where there are no
+ * such pages.
  *
  * @threads  any
  */
 void trp_memory_expect(void *block, size_t bytes);
 
-/** A lack of memory that is met between other work. Zeroed memory is one that never was. */
+/** A shortage of memory that is noticed between other work. Zero-initialise. */
 struct trp_memory_shortage {
     uint64_t since_ns;
     uint64_t latest_ns;
 };
 
 /**
- * As trp_memory_wait(), for who does other work and then tries again: a frame that stays, and is sent with
- * the next turn. A lack that was not met for a while is over, without a word.
+ * As trp_memory_wait(), for a caller that does other work before it tries again, such as an
+ * executor that keeps a frame and sends it in its next turn. A shortage that is not noted for 0.1 s
+ * is over, and the next one begins anew.
  *
  * @threads  one at a time
  */
 void trp_memory_shortage_note(struct trp_memory_shortage *shortage);
 
 /**
- * Have @p end called by whoever waited for @p patience_ns in vain. Without it the wait has no end.
+ * Have @p end called on a thread that has waited for @p patience_ns. Without it a wait may last for
+ * ever.
  *
- * @threads  before there are others
+ * @threads  before other threads are started
  */
 void trp_memory_on_shortage(void (*end)(void *data), void *data, uint64_t patience_ns);
 

@@ -1,8 +1,9 @@
 /**
- * @file flaw.h
- * @brief What is wrong with a text that came from outside, and at which character.
+ * @file parse_error.h
+ * @brief What is wrong with a text from outside, and at which character.
  *
- * Who parses says what and where in the text; who knows where the text comes from explains it.
+ * A parser reports what is wrong at which offset. Its caller, who knows where the text was written,
+ * turns that into the detail of an error.
  */
 #ifndef TRP_PARSE_ERROR_H
 #define TRP_PARSE_ERROR_H
@@ -17,7 +18,7 @@ struct trp_parse_error {
     char what[320];
 };
 
-/** Note a flaw, in printf's manner. */
+/** Set an error; @p format as of printf(). */
 __attribute__((format(printf, 4, 5))) void trp_parse_error_set(
     struct trp_parse_error *parse_error,
     enum troupe_err err,
@@ -25,13 +26,15 @@ __attribute__((format(printf, 4, 5))) void trp_parse_error_set(
     const char *format,
     ...);
 
-/** Note a flaw; the value is @p err, so that a failing branch is one statement. */
+/** Set an error and yield @p err, so that a failing branch is one statement. */
 #define TRP_PARSE_ERROR(parse_error, err, offset, ...) \
     (trp_parse_error_set((parse_error), (err), (offset), __VA_ARGS__), (err))
 
 /**
- * Set the detail: a heading in printf's manner, what is wrong, and @p text with a caret under the
- * character. Of a long text, what is near it. @return the flaw's error.
+ * Set the detail: a heading, with @p format as of printf(); what is wrong; and @p text with a caret
+ * under the character. Of a long text only the part near it is shown.
+ *
+ * @return `err` of @p parse_error.
  */
 __attribute__((format(printf, 4, 5))) enum troupe_err trp_parse_error_explain(
     const struct trp_parse_error *parse_error,

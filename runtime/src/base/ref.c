@@ -50,7 +50,11 @@ const char *troupe_ref_print(troupe_ref_t ref, char text[TROUPE_REF_TEXT_BYTES])
     return text;
 }
 
-/** @return whether a decimal number stands at *at_p, which then moves behind it. */
+/**
+ * Read a decimal number at *at_p, which advances over it.
+ *
+ * @return false: there is none, or it is too large.
+ */
 static bool ref_parse_part(const char **at_p, uint32_t *out_part)
 {
     const char *at = *at_p;
@@ -85,7 +89,7 @@ enum troupe_err troupe_ref_parse(const char *text, troupe_ref_t *out_ref)
         at++;
     }
     if (parts[0] == 0) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "'%s' is no reference: node 0 is nobody's", text);
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "'%s' is no reference: node 0 does not exist", text);
     }
     *out_ref = (troupe_ref_t){parts[0], parts[1], parts[2], parts[3]};
     return TROUPE_OK;

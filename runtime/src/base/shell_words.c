@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** What stands at `at` of the text goes to `out`. */
+/** A position in a text; what is read there goes to `out`. */
 struct shell_words_reader {
     const char *text;
     size_t at;
@@ -46,14 +46,14 @@ static enum troupe_err shell_words_read_escape(struct shell_words_reader *reader
             reader->parse_error,
             TROUPE_ERR_INVAL,
             reader->at,
-            "unknown escape; known are \\\\ \\\" \\' \\# \\n \\t \\r, a blank, and \\x01 to \\xff");
+            "unknown escape; use \\\\ \\\" \\' \\# \\n \\t \\r, a blank, or \\x01 to \\xff");
     }
     *reader->out++ = (char)(high * 16 + low);
     reader->at += 4;
     return TROUPE_OK;
 }
 
-/** Read a word, up to the blank or the end behind it. */
+/** Read a word, up to the next blank outside of quotes, or the end. */
 static enum troupe_err shell_words_read_word(struct shell_words_reader *reader)
 {
     char quote = '\0';
@@ -80,7 +80,7 @@ static enum troupe_err shell_words_read_word(struct shell_words_reader *reader)
     }
     if (err == TROUPE_OK && quote != '\0') {
         err = TRP_PARSE_ERROR(
-            reader->parse_error, TROUPE_ERR_INVAL, quote_at, "this quote has no end");
+            reader->parse_error, TROUPE_ERR_INVAL, quote_at, "this quote is not closed");
     }
     *reader->out++ = '\0';
     return err;
@@ -89,10 +89,10 @@ static enum troupe_err shell_words_read_word(struct shell_words_reader *reader)
 enum troupe_err trp_shell_words_split(
     const char *text, struct trp_parse_error *parse_error, struct trp_shell_words *words)
 {
-    // Each word takes what it has in the text, at most, and a NUL for the blank or the end behind it.
+    // No word is longer than its text; its NUL takes the place of the blank or the end behind it.
     char *bytes = realloc(words->bytes, words->byte_count + strlen(text) + 1);
     if (bytes == NULL) {
-        return TRP_PARSE_ERROR(parse_error, TROUPE_ERR_NOMEM, 0, "no memory for these words");
+        return TRP_PARSE_ERROR(parse_error, TROUPE_ERR_NOMEM, 0, "no memory for the words");
     }
     words->bytes = bytes;
     struct shell_words_reader reader = {
@@ -113,7 +113,7 @@ enum troupe_err trp_shell_words_split(
     return err;
 }
 
-/** @return whether a word of such characters needs no quotes. */
+/** @return whether a character needs no quotes. */
 static bool shell_words_is_plain(unsigned char character)
 {
     return isalnum(character) || character >= 0x80 || strchr("_@%+=:,./-*?", character) != NULL;
@@ -126,7 +126,7 @@ static size_t shell_words_print_character(unsigned char character, char *text)
         text[1] = (char)character;
         return 2;
     }
-    // The apostrophe, too, so that it can go around a line of words.
+    // Including the apostrophe, so that apostrophes can enclose a line of words.
     if (character < ' ' || character == 0x7f || character == '\'') {
         return (size_t)snprintf(text, 5, "\\x%02x", character);
     }

@@ -1,6 +1,6 @@
 /**
- * @file words.h
- * @brief Words in a line, as a shell takes them: split at blanks, with quotes and escapes.
+ * @file shell_words.h
+ * @brief Split a line into words as a shell does: at blanks, with quotes and escapes.
  */
 #ifndef TRP_SHELL_WORDS_H
 #define TRP_SHELL_WORDS_H
@@ -9,30 +9,31 @@
 
 #include <stddef.h>
 
-/** Words, each ended by a NUL, as troupe_args_next() walks over them. */
+/** Words, each with a NUL at its end, as troupe_args_next() reads them. Zero-initialise. */
 struct trp_shell_words {
     char *bytes;
     size_t byte_count;
 };
 
-/** Most bytes that a printed word takes for each of its own, beside two quotes and a NUL. */
+/** Most bytes that a printed word has for each of its own, beside two quotes and a NUL. */
 enum { TRP_WORD_STRETCH = 4 };
 
 /**
- * Append the words of @p text. `'...'` is taken as it is; in `"..."` and outside of quotes a backslash
- * escapes: itself, a quote, a blank, `#`, `n`, `t`, `r`, and `xHH` for any byte but NUL.
+ * Append the words of @p text. Text in `'...'` is literal. In `"..."` and outside of quotes, a
+ * backslash escapes itself, a quote, a blank and `#`, and stands with `n`, `t`, `r` and `xHH` for
+ * the byte that they stand for in C; `x00` is not allowed.
  *
- * @retval TROUPE_ERR_INVAL  a quote has no end, or an escape is none.
- * @retval TROUPE_ERR_NOMEM  no memory. Both leave *words as it was.
+ * @retval TROUPE_ERR_INVAL  a quote is not closed, or an escape is unknown.
+ * @retval TROUPE_ERR_NOMEM  no memory. Both leave *words unchanged.
  */
 enum troupe_err trp_shell_words_split(
     const char *text, struct trp_parse_error *parse_error, struct trp_shell_words *words);
 
 /**
- * Print a word so that trp_shell_words_split() gives it back, without apostrophes, so that they can go around
- * a line of words.
+ * Print a word so that trp_shell_words_split() reads it back. The text has no apostrophes, so that
+ * they can enclose a line of words.
  *
- * @param text  Receives it; has room for it by ::TRP_WORD_STRETCH.
+ * @param text  Receives the text and its NUL; has room for them, see ::TRP_WORD_STRETCH.
  * @return      its length.
  */
 size_t trp_shell_word_print(const char *word, char *text);

@@ -1,8 +1,8 @@
 /**
- * @file scribble.h
- * @brief Text put together in a signal handler, where printf must not be called.
+ * @file sigsafe.h
+ * @brief Build text in a signal handler, where printf() must not be called.
  *
- * Everything here is safe in a signal handler. What does not fit is cut.
+ * All functions are async-signal-safe. Text that does not fit is cut off.
  */
 #ifndef TRP_SIGSAFE_H
 #define TRP_SIGSAFE_H
@@ -12,25 +12,25 @@
 
 enum { TRP_SIGSAFE_BYTES = 512 };
 
-/** A text in the making. Zero-initialise. */
+/** A line of text. Zero-initialise. */
 struct trp_sigsafe {
     size_t used;
     char text[TRP_SIGSAFE_BYTES];
 };
 
-/** Add a text. */
+/** Append a text. */
 void trp_sigsafe_text(struct trp_sigsafe *sigsafe, const char *text);
 
-/** Add a number. */
+/** Append a number in decimal. */
 void trp_sigsafe_number(struct trp_sigsafe *sigsafe, uint64_t number);
 
-/** Add a number in hexadecimal digits. */
+/** Append a number in hexadecimal. */
 void trp_sigsafe_hex(struct trp_sigsafe *sigsafe, uint64_t number);
 
-/** Copy it with a NUL, cut at @p bytes. */
+/** Copy the line with a NUL into @p bytes bytes at @p text. */
 void trp_sigsafe_copy(const struct trp_sigsafe *sigsafe, char *text, size_t bytes);
 
-/** Write it to @p fd in one piece, ended by a newline. */
+/** Write the line and a newline to @p fd, with one call of write(). */
 void trp_sigsafe_write(struct trp_sigsafe *sigsafe, int fd);
 
 #endif

@@ -26,7 +26,7 @@ static bool timer_heap_before(const struct trp_timer_heap *timers, uint32_t a, u
                                          : left->sequence < right->sequence;
 }
 
-static void timer_heap_place(struct trp_timer_heap *timers, uint32_t place, uint32_t entry)
+static void timer_heap_put(struct trp_timer_heap *timers, uint32_t place, uint32_t entry)
 {
     timers->heap[place] = entry;
     timers->entries[entry].place = place;
@@ -36,10 +36,10 @@ static void timer_heap_sift_up(struct trp_timer_heap *timers, uint32_t place)
 {
     uint32_t entry = timers->heap[place];
     while (place > 0 && timer_heap_before(timers, entry, timers->heap[(place - 1) / 2])) {
-        timer_heap_place(timers, place, timers->heap[(place - 1) / 2]);
+        timer_heap_put(timers, place, timers->heap[(place - 1) / 2]);
         place = (place - 1) / 2;
     }
-    timer_heap_place(timers, place, entry);
+    timer_heap_put(timers, place, entry);
 }
 
 static void timer_heap_sift_down(struct trp_timer_heap *timers, uint32_t place)
@@ -54,10 +54,10 @@ static void timer_heap_sift_down(struct trp_timer_heap *timers, uint32_t place)
         if (child >= timers->count || !timer_heap_before(timers, timers->heap[child], entry)) {
             break;
         }
-        timer_heap_place(timers, place, timers->heap[child]);
+        timer_heap_put(timers, place, timers->heap[child]);
         place = child;
     }
-    timer_heap_place(timers, place, entry);
+    timer_heap_put(timers, place, entry);
 }
 
 static bool timer_heap_grow(struct trp_timer_heap *timers)
@@ -83,7 +83,7 @@ static void timer_heap_insert(
     timers->entries[entry].due_ns = due_ns;
     timers->entries[entry].sequence = timers->sequence++;
     timers->entries[entry].payload = payload;
-    timer_heap_place(timers, timers->count++, entry);
+    timer_heap_put(timers, timers->count++, entry);
     timer_heap_sift_up(timers, timers->count - 1);
 }
 
@@ -105,13 +105,13 @@ uint64_t trp_timer_heap_add(struct trp_timer_heap *timers, uint64_t due_ns, void
     return timer_heap_number(timers, entry);
 }
 
-/** Take @p entry out of the heap; its number stays its own until it is freed. */
+/** Remove @p entry from the heap and free it. @return its payload. */
 static void *timer_heap_remove(struct trp_timer_heap *timers, uint32_t entry)
 {
     uint32_t place = timers->entries[entry].place;
     uint32_t moved = timers->heap[--timers->count];
     if (moved != entry) {
-        timer_heap_place(timers, place, moved);
+        timer_heap_put(timers, place, moved);
         timer_heap_sift_up(timers, place);
         timer_heap_sift_down(timers, timers->entries[moved].place);
     }

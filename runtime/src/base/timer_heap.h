@@ -1,8 +1,10 @@
 /**
- * @file timers.h
- * @brief What is due when: a binary heap whose entries can be cancelled, O(log n) for everything.
+ * @file timer_heap.h
+ * @brief Timers by due time: a binary heap whose entries can be cancelled. All operations take
+ *        O(log n).
  *
- * An entry is a payload of the caller's. One thread at a time; zeroed memory is an empty heap.
+ * A timer is a number and a payload of the caller's. Numbers are not used again: they have a
+ * generation. Zeroed memory is an empty heap. It is not thread-safe.
  */
 #ifndef TRP_TIMER_HEAP_H
 #define TRP_TIMER_HEAP_H
@@ -10,50 +12,53 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** No timer runs. */
+/** The due time of an empty heap. */
 #define TRP_TIMER_HEAP_NEVER UINT64_MAX
 
 struct trp_timer {
     uint64_t due_ns;
-    uint64_t sequence; // of equal dues the earlier entry goes first
-    uint32_t place;    // in the heap; the next free entry when free
+    uint64_t sequence; // of timers due at the same time, the lower one is first
+    uint32_t place;    // index in `heap`; of a free entry, the next free one + 1
     uint32_t generation;
     void *payload; // NULL: free
 };
 
 struct trp_timer_heap {
     struct trp_timer *entries;
-    uint32_t *heap; // of entries
+    uint32_t *heap; // indices of entries
     uint32_t capacity;
     uint32_t count;
-    uint32_t free_head;   // of entries, + 1; 0: none
-    uint32_t entry_count; // ever used
+    uint32_t free_head;   // index of the first free entry + 1; 0: none
+    uint32_t entry_count; // ever used; those beyond were never initialised
     uint64_t sequence;
 };
 
-/** Free the heap; payloads are the caller's. */
+/** Free the heap. The payloads belong to the caller. */
 void trp_timer_heap_fini(struct trp_timer_heap *timers);
 
 /**
- * Add an entry. @p payload is not NULL.
+ * Add a timer.
  *
- * @return its number, or 0 without memory.
+ * @param payload  Not NULL.
+ * @return         its number; 0: no memory.
  */
 uint64_t trp_timer_heap_add(struct trp_timer_heap *timers, uint64_t due_ns, void *payload);
 
-/** Remove an entry. @return its payload, or NULL when @p timer is no entry any more. */
+/** Cancel a timer. @return its payload; NULL: it was cancelled or popped before. */
 void *trp_timer_heap_cancel(struct trp_timer_heap *timers, uint64_t timer);
 
-/** @return when the next entry is due, or ::TRP_TIMER_HEAP_NEVER. */
+/** @return when the next timer is due; ::TRP_TIMER_HEAP_NEVER: there is none. */
 static inline uint64_t trp_timer_heap_due(const struct trp_timer_heap *timers)
 {
     return timers->count == 0 ? TRP_TIMER_HEAP_NEVER : timers->entries[timers->heap[0]].due_ns;
 }
 
-/** Take the next entry out. @return its payload; NULL when the heap is empty. */
+/** Remove the next timer. @return its payload; NULL: the heap is empty. */
 void *trp_timer_heap_pop(struct trp_timer_heap *timers, uint64_t *out_timer);
 
-/** Put an entry just popped back with its old number, due at @p due_ns. */
+/**
+ * Add a timer again under its old number. Nothing else was done with the heap since it was popped.
+ */
 void trp_timer_heap_restart(
     struct trp_timer_heap *timers, uint64_t timer, uint64_t due_ns, void *payload);
 

@@ -9,7 +9,8 @@ struct units_unit {
     uint64_t scale;
 };
 
-// The largest first, for printing; one that another begins with stands behind it, for reading.
+// Sizes: the largest first, for printing. Times: a unit stands before one that is its prefix, for
+// reading.
 static const struct units_unit units_sizes[] = {
     {"G", UINT64_C(1) << 30},
     {"M", UINT64_C(1) << 20},
@@ -44,7 +45,7 @@ bool trp_number_parse(const char *text, size_t *at, uint64_t most, uint64_t *out
     return true;
 }
 
-/** Read a number and the first of @p units that follows; the last one always does. */
+/** Read a number and the first of @p units that follows it; the last unit, "", always does. */
 static bool units_parse(
     const char *text,
     size_t *at,
@@ -79,7 +80,7 @@ bool trp_time_parse(const char *text, size_t *at, uint64_t most_ns, uint64_t *ou
     return units_parse(text, at, most_ns, units_times, out_ns);
 }
 
-/** Print @p value with the largest of @p units that leaves no rest. */
+/** Print @p value with the largest of @p units that divides it. */
 static void units_print(
     uint64_t value, const struct units_unit *units, size_t unit_count, char *text)
 {
@@ -102,6 +103,6 @@ void trp_size_print(uint64_t bytes, char text[TRP_UNITS_BYTES])
 
 void trp_time_print(uint64_t ns, char text[TRP_UNITS_BYTES])
 {
-    // Without the last one, which is for reading.
+    // Without the last unit, "", which is for reading only.
     units_print(ns, units_times, sizeof(units_times) / sizeof(units_times[0]) - 1, text);
 }

@@ -11,50 +11,51 @@ void trp_blocked_fini(struct trp_blocked *list)
     *list = (struct trp_blocked){0};
 }
 
-static bool blocked_hold(
-    const struct trp_blocked_sender *from,
+static bool blocked_contains(
+    const struct trp_blocked_sender *at,
     const struct trp_blocked_sender *end,
-    const struct trp_blocked_sender *one)
+    const struct trp_blocked_sender *sender)
 {
-    for (; from != end; from++) {
-        if (from->index == one->index && from->generation == one->generation &&
-            troupe_ref_equal(from->to, one->to)) {
+    for (; at != end; at++) {
+        if (at->index == sender->index && at->generation == sender->generation &&
+            troupe_ref_equal(at->to, sender->to)) {
             return true;
         }
     }
     return false;
 }
 
-bool trp_blocked_have(const struct trp_blocked *list, const struct trp_blocked_sender *refused)
+bool trp_blocked_contains(const struct trp_blocked *list, const struct trp_blocked_sender *sender)
 {
     const struct trp_blocked_sender *entries = list->entries;
     if (entries == NULL) {
         return false;
     }
-    return blocked_hold(entries + list->called_first, entries + list->called_end, refused) ||
-           blocked_hold(entries + list->first, entries + list->count, refused);
+    return blocked_contains(entries + list->notified_first, entries + list->notified_end, sender) ||
+           blocked_contains(entries + list->first, entries + list->count, sender);
 }
 
-/** Move all entries to the front, over those that are done with. */
-static void blocked_close_up(struct trp_blocked *list)
+/** Move all entries to the front, over the removed ones. */
+static void blocked_compact(struct trp_blocked *list)
 {
-    uint32_t called = trp_blocked_called(list);
+    uint32_t notified = trp_blocked_notified_count(list);
     uint32_t waiting = list->count - list->first;
-    memmove(list->entries, list->entries + list->called_first, called * sizeof(*list->entries));
-    memmove(list->entries + called, list->entries + list->first, waiting * sizeof(*list->entries));
-    list->called_first = 0;
-    list->called_end = called;
-    list->first = called;
-    list->count = called + waiting;
+    memmove(list->entries, list->entries + list->notified_first, notified * sizeof(*list->entries));
+    memmove(
+        list->entries + notified, list->entries + list->first, waiting * sizeof(*list->entries));
+    list->notified_first = 0;
+    list->notified_end = notified;
+    list->first = notified;
+    list->count = notified + waiting;
 }
 
 /** Make room for one more. @return false: no memory. */
 static bool blocked_make_room(struct trp_blocked *list)
 {
     if (list->capacity > 0) {
-        blocked_close_up(list);
+        blocked_compact(list);
     }
-    // Half of it is to be free, or all would be moved again soon.
+    // Half of it has to be free, or all entries would be moved again soon.
     if (list->count <= list->capacity / 2 && list->capacity > 0) {
         return true;
     }
@@ -67,36 +68,36 @@ static bool blocked_make_room(struct trp_blocked *list)
     return list->count < list->capacity;
 }
 
-bool trp_blocked_add(struct trp_blocked *list, const struct trp_blocked_sender *refused)
+bool trp_blocked_add(struct trp_blocked *list, const struct trp_blocked_sender *sender)
 {
     if (list->count == list->capacity && !blocked_make_room(list)) {
         return false;
     }
-    list->entries[list->count++] = *refused;
+    list->entries[list->count++] = *sender;
     return true;
 }
 
-const struct trp_blocked_sender *trp_blocked_next(struct trp_blocked *list)
+const struct trp_blocked_sender *trp_blocked_next(const struct trp_blocked *list)
 {
-    return trp_blocked_wait(list) ? &list->entries[list->first] : NULL;
+    return trp_blocked_has_waiting(list) ? &list->entries[list->first] : NULL;
 }
 
 void trp_blocked_drop(struct trp_blocked *list)
 {
-    TRP_DCHECK(trp_blocked_wait(list));
+    TRP_DCHECK(trp_blocked_has_waiting(list));
     list->first++;
 }
 
-void trp_blocked_call(struct trp_blocked *list)
+void trp_blocked_mark_notified(struct trp_blocked *list)
 {
-    TRP_DCHECK(trp_blocked_wait(list));
+    TRP_DCHECK(trp_blocked_has_waiting(list));
     const struct trp_blocked_sender *next = &list->entries[list->first++];
-    list->called_bytes += next->bytes;
-    list->entries[list->called_end++] = *next;
+    list->notified_bytes += next->bytes;
+    list->entries[list->notified_end++] = *next;
 }
 
-void trp_blocked_meet(struct trp_blocked *list)
+void trp_blocked_take_notified(struct trp_blocked *list)
 {
-    TRP_DCHECK(trp_blocked_called(list) > 0);
-    list->called_bytes -= list->entries[list->called_first++].bytes;
+    TRP_DCHECK(trp_blocked_notified_count(list) > 0);
+    list->notified_bytes -= list->entries[list->notified_first++].bytes;
 }

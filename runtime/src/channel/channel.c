@@ -1,36 +1,27 @@
+/*
+ * Opening, finding and freeing channels.
+ *
+ *     trp_channel_open     a ledger in shared memory, and a PUSH connected to the peer
+ *     trp_channel_accept   the ledger that the sender of a frame opened
+ *
+ * A peer, its mailbox and its doorbell stay alive as long as it has an open ledger, so a channel keeps no other
+ * reference to them.
+ */
 #include "channel/channel.h"
 
-#include "actor/send.h"
-#include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/idmap.h"
 #include "base/memory.h"
 #include "channel/blocked.h"
 #include "channel/channels.h"
-#include "channel/mailbox.h"
+#include "shared/ledger.h"
+#include "shared/records.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "shared/slot_endpoint.h"
 #include "wire/frame_pool.h"
 #include "wire/zmq.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
-
-/*
- * Opening channels, and sending their frames. Credit is in credit.c, what is kept of frames in kept.c, the end of
- * channels in channel_end.c.
- *
- *     trp_channel_open     a ledger in shared memory, and a PUSH connected to the peer
- *     ... frames ...
- *
- * So whoever is attached keeps the peer, its mailbox and its gate alive, and nobody else needs to.
- */
-
-enum {
-    SMALL_FRAME_BYTES = 512, // what a channel keeps for its open frame while little is sent
-    OLD_NS = 100000,
-};
 
 void trp_channels_set_last(struct trp_channels *channels, struct trp_channel *channel)
 {
@@ -46,7 +37,8 @@ void trp_channels_clear_last(struct trp_channels *channels, const struct trp_cha
     }
 }
 
-static struct trp_channel *channel_new(struct trp_channels *channels, uint32_t peer_id)
+/** @return the channel with a peer, made if need be; NULL: no memory. */
+static struct trp_channel *channel_find_or_new(struct trp_channels *channels, uint32_t peer_id)
 {
     struct trp_channel *channel = trp_idmap_find(&channels->by_peer, peer_id);
     if (channel != NULL) {
@@ -65,7 +57,7 @@ static struct trp_channel *channel_new(struct trp_channels *channels, uint32_t p
 
 void trp_channel_drop_frame(struct trp_channels *channels, struct trp_outframe *frame)
 {
-    if (frame->capacity > SMALL_FRAME_BYTES) {
+    if (frame->capacity > TRP_SMALL_FRAME_BYTES) {
         trp_frame_give_back(frame->bytes, channels->frames.pool);
     } else {
         free(frame->bytes);
@@ -101,7 +93,7 @@ bool trp_channel_open_loop(struct trp_channels *channels)
     struct trp_shared *shared = channels->shared;
     struct trp_channel *channel = calloc(1, sizeof(*channel));
     struct trp_ledger *ledger =
-        channel == NULL ? NULL : trp_shared_open_loop(shared, channels->slot);
+        channel == NULL ? NULL : trp_ledger_open_loop(shared, channels->slot);
     if (ledger == NULL) {
         free(channel);
         return false;
@@ -117,7 +109,6 @@ bool trp_channel_open_loop(struct trp_channels *channels)
     channel->was_granted = true;
     channel->ledger = ledger;
     channel->in_ledger = ledger;
-    channel->gate = channels->gate;
     channel->slot = channels->slot;
     channel->in_slot = channels->slot;
     channel->frame.last = TRP_LAST_NONE;
@@ -125,40 +116,38 @@ bool trp_channel_open_loop(struct trp_channels *channels)
     return true;
 }
 
-/** Connect one of the two pipes to the peer. */
-static enum troupe_err channel_connect(
-    struct trp_channels *channels, struct trp_channel *channel, void **out_push)
+enum troupe_err trp_channel_connect(
+    const struct trp_channels *channels, const struct trp_channel *channel, void **out_push)
 {
     char endpoint[TRP_ENDPOINT_BYTES];
     if (channel->is_remote) {
-        trp_endpoint_print(channels->shared->run_dir, channel->slot, endpoint);
+        trp_slot_print_endpoint(channels->shared, channel->slot, endpoint);
     } else {
         trp_zmq_inproc(channel->peer_id, endpoint);
     }
     return trp_zmq_push_new(channels->zmq_context, endpoint, out_push);
 }
 
-/** Open the way out of a fresh channel. */
+/** Open the outgoing direction of a channel. */
 static enum troupe_err channel_open_out(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_shared *shared = channels->shared;
-    enum troupe_err err = trp_shared_open_ledger(
+    enum troupe_err err = trp_ledger_open(
         shared, channels->slot, channel->peer_id, &channel->ledger, &channel->slot);
     if (err == TROUPE_ERR_LIMIT) {
         return TRP_EXPLAIN(
-            err, "all %d links of a system are taken; end some executors", TRP_SHARED_LEDGERS);
+            err, "all %d channels of a system are in use; end some executors", TRP_SHARED_LEDGERS);
     }
     if (err != TROUPE_OK) {
         return err;
     }
-    channel->gate = &channel->slot->gate;
     channel->is_remote = channel->ledger->is_remote;
     channel->frame_bytes_max = channel->is_remote ? TRP_FRAME_BYTES_MAX : TRP_FRAME_BYTES_MAX_LOCAL;
     channel->frame_messages_max =
         channel->is_remote ? TRP_FRAME_MESSAGES_MAX_REMOTE : TRP_FRAME_MESSAGES_MAX;
     channel->cookie = channel->ledger->cookie;
     channel->peer_node = channel->slot->node;
-    err = channel_connect(channels, channel, &channel->push);
+    err = trp_channel_connect(channels, channel, &channel->push);
     if (err != TROUPE_OK) {
         trp_channel_close_ledger(channels, channel->ledger);
         return err;
@@ -178,19 +167,19 @@ enum troupe_err trp_channel_open(
     if (channels->closed_out) {
         return TROUPE_ERR_NOENT;
     }
-    // What is kept free is for those who leave, and have to say so.
+    // The descriptors that are kept free are for executors that end, and must notify others.
     if (!channels->ending && !trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
-            "fewer than %d descriptors are free: no first message from executor %u to executor %u; "
+            "fewer than %d descriptors are free: no channel from executor %u to executor %u; "
             "end some executors, or raise the limit of open files",
             TRP_DESCRIPTORS_FREE_MIN,
             channels->slot->id,
             peer_id);
     }
-    channel = channel_new(channels, peer_id);
+    channel = channel_find_or_new(channels, peer_id);
     if (channel == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a link");
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a channel to executor %u", peer_id);
     }
     enum troupe_err err = channel_open_out(channels, channel);
     if (err != TROUPE_OK) {
@@ -205,7 +194,6 @@ void trp_channel_abandon(struct trp_channels *channels, struct trp_channel *chan
 {
     trp_zmq_close(&channel->push);
     trp_channel_close_ledger(channels, channel->ledger);
-    channel->gate = NULL;
     channel->out_open = false;
     trp_channel_release(channels, channel);
 }
@@ -213,8 +201,8 @@ void trp_channel_abandon(struct trp_channels *channels, struct trp_channel *chan
 void trp_channel_close_ledger(struct trp_channels *channels, struct trp_ledger *ledger)
 {
     uint32_t to = ledger->to;
-    trp_system_close_ledger(channels->system, ledger);
-    channels->events->wake(channels, to, false); // it may be waiting for its last peer
+    trp_records_close_ledger(channels->shared, channels->records, ledger);
+    channels->events->wake(channels, to, false); // it may wait for its last peer
 }
 
 struct trp_channel *trp_channel_accept(struct trp_channels *channels, uint32_t peer_id)
@@ -229,12 +217,12 @@ struct trp_channel *trp_channel_accept(struct trp_channels *channels, uint32_t p
         struct trp_ledger *ledger = NULL;
         struct trp_slot *slot = NULL;
         uint64_t since_ns = 0;
-        while ((channel = channel_new(channels, peer_id)) == NULL) {
-            trp_memory_wait(&since_ns); // its frame has come
+        while ((channel = channel_find_or_new(channels, peer_id)) == NULL) {
+            trp_memory_wait(&since_ns); // the frame was received, and must not be lost
         }
-        ledger = trp_shared_claim_ledger(shared, channels->slot, peer_id, &slot);
+        ledger = trp_ledger_claim(shared, channels->slot, peer_id, &slot);
         if (ledger == NULL || slot == NULL) {
-            trp_channel_release(channels, channel); // a stranger, who leaves nothing behind
+            trp_channel_release(channels, channel); // a stranger's frame: keep nothing for it
             return NULL;
         }
         channel->in_ledger = ledger;
@@ -249,264 +237,4 @@ struct trp_channel *trp_channel_accept(struct trp_channels *channels, uint32_t p
     }
     channels->last_in = channel;
     return channel;
-}
-
-void trp_channel_write_header(
-    const struct trp_channels *channels,
-    const struct trp_channel *channel,
-    enum trp_lane lane,
-    uint32_t marks,
-    struct trp_outframe *frame)
-{
-    uint32_t count = trp_outframe_counted(frame);
-    struct trp_header header = {
-        .version = TRP_FRAME_VERSION,
-        .lane = (uint8_t)lane,
-        .marks = (uint16_t)marks,
-        .count = count,
-        .cookie = channel->cookie,
-        .first_sequence =
-            trp_counted(&channel->ledger->accepted) - (lane == TRP_LANE_USER ? count : 0),
-        .acknowledged = channel->in_open ? trp_ledger_done(channel->in_ledger) : 0,
-        .node = channels->slot->node,
-        .executor = channels->slot->id,
-    };
-    memcpy(frame->bytes, &header, sizeof(header));
-}
-
-/** Send the bytes of an open frame: a copy, or for a large one themselves. @return false: no memory. */
-static bool channel_send_frame(
-    struct trp_channels *channels, struct trp_outframe *frame, void *socket)
-{
-    if (frame->used <= TRP_COPIED_BYTES_MAX) {
-        return trp_zmq_send(socket, frame->bytes, frame->used);
-    }
-    TRP_DCHECK(frame->capacity > SMALL_FRAME_BYTES);
-    if (!trp_zmq_give(
-            socket, frame->bytes, frame->used, trp_frame_give_back, channels->frames.pool)) {
-        return false;
-    }
-    frame->bytes = NULL;
-    frame->capacity = 0;
-    return true;
-}
-
-void trp_channel_flush_frame(struct trp_channels *channels, struct trp_channel *channel)
-{
-    struct trp_outframe *frame = &channel->frame;
-    if (TRP_LIKELY(channel->is_loop)) {
-        if (!channel_send_frame(channels, frame, channels->mailbox->loop_in)) {
-            trp_memory_shortage_note(&channels->shortage);
-            return;
-        }
-        trp_mailbox_loop_sent(channels->mailbox);
-    } else {
-        trp_channel_write_header(
-            channels, channel, TRP_LANE_USER, channel->is_remote ? 0 : TRP_MARK_RUNG, frame);
-        if (channel->is_remote) {
-            if (!trp_channel_send_retained(channels, channel)) {
-                trp_memory_shortage_note(&channels->shortage);
-                return;
-            }
-        } else {
-            if (!channel_send_frame(channels, frame, channel->push)) {
-                trp_memory_shortage_note(&channels->shortage);
-                return;
-            }
-            trp_gate_ring(channel->gate, TRP_MARK_RUNG);
-        }
-    }
-    trp_count(&channels->slot->counters.frames_sent, 1);
-    trp_channel_clear_frame(frame);
-}
-
-void trp_channels_flush(struct trp_channels *channels)
-{
-    struct trp_channel *channel = channels->dirty;
-    channels->dirty = NULL;
-    while (channel != NULL) {
-        struct trp_channel *next = channel->next_dirty;
-        channel->dirty = false;
-        trp_channel_flush(channels, channel);
-        if (channel->frame.used != 0) { // no memory: next turn again
-            channel->dirty = true;
-            channel->next_dirty = channels->dirty;
-            channels->dirty = channel;
-        }
-        channel = next;
-    }
-}
-
-void trp_channels_flush_old(struct trp_channels *channels)
-{
-    uint64_t now = trp_cycles();
-    uint64_t old = trp_cycles_of_ns(OLD_NS);
-    for (struct trp_channel *channel = channels->dirty; channel != NULL;
-         channel = channel->next_dirty) {
-        if (channel->frame.used != 0 && now - channel->frame_cycles > old) {
-            trp_channel_flush(channels, channel);
-        }
-    }
-}
-
-/** Give the open frame the memory of a larger one. @return false: no memory. */
-static bool channel_grow_frame(
-    struct trp_channels *channels, struct trp_outframe *frame, uint32_t capacity)
-{
-    uint8_t *bytes =
-        capacity > SMALL_FRAME_BYTES ? trp_frame_take(&channels->frames) : malloc(capacity);
-    if (bytes == NULL) {
-        return false;
-    }
-    if (frame->used != 0) {
-        memcpy(bytes, frame->bytes, frame->used);
-    }
-    trp_channel_drop_frame(channels, frame);
-    frame->bytes = bytes;
-    frame->capacity = capacity;
-    return true;
-}
-
-bool trp_channel_make_room(
-    struct trp_channels *channels, struct trp_channel *channel, uint32_t need)
-{
-    struct trp_outframe *frame = &channel->frame;
-    uint32_t used = frame->used == 0 ? frame->base : frame->used;
-    if (used + need > channel->frame_bytes_max) {
-        trp_channel_flush(channels, channel);
-        if (frame->used != 0) {
-            return false;
-        }
-        used = frame->base;
-    }
-    if (used + need <= frame->capacity) {
-        return true;
-    }
-    bool small = used + need <= SMALL_FRAME_BYTES;
-    return channel_grow_frame(
-        channels, frame, small ? SMALL_FRAME_BYTES : channel->frame_bytes_max);
-}
-
-/** Send one envelope as a frame of its own. */
-static bool channel_send_alone(
-    const struct trp_channels *channels,
-    struct trp_channel *channel,
-    enum trp_lane lane,
-    uint32_t marks,
-    const struct trp_post *post)
-{
-    _Alignas(8) uint8_t bytes[sizeof(struct trp_header) + sizeof(struct trp_envelope) + 64];
-    struct trp_outframe frame = {
-        .bytes = bytes,
-        .capacity = sizeof(bytes),
-        .base = sizeof(struct trp_header),
-        .last = TRP_LAST_NONE,
-    };
-    bool put = trp_outframe_put(&frame, post);
-    TRP_CHECK(put);
-    trp_channel_write_header(channels, channel, lane, marks, &frame);
-    void *socket = lane == TRP_LANE_USER ? channel->push : channel->command_push;
-    return trp_zmq_send(socket, frame.bytes, frame.used);
-}
-
-/** Choose the lane of a command, and open the second one when it is needed first. */
-static enum trp_lane channel_command_lane(
-    struct trp_channels *channels, struct trp_channel *channel, enum trp_kind kind)
-{
-    // A farewell comes after the mail. Without a descriptor for a second pipe everything does.
-    if (kind == TRP_KIND_CLOSE_REQUEST) {
-        return TRP_LANE_USER;
-    }
-    if (channel->command_push == NULL &&
-        (!trp_descriptors_are_free(0) ||
-         channel_connect(channels, channel, &channel->command_push) != TROUPE_OK)) {
-        return TRP_LANE_USER;
-    }
-    return TRP_LANE_COMMAND;
-}
-
-/**
- * Which bells a command rings. By ipc and tcp only those are counted whose order matters to who sends
- * them: the receiver waits for what is counted, and that takes a while there.
- */
-static uint32_t channel_command_marks(
-    const struct trp_channel *channel, enum trp_lane lane, enum trp_kind kind)
-{
-    if (!channel->is_remote) {
-        return lane == TRP_LANE_COMMAND ? TRP_MARK_RUNG | TRP_MARK_COUNTED : TRP_MARK_RUNG;
-    }
-    bool matters = kind == TRP_KIND_STOP || kind == TRP_KIND_STOP_EXECUTOR;
-    return lane == TRP_LANE_COMMAND && matters ? TRP_MARK_COUNTED : 0;
-}
-
-/** Send a command at once, on the lane for it. */
-static enum troupe_err channel_send_command(
-    struct trp_channels *channels, struct trp_channel *channel, const struct trp_post *post)
-{
-    TRP_DCHECK(!channel->is_loop);
-    enum trp_lane lane = channel_command_lane(channels, channel, trp_tag_kind(post->tag));
-    if (lane == TRP_LANE_USER) {
-        trp_channel_flush(channels, channel);
-    }
-    uint32_t marks = channel_command_marks(channel, lane, trp_tag_kind(post->tag));
-    if ((marks & TRP_MARK_COUNTED) != 0) {
-        trp_count(&channel->ledger->commands, 1);
-    }
-    if (!channel_send_alone(channels, channel, lane, marks, post)) {
-        if ((marks & TRP_MARK_COUNTED) != 0) {
-            trp_count(&channel->ledger->commands, UINT64_MAX); // one less: it is not on its way
-        }
-        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a command");
-    }
-    trp_gate_ring(channel->gate, marks);
-    trp_count(&channels->slot->counters.frames_sent, 1);
-    return TROUPE_OK;
-}
-
-enum troupe_err trp_channel_command(
-    struct trp_channels *channels,
-    struct trp_channel *channel,
-    enum trp_kind kind,
-    const void *body,
-    uint32_t body_bytes)
-{
-    const struct trp_post post = {
-        .tag = trp_tag(kind, 0, body_bytes),
-        .body = body,
-    };
-    return channel_send_command(channels, channel, &post);
-}
-
-enum troupe_err trp_channel_stop_actor(
-    struct trp_channels *channels,
-    struct trp_channel *channel,
-    troupe_ref_t actor,
-    enum troupe_exit_reason reason)
-{
-    const struct trp_post post = {
-        .type = reason,
-        .to_index = actor.index,
-        .to_generation = actor.generation,
-        .tag = trp_tag(TRP_KIND_STOP, 0, 0),
-    };
-    return channel_send_command(channels, channel, &post);
-}
-
-void trp_channel_send_fin(
-    struct trp_channels *channels, struct trp_channel *channel, enum trp_lane lane)
-{
-    const struct trp_fin fin = {
-        .accepted_count = trp_counted(&channel->ledger->accepted),
-        .lane_count = channel->command_push != NULL ? 2 : 1,
-    };
-    const struct trp_post post = {
-        .tag = trp_tag(TRP_KIND_FIN, 0, sizeof(fin)),
-        .body = &fin,
-    };
-    // Not without it: the peer waits for the FIN. No ring after it: the peer may be gone by then.
-    uint64_t since_ns = 0;
-    while (!channel_send_alone(channels, channel, lane, 0, &post)) {
-        trp_memory_wait(&since_ns);
-    }
-    trp_count(&channels->slot->counters.frames_sent, 1);
 }

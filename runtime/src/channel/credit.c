@@ -1,131 +1,48 @@
 /*
- * Credit of channels: taking it, running out of it, and giving it back.
+ * Credit on the sender's side: a channel takes some from the peer's credit pool before it sends, and gives
+ * back what it does not spend.
  *
- *     sender    refill from the peer's gate -- none free --> refused, CREDIT_REQUEST
- *     receiver  owe --> settle: back to the gate, and CREDIT_GRANT to the waiting, first come first served
- *     sender    CREDIT_GRANT --> a ROOM for everyone who was refused
+ *     channel has credit       spend it: actor/send.c
+ *     none left                refill from the pool, a chunk at a time
+ *     none free in the pool    a new channel takes from the reserve; any other is refused: see writable.c
  */
-#include "actor/send.h"
-#include "base/descriptors.h"
-#include "base/memory.h"
-#include "channel/blocked.h"
-#include "channel/channel.h"
-#include "shared/credit_pool.h"
-#include "shared/shared.h"
-#include "wire/frame.h"
+#include "channel/credit.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "base/counter.h"
+#include "channel/blocked.h"
+#include "channel/channel_command.h"
+#include "shared/credit_pool.h"
+#include "shared/ledger.h"
+#include "shared/shared.h"
 
 enum {
-    CHUNK_SHARE = 16, // a channel takes this share of the bound at a time
     FIRST_CHUNK_MESSAGES = 16,
-    CHUNK_BODY_BYTES = 1024, // that go with the credit of a message, if they are not needed now
-    GRANT_SHARE = 4,         // the waiting get this share at most
-    RESUME_SHARE = 8, // and are fed when they may have this share, so that it is worth a wake-up
-    GRANT_SHARE_REMOTE = 2, // likewise by ipc and tcp, where asking costs more
-    RESUME_SHARE_REMOTE = 4,
-    ROOMS_BITS_MAX = 10, // so many are called at once: two to the power of this
+    CHUNK_BODY_BYTES =
+        1024, // taken with the credit of a message, whether its body needs them or not
 };
 
-static int64_t credit_share(int64_t bound, int64_t share)
-{
-    return bound >= share ? bound / share : 1;
-}
-
 /**
- * How many messages' credit a channel takes at a time: as many as it ever sent, for many channels that send
- * little would else hold most of a mailbox between them. A inbox, without a loop to give back what it does
- * not spend, takes one.
+ * Messages that a channel takes credit for at a time: as many as it ever sent, for otherwise many channels that
+ * send little would hold most of a mailbox between them. An inbox takes one: it has no loop that would give back
+ * what it does not spend.
  */
 static int64_t credit_chunk(const struct trp_channels *channels, const struct trp_channel *channel)
 {
     if (channels->is_inbox) {
         return 1;
     }
-    int64_t most = credit_share(channel->gate->bound_messages, CHUNK_SHARE);
+    int64_t most = trp_credit_share(channel->slot->pool.bound_messages, TRP_CREDIT_CHUNK_SHARE);
     int64_t sent = (int64_t)trp_counted(&channel->ledger->accepted) + FIRST_CHUNK_MESSAGES;
     return sent < most ? sent : most;
 }
 
-/** @return what of the credit that was taken did not come back. */
-static int64_t credit_outstanding(const _Atomic int64_t *taken, const _Atomic int64_t *returned)
-{
-    return atomic_load_explicit(taken, memory_order_relaxed) -
-           atomic_load_explicit(returned, memory_order_relaxed);
-}
-
-/** Give unspent credit back to the gate it came from. */
-static void credit_give_back(struct trp_channel *channel, int64_t messages, int64_t bytes)
-{
-    channel->credit_messages -= messages;
-    channel->credit_bytes -= bytes;
-    atomic_fetch_add_explicit(&channel->ledger->returned_messages, messages, memory_order_relaxed);
-    atomic_fetch_add_explicit(&channel->ledger->returned_bytes, bytes, memory_order_relaxed);
-    trp_gate_give(channel->gate, messages, bytes);
-}
-
-void trp_channel_return_credit(
-    struct trp_channels *channels,
-    struct trp_channel *channel,
-    const struct trp_item *item,
-    uint32_t count)
-{
-    if ((item->flags & TRP_FLAG_PROVISIONAL) != 0) {
-        atomic_fetch_add_explicit(
-            &channels->gate->reserve_messages, (int32_t)count, memory_order_relaxed);
-        atomic_fetch_sub_explicit(
-            &channel->in_ledger->reserve_messages, (int32_t)count, memory_order_relaxed);
-    } else if ((item->flags & TRP_FLAG_UNMETERED) == 0 && item->kind == TRP_KIND_USER) {
-        int64_t bytes = (int64_t)count * (int64_t)trp_item_bytes(item);
-        trp_channel_owe(channels, channel, count, bytes);
-    }
-}
-
-void trp_channel_return_all(struct trp_channel *channel)
-{
-    channel->credit_messages += channel->reserved_messages;
-    channel->credit_bytes += channel->reserved_bytes;
-    channel->reserved_messages = 0;
-    channel->reserved_bytes = 0;
-    credit_give_back(channel, channel->credit_messages, channel->credit_bytes);
-}
-
-void trp_channel_reclaim(struct trp_channels *channels, struct trp_channel *channel)
-{
-    const struct trp_ledger *ledger = channel->in_ledger;
-    trp_gate_give(
-        channels->gate,
-        credit_outstanding(&ledger->taken_messages, &ledger->returned_messages),
-        credit_outstanding(&ledger->taken_bytes, &ledger->returned_bytes));
-    atomic_fetch_add_explicit(
-        &channels->gate->reserve_messages,
-        atomic_load_explicit(&ledger->reserve_messages, memory_order_relaxed),
-        memory_order_relaxed);
-    if (!channel->has_request && atomic_load_explicit(&ledger->is_waiting, memory_order_relaxed)) {
-        atomic_fetch_sub_explicit(&channels->gate->waiting_count, 1, memory_order_relaxed);
-    }
-}
-
-/** Give back all unspent credit of a channel, and wake who waits for some there. */
-static void credit_give_all_back(struct trp_channels *channels, struct trp_channel *channel)
-{
-    if (channel->credit_messages == 0 && channel->credit_bytes == 0) {
-        return;
-    }
-    credit_give_back(channel, channel->credit_messages, channel->credit_bytes);
-    if (!channel->is_loop &&
-        atomic_load_explicit(&channel->gate->waiting_count, memory_order_relaxed) > 0) {
-        (void)trp_channel_command(channels, channel, TRP_KIND_WAKE, NULL, 0);
-    }
-}
-
 static bool credit_refill_messages(struct trp_channels *channels, struct trp_channel *channel)
 {
-    struct trp_gate *gate = channel->gate;
-    int64_t stash =
-        credit_outstanding(&channel->ledger->taken_messages, &channel->ledger->returned_messages);
-    int64_t taken = trp_gate_take(&gate->free_messages, stash, 1, credit_chunk(channels, channel));
+    struct trp_credit_pool *pool = &channel->slot->pool;
+    int64_t outstanding = trp_credit_outstanding(
+        &channel->ledger->taken_messages, &channel->ledger->returned_messages);
+    int64_t taken =
+        trp_credit_pool_take(&pool->free_messages, outstanding, 1, credit_chunk(channels, channel));
     channel->credit_messages += taken;
     atomic_fetch_add_explicit(&channel->ledger->taken_messages, taken, memory_order_relaxed);
     return taken > 0;
@@ -134,13 +51,14 @@ static bool credit_refill_messages(struct trp_channels *channels, struct trp_cha
 static bool credit_refill_bytes(
     struct trp_channels *channels, struct trp_channel *channel, int64_t need)
 {
-    struct trp_gate *gate = channel->gate;
-    int64_t stash =
-        credit_outstanding(&channel->ledger->taken_bytes, &channel->ledger->returned_bytes);
+    struct trp_credit_pool *pool = &channel->slot->pool;
+    int64_t outstanding =
+        trp_credit_outstanding(&channel->ledger->taken_bytes, &channel->ledger->returned_bytes);
     int64_t chunk = credit_chunk(channels, channel) * CHUNK_BODY_BYTES;
-    int64_t most = credit_share(gate->bound_bytes, CHUNK_SHARE);
+    int64_t most = trp_credit_share(pool->bound_bytes, TRP_CREDIT_CHUNK_SHARE);
     chunk = chunk < most ? chunk : most;
-    int64_t taken = trp_gate_take(&gate->free_bytes, stash, need, chunk > need ? chunk : need);
+    int64_t taken =
+        trp_credit_pool_take(&pool->free_bytes, outstanding, need, chunk > need ? chunk : need);
     channel->credit_bytes += taken;
     atomic_fetch_add_explicit(&channel->ledger->taken_bytes, taken, memory_order_relaxed);
     return taken >= need;
@@ -149,9 +67,9 @@ static bool credit_refill_bytes(
 bool trp_channel_refill(
     struct trp_channels *channels, struct trp_channel *channel, size_t body_bytes)
 {
-    // Nobody passes those who wait.
-    if (channel->is_waiting || trp_blocked_called(&channel->blocked) > 0 ||
-        atomic_load_explicit(&channel->gate->waiting_count, memory_order_relaxed) > 0) {
+    // A new sender does not overtake blocked ones.
+    if (channel->is_waiting || trp_blocked_notified_count(&channel->blocked) > 0 ||
+        atomic_load_explicit(&channel->slot->pool.waiting_count, memory_order_relaxed) > 0) {
         return false;
     }
     if (channel->credit_messages < 1 && !credit_refill_messages(channels, channel)) {
@@ -168,7 +86,7 @@ bool trp_channel_refill(
 bool trp_channel_take_provisional(struct trp_channel *channel, size_t body_bytes)
 {
     if (channel->was_granted || channel->provisional_count == TRP_PROVISIONAL_MESSAGES ||
-        body_bytes > TRP_PROVISIONAL_BYTES_MAX || !trp_gate_take_reserve(channel->gate)) {
+        body_bytes > TRP_PROVISIONAL_BYTES_MAX || !trp_credit_pool_take_reserve(&channel->slot->pool)) {
         return false;
     }
     channel->provisional_count++;
@@ -176,433 +94,37 @@ bool trp_channel_take_provisional(struct trp_channel *channel, size_t body_bytes
     return true;
 }
 
-/** Note a sender that is to get a ROOM, once for each receiver. @return false: no memory. */
-static bool credit_note_blocked(
-    struct trp_channel *channel, const struct trp_blocked_sender *sender, bool maybe_noted)
+void trp_channel_give_back(struct trp_channel *channel, int64_t messages, int64_t bytes)
 {
-    // A sender that asked again while its ROOM is on its way would else get another, and if it goes on
-    // after that one only, for ever.
-    return (maybe_noted && trp_blocked_have(&channel->blocked, sender)) ||
-           trp_blocked_add(&channel->blocked, sender);
+    channel->credit_messages -= messages;
+    channel->credit_bytes -= bytes;
+    atomic_fetch_add_explicit(&channel->ledger->returned_messages, messages, memory_order_relaxed);
+    atomic_fetch_add_explicit(&channel->ledger->returned_bytes, bytes, memory_order_relaxed);
+    trp_credit_pool_give(&channel->slot->pool, messages, bytes);
 }
 
-/**
- * Say how many messages of a loop may take the place of those that were met, in the same turn: while somebody
- * waits for room, as many as the bound. More, and a token that goes round would starve them; none, and
- * whoever answers would be refused because of one who sent too much.
- */
-static void credit_let_pass(struct trp_channel *channel)
+void trp_channel_give_all_back(struct trp_channels *channels, struct trp_channel *channel)
 {
-    if (channel->is_loop) {
-        bool waits = channel->is_waiting || trp_blocked_called(&channel->blocked) > 0;
-        channel->loop_allowance = waits ? channel->gate->bound_messages : INT64_MAX;
-    }
-}
-
-/** Ask the receiver for credit. @return false: no memory. */
-static bool credit_request(
-    struct trp_channels *channels, struct trp_channel *channel, int64_t body_bytes)
-{
-    if (channel->is_waiting) {
-        return true;
-    }
-    // What is left is too little for who was refused, and would be granted again with more.
-    credit_give_back(channel, channel->credit_messages, channel->credit_bytes);
-    int64_t most = credit_share(
-        channel->gate->bound_messages, channel->is_remote ? GRANT_SHARE_REMOTE : GRANT_SHARE);
-    const struct trp_credit_request request = {
-        .messages = channels->is_inbox ? 1 : most,
-        .bytes = body_bytes,
-    };
-    atomic_store_explicit(&channel->ledger->is_waiting, true, memory_order_relaxed);
-    atomic_fetch_add_explicit(&channel->gate->waiting_count, 1, memory_order_relaxed);
-    channel->is_waiting = true;
-    credit_let_pass(channel);
-    if (channel->is_loop) {
-        trp_channel_handle_credit_request(channels, channel, &request);
-    } else if (
-        trp_channel_command(
-            channels, channel, TRP_KIND_CREDIT_REQUEST, &request, sizeof(request)) != TROUPE_OK) {
-        atomic_fetch_sub_explicit(&channel->gate->waiting_count, 1, memory_order_relaxed);
-        atomic_store_explicit(&channel->ledger->is_waiting, false, memory_order_relaxed);
-        channel->is_waiting = false;
-        return false;
-    }
-    return true;
-}
-
-bool trp_channel_block(
-    struct trp_channels *channels,
-    struct trp_channel *channel,
-    const struct trp_blocked_sender *sender,
-    bool maybe_noted,
-    int64_t body_bytes)
-{
-    if (sender != NULL && !credit_note_blocked(channel, sender, maybe_noted)) {
-        return false;
-    }
-    if (channel
-            ->in_room) { // it takes all it gets: one at a time, or the others would get too little
-        channel->in_room = false;
-        channel->rooms_bits = 0;
-    }
-    // While others before it get their ROOMs, its turn comes without asking.
-    return trp_blocked_called(&channel->blocked) > 0 ||
-           credit_request(channels, channel, body_bytes);
-}
-
-/** Send the next blocked sender its ROOM. @return false: there is none to send to. */
-static bool credit_send_room(struct trp_channels *channels, struct trp_channel *channel)
-{
-    const struct trp_blocked_sender *next = NULL;
-    while ((next = trp_blocked_next(&channel->blocked)) != NULL) {
-        enum trp_writable writable = channels->events->writable(channels, next);
-        if (writable == TRP_WRITABLE_SENT) {
-            trp_count(&channels->slot->counters.rooms, 1);
-            return true;
-        }
-        if (writable == TRP_WRITABLE_LATER) {
-            channels->rooms_late = true;
-            return false;
-        }
-        trp_blocked_drop(&channel->blocked);
-    }
-    return false;
-}
-
-/**
- * Call so many of the refused that there is credit for what each of them was refused; the first may have
- * all the rest. One of them, unless those before did not spend all they got.
- *
- * @return false: there is none to call.
- */
-static bool credit_call_some(struct trp_channels *channels, struct trp_channel *channel)
-{
-    struct trp_blocked *blocked = &channel->blocked;
-    uint32_t most = 1u << channel->rooms_bits;
-    while (trp_blocked_called(blocked) < most && credit_send_room(channels, channel)) {
-        trp_blocked_call(blocked);
-        const struct trp_blocked_sender *next = trp_blocked_next(blocked);
-        if (next == NULL || trp_blocked_called(blocked) >= channel->reserved_messages ||
-            blocked->called_bytes + next->bytes > channel->reserved_bytes) {
-            break;
-        }
-    }
-    return trp_blocked_called(blocked) > 0;
-}
-
-/** Let what is parked be spent, but for what those need who are called, or did not use it yet. */
-static void credit_unreserve(struct trp_channel *channel)
-{
-    int64_t messages = (int64_t)trp_blocked_called(&channel->blocked) + channel->rooms_unspent;
-    int64_t bytes = channel->blocked.called_bytes;
-    messages = messages < channel->reserved_messages ? messages : channel->reserved_messages;
-    bytes = bytes < channel->reserved_bytes ? bytes : channel->reserved_bytes;
-    channel->credit_messages += channel->reserved_messages - messages;
-    channel->credit_bytes += channel->reserved_bytes - bytes;
-    channel->reserved_messages = messages;
-    channel->reserved_bytes = bytes;
-}
-
-/** Keep what is left for those who wait. */
-static void credit_reserve(struct trp_channel *channel)
-{
-    channel->reserved_messages += channel->credit_messages;
-    channel->reserved_bytes += channel->credit_bytes;
-    channel->credit_messages = 0;
-    channel->credit_bytes = 0;
-}
-
-void trp_channel_send_rooms(struct trp_channels *channels, struct trp_channel *channel)
-{
-    while (credit_send_room(channels, channel)) {
-        trp_blocked_drop(&channel->blocked);
-    }
-}
-
-void trp_channel_send_last_rooms(struct trp_channels *channels, struct trp_channel *channel)
-{
-    trp_channel_send_rooms(channels, channel);
-    uint64_t since_ns = 0;
-    while (trp_blocked_wait(&channel->blocked) && trp_descriptors_are_free(0)) {
-        trp_memory_wait(&since_ns);
-        trp_channel_send_rooms(channels, channel);
-    }
-}
-
-/** Go on with what is parked: the next ROOM, or a CREDIT_REQUEST for more, or anybody's. */
-static void credit_serve_blocked(struct trp_channels *channels, struct trp_channel *channel)
-{
-    bool waiting = trp_blocked_wait(&channel->blocked);
-    if (waiting && channel->reserved_messages <= 0) {
-        channels->rooms_late |= !credit_request(channels, channel, 0);
+    if (channel->credit_messages == 0 && channel->credit_bytes == 0) {
         return;
     }
-    if (!channels->is_inbox && waiting && credit_call_some(channels, channel)) {
-        return;
+    trp_channel_give_back(channel, channel->credit_messages, channel->credit_bytes);
+    if (!channel->is_loop &&
+        atomic_load_explicit(&channel->slot->pool.waiting_count, memory_order_relaxed) > 0) {
+        (void)trp_channel_command(channels, channel, TRP_KIND_WAKE, NULL, 0);
     }
-    trp_channel_send_rooms(channels, channel); // a inbox's; it runs no callbacks
-    credit_unreserve(channel);
 }
 
-/** Serve those who wait for room on a channel from where it had to be left. */
-static void credit_serve_again(struct trp_channels *channels, struct trp_channel *channel)
+void trp_channel_return_all(struct trp_channel *channel)
 {
-    if (trp_blocked_called(&channel->blocked) == 0 && !channel->is_waiting) {
-        credit_serve_blocked(channels, channel);
-    }
+    channel->credit_messages += channel->reserved_messages;
+    channel->credit_bytes += channel->reserved_bytes;
+    channel->reserved_messages = 0;
+    channel->reserved_bytes = 0;
+    trp_channel_give_back(channel, channel->credit_messages, channel->credit_bytes);
 }
 
-void trp_channel_handle_credit_grant(
-    struct trp_channels *channels,
-    struct trp_channel *channel,
-    const struct trp_credit_grant *credit)
-{
-    credit_reserve(channel);
-    channel->reserved_messages += credit->messages;
-    channel->reserved_bytes += credit->bytes;
-    channel->is_waiting = false;
-    channel->was_granted = true;
-    channel->was_used = true; // who gets the ROOM has its 10 ms
-    if (trp_blocked_called(&channel->blocked) == 0) {
-        credit_serve_blocked(channels, channel);
-    }
-    credit_let_pass(channel);
-}
-
-void trp_channel_begin_room(struct trp_channels *channels, uint32_t peer_id)
-{
-    struct trp_channel *channel = trp_channel_to(channels, peer_id);
-    if (channel != NULL && trp_blocked_called(&channel->blocked) > 0) {
-        trp_blocked_meet(&channel->blocked);
-        credit_unreserve(channel);
-        channel->room_credit = channel->credit_messages;
-        channel->in_room = true;
-    }
-}
-
-/** All who were called have met their ROOMs: go on with the next ones. */
-static void credit_end_rooms(
-    struct trp_channels *channels, struct trp_channel *channel, bool unspent)
-{
-    credit_unreserve(channel);
-    if (!trp_blocked_wait(&channel->blocked)) {
-        return;
-    }
-    if (channel->is_waiting) {
-        credit_give_all_back(channels, channel); // its CREDIT_REQUEST will be answered with more
-    } else if (unspent) {
-        // Who sends later than in its notice would else find it parked for the next, round and round.
-        trp_channel_send_rooms(channels, channel);
-    } else {
-        credit_reserve(channel);
-        credit_serve_blocked(channels, channel);
-    }
-}
-
-void trp_channel_end_room(struct trp_channels *channels, uint32_t peer_id)
-{
-    struct trp_channel *channel = trp_channel_to(channels, peer_id);
-    if (channel == NULL || !channel->out_open) {
-        return;
-    }
-    bool modest = channel->in_room;
-    channel->in_room = false;
-    channel->rooms_unspent += channel->credit_messages == channel->room_credit;
-    if (trp_blocked_called(&channel->blocked) > 0) {
-        credit_reserve(channel); // for those who were called as well
-        return;
-    }
-    if (modest && channel->rooms_bits < ROOMS_BITS_MAX) {
-        channel->rooms_bits++;
-    }
-    bool unspent = channel->rooms_unspent > 0;
-    channel->rooms_unspent = 0;
-    credit_end_rooms(channels, channel, unspent);
-    credit_let_pass(channel);
-}
-
-void trp_channel_handle_credit_request(
-    struct trp_channels *channels,
-    struct trp_channel *channel,
-    const struct trp_credit_request *request)
-{
-    if (channel->has_request) {
-        return;
-    }
-    channel->has_request = true;
-    channel->request = *request;
-    channel->next_waiting = NULL;
-    if (channels->waiting_last != NULL) {
-        channels->waiting_last->next_waiting = channel;
-    } else {
-        channels->waiting_first = channel;
-    }
-    channels->waiting_last = channel;
-}
-
-void trp_channel_forget_credit_request(struct trp_channels *channels, struct trp_channel *channel)
-{
-    struct trp_channel *previous = NULL;
-    for (struct trp_channel *at = channels->waiting_first; at != channel; at = at->next_waiting) {
-        previous = at;
-    }
-    if (previous == NULL) {
-        channels->waiting_first = channel->next_waiting;
-    } else {
-        previous->next_waiting = channel->next_waiting;
-    }
-    if (channels->waiting_last == channel) {
-        channels->waiting_last = previous;
-    }
-    channel->has_request = false;
-    atomic_store_explicit(&channel->in_ledger->is_waiting, false, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&channels->gate->waiting_count, 1, memory_order_relaxed);
-}
-
-void trp_channel_owe_later(
-    struct trp_channels *channels, struct trp_channel *channel, int64_t messages, int64_t bytes)
-{
-    channel->owed_messages += messages;
-    channel->owed_bytes += bytes;
-    channels->owed_messages += messages;
-    channels->owed_bytes += bytes;
-    if (!channel->owes) {
-        channel->owes = true;
-        channel->next_owed = channels->owed;
-        channels->owed = channel;
-    }
-}
-
-/** What came back to the loop above its share is for others to have; all of it when somebody waits. */
-static void credit_settle_loop(struct trp_channels *channels)
-{
-    struct trp_channel *loop = channels->loop;
-    bool wanted = channels->waiting_first != NULL;
-    int64_t keep_messages = wanted ? 0 : credit_share(channels->gate->bound_messages, GRANT_SHARE);
-    int64_t keep_bytes = wanted ? 0 : credit_share(channels->gate->bound_bytes, GRANT_SHARE);
-    int64_t messages = loop->credit_messages - keep_messages;
-    int64_t bytes = loop->credit_bytes - keep_bytes;
-    if (messages > 0 || bytes > 0) {
-        credit_give_back(loop, messages > 0 ? messages : 0, bytes > 0 ? bytes : 0);
-    }
-}
-
-/** Take what a waiting channel may have. @return false: not enough is free for it yet. */
-static bool credit_take_grant(
-    struct trp_channels *channels,
-    const struct trp_channel *channel,
-    bool idle,
-    struct trp_credit_grant *out_credit)
-{
-    struct trp_gate *gate = channels->gate;
-    const struct trp_credit_request *request = &channel->request;
-    const struct trp_ledger *ledger = channel->in_ledger;
-    int64_t held_messages = credit_outstanding(&ledger->taken_messages, &ledger->returned_messages);
-    int64_t held_bytes = credit_outstanding(&ledger->taken_bytes, &ledger->returned_bytes);
-    int64_t share = ledger->is_remote ? RESUME_SHARE_REMOTE : RESUME_SHARE;
-    int64_t least = idle ? 1 : credit_share(gate->bound_messages, share);
-    if (least > request->messages) {
-        least = request->messages;
-    }
-    struct trp_credit_grant credit = {0};
-    credit.messages = trp_gate_take(&gate->free_messages, held_messages, least, request->messages);
-    if (credit.messages < least) {
-        trp_gate_give(gate, credit.messages, 0);
-        return false;
-    }
-    int64_t chunk = credit_share(gate->bound_bytes, CHUNK_SHARE);
-    int64_t wish = chunk > request->bytes ? chunk : request->bytes;
-    credit.bytes = trp_gate_take(&gate->free_bytes, held_bytes, request->bytes, wish);
-    if (credit.bytes < request->bytes) {
-        trp_gate_give(gate, credit.messages, credit.bytes);
-        return false;
-    }
-    // Taken for the channel from here on, so that what it holds is known should its process die.
-    atomic_fetch_add_explicit(
-        &channel->in_ledger->taken_messages, credit.messages, memory_order_relaxed);
-    atomic_fetch_add_explicit(&channel->in_ledger->taken_bytes, credit.bytes, memory_order_relaxed);
-    *out_credit = credit;
-    return true;
-}
-
-/** Undo credit_take_grant(). */
-static void credit_return_grant(
-    struct trp_channels *channels,
-    const struct trp_channel *channel,
-    const struct trp_credit_grant *credit)
-{
-    atomic_fetch_sub_explicit(
-        &channel->in_ledger->taken_messages, credit->messages, memory_order_relaxed);
-    atomic_fetch_sub_explicit(
-        &channel->in_ledger->taken_bytes, credit->bytes, memory_order_relaxed);
-    trp_gate_give(channels->gate, credit->messages, credit->bytes);
-}
-
-/** Grant a waiting channel what it may have. @return false: not yet. */
-static bool credit_feed(struct trp_channels *channels, struct trp_channel *channel, bool idle)
-{
-    struct trp_credit_grant credit;
-    if (!credit_take_grant(channels, channel, idle, &credit)) {
-        return false;
-    }
-    if (channel->is_loop) {
-        trp_channel_forget_credit_request(channels, channel);
-        trp_channel_handle_credit_grant(channels, channel, &credit);
-        return true;
-    }
-    struct trp_channel *back = NULL;
-    if (trp_channel_open(channels, channel->peer_id, &back) != TROUPE_OK ||
-        trp_channel_command(channels, back, TRP_KIND_CREDIT_GRANT, &credit, sizeof(credit)) !=
-            TROUPE_OK) {
-        credit_return_grant(channels, channel, &credit);
-        return false;
-    }
-    trp_channel_forget_credit_request(channels, channel);
-    return true;
-}
-
-/** Ask again for those who wait for a ROOM, and for whom there was no memory. */
-static void credit_serve_late(struct trp_channels *channels)
-{
-    channels->rooms_late = false;
-    if (trp_blocked_wait(&channels->loop->blocked)) {
-        credit_serve_again(channels, channels->loop);
-    }
-    for (uint32_t i = 0; i < channels->by_peer.slot_count; i++) {
-        struct trp_channel *channel = channels->by_peer.slots[i].value;
-        if (channel != NULL && channel->out_open && trp_blocked_wait(&channel->blocked)) {
-            credit_serve_again(channels, channel);
-        }
-    }
-}
-
-void trp_channels_settle(struct trp_channels *channels, bool idle)
-{
-    if (TRP_UNLIKELY(channels->rooms_late)) {
-        credit_serve_late(channels);
-    }
-    while (channels->owed != NULL) {
-        struct trp_channel *channel = channels->owed;
-        channels->owed = channel->next_owed;
-        channel->owes = false;
-        atomic_fetch_add_explicit(
-            &channel->in_ledger->returned_messages, channel->owed_messages, memory_order_relaxed);
-        atomic_fetch_add_explicit(
-            &channel->in_ledger->returned_bytes, channel->owed_bytes, memory_order_relaxed);
-        trp_gate_give(channels->gate, channel->owed_messages, channel->owed_bytes);
-        channel->owed_messages = 0;
-        channel->owed_bytes = 0;
-    }
-    channels->owed_messages = 0;
-    channels->owed_bytes = 0;
-    credit_settle_loop(channels);
-    while (channels->waiting_first != NULL &&
-           credit_feed(channels, channels->waiting_first, idle)) {
-    }
-}
-
-/** @return the open channel in a slot of the table that holds unspent credit of a peer's; or NULL. */
+/** @return the open channel in a slot of the table, if it holds unspent credit of its peer; or NULL. */
 static struct trp_channel *credit_unspent(const struct trp_channels *channels, uint32_t slot)
 {
     struct trp_channel *channel = channels->by_peer.slots[slot].value;
@@ -616,7 +138,7 @@ void trp_channels_return_credit(struct trp_channels *channels)
     for (uint32_t i = 0; i < channels->by_peer.slot_count; i++) {
         struct trp_channel *channel = credit_unspent(channels, i);
         if (channel != NULL && !channel->was_used) {
-            credit_give_all_back(channels, channel);
+            trp_channel_give_all_back(channels, channel);
         } else if (channel != NULL) {
             channel->was_used = false;
         }

@@ -2,9 +2,9 @@
  * @file events.h
  * @brief What a channel reports to the executor that owns it.
  *
- * Channels know ledgers, credit and frames, and nothing of actors. What becomes of a message, an actor or a
- * peer is therefore reported upwards, through one table that every executor shares. All of it is called on the
- * executor's own thread, from within a function of channel.h.
+ * Channels know ledgers, credit and frames, and nothing of actors. They report outcomes of messages and exits of
+ * peers upwards, through one table that all executors share. Its functions are called on the executor's own
+ * thread, from within a function of a channel.
  */
 #ifndef TRP_CHANNEL_EVENTS_H
 #define TRP_CHANNEL_EVENTS_H
@@ -28,22 +28,21 @@ struct trp_dead {
     uint32_t type;
     enum troupe_dead_reason reason;
     uint64_t body_bytes;
-    uint64_t ask;  // the ask that fails with it; 0: it was a plain send
-    uint64_t lost; // how many messages whose envelopes are lost; 0: it is one, and known
-    bool
-        in_progress; // it was started: counted as unknown, no dead letter, but its ask fails all the same
+    uint64_t ask;     // the ask that fails with it; 0: it was a plain send
+    uint64_t lost;    // how many messages whose envelopes are lost; 0: it is one, and known
+    bool in_progress; // it was started: counted as unknown and no dead letter, but its ask fails
 };
 
-/** @return how many messages it is about. */
+/** @return how many messages it stands for. */
 static inline uint64_t trp_dead_count(const struct trp_dead *dead)
 {
     return dead->lost == 0 ? 1 : dead->lost;
 }
 
-/** What came of telling a blocked sender that there is room. */
+/** Result of notifying a blocked sender. */
 enum trp_writable {
     TRP_WRITABLE_SENT,  // its ROOM is on its way
-    TRP_WRITABLE_ENDED, // the sender has ended meanwhile
+    TRP_WRITABLE_ENDED, // the sender has ended
     TRP_WRITABLE_LATER, // no memory, or no descriptor: try again
 };
 
@@ -51,16 +50,16 @@ struct trp_channel_events {
     /** A message will not be handled. Counts it, logs it, and fails its ask. */
     void (*dead)(struct trp_channels *channels, const struct trp_dead *dead);
 
-    /** There is room again for a sender that was refused. */
+    /** Notify a blocked sender that it may send again. */
     enum trp_writable (*writable)(
         struct trp_channels *channels, const struct trp_blocked_sender *sender);
 
-    /** The executor @p peer_id has ended, and everything it sent was received. */
+    /** The executor @p peer_id has ended, and everything that it sent was received. */
     void (*peer_ended)(
         struct trp_channels *channels, uint32_t peer_id, const struct troupe_exit *exit);
 
     /**
-     * Have an executor look at its flags: it is asked to close its channel to here, or waits for its last peer.
+     * Have an executor check its flags: it is requested to close its channel, or may wait for its last peer.
      *
      * @param is_remote  It runs in another process.
      */

@@ -1,136 +1,105 @@
 /**
  * @file mailbox.h
- * @brief Where an executor's mail arrives: a PULL for others', a private PAIR for its own.
+ * @brief The ZeroMQ sockets on which an executor receives: a PULL for its peers, a private PAIR for itself.
  *
- *     peers --PUSH--> PULL     inproc: looked at when the doorbell says so, and before sleep
- *                              ipc, tcp: nobody rings, so looked at now and then, and before sleep
- *     itself --PAIR--> PAIR    received from exactly as often as was sent, so never found empty
+ *     peers  --PUSH--> PULL    inproc: received from when the doorbell says so, polled before a sleep
+ *                              ipc, tcp: senders do not ring, so polled now and then and before a sleep
+ *     itself --PAIR--> PAIR    received from exactly as often as was sent, so never found empty: the first
+ *                              frame into a pipe that was found empty costs a system call on both sides
  *
- * Only the executor's own thread comes here; peers touch the gate.
+ * Only the executor's own thread uses a mailbox; its peers touch the doorbell.
  */
 #ifndef TRP_MAILBOX_H
 #define TRP_MAILBOX_H
 
-#include "shared/credit_pool.h"
-#include "wire/frame.h"
+#include "base/check.h"
+#include "channel/overtaken.h"
+#include "channel/spinner.h"
+#include "shared/doorbell.h"
+#include "wire/format.h"
 #include "wire/zmq.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/** How many of a node's threads spin, or did when they waited last, so that they never outnumber the cores. */
-struct trp_spinners {
-    _Atomic int32_t count;
-    int32_t count_max; // const
-};
-
-/** A frame that was received, and has to wait until a command was met that came after it. */
-struct trp_overtaken {
-    struct trp_zmsg zmsg;
-    const uint8_t *bytes;
-    size_t size;
-    struct trp_zmsg *parts;
-    uint32_t part_count;
-};
-
 /** Parts that may follow a frame. */
 #define TRP_PARTS_MAX 64
 
 struct trp_mailbox {
-    void *context;
+    void *context; // ZeroMQ's
     uint32_t id;
     void *pull;
     int pull_fd;
-    int wake_fd; // an eventfd that also ends a wait; -1: none
-    struct trp_gate *gate;
-    struct trp_spinners *spinners;
+    int wake_fd; // an eventfd that also ends a sleep; -1: none
+    struct trp_doorbell *doorbell;
 
-    uint64_t received_count;      // frames that rang, so far
-    uint64_t command_count;       // of them, commands
-    struct trp_overtaken *passed; // frames that commands passed, in order
-    uint32_t overtaken_first;
-    uint32_t overtaken_count;
-    uint32_t overtaken_capacity;
+    uint64_t received_count; // frames received for which the doorbell was rung
+    uint64_t command_count;  // of them, commands
+    struct trp_overtaken overtaken;
+
     void *loop_in; // NULL until the first frame to itself
     void *loop_out;
-    uint32_t loop_count; // frames on their way to itself
-    size_t zmsg_inside;  // where in the zmsg the bytes of a small one are
+    uint32_t loop_count;       // frames sent to itself and not received yet
+    size_t zmsg_inline_offset; // of the bytes of a small zmsg in it
 
-    bool listens;         // by ipc or tcp, too
-    uint64_t look_cycles; // when those were last looked at
-    uint32_t look_turns;  // turns until the clock is asked whether to look again
+    bool listens;         // on ipc or tcp, too
+    uint64_t poll_cycles; // when the sockets were last polled for frames by those
+    uint32_t poll_turns;  // and turns since then
 
-    struct trp_zmsg zmsg;   // what was received last
-    struct trp_zmsg *parts; // what followed it
+    struct trp_zmsg zmsg;   // the frame received last
+    struct trp_zmsg *parts; // the parts that followed it
     uint32_t part_count;
-    bool has_early; // it was found while getting ready to sleep, and is to be met yet
-    const uint8_t *early_bytes;
-    size_t early_size;
+    bool has_polled; // trp_mailbox_poll() received a frame, which is to be handled yet
+    const uint8_t *polled_bytes;
+    size_t polled_size;
 
-    bool has_thread;    // that does nothing but to look after it: it may doze, and keep its place
-    bool may_doze;      // something has come since it dozed in vain
-    bool is_spinner;    // counted among the spinners, from a spin that paid to a wait without one
-    int32_t spin_score; // above 0: waits were short lately, so spin first
+    bool has_thread; // a thread of its own, which may sleep at the doorbell and stay a spinner
+    bool may_wait_doorbell; // a frame came since the last sleep at the doorbell that was in vain
+    struct trp_spinner spinner;
 };
 
 /**
- * Make the PULL of executor @p id and bind it.
+ * Make the PULL of executor @p id and bind it to inproc.
  *
- * @param wake_fd  An eventfd that ends a wait too, or -1.
+ * @param wake_fd  An eventfd that also ends a sleep; -1: none.
  */
 enum troupe_err trp_mailbox_init(
     struct trp_mailbox *mailbox,
     void *context,
     uint32_t id,
-    struct trp_gate *gate,
+    struct trp_doorbell *doorbell,
     struct trp_spinners *spinners,
     int wake_fd);
 
-/** Listen on @p endpoint, by a socket that listens there already; takes @p listener_fd. */
+/** Also receive on the ipc or tcp @p endpoint, on which @p listener_fd listens already; takes @p listener_fd. */
 enum troupe_err trp_mailbox_listen(
-    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd);
+    struct trp_mailbox *mailbox, const char *endpoint, int listener_fd, int64_t bound_bytes);
 
-/** Close the sockets. Nobody sends any more, and what came was received. */
+/** Close the sockets. There are no senders any more, and all frames were received. */
 void trp_mailbox_fini(struct trp_mailbox *mailbox);
 
-/** @return whether the doorbell says that a peer's frame is there. */
+/** @return whether a peer's frame is there, as the doorbell says, or was received already. */
 static inline bool trp_mailbox_has_mail(const struct trp_mailbox *mailbox)
 {
-    // Acquire: pairs with the release in trp_gate_ring(), so that the frame is in the pipe.
-    uint64_t bell = atomic_load_explicit(&mailbox->gate->bell, memory_order_acquire);
-    return (int64_t)(bell - mailbox->received_count) > 0 || mailbox->has_early ||
-           mailbox->overtaken_first < mailbox->overtaken_count;
-}
-
-/** Ring a peer's doorbell, after the send, as the marks of the frame say. */
-static inline void trp_gate_ring(struct trp_gate *gate, uint32_t marks)
-{
-    if ((marks & TRP_MARK_COUNTED) != 0) {
-        // Before what is sent after it: who receives that sees this count.
-        atomic_fetch_add_explicit(&gate->command_bell, 1, memory_order_release);
-    }
-    if ((marks & TRP_MARK_RUNG) != 0) {
-        // In one order with the look at the sleeper: see trp_gate_sleep().
-        atomic_fetch_add(&gate->bell, 1);
-        if (atomic_load(&gate->sleeper) == TRP_SLEEPER_ASLEEP) {
-            trp_gate_wake(gate);
-        }
-    }
+    // Acquire: pairs with the release in trp_doorbell_ring(), so that the frame is in the pipe.
+    uint64_t bell = atomic_load_explicit(&mailbox->doorbell->bell, memory_order_acquire);
+    return (int64_t)(bell - mailbox->received_count) > 0 || mailbox->has_polled ||
+           !trp_overtaken_is_empty(&mailbox->overtaken);
 }
 
 /**
- * Receive a peer's frame, if the doorbell says that one is there; a command before any other.
+ * Receive a peer's frame, if the doorbell says that one is there. Commands overtake other frames.
  *
- * @return whether one was; it is good until trp_mailbox_let_go().
+ * @return whether one was received; it is valid until trp_mailbox_release_frame().
  */
 bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size);
 
-/** Let go of the parts that followed a frame. */
+/** Free the parts that followed the frame received last. */
 void trp_mailbox_drop_parts(struct trp_mailbox *mailbox);
 
-/** Let go of the frame received last, of @p size bytes. */
-static inline void trp_mailbox_let_go(struct trp_mailbox *mailbox, size_t size)
+/** Release the frame received last, of @p size bytes. */
+static inline void trp_mailbox_release_frame(struct trp_mailbox *mailbox, size_t size)
 {
     if (size > TRP_ZMSG_INLINE_BYTES) {
         trp_zmsg_clear(&mailbox->zmsg);
@@ -140,67 +109,60 @@ static inline void trp_mailbox_let_go(struct trp_mailbox *mailbox, size_t size)
     }
 }
 
-/** Take the body that is part @p which of the frame received last. @return false: taken before, or no memory. */
+/** Take the body that is part @p which of the frame received last. @return false: it is empty or was taken before. */
 bool trp_mailbox_take_part(
     struct trp_mailbox *mailbox, uint32_t which, struct trp_given *out_given);
 
-/** Take back the count of a received frame that says it rang and did not: a stranger's. */
+/** Undo the count of a received frame that says that it rang and did not: a stranger's. */
 void trp_mailbox_uncount(struct trp_mailbox *mailbox, const uint8_t *bytes, size_t size);
 
-/** @return whether it is time to look for what came by ipc and tcp, where nobody rings. */
+/** @return whether it is time to poll the sockets for frames by ipc and tcp, whose senders do not ring. */
 bool trp_mailbox_is_due(struct trp_mailbox *mailbox);
 
-/** Make the pair, if it is not there yet. */
+/** Make the PAIR. It is not there yet. */
 enum troupe_err trp_mailbox_make_loop(struct trp_mailbox *mailbox);
 
-/** As trp_mailbox_make_loop(), for the road of a message. */
+/** Make the PAIR, if it is not there yet. Inline, for every message to itself passes here. */
 static inline enum troupe_err trp_mailbox_open_loop(struct trp_mailbox *mailbox)
 {
     return mailbox->loop_in != NULL ? TROUPE_OK : trp_mailbox_make_loop(mailbox);
 }
 
-/** Say that a frame was sent into `loop_in`. */
+/** Count a frame that was sent into `loop_in`. */
 static inline void trp_mailbox_loop_sent(struct trp_mailbox *mailbox)
 {
     mailbox->loop_count++;
 }
 
-/** Send itself a small frame, up to ::TRP_ZMSG_INLINE_BYTES. @return false: no memory. */
+/** Send a frame of up to ::TRP_ZMSG_INLINE_BYTES to itself. @return false: no memory. */
 TRP_INLINE bool trp_mailbox_loop_send_small(
     struct trp_mailbox *mailbox, const void *bytes, size_t size)
 {
-    bool sent = trp_zmq_send_inline(mailbox->loop_in, mailbox->zmsg_inside, bytes, size);
+    bool sent = trp_zmq_send_inline(mailbox->loop_in, mailbox->zmsg_inline_offset, bytes, size);
     mailbox->loop_count += sent ? 1 : 0;
     return sent;
 }
 
-/** Receive the next frame sent to itself; `loop_count` is not 0. It is good until let go. */
+/** Receive the next frame sent to itself; `loop_count` is not 0. Valid until trp_mailbox_release_frame(). */
 TRP_INLINE void trp_mailbox_loop_receive(
     struct trp_mailbox *mailbox, const uint8_t **out_bytes, size_t *out_size)
 {
-    TRP_DCHECK(mailbox->loop_count > 0 && !mailbox->has_early);
+    TRP_DCHECK(mailbox->loop_count > 0 && !mailbox->has_polled);
     bool received = trp_zmq_take(mailbox->loop_out, &mailbox->zmsg, out_size);
     TRP_CHECK(received);
     mailbox->loop_count--;
-    *out_bytes = *out_size <= TRP_ZMSG_INLINE_BYTES ? mailbox->zmsg.opaque + mailbox->zmsg_inside
-                                                    : trp_zmsg_bytes(&mailbox->zmsg, out_size);
+    *out_bytes = *out_size <= TRP_ZMSG_INLINE_BYTES
+                     ? mailbox->zmsg.opaque + mailbox->zmsg_inline_offset
+                     : trp_zmsg_bytes(&mailbox->zmsg, out_size);
 }
 
-/** Look whether a frame came without a ring, and put the pipes to sleep. @return whether one did. */
-bool trp_mailbox_poll(struct trp_mailbox *mailbox);
-
-/** Spin for mail while that has paid lately. @return whether there is some. */
-bool trp_mailbox_spin(struct trp_mailbox *mailbox, uint64_t timeout_ns);
-
 /**
- * Sleep at the doorbell for a while, if that may be: something came lately, and nobody sends by ipc or tcp. Who
- * rings wakes it, and the pipes stay awake; but what does not ring is only seen by the look that follows.
+ * Receive a frame that came without a ring, if there is one, for trp_mailbox_receive() to return.
  *
- * @return whether it slept; woken or not, the executor is to look around.
+ * If there is none, ZeroMQ's pipes are asleep from here on: the next frame makes `pull_fd` readable.
+ *
+ * @return whether there is one.
  */
-bool trp_mailbox_wait_doorbell(struct trp_mailbox *mailbox, uint64_t timeout_ns);
-
-/** Sleep until mail comes, the wake_fd is written, or @p timeout_ns pass (UINT64_MAX: for ever). */
-void trp_mailbox_sleep(struct trp_mailbox *mailbox, uint64_t timeout_ns);
+bool trp_mailbox_poll(struct trp_mailbox *mailbox);
 
 #endif

@@ -1,21 +1,23 @@
 /*
- * Frames that go by ipc or tcp. A share of each is kept until the ledger says that its messages are done
- * with: if the receiver's process dies, they say who waits in vain.
+ * A frame that goes by ipc or tcp is packed into zmsgs; ZeroMQ gets a share of each.
  *
  *     open frame, bodies --pack--> zmsgs --share--> ZeroMQ
  *                                    |
- *                                    +--> kept, in order, until handled
+ *                                    +--> retained, in order, until the ledger counts all of its messages as done
  */
-#include "channel/channel.h"
+#include "channel/retained.h"
+
+#include "base/counter.h"
 #include "channel/mailbox.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
-#include "wire/frame.h"
 #include "wire/frame_pool.h"
+#include "wire/frame_write.h"
 #include "wire/zmq.h"
 
 #include <stdlib.h>
 
-/** Move the open frame into a zmsg: a copy, or for a large one itself. @return false: no memory. */
+/** Copy the open frame into a zmsg, or move it if it is large. @return false: no memory. */
 static bool retained_pack(
     struct trp_channels *channels, struct trp_outframe *frame, struct trp_zmsg *zmsg)
 {
@@ -31,7 +33,6 @@ static bool retained_pack(
     return true;
 }
 
-/** Keep what is about to be sent, until its messages are done with. */
 static void retained_append(struct trp_channel *channel, struct trp_retained *retained)
 {
     retained->next = NULL;
@@ -88,11 +89,11 @@ static bool retained_pack_given(struct troupe_body *given, struct trp_retained_p
     return true;
 }
 
-/** Undo retained_pack_given(), without any memory: nothing shares the zmsg yet. */
+/** Undo retained_pack_given(), which needs no memory: nothing shares the zmsg yet. */
 static void retained_unpack_given(struct trp_retained_part *part, struct troupe_body *given)
 {
     *given = *part->body;
-    *part->body = (struct troupe_body){0}; // so that the zmsg frees nothing but itself
+    *part->body = (struct troupe_body){0}; // so that the zmsg frees only itself
     trp_zmsg_clear(&part->zmsg);
 }
 
@@ -120,7 +121,7 @@ static struct trp_retained *retained_pack_all(
         channel->given_bytes = 0;
         return retained;
     }
-    // What was packed already stays a body, of the same bytes, until there is memory.
+    // Bodies that were packed already become given bodies again, with the same bytes, until there is memory.
     for (uint32_t i = 0; i < retained->part_count; i++) {
         retained_unpack_given(&retained->parts[i], &channel->given[i]);
     }

@@ -7,7 +7,10 @@
 
 #include "troupe/backend.h"
 
-/** Ended by NULL; the first is the default, and has ::TROUPE_TRAIT_CALLERS_THREAD. */
+/** Most backends that a process may know, built-in and registered. */
+#define TRP_BACKEND_COUNT_MAX 16
+
+/** Ended by NULL. The first one is the default, and has ::TROUPE_TRAIT_CALLERS_THREAD. */
 extern const struct troupe_backend_ops *const trp_backends_builtin[];
 
 #endif

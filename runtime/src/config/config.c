@@ -1,5 +1,6 @@
 #include "config/config.h"
 
+#include "config/launch_file.h"
 #include "config/limits.h"
 
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 enum { ORIGIN_BYTES = TRP_LAUNCH_NAME_BYTES + 16 };
 
-/** Print where a value of the launch file stands. */
+/** Print the origin of a value of the launch file: name and line. */
 static void config_print_origin(
     const struct trp_launch *launch, uint32_t line, char text[ORIGIN_BYTES])
 {
@@ -31,7 +32,7 @@ static enum troupe_err config_add_actor_rule(
         rules, kind, actor->name.text, actor->behaviour.text, text->text, origin);
 }
 
-/** Append the file's rules of a kind: of its actors, then of all; or those to be asked at last. */
+/** Append the rules of the file: those of single actors, then the others; or its defaults. */
 static enum troupe_err config_add_launch(
     struct trp_config *config,
     const struct trp_rule_kind *kind,
@@ -62,7 +63,7 @@ static enum troupe_err config_add_launch(
     return err;
 }
 
-/** Append all rules of a kind, in the order in which they are asked. */
+/** Append all rules of a kind, in the order in which they are matched. */
 static enum troupe_err config_add_rules(
     struct trp_config *config,
     const struct trp_rule_kind *kind,
@@ -87,6 +88,7 @@ static enum troupe_err config_add_rules(
     return err;
 }
 
+/** Choose a number: that of the options, else that of the launch file, else the default. */
 static struct trp_config_number config_choose(
     uint64_t option, const struct trp_launch_number *number, uint64_t otherwise)
 {
@@ -116,7 +118,7 @@ static void config_choose_numbers(
 }
 
 enum troupe_err trp_config_make(
-    const struct troupe_system_options *options, struct trp_config *out_plan)
+    const struct troupe_system_options *options, struct trp_config *out_config)
 {
     struct trp_config config = {0};
     const char *path = options->launch_file;
@@ -147,37 +149,8 @@ enum troupe_err trp_config_make(
         trp_config_fini(&config);
         return err;
     }
-    *out_plan = config;
+    *out_config = config;
     return TROUPE_OK;
-}
-
-enum troupe_err trp_config_start(
-    const struct trp_config *config,
-    const struct troupe_behaviour *const *behaviours,
-    troupe_context_t *ctx)
-{
-    enum troupe_err err = TROUPE_OK;
-    for (size_t i = 0; i < config->launch.actor_count && err == TROUPE_OK; i++) {
-        const struct trp_launch_actor *actor = &config->launch.actors[i];
-        const struct troupe_spawn_options options = {
-            .behaviour = trp_launch_find_behaviour(behaviours, actor->behaviour.text),
-            .name = actor->name.text,
-            .args = actor->args.words.bytes,
-            .args_bytes = actor->args.words.byte_count,
-        };
-        err = troupe_spawn(ctx, &options, NULL);
-        if (err != TROUPE_OK) {
-            char why[512];
-            (void)snprintf(why, sizeof(why), "%.500s", troupe_error_detail());
-            trp_error_set_detail(
-                "launch file %s, line %u: actor '%s' does not start: %s",
-                config->launch.name,
-                actor->name.line,
-                actor->name.text,
-                why);
-        }
-    }
-    return err;
 }
 
 void trp_config_warn(const struct trp_config *config)

@@ -1,12 +1,12 @@
 /*
- * A plan, printed as a launch file. It is printed to memory first: a launch file that ends in the middle
- * would still be one.
+ * Print a configuration as a launch file. It is printed to memory first: a file that was cut off
+ * would still be a valid launch file.
  */
 #include "base/units.h"
 #include "config/config.h"
 #include "config/launch_scan.h"
 #include "config/limits.h"
-#include "observe/watchdog.h"
+#include "config/watchdog_option.h"
 #include "troupe/main.h"
 
 #include <ctype.h>
@@ -15,17 +15,17 @@
 #include <string.h>
 
 enum {
-    ORIGIN_COLUMN = 44,         // where comments begin, if the value leaves room
-    WORDS_BYTES_PER_LINE = 800, // with quotes and a comment, a line stays below its limit
+    ORIGIN_COLUMN = 44,         // of the comments with origins, if the value leaves room
+    WORDS_BYTES_PER_LINE = 800, // so that a line with quotes and a comment is short enough
 };
 
 struct dump {
     const struct trp_config *config;
     FILE *memory;
-    enum troupe_err err; // the first
+    enum troupe_err err; // the first error
 };
 
-/** Make *text into what says it in ZPL. @return false: nothing does. */
+/** Write a value in ZPL, quoted if it must be. @return false: ZPL cannot express it. */
 static bool dump_quote(const char *value, char *text, size_t bytes)
 {
     bool is_plain = *value != '\0';
@@ -41,7 +41,8 @@ static bool dump_quote(const char *value, char *text, size_t bytes)
     } else if (!is_plain && strchr(value, '"') == NULL) {
         quote = "\"";
     } else if (!is_plain) {
-        // Both kinds of quotes stand as they are, unless the first opens a quoted value.
+        // With both kinds of quotes it can only stand unquoted, where no special character may
+        // change it.
         size_t count = strlen(value);
         is_written =
             is_written && strchr(value, '#') == NULL && !isspace((unsigned char)value[0]) &&
@@ -66,7 +67,7 @@ static void dump_entry(
         if (dump->err == TROUPE_OK) {
             dump->err = TRP_EXPLAIN(
                 TROUPE_ERR_INVAL,
-                "a launch file has no way to write this %s (%s): it has both kinds of quotes, or a "
+                "a launch file cannot express this %s (%s): it has both kinds of quotes, or a "
                 "control character, or is too long\n    %.200s",
                 key,
                 origin,
@@ -79,7 +80,7 @@ static void dump_entry(
     }
 }
 
-/** Print an entry of the launch file itself. */
+/** Print an entry whose origin is the launch file. */
 static void dump_launch_entry(
     struct dump *dump, int level, const char *key, const char *value, uint32_t line)
 {
@@ -98,7 +99,10 @@ static void dump_number(
     }
 }
 
-/** Print words, in as many entries as they take. @p line: of the launch file; 0: the command line. */
+/**
+ * Print words, in as many entries as they need. @p line: in the launch file; 0: of the command
+ * line.
+ */
 static void dump_words(
     struct dump *dump, int level, const struct trp_shell_words *words, uint32_t line)
 {
@@ -144,9 +148,8 @@ static void dump_options(struct dump *dump, const struct trp_shell_words *words)
     trp_time_print(config->stop_timeout_ns.value, text);
     dump_number(dump, "stop-timeout", &config->stop_timeout_ns, text);
     if (config->watchdog.value != 0) {
-        char watchdog[TRP_UNITS_BYTES + sizeof(",kill")];
-        trp_watchdog_print(
-            config->watchdog.value, config->watchdog_kills, watchdog, sizeof(watchdog));
+        char watchdog[TRP_WATCHDOG_BYTES];
+        trp_watchdog_print(config->watchdog.value, config->watchdog_kills, watchdog);
         dump_number(dump, "watchdog", &config->watchdog, watchdog);
     }
     const struct trp_launch_words *args = &config->launch.args;
@@ -154,7 +157,7 @@ static void dump_options(struct dump *dump, const struct trp_shell_words *words)
     dump_words(dump, 1, from_line ? words : &args->words, from_line ? 0 : args->line);
 }
 
-/** Print the rules of a kind, but those of single actors, which stand with them. */
+/** Print the rules of a kind. Rules for single actors are left out: dump_own() prints them. */
 static void dump_rules(
     struct dump *dump,
     const char *section,
@@ -182,7 +185,7 @@ static void dump_rules(
     }
 }
 
-/** Print an actor's own place or limits, unless a rule goes before: then that says it all. */
+/** Print an actor's own place or limits, unless another rule precedes it. */
 static void dump_own(
     struct dump *dump,
     const char *key,
@@ -198,7 +201,7 @@ static void dump_own(
     if (rule != NULL && rule->behaviour == NULL) {
         const char *name = dump->config->launch.name;
         (void)fprintf(
-            dump->memory, "        # %s: a rule goes before that of %s:%u\n", key, name, own->line);
+            dump->memory, "        # %s: a rule precedes that of %s:%u\n", key, name, own->line);
         return;
     }
     dump_launch_entry(dump, 2, key, own->text, own->line);
@@ -241,7 +244,8 @@ enum troupe_err trp_config_dump(
         dump.err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a launch file");
     }
     if (dump.err == TROUPE_OK && (fwrite(text, 1, bytes, file) != bytes || fflush(file) != 0)) {
-        dump.err = TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "the launch file cannot be written");
+        dump.err =
+            TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "cannot write the launch file to standard output");
     }
     free(text);
     return dump.err;

@@ -6,11 +6,11 @@
 
 enum { INDENT_BYTES = 4 };
 
-/** What stands at `at` of the line. */
+/** A position in a line. */
 struct scan_reader {
     struct trp_launch_line line; // without blanks at its end
     uint32_t at;
-    uint32_t level_max; // how deep the line may stand
+    uint32_t level_max; // of the next entry: one more than that of the entry before
     struct trp_parse_error *parse_error;
 };
 
@@ -19,7 +19,7 @@ static enum troupe_err scan_refuse(const struct scan_reader *reader, const char 
     return TRP_PARSE_ERROR(reader->parse_error, TROUPE_ERR_INVAL, reader->at, "%s", what);
 }
 
-/** @return the character at hand; at the end of the line, NUL. */
+/** @return the next character; at the end of the line, NUL. */
 static char scan_peek(const struct scan_reader *reader)
 {
     if (reader->at == reader->line.bytes) {
@@ -40,7 +40,7 @@ static void scan_skip_blanks(struct scan_reader *reader)
     }
 }
 
-/** Check the characters of a line, whatever they mean. */
+/** Check length and characters of a line. */
 static enum troupe_err scan_check_line(struct scan_reader *reader)
 {
     if (reader->line.bytes > TRP_LAUNCH_LINE_BYTES_MAX) {
@@ -48,7 +48,7 @@ static enum troupe_err scan_check_line(struct scan_reader *reader)
             reader->parse_error,
             TROUPE_ERR_INVAL,
             TRP_LAUNCH_LINE_BYTES_MAX,
-            "a line has at most %d bytes; this one goes on",
+            "a line has at most %d bytes; this one is longer",
             TRP_LAUNCH_LINE_BYTES_MAX);
     }
     for (uint32_t at = 0; at < reader->line.bytes; at++) {
@@ -58,7 +58,7 @@ static enum troupe_err scan_check_line(struct scan_reader *reader)
                 reader->parse_error,
                 TROUPE_ERR_INVAL,
                 at,
-                "a control character, 0x%02x; this is no text",
+                "control character 0x%02x; a launch file is text",
                 character);
         }
     }
@@ -71,10 +71,10 @@ static enum troupe_err scan_read_indent(struct scan_reader *reader, struct trp_l
         reader->at++;
     }
     if (scan_peek(reader) == '\t') {
-        return scan_refuse(reader, "indent by blanks, four at a time, and not by tabs");
+        return scan_refuse(reader, "indent by blanks, four a level, and not by tabs");
     }
     if (reader->at % INDENT_BYTES != 0) {
-        return scan_refuse(reader, "indent by four blanks at a time");
+        return scan_refuse(reader, "indent by four blanks a level");
     }
     item->level = reader->at / INDENT_BYTES;
     return TROUPE_OK;
@@ -95,16 +95,16 @@ static enum troupe_err scan_read_name(struct scan_reader *reader, struct trp_lau
     }
     item->name_bytes = reader->at - item->name_offset;
     if (item->name_bytes == 0) {
-        return scan_refuse(reader, "a name belongs here, of letters, digits and $-_@.&+/");
+        return scan_refuse(reader, "expected a name of letters, digits and $-_@.&+/");
     }
     if (item->level > reader->level_max) {
         reader->at = item->name_offset;
-        return scan_refuse(reader, "there is nothing above that this could belong to");
+        return scan_refuse(reader, "this is indented too far: no entry above it could contain it");
     }
     const char *name = reader->line.text + item->name_offset;
     if (name[0] == '/' || name[item->name_bytes - 1] == '/') {
         reader->at = item->name_offset;
-        return scan_refuse(reader, "a name neither begins nor ends with '/'");
+        return scan_refuse(reader, "a name must neither begin nor end with '/'");
     }
     return TROUPE_OK;
 }
@@ -121,13 +121,13 @@ static enum troupe_err scan_read_value(struct scan_reader *reader, struct trp_la
 {
     scan_skip_blanks(reader);
     if (scan_peek(reader) != '=') {
-        return scan_read_end(reader, "'=', or the end of the line, belongs here");
+        return scan_read_end(reader, "expected '=', or the end of the line");
     }
     reader->at++;
     scan_skip_blanks(reader);
     char first = scan_peek(reader);
     if (first == '\0' || first == '#') {
-        return scan_refuse(reader, "a value belongs here");
+        return scan_refuse(reader, "expected a value");
     }
     item->value_offset = reader->at;
     if (first != '"' && first != '\'') {
@@ -137,11 +137,13 @@ static enum troupe_err scan_read_value(struct scan_reader *reader, struct trp_la
     const char *begin = reader->line.text + item->value_offset;
     const char *end = memchr(begin, first, reader->line.bytes - item->value_offset);
     if (end == NULL) {
-        return scan_refuse(reader, "this quote has no end on its line");
+        return scan_refuse(reader, "this quote is not closed on its line");
     }
     reader->at = (uint32_t)(end + 1 - reader->line.text);
     return scan_read_end(
-        reader, "nothing may follow the quote; to go on, put quotes of the other kind around all");
+        reader,
+        "nothing may follow the closing quote; to write a quote, put the other kind around the "
+        "value");
 }
 
 static enum troupe_err scan_read_line(struct scan_reader *reader, struct trp_launch_item *item)
@@ -172,11 +174,12 @@ static enum troupe_err scan_add(
             "a launch file has at most %d entries",
             TRP_LAUNCH_ITEM_COUNT_MAX);
     }
-    if ((scan->count & (scan->count - 1)) == 0) { // full, at each power of two
+    if ((scan->count & (scan->count - 1)) == 0) { // it is full at each power of two
         size_t capacity = scan->count == 0 ? 1 : scan->count * 2;
         struct trp_launch_item *items = reallocarray(scan->items, capacity, sizeof(*items));
         if (items == NULL) {
-            return TRP_PARSE_ERROR(parse_error, TROUPE_ERR_NOMEM, 0, "no memory for what follows");
+            return TRP_PARSE_ERROR(
+                parse_error, TROUPE_ERR_NOMEM, 0, "no memory for the entries of a launch file");
         }
         scan->items = items;
     }
@@ -184,7 +187,9 @@ static enum troupe_err scan_add(
     return TROUPE_OK;
 }
 
-/** @return the line at @p text, without the blanks at its end; a line that is too long as it is. */
+/**
+ * @return the line at @p text without the blanks at its end; a line that is too long, unchanged.
+ */
 static struct trp_launch_line scan_cut_line(const char *text, size_t bytes, uint32_t number)
 {
     size_t trimmed_bytes = bytes;
@@ -235,6 +240,14 @@ enum troupe_err trp_launch_explain(
         name,
         line->number,
         parse_error->offset + 1);
+}
+
+enum troupe_err trp_launch_refuse(
+    const char *name, const struct trp_launch_item *item, uint32_t offset, const char *what)
+{
+    struct trp_parse_error parse_error;
+    trp_parse_error_set(&parse_error, TROUPE_ERR_INVAL, offset, "%s", what);
+    return trp_launch_explain(name, &item->line, &parse_error);
 }
 
 void trp_launch_scan_fini(struct trp_launch_scan *scan)

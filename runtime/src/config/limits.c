@@ -11,7 +11,7 @@ enum { CPU_COUNT_MAX = 64, NICE_MOST = 39, NICE_LEAST = -40 };
 #define SIZE_MOST ((uint64_t)INT64_MAX)
 #define SECOND_NS UINT64_C(1000000000)
 
-/** One limit, as it is read: what stands at `at` goes into `limits`. */
+/** A position in a text; what is read there goes into `limits`. */
 struct limits_reader {
     const char *text;
     size_t at;
@@ -29,7 +29,7 @@ static enum troupe_err limits_read_memory(struct limits_reader *reader)
     uint64_t bytes = 0;
     size_t next = reader->at;
     if (!trp_size_parse(reader->text, &next, SIZE_MOST, &bytes) || bytes == 0) {
-        return limits_refuse(reader, "a size from 1 byte belongs here, as in mem:64M");
+        return limits_refuse(reader, "expected a size from 1 byte, as in mem:64M");
     }
     reader->at = next;
     reader->limits->memory_bytes = bytes;
@@ -38,7 +38,7 @@ static enum troupe_err limits_read_memory(struct limits_reader *reader)
 
 static enum troupe_err limits_read_cpu(struct limits_reader *reader)
 {
-    static const char *const what = "a time in s or m belongs here, from 1s, as in cpu:10s";
+    static const char *const what = "expected a time in s or m, from 1s, as in cpu:10s";
     uint64_t number = 0;
     size_t next = reader->at;
     if (!trp_number_parse(reader->text, &next, UINT32_MAX, &number) || number == 0) {
@@ -59,7 +59,7 @@ static enum troupe_err limits_read_files(struct limits_reader *reader)
     uint64_t number = 0;
     size_t next = reader->at;
     if (!trp_number_parse(reader->text, &next, INT32_MAX, &number) || number == 0) {
-        return limits_refuse(reader, "a count from 1 belongs here, as in files:100");
+        return limits_refuse(reader, "expected a count from 1, as in files:100");
     }
     reader->at = next;
     reader->limits->file_count = (uint32_t)number;
@@ -71,7 +71,7 @@ static enum troupe_err limits_read_core(struct limits_reader *reader)
     uint64_t bytes = 0;
     size_t next = reader->at;
     if (!trp_size_parse(reader->text, &next, SIZE_MOST, &bytes)) {
-        return limits_refuse(reader, "a size belongs here, as in core:64M, or core:0 for none");
+        return limits_refuse(reader, "expected a size, as in core:64M, or core:0 for none");
     }
     reader->at = next;
     reader->limits->core_bytes = bytes == 0 ? TROUPE_CORE_NONE : bytes;
@@ -85,17 +85,17 @@ static enum troupe_err limits_read_nice(struct limits_reader *reader)
     size_t next = reader->at + (negative ? 1 : 0);
     uint64_t most = negative ? -NICE_LEAST : NICE_MOST;
     if (!trp_number_parse(reader->text, &next, most, &number)) {
-        return limits_refuse(reader, "a number from -40 to 39 belongs here, as in nice:5");
+        return limits_refuse(reader, "expected a number from -40 to 39, as in nice:5");
     }
     reader->at = next;
     reader->limits->nice = negative ? -(int32_t)number : (int32_t)number;
     return TROUPE_OK;
 }
 
-/** Read `4` or `0-3`. */
+/** Read a CPU or a range: `4` or `0-3`. */
 static enum troupe_err limits_read_cpu_range(struct limits_reader *reader)
 {
-    static const char *const what = "a CPU from 0 to 63 belongs here, as in cpus:0-1,4";
+    static const char *const what = "expected a CPU from 0 to 63, as in cpus:0-1,4";
     uint64_t first = 0;
     if (!trp_number_parse(reader->text, &reader->at, CPU_COUNT_MAX - 1, &first)) {
         return limits_refuse(reader, what);
@@ -108,7 +108,7 @@ static enum troupe_err limits_read_cpu_range(struct limits_reader *reader)
             return limits_refuse(reader, what);
         }
         if (last < first) {
-            return limits_refuse(reader, "a range of CPUs goes upwards, as in cpus:0-1,4");
+            return limits_refuse(reader, "a range of CPUs must ascend, as in cpus:0-1,4");
         }
         reader->at = next;
     }
@@ -121,7 +121,7 @@ static enum troupe_err limits_read_cpu_range(struct limits_reader *reader)
 static enum troupe_err limits_read_cpus(struct limits_reader *reader)
 {
     enum troupe_err err = limits_read_cpu_range(reader);
-    // A comma before a letter goes on with the next limit.
+    // After a comma, a digit continues the list; a letter begins the next limit.
     while (err == TROUPE_OK && reader->text[reader->at] == ',' &&
            reader->text[reader->at + 1] >= '0' && reader->text[reader->at + 1] <= '9') {
         reader->at++;
@@ -130,7 +130,7 @@ static enum troupe_err limits_read_cpus(struct limits_reader *reader)
     return err;
 }
 
-// In the order in which they are printed.
+// Also the order in which limits are printed.
 static const struct limits_key {
     const char *name;
     enum troupe_err (*read)(struct limits_reader *reader);
@@ -145,7 +145,7 @@ static const struct limits_key {
 
 enum { LIMITS_KEY_COUNT = sizeof(limits_keys) / sizeof(limits_keys[0]) };
 
-/** Read `KEY:VALUE`; *seen has a bit for each key that was there. */
+/** Read `KEY:VALUE`. *seen has a bit for each key that was read. */
 static enum troupe_err limits_read_one(struct limits_reader *reader, unsigned *seen)
 {
     const char *name = reader->text + reader->at;
@@ -160,7 +160,7 @@ static enum troupe_err limits_read_one(struct limits_reader *reader, unsigned *s
             reader->parse_error,
             TROUPE_ERR_INVAL,
             reader->at,
-            "a limit belongs here: mem:SIZE, cpu:TIME, files:COUNT, core:SIZE, nice:NUMBER, "
+            "expected a limit: mem:SIZE, cpu:TIME, files:COUNT, core:SIZE, nice:NUMBER, "
             "cpus:LIST");
     }
     if ((*seen & 1U << i) != 0) {
@@ -194,7 +194,7 @@ enum troupe_err trp_limits_check(
             err = limits_read_one(&reader, &seen);
         }
         if (err == TROUPE_OK && text[reader.at] != '\0') {
-            err = limits_refuse(&reader, "',' and another limit, or nothing, belong here");
+            err = limits_refuse(&reader, "expected ',' and another limit, or the end");
         }
     }
     if (err == TROUPE_OK) {
@@ -231,7 +231,7 @@ bool trp_limits_are_some(const struct troupe_limits *limits)
            limits->cpu_seconds != 0 || limits->file_count != 0 || limits->nice != 0;
 }
 
-/** Print a list of CPUs, with a range for each run of them. */
+/** Print a list of CPUs; neighbours are printed as a range. */
 static size_t limits_print_cpus(uint64_t mask, char *text, size_t bytes)
 {
     size_t at = (size_t)snprintf(text, bytes, "cpus:");
@@ -254,7 +254,7 @@ static size_t limits_print_cpus(uint64_t mask, char *text, size_t bytes)
     return at;
 }
 
-/** Print the limit of @p key. @return its length; 0: it has none. */
+/** Print the limit of @p key. @return its length; 0: that limit is not set. */
 static size_t limits_print_one(
     const struct troupe_limits *limits, size_t key, char *text, size_t bytes)
 {
@@ -284,7 +284,7 @@ void trp_limits_print(const struct troupe_limits *limits, char text[TRP_LIMITS_B
 {
     size_t at = 0;
     for (size_t key = 0; key < LIMITS_KEY_COUNT; key++) {
-        // After a comma, which is taken back where nothing follows.
+        // Printed behind the place for a comma, which is filled in only if there is such a limit.
         size_t comma = at == 0 ? 0 : 1;
         size_t bytes =
             limits_print_one(limits, key, text + at + comma, TRP_LIMITS_BYTES - at - comma);

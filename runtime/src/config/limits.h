@@ -1,6 +1,6 @@
 /**
- * @file limit.h
- * @brief Reading and printing limits, and the rules `GLOB=LIMITS` that say whose they are.
+ * @file limits.h
+ * @brief Parse and print limits, and match the rules `GLOB=LIMITS` that assign them to actors.
  */
 #ifndef TRP_CONFIG_LIMITS_H
 #define TRP_CONFIG_LIMITS_H
@@ -11,13 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** Room for any limits, as printed, and the NUL. */
+/** Room for any limits, as printed, and their NUL. */
 enum { TRP_LIMITS_BYTES = 320 };
 
-/** What makes a rule a limit rule: for the functions of rules.h. */
+/** The kind of limit rules, for the functions of rules.h. */
 extern const struct trp_rule_kind trp_limits_kind;
 
-/** Parse limits, from @p offset of @p text on; say in *flaw what is wrong with them. */
+/** Parse the limits that begin at @p offset of @p text; *parse_error says what is wrong. */
 enum troupe_err trp_limits_check(
     const char *text,
     size_t offset,
@@ -25,21 +25,23 @@ enum troupe_err trp_limits_check(
     struct troupe_limits *out_limits);
 
 /**
- * Parse limits, likewise.
+ * Parse limits, likewise, and set the detail.
  *
- * @retval TROUPE_ERR_INVAL  they do not parse; the detail names @p source and has a caret.
+ * @retval TROUPE_ERR_INVAL  they do not parse; the detail names @p source, and has a caret.
  */
 enum troupe_err trp_limits_parse(
     const char *text, size_t offset, const char *source, struct troupe_limits *out_limits);
 
-/** Print limits so that trp_limits_parse() gives the same; "none" where there is none. */
+/** Print limits so that trp_limits_parse() reads the same; "none" if none is set. */
 void trp_limits_print(const struct troupe_limits *limits, char text[TRP_LIMITS_BYTES]);
 
-/** @return whether there is any. */
+/** @return whether any limit is set. */
 bool trp_limits_are_some(const struct troupe_limits *limits);
 
 /**
- * Parse a rule and append it. @p origin: of a launch file's, its name and line; else NULL.
+ * Parse a rule and append it.
+ *
+ * @param origin  For a rule of a launch file, its name and line; else NULL.
  *
  * @retval TROUPE_ERR_INVAL  it does not parse; the detail has a caret under the character.
  */
@@ -47,8 +49,8 @@ enum troupe_err trp_limit_rules_add(
     struct trp_rule **rules, const char *text, enum trp_rule_source source, const char *origin);
 
 /**
- * Find the limits of an actor: those of the first rule that matches, where the ones that its spawn
- * @p asked for stand before the program's rules; else none.
+ * Find the limits of an actor: those of the first rule that matches. What its spawn @p asked for
+ * precedes the rules of the program, and follows all others. Without any, no limit is set.
  *
  * @param asked  May be NULL.
  */

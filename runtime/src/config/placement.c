@@ -16,7 +16,7 @@ static const struct troupe_backend_ops *placement_find_backend(const char *name,
     return NULL;
 }
 
-/** List the backends there are, for who named another. */
+/** Explain that a backend is unknown, with the backends that are known. */
 static enum troupe_err placement_unknown_backend(
     const char *text, size_t offset, size_t bytes, struct trp_parse_error *parse_error)
 {
@@ -38,7 +38,7 @@ static enum troupe_err placement_unknown_backend(
 }
 
 static enum troupe_err placement_parse_count(
-    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_actor_key *place)
+    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_place *place)
 {
     size_t offset = *at;
     uint64_t count = 0;
@@ -47,7 +47,7 @@ static enum troupe_err placement_parse_count(
             parse_error,
             TROUPE_ERR_INVAL,
             offset,
-            "a count from 1 to %d belongs here",
+            "expected a count from 1 to %d",
             TRP_POOL_COUNT_MAX);
     }
     if ((place->ops->traits & TROUPE_TRAIT_PARALLEL) == 0) {
@@ -55,14 +55,14 @@ static enum troupe_err placement_parse_count(
             parse_error,
             TROUPE_ERR_INVAL,
             offset,
-            "this backend has one executor and takes no count");
+            "this backend has one executor; remove the count");
     }
     place->count = (uint32_t)count;
     return TROUPE_OK;
 }
 
 static enum troupe_err placement_parse_transport(
-    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_actor_key *place)
+    const char *text, size_t *at, struct trp_parse_error *parse_error, struct trp_place *place)
 {
     static const struct {
         const char *name;
@@ -87,14 +87,14 @@ enum troupe_err trp_place_check(
     const char *text,
     size_t offset,
     struct trp_parse_error *parse_error,
-    struct trp_actor_key *out_place)
+    struct trp_place *out_place)
 {
     size_t bytes = strcspn(text + offset, ":+");
     if (bytes == 0) {
         return TRP_PARSE_ERROR(
-            parse_error, TROUPE_ERR_INVAL, offset, "the name of a backend belongs here");
+            parse_error, TROUPE_ERR_INVAL, offset, "expected the name of a backend");
     }
-    struct trp_actor_key place = {.ops = placement_find_backend(text + offset, bytes)};
+    struct trp_place place = {.ops = placement_find_backend(text + offset, bytes)};
     if (place.ops == NULL) {
         return placement_unknown_backend(text, offset, bytes, parse_error);
     }
@@ -109,7 +109,8 @@ enum troupe_err trp_place_check(
         err = placement_parse_transport(text, &at, parse_error, &place);
     }
     if (err == TROUPE_OK && text[at] != '\0') {
-        err = TRP_PARSE_ERROR(parse_error, TROUPE_ERR_INVAL, at, "nothing may follow here");
+        err =
+            TRP_PARSE_ERROR(parse_error, TROUPE_ERR_INVAL, at, "nothing may follow the placement");
     }
     if (err == TROUPE_OK) {
         *out_place = place;
@@ -118,7 +119,7 @@ enum troupe_err trp_place_check(
 }
 
 enum troupe_err trp_place_parse(
-    const char *text, size_t offset, const char *source, struct trp_actor_key *out_place)
+    const char *text, size_t offset, const char *source, struct trp_place *out_place)
 {
     struct trp_parse_error parse_error;
     enum troupe_err err = trp_place_check(text, offset, &parse_error, out_place);

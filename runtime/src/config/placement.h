@@ -1,6 +1,6 @@
 /**
  * @file placement.h
- * @brief Rules that say where actors live: `GLOB=BACKEND[:COUNT][+TRANSPORT]`.
+ * @brief Placement rules: which actors run on which backend, `GLOB=BACKEND[:COUNT][+TRANSPORT]`.
  */
 #ifndef TRP_PLACEMENT_H
 #define TRP_PLACEMENT_H
@@ -10,34 +10,37 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** Most executors of a pool. */
 enum { TRP_POOL_COUNT_MAX = 1024 };
 
-/** What makes a rule a placement rule. */
+/** The kind of placement rules, for the functions of rules.h. */
 extern const struct trp_rule_kind trp_placement_kind;
 
+/** The placement rules of a system. */
 struct trp_placement {
     struct trp_rule *rules;  // const once the system runs
-    struct trp_rule *spawns; // guarded by the system's lock
+    struct trp_rule *spawns; // what spawns asked for; guarded by the system's lock
 };
 
-/** Parse the right side of a rule, which begins at @p offset; say in *flaw what is wrong with it. */
+/** Parse the right side of a rule, which begins at @p offset; *parse_error says what is wrong. */
 enum troupe_err trp_place_check(
     const char *text,
     size_t offset,
     struct trp_parse_error *parse_error,
-    struct trp_actor_key *out_place);
+    struct trp_place *out_place);
 
 /**
- * Parse the right side of a rule.
+ * Parse the right side of a rule, likewise, and set the detail.
  *
- * @param text    The whole rule, for the message.
+ * @param text    The whole rule.
  * @param offset  Where its right side begins.
+ * @param source  Where the rule was written, for the detail.
  *
  * @retval TROUPE_ERR_INVAL        it does not parse; the detail has a caret under the character.
- * @retval TROUPE_ERR_UNSUPPORTED  no such transport yet.
+ * @retval TROUPE_ERR_UNSUPPORTED  it asks for a transport that does not exist.
  */
 enum troupe_err trp_place_parse(
-    const char *text, size_t offset, const char *source, struct trp_actor_key *out_place);
+    const char *text, size_t offset, const char *source, struct trp_place *out_place);
 
 /** Parse rules and append them. @p rules ends with NULL, and may be NULL itself. */
 enum troupe_err trp_placement_add(
@@ -47,7 +50,7 @@ enum troupe_err trp_placement_add(
 enum troupe_err trp_placement_add_text(
     struct trp_placement *placement, const char *text, enum trp_rule_source source);
 
-/** @return the first rule that matches either name among those up to @p last_source, or NULL. */
+/** @return the first rule that matches, as trp_rules_match() says, or NULL. */
 struct trp_rule *trp_placement_match(
     const struct trp_placement *placement,
     const char *name,
@@ -55,14 +58,15 @@ struct trp_rule *trp_placement_match(
     bool before_spawn);
 
 /**
- * Find or keep what a spawn asked for, so that equal words share a pool.
+ * Find or add the rule for the place that a spawn asked for. Spawns that ask for the same text
+ * share its pool.
  *
  * @threads holding the system's lock
  */
 enum troupe_err trp_placement_of_spawn(
     struct trp_placement *placement, const char *text, struct trp_rule **out_rule);
 
-/** Name on standard error the rules that matched nothing. */
+/** Warn on standard error of rules that matched no actor. */
 void trp_placement_warn(const struct trp_placement *placement);
 
 /** Free all rules. */

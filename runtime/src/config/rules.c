@@ -22,7 +22,7 @@ static const char *rule_source_text(const struct trp_rule_kind *kind, enum trp_r
     return "";
 }
 
-/** @return where a rule is written, in words. */
+/** @return where a rule was written, as text. */
 static const char *rule_origin(
     const struct trp_rule_kind *kind, enum trp_rule_source source, const char *origin)
 {
@@ -47,7 +47,7 @@ static enum troupe_err rule_find_right(
             parse_error,
             TROUPE_ERR_INVAL,
             strlen(text),
-            "'=' and %s belong here, as in '%s'",
+            "expected '=' and %s, as in '%s'",
             kind->right,
             kind->example);
     }
@@ -56,7 +56,7 @@ static enum troupe_err rule_find_right(
             parse_error,
             TROUPE_ERR_INVAL,
             0,
-            "a pattern for names belongs here, as in '%s'",
+            "expected a pattern of names, as in '%s'",
             kind->example);
     }
     *out_offset = (size_t)(equals + 1 - text);
@@ -100,13 +100,13 @@ static void rule_free(struct trp_rule *rule)
     }
 }
 
-/** Copy @p text, where there is one. @return false: no memory. */
+/** Copy @p text; NULL is left out. @return false: no memory. */
 static bool rule_copy(const char *text, char **out_copy)
 {
     return text == NULL || (*out_copy = strdup(text)) != NULL;
 }
 
-/** Make a rule of what was parsed, with texts and a pool of its own. */
+/** Copy what was parsed into a new rule, with its texts and an empty pool. */
 static enum troupe_err rule_keep(
     const struct trp_rule *parsed,
     const char *text,
@@ -285,8 +285,13 @@ struct trp_rule *trp_rules_match(
 }
 
 /*
- * Written, a rule is a mark, its source as a letter, and its text, ended by a NUL; the rule of one actor
- * has a capital letter, and behind it its two names, ended so, too. A NUL for a mark ends the rules.
+ * The written form of a list of rules:
+ *
+ *     rule          mark, source as a lower-case letter, text, NUL
+ *     of one actor  mark, source as a capital letter, name, NUL, behaviour's name, NUL, text, NUL
+ *     end           NUL in place of a mark
+ *
+ * The mark is MARK_MATCHED once the rule has matched in any process, and else MARK_NONE.
  */
 
 /** Append a text and its NUL. @return false: no room. */
@@ -324,7 +329,7 @@ bool trp_rules_write(struct trp_rule *rules, char *bytes, size_t room, size_t *a
     return fits && rule_write_text("", bytes, room, at);
 }
 
-/** @return the text at *at, which moves behind its NUL. */
+/** @return the text at *at; advances *at over its NUL. */
 static const char *rule_read_text(const char *bytes, size_t *at)
 {
     const char *text = bytes + *at;
@@ -364,7 +369,7 @@ enum troupe_err trp_rules_read(
 void trp_rules_warn(const struct trp_rule *rules, const struct trp_rule_kind *kind)
 {
     for (const struct trp_rule *rule = rules; rule != NULL; rule = rule->next) {
-        // What a launch file says of one actor may well be overruled.
+        // A rule for one actor of a launch file may be overruled on purpose: no warning.
         if (rule->behaviour == NULL && !rule_is_matched(rule)) {
             (void)fprintf(
                 stderr,

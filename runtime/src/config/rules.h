@@ -1,7 +1,10 @@
 /**
  * @file rules.h
- * @brief Rules `GLOB=...` for actors, as placement and limits have them: where they were written, in
- * which order they are asked, and which one matches.
+ * @brief Rules `GLOB=VALUE` that assign something to actors by name: a placement, or limits.
+ *
+ * A list of rules is in the order in which they are matched, by source: command line, environment,
+ * launch file, what a spawn asks for, program. The first rule whose glob matches the name of an
+ * actor or of its behaviour decides.
  */
 #ifndef TRP_RULES_H
 #define TRP_RULES_H
@@ -16,44 +19,44 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** The right side of a placement rule. */
-struct trp_actor_key {
+/** The right side of a placement rule: BACKEND[:COUNT][+TRANSPORT]. */
+struct trp_place {
     const struct troupe_backend_ops *ops;
-    uint32_t count; // executors to share; 0: one for each actor
+    uint32_t count; // executors in the pool; 0: one executor for each actor
     enum trp_transport transport;
 };
 
-/** Where a rule was written; in the order in which they are asked. */
+/** Where a rule was written, in the order in which rules are matched. */
 enum trp_rule_source {
     TRP_RULE_COMMAND_LINE,
     TRP_RULE_ENVIRONMENT,
     TRP_RULE_LAUNCH,
-    TRP_RULE_SPAWN, // not a rule with a glob: what a spawn asked for, kept for its pool
+    TRP_RULE_SPAWN, // the place that a spawn asked for: it has no glob, and is kept for its pool
     TRP_RULE_PROGRAM,
 };
 
 struct trp_rule {
-    struct trp_rule *next; // in the order in which they are asked
+    struct trp_rule *next; // in the order in which they are matched
     enum trp_rule_source source;
-    char *origin; // of a launch file's: its name and line; else NULL
+    char *origin; // of a rule of a launch file: its name and line; else NULL
     char *text;
-    char *glob;      // the left side; of a spawn's place, NULL
-    char *behaviour; // of the rule of one actor of a launch file: this and `glob` are its names
-    struct trp_actor_key place;  // of a placement rule
+    char *glob;      // the left side; NULL: of a place that a spawn asked for
+    char *behaviour; // of a rule for one actor of a launch file, which `glob` names; else NULL
+    struct trp_place place;      // of a placement rule
     struct troupe_limits limits; // of a limit rule
     _Atomic bool matched;
-    _Atomic char *mark; // where the processes that share the rule say so to each other; or NULL
+    _Atomic char *mark; // `matched`, in memory of all processes that have the rule; or NULL
 
     // The pool of a placement rule with a count.
-    uint32_t *pool;     // guarded by the system's lock: executors, made when first needed
-    uint32_t pool_turn; // guarded by the system's lock: where the next nameless actor goes
+    uint32_t *pool;     // guarded by the system's lock: ids of its executors; 0: not made yet
+    uint32_t pool_turn; // guarded by the system's lock: index for the next actor without a name
 };
 
-/** What makes placement rules and limit rules different. */
+/** What differs between placement rules and limit rules. */
 struct trp_rule_kind {
     const char *noun;     // "placement rule"
     const char *variable; // of the environment
-    const char *right;    // what stands on the right side, in words
+    const char *right;    // what the right side is, for error texts
     const char *example;  // of a whole rule
 
     /** Parse the right side, which begins at @p offset of @p text, into @p rule. */
@@ -64,24 +67,25 @@ struct trp_rule_kind {
         struct trp_rule *rule);
 };
 
-/** Set the detail: what *flaw says of the rule @p text, with a caret. @return the flaw's error. */
+/** Set the detail to an error in the rule @p text, with a caret. @return the error's code. */
 enum troupe_err trp_rule_explain(
     const struct trp_rule_kind *kind,
     const char *text,
     const struct trp_parse_error *parse_error,
     const char *origin);
 
-/** Parse a rule, keep nothing, and say in *flaw what is wrong with it. */
+/** Check that a rule parses; *parse_error says what is wrong. */
 enum troupe_err trp_rule_check(
     const struct trp_rule_kind *kind, const char *text, struct trp_parse_error *parse_error);
 
 /**
- * Make a rule of @p text, whose right side begins at @p offset; 0: it has no left side.
+ * Make a rule of @p text.
  *
- * @param origin  Of a launch file's, its name and line; else NULL.
+ * @param offset  Where the right side begins; 0: there is no left side.
+ * @param origin  For a rule of a launch file, its name and line; else NULL.
  *
  * @retval TROUPE_ERR_INVAL        it does not parse; the detail has a caret under the character.
- * @retval TROUPE_ERR_UNSUPPORTED  what it asks for cannot be had, likewise.
+ * @retval TROUPE_ERR_UNSUPPORTED  it asks for what does not exist, likewise.
  */
 enum troupe_err trp_rule_make(
     const struct trp_rule_kind *kind,
@@ -113,7 +117,10 @@ enum troupe_err trp_rules_add_text(
     const char *text,
     enum trp_rule_source source);
 
-/** Append a rule of a launch file for the one actor of that name and behaviour. */
+/**
+ * Parse a value and append it as a rule of a launch file for the one actor of that name and
+ * behaviour.
+ */
 enum troupe_err trp_rules_add_actor(
     struct trp_rule **rules,
     const struct trp_rule_kind *kind,
@@ -122,27 +129,35 @@ enum troupe_err trp_rules_add_actor(
     const char *text,
     const char *origin);
 
-/** @return the first rule that matches either name, among those before or after a spawn's; or NULL. */
+/**
+ * Find the first rule whose glob matches either name, and mark it as matched.
+ *
+ * @param name          Of the actor; may be NULL.
+ * @param before_spawn  Look among the rules that precede what a spawn asks for; else among the
+ *                      program's.
+ * @return              NULL: none matches.
+ */
 struct trp_rule *trp_rules_match(
     struct trp_rule *rules, const char *name, const char *behaviour_name, bool before_spawn);
 
-/** @return where a rule was written, in words. */
+/** @return where a rule was written, as text. */
 const char *trp_rule_origin(const struct trp_rule_kind *kind, const struct trp_rule *rule);
 
 /**
- * Append rules to *bytes, from *at on, for a process that shall have them, too; *at moves along.
+ * Write rules to *bytes, from *at on, for a child process to read; advances *at.
  *
- * @param bytes  Shared by those processes while they have the rules: what matched is marked there.
+ * @param bytes  Memory that both processes share while they have the rules: matches are marked
+ *               there.
  *
  * @return false: there is no room for them.
  */
 bool trp_rules_write(struct trp_rule *rules, char *bytes, size_t room, size_t *at);
 
-/** Append to @p rules those that trp_rules_write() wrote at *at, which moves along. */
+/** Append to @p rules those that trp_rules_write() wrote at *at; advances *at. */
 enum troupe_err trp_rules_read(
     struct trp_rule **rules, const struct trp_rule_kind *kind, char *bytes, size_t *at);
 
-/** Name on standard error the rules that matched nothing, in no process. */
+/** Warn on standard error of rules that matched no actor, in any process. */
 void trp_rules_warn(const struct trp_rule *rules, const struct trp_rule_kind *kind);
 
 /** Free all rules. */

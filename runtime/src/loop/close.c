@@ -6,23 +6,18 @@
 #include "loop/close.h"
 
 #include "actor/actor_table.h"
-#include "actor/batch.h"
 #include "actor/end.h"
 #include "actor/executor.h"
-#include "actor/inbox_mail.h"
 #include "actor/monitor.h"
 #include "actor/start.h"
-#include "actor/timers.h"
 #include "base/clock.h"
-#include "base/wake.h"
 #include "channel/channel.h"
-#include "channel/channels.h"
+#include "channel/channel_close.h"
+#include "channel/channel_send.h"
 #include "channel/mailbox.h"
+#include "channel/mailbox_wait.h"
 #include "loop/loop.h"
-#include "node/system.h"
-#include "observe/crash.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,21 +5,14 @@
 
 #include "actor/actor_table.h"
 #include "actor/asks.h"
-#include "actor/batch.h"
 #include "actor/events.h"
 #include "actor/executor.h"
-#include "actor/inbox_mail.h"
-#include "actor/monitor.h"
 #include "actor/monitor_table.h"
-#include "actor/timers.h"
-#include "base/clock.h"
 #include "base/timer_heap.h"
-#include "base/wake.h"
 #include "channel/channel.h"
+#include "channel/channel_close.h"
 #include "channel/mailbox.h"
-#include "node/system.h"
-#include "observe/crash.h"
-#include "wire/endpoint.h"
+#include "shared/slot_endpoint.h"
 #include "wire/frame_pool.h"
 
 #include <errno.h>
@@ -53,9 +46,8 @@ enum troupe_err trp_executor_new(
         .events = &trp_executor_events,
         .shared = runtime->shared,
         .zmq_context = runtime->context,
-        .system = (struct troupe_system *)(void *)runtime,
         .slot = slot,
-        .gate = &slot->gate,
+        .records = runtime->records,
         .mailbox = &executor->mailbox,
         .frames = {.pool = &runtime->frames},
         .is_inbox = mode == TRP_MODE_INBOX,
@@ -79,7 +71,7 @@ enum troupe_err trp_executor_new(
         &executor->mailbox,
         runtime->context,
         id,
-        executor->channels.gate,
+        &slot->doorbell,
         &runtime->spinners,
         executor->wake_fd);
     if (err == TROUPE_OK && !trp_channel_open_loop(&executor->channels)) {
@@ -122,7 +114,7 @@ void trp_executor_free(struct troupe_executor **executor_p)
     if (executor->listener_fd >= 0) {
         (void)close(executor->listener_fd);
     }
-    trp_endpoint_remove(executor->runtime->shared->run_dir, executor->slot);
+    trp_slot_remove_endpoint(executor->runtime->shared, executor->slot);
     free(executor->stops);
     free(executor->name);
     free(executor);

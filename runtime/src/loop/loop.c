@@ -1,23 +1,24 @@
 #include "loop/loop.h"
 
-#include "actor/batch.h"
-#include "actor/end.h"
 #include "actor/executor.h"
-#include "actor/inbox_mail.h"
 #include "actor/monitor.h"
 #include "actor/runtime.h"
 #include "actor/timers.h"
 #include "base/clock.h"
 #include "base/timer_heap.h"
-#include "base/wake.h"
 #include "channel/channel.h"
+#include "channel/channel_close.h"
+#include "channel/channel_death.h"
+#include "channel/channel_send.h"
+#include "channel/credit.h"
+#include "channel/grant.h"
 #include "channel/mailbox.h"
-#include "loop/close.h"
+#include "channel/mailbox_wait.h"
+#include "channel/overtaken.h"
 #include "loop/receive_frame.h"
-#include "node/system.h"
-#include "observe/crash.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
+#include "shared/slot.h"
+#include "shared/slot_endpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -72,8 +73,9 @@ void trp_executor_listen(struct troupe_executor *executor)
     (void)pthread_mutex_unlock(&executor->runtime->lock);
     if (fd >= 0) {
         char endpoint[TRP_ENDPOINT_BYTES];
-        trp_endpoint_print(executor->runtime->shared->run_dir, executor->slot, endpoint);
-        if (trp_mailbox_listen(&executor->mailbox, endpoint, fd) != TROUPE_OK) {
+        trp_slot_print_endpoint(executor->runtime->shared, executor->slot, endpoint);
+        int64_t bound_bytes = executor->slot->pool.bound_bytes;
+        if (trp_mailbox_listen(&executor->mailbox, endpoint, fd, bound_bytes) != TROUPE_OK) {
             (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
         }
     }
@@ -193,9 +195,10 @@ bool trp_executor_turn(struct troupe_executor *executor)
     trp_channel_flush(
         &executor->channels, executor->channels.loop); // what the main program sent between turns
     worked = executor->mailbox.loop_count != 0;
-    uint64_t bell = atomic_load_explicit(&executor->channels.gate->bell, memory_order_relaxed);
-    while (((int64_t)(bell - executor->mailbox.received_count) > 0 || executor->mailbox.has_early ||
-            executor->mailbox.overtaken_first < executor->mailbox.overtaken_count) &&
+    uint64_t bell = atomic_load_explicit(&executor->slot->doorbell.bell, memory_order_relaxed);
+    while (((int64_t)(bell - executor->mailbox.received_count) > 0 ||
+            executor->mailbox.has_polled ||
+            !trp_overtaken_is_empty(&executor->mailbox.overtaken)) &&
            !trp_executor_is_spent(executor) && trp_executor_receive(executor)) {
         worked = true;
     }
@@ -232,7 +235,7 @@ uint64_t trp_executor_prepare_idle(struct troupe_executor *executor)
     trp_monitor_notify_again(executor);
     // Who is waiting still could not be told: no descriptor, or no memory. That may change.
     bool again = trp_channels_have_unspent(&executor->channels) ||
-                 executor->channels.waiting_first != NULL || executor->channels.rooms_late ||
+                 executor->channels.waiting_first != NULL || executor->channels.rooms_delayed ||
                  executor->monitors.unsent_first != 0 || executor->channels.finished_count > 0;
     return again ? SWEEP_NS : UINT64_MAX;
 }

@@ -8,20 +8,21 @@
 #include "actor/end.h"
 #include "actor/executor.h"
 #include "actor/inbox_mail.h"
-#include "actor/monitor.h"
 #include "actor/receive.h"
 #include "actor/send.h"
 #include "actor/start.h"
-#include "actor/timers.h"
 #include "base/clock.h"
-#include "base/wake.h"
 #include "channel/channel.h"
-#include "channel/channels.h"
+#include "channel/channel_close.h"
+#include "channel/channel_death.h"
+#include "channel/channel_send.h"
+#include "channel/credit_requests.h"
+#include "channel/grant.h"
 #include "channel/mailbox.h"
-#include "node/system.h"
-#include "observe/crash.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "channel/writable.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -202,7 +203,7 @@ TRP_INLINE void executor_receive_one_own(struct troupe_executor *executor)
         TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
     }
     if (size > TRP_ZMSG_INLINE_BYTES) {
-        trp_mailbox_let_go(&executor->mailbox, size);
+        trp_mailbox_release_frame(&executor->mailbox, size);
     }
 }
 
@@ -253,7 +254,7 @@ bool trp_executor_receive(struct troupe_executor *executor)
     }
     trp_count(&executor->counters->frames_received, 1);
     executor_receive_frame(executor, bytes, size);
-    trp_mailbox_let_go(&executor->mailbox, size);
+    trp_mailbox_release_frame(&executor->mailbox, size);
     return true;
 }
 
@@ -306,12 +307,12 @@ void trp_executor_receive_own(struct troupe_executor *executor)
 /** Give back what is owed, when it is worth it. */
 void trp_executor_settle_credit(struct troupe_executor *executor)
 {
-    const struct trp_gate *gate = executor->channels.gate;
-    bool wanted = atomic_load_explicit(&gate->waiting_count, memory_order_relaxed) != 0;
-    if (wanted || executor->channels.rooms_late ||
-        executor->channels.owed_messages > gate->bound_messages / 16 ||
-        executor->channels.owed_bytes > gate->bound_bytes / 16 ||
-        executor->channels.loop->credit_messages > gate->bound_messages / 2) {
+    const struct trp_credit_pool *pool = &executor->slot->pool;
+    bool wanted = atomic_load_explicit(&pool->waiting_count, memory_order_relaxed) != 0;
+    if (wanted || executor->channels.rooms_delayed ||
+        executor->channels.owed_messages > pool->bound_messages / 16 ||
+        executor->channels.owed_bytes > pool->bound_bytes / 16 ||
+        executor->channels.loop->credit_messages > pool->bound_messages / 2) {
         trp_channels_settle(&executor->channels, false);
     }
 }

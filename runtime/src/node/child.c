@@ -8,7 +8,6 @@
  */
 #include "node/child.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "config/limits.h"
 #include "config/placement.h"
@@ -208,7 +207,7 @@ static _Noreturn void child_main(
     }
     atomic_store_explicit(&node->pid, getpid(), memory_order_relaxed);
     atomic_store_explicit(&node->state, TRP_PROCESS_RUNNING, memory_order_release);
-    trp_crash_install(NULL);
+    trp_crash_install(shared, NULL);
     child_run(system);
     trp_system_free_child(system);
     exit(EXIT_SUCCESS); // NOLINT(concurrency-mt-unsafe): no other thread of ours runs any more

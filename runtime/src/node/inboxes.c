@@ -5,11 +5,10 @@
 
 #include "actor/inbox_mail.h"
 #include "api/inbox.h"
-#include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/idmap.h"
-#include "base/memory.h"
 #include "channel/channel.h"
+#include "channel/channel_close.h"
 #include "channel/mailbox.h"
 #include "loop/close.h"
 #include "loop/executor_new.h"

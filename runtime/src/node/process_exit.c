@@ -4,8 +4,14 @@
 #include "node/signals.h"
 #include "node/system.h"
 #include "shared/dead_counts.h"
+#include "shared/ledger.h"
+#include "shared/process.h"
+#include "shared/process_pool.h"
+#include "shared/root.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
+#include "shared/slot.h"
+#include "shared/slot_endpoint.h"
+#include "shared/subscribers.h"
 
 #include <stdio.h>
 
@@ -19,20 +25,10 @@ static bool process_exit_is_over(const struct trp_slot *slot)
 /** Forget a process that was never asked for, since its asker died first. */
 static void process_exit_free_node(struct trp_shared *shared, uint32_t id)
 {
-    struct trp_process *node = trp_shared_find_process(shared, id);
+    struct trp_process *node = trp_process_find(shared, id);
     if (node != NULL &&
         atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_PROCESS_REQUESTED) {
         atomic_store_explicit(&node->state, TRP_PROCESS_FREE, memory_order_release);
-    }
-}
-
-/** No pool has that executor any more. */
-static void process_exit_clear_slots(struct trp_shared *shared, uint32_t executor)
-{
-    for (uint32_t i = 0; i < shared->pool_slot_count; i++) {
-        if (shared->pool_slots[i] == executor) {
-            shared->pool_slots[i] = 0;
-        }
     }
 }
 
@@ -63,7 +59,7 @@ static bool process_exit_mark(
         slot->reply_to = 0;
         if (asked_in_vain) {
             process_exit_free_node(shared, slot->node);
-            process_exit_clear_slots(shared, slot->id);
+            trp_process_pools_remove(shared, slot->id);
         }
         trp_count(
             &slot->counters.actors_ended,
@@ -73,7 +69,7 @@ static bool process_exit_mark(
         slot->has_exit = true;
         atomic_store_explicit(&slot->state, TRP_SLOT_DEAD, memory_order_release);
         trp_names_remove_all(shared, slot);
-        trp_endpoint_remove(shared->run_dir, slot);
+        trp_slot_remove_endpoint(shared, slot);
     }
     return died;
 }
@@ -162,22 +158,6 @@ static void process_exit_settle_ledgers(
     }
 }
 
-/** Nobody in that process hears of dead letters any more, or carries a pool. */
-static void process_exit_forget(struct trp_shared *shared, const struct trp_process *node)
-{
-    uint32_t count = atomic_load_explicit(&shared->subscriber_count, memory_order_relaxed);
-    for (uint32_t i = 0; i < count;) {
-        if (shared->subscribers[i].node == node->id) {
-            shared->subscribers[i] = shared->subscribers[--count];
-        } else {
-            i++;
-        }
-    }
-    atomic_store_explicit(&shared->subscriber_count, count, memory_order_relaxed);
-    trp_signals_remove_process(shared, node->id);
-    process_exit_clear_slots(shared, node->executor);
-}
-
 void trp_process_exit_settle(
     struct troupe_system *system,
     const struct trp_process *node,
@@ -191,14 +171,11 @@ void trp_process_exit_settle(
     bool never_ran =
         atomic_load_explicit(&node->state, memory_order_acquire) == TRP_PROCESS_REQUESTED;
     out_exits->died = process_exit_mark(shared, node->id, never_ran, exit);
-    process_exit_forget(shared, node);
+    trp_subscribers_remove_process(shared, node->id);
+    trp_process_pools_remove(shared, node->executor);
     if (out_exits->died) {
         process_exit_settle_ledgers(shared, node->id, out_exits);
-        root = shared->root.node == node->id && !shared->root_ended;
-        if (root) {
-            shared->root_exit = *exit;
-            shared->root_ended = true;
-        }
+        root = trp_root_note_process_exit(shared, node->id, exit);
         atomic_fetch_add_explicit(&shared->process_exit_count, 1, memory_order_release);
     }
     trp_shared_unlock(shared);

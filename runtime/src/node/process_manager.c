@@ -11,6 +11,8 @@
 #include "node/signals.h"
 #include "node/system.h"
 #include "observe/watchdog.h"
+#include "shared/process.h"
+#include "shared/records.h"
 #include "shared/shared.h"
 
 #include <errno.h>
@@ -375,7 +377,7 @@ static void manager_settle(
         trp_process_manager_refresh(system, process_exit_count.neighbours[i]);
     }
     manager_check(system);
-    trp_shared_free_process(system->runtime.shared, node);
+    trp_process_free(system->runtime.shared, node);
 }
 
 /** Tell how a child ended, or why it never began, and forget it. */
@@ -676,7 +678,7 @@ static void *manager_main(void *data)
         trp_watchdog_check(process_manager->system, &watchdog);
         manager_watch_again(process_manager);
         if (is_first) {
-            trp_system_sweep(process_manager->system);
+            trp_records_sweep(process_manager->system->runtime.shared, trp_system_records(process_manager->system));
         }
     }
     return NULL;
@@ -815,7 +817,7 @@ void trp_process_manager_refresh(troupe_system_t *system, uint32_t node)
 static bool manager_is_dedicated(struct trp_shared *shared, uint32_t id, uint32_t executor)
 {
     trp_shared_lock(shared);
-    const struct trp_process *node = trp_shared_find_process(shared, id);
+    const struct trp_process *node = trp_process_find(shared, id);
     bool is_dedicated = node != NULL && node->executor == executor && node->dedicated;
     trp_shared_unlock(shared);
     return is_dedicated;

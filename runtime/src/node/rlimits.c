@@ -1,7 +1,6 @@
 #include "node/rlimits.h"
 
 #include "base/descriptors.h"
-#include "node/system.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/idmap.h"
 #include "channel/channel.h"
+#include "channel/channel_command.h"
 #include "config/config.h"
 #include "loop/close.h"
 #include "loop/loop.h"
@@ -23,6 +24,8 @@
 #include "observe/report.h"
 #include "shared/activity.h"
 #include "shared/shared.h"
+#include "shared/slot.h"
+#include "shared/sums.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,11 +103,11 @@ static void shutdown_step(troupe_system_t *system, uint64_t deadline_ns)
  */
 static bool shutdown_is_quiet(troupe_system_t *system)
 {
-    struct troupe_stats done;
-    struct troupe_stats accepted;
-    trp_system_sum(system, &done);
-    trp_system_sum(system, &accepted);
-    return accepted.accepted == done.handled + done.dead + done.unknown;
+    struct trp_sums done;
+    struct trp_sums accepted;
+    trp_sums_total(system->shared, &done);
+    trp_sums_total(system->shared, &accepted);
+    return accepted.accepted == trp_sums_done(&done);
 }
 
 static void shutdown_drain(troupe_system_t *system, uint64_t deadline_ns)
@@ -170,7 +173,14 @@ static void shutdown_notify(troupe_system_t *system, const struct shutdown_times
 {
     if (!system->told) {
         system->told = true;
-        trp_report_in_the_way(system, times->force_ns - times->start_ns, times->tell_ns);
+        const struct trp_view view = trp_system_view(system);
+        const struct trp_report_shutdown shutdown = {
+            .executor_id = system->executor->id,
+            .passed_ns = times->force_ns - times->start_ns,
+            .stop_timeout_ns = system->stop_timeout_ns,
+            .trace_timeout_ns = times->tell_ns,
+        };
+        trp_report_print_shutdown(&view, &shutdown);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "node/process_manager.h"
 #include "node/system.h"
 #include "shared/shared.h"
+#include "shared/subscribers.h"
 #include "troupe/signals.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@
 enum {
     SIGNAL_MAX = 64, // the kernel's highest
     QUEUE = 64,
-    COPY_MAX = TRP_SHARED_SIGNAL_SUBSCRIBERS,
+    COPY_MAX = TRP_SIGNAL_SUBSCRIBERS_MAX,
 };
 
 struct trp_signals {
@@ -69,18 +70,6 @@ enum troupe_err trp_signals_begin(troupe_system_t *system, const int *list)
 
 /* Reading. -------------------------------------------------------------------------------------- */
 
-/** @return what somebody asks for. */
-static uint64_t signals_wanted(struct trp_shared *shared)
-{
-    uint64_t wanted = 0;
-    trp_shared_lock(shared);
-    for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
-        wanted |= shared->signal_subscribers[i].signals;
-    }
-    trp_shared_unlock(shared);
-    return wanted;
-}
-
 static void signals_fill(uint64_t mask, sigset_t *out_set)
 {
     (void)sigemptyset(out_set);
@@ -111,7 +100,7 @@ static struct trp_signals *signals_new(void)
 
 void trp_signals_refresh(troupe_system_t *system)
 {
-    uint64_t wanted = signals_wanted(system->runtime.shared);
+    uint64_t wanted = trp_signal_subscribers_wanted(system->runtime.shared);
     (void)pthread_mutex_lock(&system->runtime.lock);
     if (system->signals == NULL && wanted != 0) {
         system->signals = signals_new(); // if not, the next who asks, or comes by, tries again
@@ -219,26 +208,6 @@ static enum troupe_err signals_check(const troupe_context_t *ctx, int number)
     return TROUPE_OK;
 }
 
-/** Put an actor and a signal on the list. @threads holding shared memory's lock */
-static enum troupe_err signals_add(struct trp_shared *shared, troupe_ref_t ref, int number)
-{
-    for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
-        if (troupe_ref_equal(shared->signal_subscribers[i].ref, ref)) {
-            shared->signal_subscribers[i].signals |= signals_bit(number);
-            return TROUPE_OK;
-        }
-    }
-    if (shared->signal_subscriber_count == TRP_SHARED_SIGNAL_SUBSCRIBERS) {
-        return TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT,
-            "%d actors hear of signals already; have one of them pass them on",
-            TRP_SHARED_SIGNAL_SUBSCRIBERS);
-    }
-    shared->signal_subscribers[shared->signal_subscriber_count++] =
-        (struct trp_signal_subscriber){.ref = ref, .signals = signals_bit(number)};
-    return TROUPE_OK;
-}
-
 /** What is asked for has changed. */
 static enum troupe_err signals_apply(troupe_system_t *system)
 {
@@ -287,18 +256,6 @@ void trp_signals_forget(troupe_system_t *system, troupe_ref_t subscriber)
     }
     trp_shared_unlock(shared);
     (void)signals_apply(system); // it has its thread already
-}
-
-void trp_signals_remove_process(struct trp_shared *shared, uint32_t node)
-{
-    for (uint32_t i = 0; i < shared->signal_subscriber_count;) {
-        if (shared->signal_subscribers[i].ref.node == node) {
-            shared->signal_subscribers[i] =
-                shared->signal_subscribers[--shared->signal_subscriber_count];
-        } else {
-            i++;
-        }
-    }
 }
 
 void troupe_signals_unsubscribe(troupe_context_t *ctx)

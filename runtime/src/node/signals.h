@@ -38,9 +38,6 @@ void trp_signals_notify(struct troupe_executor *executor);
 /** Take a subscriber off the list. @threads any */
 void trp_signals_forget(struct troupe_system *system, troupe_ref_t subscriber);
 
-/** Take those of a process off the list. @threads holding shared memory's lock */
-void trp_signals_remove_process(struct trp_shared *shared, uint32_t node);
-
 /** Free what was made. Does nothing when it is NULL. */
 void trp_signals_free(struct trp_signals *signals);
 

@@ -14,9 +14,14 @@
 #include "config/placement.h"
 #include "node/process_manager.h"
 #include "node/system.h"
+#include "shared/process.h"
+#include "shared/process_pool.h"
 #include "shared/shared.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "shared/slot.h"
+#include "shared/slot_endpoint.h"
+#include "wire/format.h"
+#include "wire/frame_read.h"
+#include "wire/frame_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +117,7 @@ static enum troupe_err spawn_find_rule(
 static enum troupe_err spawn_new_executor(
     troupe_system_t *system,
     const struct troupe_spawn_options *options,
-    const struct trp_actor_key *place,
+    const struct trp_place *place,
     struct troupe_executor **out_executor)
 {
     const struct troupe_backend_ops *ops = place->ops;
@@ -210,8 +215,8 @@ static enum troupe_err spawn_prepare_process(
     }
     uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
     uint32_t node = atomic_fetch_add_explicit(&shared->next_node, 1, memory_order_relaxed);
-    struct trp_slot *slot = trp_shared_take_slot(shared, id, node, system->runtime.node, name);
-    struct trp_process *process = slot == NULL ? NULL : trp_shared_take_process(shared, slot);
+    struct trp_slot *slot = trp_slot_take(shared, id, node, system->runtime.node, name);
+    struct trp_process *process = slot == NULL ? NULL : trp_process_take(shared, slot);
     if (process != NULL) {
         slot->transport = (uint8_t)rule->place.transport;
         process->dedicated = rule->place.count == 0;
@@ -226,7 +231,7 @@ static enum troupe_err spawn_prepare_process(
         trp_limits_print(&limits, process->limits);
         (void)snprintf(process->name, sizeof(process->name), "%s", name);
         (void)snprintf(process->backend, sizeof(process->backend), "%s", rule->place.ops->name);
-        err = trp_endpoint_open(shared->run_dir, slot, &target->listener_fd);
+        err = trp_slot_listen(shared, slot, &target->listener_fd);
     } else {
         err = TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "a system has at most %d processes at a time", TRP_SHARED_PROCESSES);
@@ -249,7 +254,7 @@ static void spawn_discard_process(troupe_system_t *system, struct spawn_target *
     struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, target->executor_id);
     trp_shared_unlock(system->runtime.shared);
     TRP_CHECK(slot != NULL);
-    trp_endpoint_remove(system->runtime.shared->run_dir, slot);
+    trp_slot_remove_endpoint(system->runtime.shared, slot);
     trp_system_discard_process(system, target->process, slot);
     target->process = NULL;
 }
@@ -262,20 +267,6 @@ static void spawn_launch_process(troupe_system_t *system, struct spawn_target *t
     target->process = NULL;
 }
 
-/** @return the executor in a slot of a pool of processes; 0: none. With @p id, take a free slot for it. */
-static uint32_t spawn_process_slot(
-    struct trp_shared *shared, struct trp_shared_pool *pool, uint32_t slot, uint32_t id)
-{
-    trp_shared_lock(shared);
-    uint32_t *at = &shared->pool_slots[pool->first + slot];
-    if (*at == 0) {
-        *at = id;
-    }
-    uint32_t taken = *at;
-    trp_shared_unlock(shared);
-    return taken;
-}
-
 /** Find the pool's process for an actor, or start it. The pool is the whole system's. */
 static enum troupe_err spawn_pool_process(
     troupe_system_t *system,
@@ -284,7 +275,7 @@ static enum troupe_err spawn_pool_process(
     struct spawn_target *target)
 {
     struct trp_shared *shared = system->runtime.shared;
-    struct trp_shared_pool *pool = trp_shared_pool(shared, rule->text, rule->place.count);
+    struct trp_process_pool *pool = trp_process_pool_find(shared, rule->text, rule->place.count);
     if (pool == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "too many pools of processes; no room for '%s'", rule->text);
@@ -293,7 +284,7 @@ static enum troupe_err spawn_pool_process(
     trp_shared_lock(shared);
     slot = spawn_pool_slot(&pool->turn, rule->place.count, options->name);
     trp_shared_unlock(shared);
-    target->executor_id = spawn_process_slot(shared, pool, slot, 0);
+    target->executor_id = trp_process_pool_claim(shared, pool, slot, 0);
     if (target->executor_id != 0) {
         return TROUPE_OK;
     }
@@ -301,7 +292,7 @@ static enum troupe_err spawn_pool_process(
     if (err != TROUPE_OK) {
         return err;
     }
-    uint32_t id = spawn_process_slot(shared, pool, slot, target->executor_id);
+    uint32_t id = trp_process_pool_claim(shared, pool, slot, target->executor_id);
     if (id == target->executor_id) {
         spawn_launch_process(system, target);
     } else { // another was faster

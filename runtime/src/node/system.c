@@ -10,29 +10,33 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "base/idmap.h"
-#include "base/wake.h"
 #include "channel/channel.h"
 #include "channel/channels.h"
+#include "channel/grant.h"
 #include "channel/mailbox.h"
 #include "config/config.h"
 #include "loop/executor_new.h"
 #include "loop/loop.h"
 #include "node/child.h"
+#include "node/launch_actors.h"
 #include "node/node.h"
 #include "node/process_manager.h"
 #include "node/run_loop.h"
 #include "node/signals.h"
 #include "observe/crash.h"
+#include "shared/process.h"
+#include "shared/records.h"
+#include "shared/root.h"
 #include "shared/shared.h"
+#include "shared/slot.h"
+#include "shared/slot_endpoint.h"
 #include "troupe/main.h"
-#include "wire/endpoint.h"
-#include "wire/frame.h"
+#include "wire/format.h"
 #include "wire/frame_pool.h"
 #include "wire/run_dir.h"
 #include "wire/zmq.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +44,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -137,20 +140,11 @@ enum troupe_err trp_system_find_backend(
 
 /* Executors. ------------------------------------------------------------------------------------ */
 
-/** An executor was never there. */
-static void system_discard_slot(struct trp_shared *shared, struct trp_slot *slot)
-{
-    trp_shared_lock(shared);
-    shared->sums.executors_started--;
-    trp_shared_free_slot(slot);
-    trp_shared_unlock(shared);
-}
-
 /** Close the ledger of an executor's channel to itself, and leave its slot. */
 static void system_close_loop(troupe_system_t *system, struct troupe_executor *executor)
 {
     if (executor->channels.loop != NULL && executor->channels.loop->ledger != NULL) {
-        trp_system_close_ledger(system, executor->channels.loop->ledger);
+        trp_records_close_ledger(system->runtime.shared, trp_system_records(system), executor->channels.loop->ledger);
         executor->channels.loop->ledger = NULL;
         executor->channels.loop->in_ledger = NULL;
     }
@@ -164,7 +158,7 @@ static enum troupe_err system_make_listener(
         return TROUPE_OK;
     }
     int fd = -1;
-    enum troupe_err err = trp_endpoint_open(system->runtime.shared->run_dir, executor->slot, &fd);
+    enum troupe_err err = trp_slot_listen(system->runtime.shared, executor->slot, &fd);
     if (err == TROUPE_OK) {
         executor->listener_fd = fd;
         atomic_store_explicit(&executor->attention, true, memory_order_relaxed);
@@ -266,7 +260,7 @@ enum troupe_err trp_system_add_executor(
     struct trp_shared *shared = system->runtime.shared;
     uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
     struct trp_slot *slot =
-        trp_shared_take_slot(shared, id, system->runtime.node, system->runtime.node, name);
+        trp_slot_take(shared, id, system->runtime.node, system->runtime.node, name);
     if (slot == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT, "all %d executors of a system are taken", TRP_SHARED_SLOTS);
@@ -277,7 +271,7 @@ enum troupe_err trp_system_add_executor(
     trp_shared_unlock(shared);
     enum troupe_err err = trp_system_new_executor(system, mode, slot, name, out_executor);
     if (err != TROUPE_OK) {
-        system_discard_slot(shared, slot);
+        trp_slot_discard(shared, slot);
     }
     return err;
 }
@@ -357,7 +351,7 @@ void trp_system_discard_executor(troupe_system_t *system, struct troupe_executor
     trp_idmap_remove(&system->runtime.executors, executor->id);
     (void)pthread_mutex_unlock(&system->runtime.lock);
     system_close_loop(system, executor);
-    system_discard_slot(system->runtime.shared, executor->slot);
+    trp_slot_discard(system->runtime.shared, executor->slot);
     trp_executor_free(&executor);
 }
 
@@ -365,10 +359,10 @@ void trp_system_discard_process(
     troupe_system_t *system, struct trp_process *process, struct trp_slot *slot)
 {
     if (process != NULL) {
-        trp_shared_free_process(system->runtime.shared, process);
+        trp_process_free(system->runtime.shared, process);
     }
     if (slot != NULL) {
-        system_discard_slot(system->runtime.shared, slot);
+        trp_slot_discard(system->runtime.shared, slot);
     }
 }
 
@@ -389,48 +383,15 @@ void trp_system_reap(troupe_system_t *system)
 void trp_system_actor_ended(
     troupe_system_t *system, troupe_ref_t actor, const struct troupe_exit *exit)
 {
-    // Most actors are not the watched one: look without the lock first.
-    struct trp_shared *shared = system->runtime.shared;
-    if (atomic_load_explicit(&shared->root_executor, memory_order_acquire) !=
-            (uint64_t)actor.executor + 1 ||
-        atomic_load_explicit(&shared->root_actor_key, memory_order_relaxed) !=
-            trp_actor_key(actor.index, actor.generation)) {
-        return;
-    }
-    trp_shared_lock(shared);
-    bool root = troupe_ref_equal(shared->root, actor);
-    if (root) {
-        shared->root_exit = *exit;
-        shared->root_ended = true;
-    }
-    trp_shared_unlock(shared);
-    if (root) {
+    if (trp_root_note_exit(system->runtime.shared, actor, exit)) {
         troupe_system_stop(system);
     }
 }
 
 void trp_system_set_root(troupe_system_t *system, troupe_ref_t actor)
 {
-    struct trp_shared *shared = system->runtime.shared;
-    trp_shared_lock(shared);
-    shared->root = actor;
-    shared->root_ended = false;
-    const struct trp_slot *slot = trp_shared_find_slot(shared, actor.executor);
-    bool died = slot != NULL && trp_slot_state(slot) == TRP_SLOT_DEAD;
-    bool failed = died && slot->failed;
-    trp_shared_unlock(shared);
-    atomic_store_explicit(
-        &shared->root_actor_key,
-        trp_actor_key(actor.index, actor.generation),
-        memory_order_relaxed);
-    atomic_store_explicit(
-        &shared->root_executor, (uint64_t)actor.executor + 1, memory_order_release);
-    if (died) { // its death was settled before it was watched, and is settled once
-        const struct troupe_exit exit = {
-            .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
-            .text = "ended before it was watched",
-        };
-        trp_system_actor_ended(system, actor, &exit);
+    if (trp_root_set(system->runtime.shared, actor)) {
+        troupe_system_stop(system);
     }
 }
 
@@ -449,11 +410,11 @@ void troupe_system_set_root(troupe_system_t *system, troupe_ref_t actor)
     if (!here &&
         trp_channel_open(&executor->channels, actor.executor, &channel) == TROUPE_ERR_NOENT) {
         const struct troupe_exit exit = {
-            .reason = trp_shared_why_dead(system->runtime.shared, actor.executor) ==
+            .reason = trp_slot_why_dead(system->runtime.shared, actor.executor) ==
                               TROUPE_DEAD_UNDELIVERABLE
                           ? TROUPE_EXIT_INIT_FAILED
                           : TROUPE_EXIT_NORMAL,
-            .text = "ended before it was watched",
+            .text = "ended before it became the root actor",
         };
         trp_system_actor_ended(system, actor, &exit);
     } else {
@@ -463,13 +424,11 @@ void troupe_system_set_root(troupe_system_t *system, troupe_ref_t actor)
 
 enum troupe_err troupe_system_root_exit(troupe_system_t *system, struct troupe_exit *out_exit)
 {
-    trp_shared_lock(system->runtime.shared);
-    bool ended = system->runtime.shared->root_ended;
-    if (ended) {
-        *out_exit = system->runtime.shared->root_exit;
-    }
-    trp_shared_unlock(system->runtime.shared);
-    return ended ? TROUPE_OK : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no watched actor has ended");
+    return trp_root_exit(system->runtime.shared, out_exit)
+               ? TROUPE_OK
+               : TRP_EXPLAIN(
+                     TROUPE_ERR_NOENT,
+                     "no root actor has ended; name one with troupe_system_set_root()");
 }
 
 /* Life. ----------------------------------------------------------------------------------------- */
@@ -696,9 +655,7 @@ static void system_free(troupe_system_t *system)
         }
     }
     trp_signals_free(system->signals);
-    free(system->executor_records.entries);
-    free(system->link_records.entries);
-    free(system->open_records.entries);
+    trp_records_fini(&system->records);
     free(system->runtime.behaviours);
     free(system->child_program);
     (void)pthread_mutex_destroy(&system->runtime.lock);
@@ -783,7 +740,8 @@ enum troupe_err troupe_system_new(
         err = trp_process_manager_start(system); // it is who watches
     }
     if (err == TROUPE_OK) {
-        err = trp_config_start(&system->config, options->behaviours, &system->executor->context);
+        err = trp_launch_start_actors(
+            &system->config.launch, options->behaviours, &system->executor->context);
     }
     if (err != TROUPE_OK) {
         system_give_up(system);

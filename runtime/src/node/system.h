@@ -10,6 +10,7 @@
 
 #include "actor/dead_letter_log.h"
 #include "actor/executor.h"
+#include "config/builtin.h"
 #include "config/config.h"
 #include "shared/shared.h"
 #include "troupe/backend.h"
@@ -24,29 +25,6 @@
 
 /** The number of the process that makes a system. */
 #define TRP_NODE_FIRST 1u
-
-/** Backends that a program may know. */
-#define TRP_BACKEND_COUNT_MAX 16
-
-/** What became of the mail of an executor that is gone, or of a channel that ended. */
-struct trp_record {
-    uint32_t from; // of a channel: the sending executor
-    uint32_t to;   // the executor; of a channel, the receiving one
-    char name[32]; // of the executor; "" for a channel
-    uint64_t accepted;
-    uint64_t handled;
-    uint64_t dead;
-    uint64_t unknown;
-};
-
-/** Records of one sort: the first ones one by one, the rest in sum. */
-struct trp_records {
-    struct trp_record *entries; // the last one is the sum
-    uint32_t count;
-};
-
-/** Records of a sort that are kept one by one. */
-#define TRP_RECORD_COUNT_MAX 256
 
 struct trp_backend_state {
     const struct troupe_backend_ops *ops;
@@ -83,10 +61,7 @@ struct troupe_system {
     uint64_t signals_read;       // guarded by `runtime.lock`: those that it reads, a bit each
     bool
         is_remote; // guarded by `runtime.lock`: all executors listen, for other processes may send here
-    struct trp_records executor_records; // guarded by shared memory's lock
-    struct trp_records link_records;     // guarded by shared memory's lock
-    struct trp_records
-        open_records; // guarded by shared memory's lock: of channels that did not close
+    struct trp_records records;  // of the first process; guarded by the lock of shared memory
 
     pthread_mutex_t pool_lock;  // held while an executor of a pool is made; before `runtime.lock`
     pthread_mutex_t start_lock; // held while a backend starts an executor
@@ -141,9 +116,6 @@ enum troupe_err trp_system_go_remote(troupe_system_t *system);
 
 /** Wake an executor, if it runs in this process. @threads any */
 void trp_system_wake_executor(troupe_system_t *system, uint32_t id);
-
-/** Add what other processes have closed to the sums. @threads any, of the first process */
-void trp_system_sweep(troupe_system_t *system);
 
 /** Number a new executor and let others find it. @return an error when the system stops. */
 enum troupe_err trp_system_add_executor(
@@ -203,16 +175,16 @@ void trp_system_actor_ended(
 enum troupe_err trp_system_backend(
     troupe_system_t *system, const struct troupe_backend_ops *ops, void **out_self);
 
-/** Sum up the counters of the living executors and the retired. */
-void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats);
-
-/** Keep a record. @threads holding shared memory's lock */
-void trp_records_add(struct trp_records *records, const struct trp_record *record);
-
 /** Leave word with an executor to end; it needs no channel. @threads any */
 void trp_system_ask_to_end(troupe_system_t *system, uint32_t id);
 
 /** Stop everything but executor 0, then it. @return false at the deadline; the detail says who. */
 bool trp_system_shut_down(troupe_system_t *system);
+
+/** @return the records of a system; NULL: this is not the first process. */
+static inline struct trp_records *trp_system_records(troupe_system_t *system)
+{
+    return trp_system_is_first(system) ? &system->records : NULL;
+}
 
 #endif

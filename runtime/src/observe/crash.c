@@ -3,9 +3,10 @@
 #include "actor/executor.h"
 #include "base/clock.h"
 #include "base/sigsafe.h"
-#include "node/system.h"
 #include "shared/activity.h"
+#include "shared/ledger.h"
 #include "shared/shared.h"
+#include "shared/slot.h"
 
 #include <errno.h>
 #include <execinfo.h>
@@ -19,12 +20,12 @@
 #include <unistd.h>
 
 enum {
-    STACK_BYTES = 1 << 16, // of a handler's own: the thread's may be used up
+    STACK_BYTES = 1 << 16, // of the stack of a handler: the thread's own may be used up
     FRAMES_MAX = 64,
-    FRAMES_OURS = 2, // of the handler itself
+    FRAMES_OURS = 2, // stack frames of the handler itself
     OVERDUE_STEP_NS = 20000000,
-    OTHER_NS = 20000000,  // how long another executor may take to tell its stack,
-    OTHERS_NS = 50000000, // and all of them
+    OTHER_NS = 20000000,  // how long another executor may take to print its stack
+    OTHERS_NS = 50000000, // how long all of them may take
 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -43,14 +44,15 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SI
 enum { CRASH_SIGNALS = sizeof(crash_signals) / sizeof(crash_signals[0]) };
 
 static _Atomic bool crash_installed;
-static _Atomic int32_t crash_thread; // the one that dies; 0: none
+static _Atomic int32_t crash_thread; // that received a fatal signal first; 0: none
 
-/** What the handlers know of the owner's thread; const once it is set. */
+/** What the handlers know of the system and its owner's thread; const once it is set. */
+static const struct trp_shared *crash_shared;
 static const struct troupe_executor *crash_owner; // NULL: there is no timer
 static timer_t crash_timer;
-static uint64_t crash_owner_callback; // of its own thread: what it was at when the time was over
+static uint64_t crash_owner_callback; // of the owner's thread: its callback when the time was over
 
-// Of this model, or the first look at it in a handler might want memory.
+// In this TLS model the first access from a handler allocates nothing.
 static _Thread_local struct troupe_executor *crash_executor
     __attribute__((tls_model("initial-exec")));
 static _Thread_local void *crash_stack __attribute__((tls_model("initial-exec")));
@@ -65,7 +67,7 @@ static int crash_trace_signal(void)
     return SIGRTMAX - 2; // the last ones are what debuggers take
 }
 
-/** Add who runs here, and what it is at. */
+/** Add the executor of this thread, and the callback it is in. */
 static void crash_add_executor(struct trp_sigsafe *sigsafe, const struct troupe_executor *executor)
 {
     const struct trp_actor *actor = executor->context.actor;
@@ -79,8 +81,9 @@ static void crash_add_executor(struct trp_sigsafe *sigsafe, const struct troupe_
         trp_sigsafe_number(sigsafe, trp_context_index(&executor->context));
         trp_sigsafe_text(sigsafe, ", behaviour '");
         trp_sigsafe_text(sigsafe, actor->behaviour->name);
-        trp_sigsafe_text(sigsafe, "') at ");
+        trp_sigsafe_text(sigsafe, "') in a callback (");
         trp_sigsafe_text(sigsafe, callback);
+        trp_sigsafe_text(sigsafe, ")");
     } else {
         trp_sigsafe_text(sigsafe, "no actor's callback");
     }
@@ -102,7 +105,7 @@ static void crash_write_stack(void)
     }
 }
 
-/** Write one line of who this thread is, and its stack below. */
+/** Write one line about this thread, and its stack below. */
 static void crash_write(struct trp_sigsafe *sigsafe)
 {
     if (crash_executor != NULL) {
@@ -121,7 +124,7 @@ static void crash_add_cause(struct trp_sigsafe *sigsafe, int number, const sigin
     const char *name = sigabbrev_np(number);
     trp_sigsafe_text(sigsafe, "troupe: process ");
     trp_sigsafe_number(sigsafe, (uint64_t)getpid());
-    trp_sigsafe_text(sigsafe, " dies of SIG");
+    trp_sigsafe_text(sigsafe, " is terminated by SIG");
     trp_sigsafe_text(sigsafe, name != NULL ? name : "?");
     if (info->si_code <= 0) {
         trp_sigsafe_text(sigsafe, ", sent by process ");
@@ -136,24 +139,24 @@ static void crash_add_cause(struct trp_sigsafe *sigsafe, int number, const sigin
 static void crash_on_fatal(int number, siginfo_t *info, void *context)
 {
     (void)context;
-    int32_t nobody = 0;
+    int32_t first = 0;
     int32_t self = crash_gettid();
-    if (atomic_compare_exchange_strong(&crash_thread, &nobody, self)) {
+    if (atomic_compare_exchange_strong(&crash_thread, &first, self)) {
         struct trp_sigsafe sigsafe = {.used = 0};
         crash_add_cause(&sigsafe, number, info);
         crash_write(&sigsafe);
-    } else if (nobody != self) {
+    } else if (first != self) {
         for (;;) {
             (void)pause(); // another thread is about to end the process
         }
     }
-    // From here on it is what it would have been without us: the core shows where it was, not this.
+    // With its default effect the signal comes again when this returns, so a core shows where it came from.
     struct sigaction action = {.sa_handler = SIG_DFL};
     (void)sigaction(number, &action, NULL);
-    (void)syscall(SYS_tgkill, getpid(), self, number); // comes when this returns
+    (void)syscall(SYS_tgkill, getpid(), self, number);
 }
 
-/* Who is stuck. --------------------------------------------------------------------------------- */
+/* Traces. ---------------------------------------------------------------------------------------- */
 
 enum trp_crash_trace trp_crash_trace(const struct trp_slot *slot, uint64_t timeout_ns)
 {
@@ -170,12 +173,13 @@ enum trp_crash_trace trp_crash_trace(const struct trp_slot *slot, uint64_t timeo
         }
         (void)poll(NULL, 0, 1);
     }
-    return TRP_TRACE_TOLD;
+    return TRP_TRACE_PRINTED;
 }
 
-/** Say who else is in a callback, of any process. Without shared memory's lock: what it says may be past. */
-static void crash_name_others(const struct trp_shared *shared)
+/** Print who else is in a callback, in any process. Without shared memory's lock, so it may be outdated. */
+static void crash_print_others(void)
 {
+    const struct trp_shared *shared = crash_shared;
     uint64_t deadline_ns = trp_clock_monotonic(NULL) + OTHERS_NS;
     uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
@@ -185,7 +189,7 @@ static void crash_name_others(const struct trp_shared *shared)
             continue;
         }
         if (trp_clock_monotonic(NULL) < deadline_ns &&
-            trp_crash_trace(slot, OTHER_NS) == TRP_TRACE_TOLD) {
+            trp_crash_trace(slot, OTHER_NS) == TRP_TRACE_PRINTED) {
             continue;
         }
         struct trp_sigsafe sigsafe = {.used = 0};
@@ -193,12 +197,12 @@ static void crash_name_others(const struct trp_shared *shared)
         trp_sigsafe_number(&sigsafe, slot->id);
         trp_sigsafe_text(&sigsafe, " '");
         trp_sigsafe_text(&sigsafe, slot->name);
-        trp_sigsafe_text(&sigsafe, "' is in a callback, too, and does not tell its stack");
+        trp_sigsafe_text(&sigsafe, "' is in a callback, too, and did not print its stack");
         trp_sigsafe_write(&sigsafe, STDERR_FILENO);
     }
 }
 
-/** The time is over: if the owner's thread does not come back from a callback, the system cannot end. */
+/** The time to stop is over: if the owner's thread does not return from a callback, the system cannot end. */
 static void crash_handle_overdue(void)
 {
     uint64_t callback = trp_counted(&crash_owner->slot->callback);
@@ -210,7 +214,7 @@ static void crash_handle_overdue(void)
     struct trp_sigsafe sigsafe = {.used = 0};
     trp_sigsafe_text(&sigsafe, "troupe: still running when the time to stop was over: ");
     crash_write(&sigsafe);
-    crash_name_others(crash_owner->runtime->shared);
+    crash_print_others();
     _exit(EXIT_FAILURE);
 }
 
@@ -223,7 +227,7 @@ static void crash_on_trace(int number, siginfo_t *info, void *context)
         crash_handle_overdue();
     } else if (info->si_code != SI_TIMER && executor != NULL) {
         struct trp_sigsafe sigsafe = {.used = 0};
-        trp_sigsafe_text(&sigsafe, "troupe: the stack of ");
+        trp_sigsafe_text(&sigsafe, "troupe: stack of ");
         crash_write(&sigsafe);
         atomic_fetch_add_explicit(&executor->slot->trace_count, 1, memory_order_release);
     }
@@ -253,15 +257,16 @@ static void crash_fill(sigset_t *set)
     (void)sigaddset(set, crash_trace_signal());
 }
 
-void trp_crash_install(const struct troupe_executor *owner)
+void trp_crash_install(const struct trp_shared *shared, const struct troupe_executor *owner)
 {
     if (atomic_exchange(&crash_installed, true)) {
         return;
     }
+    crash_shared = shared;
     void *frame = NULL;
-    (void)backtrace(&frame, 1); // the first call loads what it needs
+    (void)backtrace(&frame, 1); // the first call loads a library
     struct sigaction action = {.sa_sigaction = crash_on_fatal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    (void)sigfillset(&action.sa_mask); // one at a time, but those a handler itself might raise
+    (void)sigfillset(&action.sa_mask); // block all but those that a handler itself might raise
     for (int i = 0; i < CRASH_SIGNALS; i++) {
         (void)sigdelset(&action.sa_mask, crash_signals[i]);
     }
@@ -292,7 +297,7 @@ static void crash_take_stack(void)
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     void *memory = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (memory == MAP_FAILED) {
-        return; // then handlers have what the thread has
+        return; // handlers then run on the thread's stack
     }
     stack = (stack_t){.ss_sp = memory, .ss_size = STACK_BYTES};
     if (sigaltstack(&stack, NULL) != 0) {
@@ -311,7 +316,8 @@ void trp_crash_enter(struct troupe_executor *executor)
     crash_executor = executor;
     sigset_t ours;
     crash_fill(&ours);
-    (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL); // threads of ours have all blocked
+    (void)pthread_sigmask(
+        SIG_UNBLOCK, &ours, NULL); // the runtime's threads have all signals blocked
     atomic_store_explicit(&executor->slot->process, getpid(), memory_order_relaxed);
     atomic_store_explicit(&executor->slot->thread, crash_gettid(), memory_order_release);
 }

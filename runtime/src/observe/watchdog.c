@@ -1,111 +1,100 @@
 #include "observe/watchdog.h"
 
 #include "base/clock.h"
-#include "base/units.h"
-#include "node/system.h"
 #include "observe/report.h"
 #include "shared/activity.h"
+#include "shared/process.h"
 #include "shared/shared.h"
+#include "shared/slot.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 enum {
-    LOOKS = 4, // in the time a callback may take
+    CHECKS = 4, // in the time that a callback may take
     PERIOD_MS_MIN = 1,
     PERIOD_MS_MAX = 250,
     MS_NS = 1000000,
-    ACCUSED_MAX = 16, // at one look; the others are named at the next
+    OVERDUE_MAX = 16, // reported at one check; the others are reported at the next
 };
 
 /** An executor in a callback that has run too long. */
-struct watchdog_accused {
+struct watchdog_overdue {
     uint32_t id;
     char executor[TRP_SLOT_NAME_BYTES];
     struct trp_callback_sample sample;
 };
 
-bool trp_watchdog_parse(const char *text, uint64_t *out_ns, bool *out_kills)
+int trp_watchdog_period_ms(struct trp_runtime *runtime)
 {
-    size_t at = 0;
-    uint64_t ns = 0;
-    if (!trp_time_parse(text, &at, INT64_MAX, &ns) || ns == 0) {
-        return false;
-    }
-    bool kills = strcmp(text + at, ",kill") == 0;
-    if (!kills && text[at] != '\0') {
-        return false;
-    }
-    *out_ns = ns;
-    *out_kills = kills;
-    return true;
-}
-
-void trp_watchdog_print(uint64_t ns, bool kills, char *text, size_t bytes)
-{
-    char time[TRP_UNITS_BYTES];
-    trp_time_print(ns, time);
-    (void)snprintf(text, bytes, "%s%s", time, kills ? ",kill" : "");
-}
-
-int trp_watchdog_period_ms(const troupe_system_t *system)
-{
-    if (system->callback_timeout_ns == 0) {
+    uint64_t timeout_ns = runtime->shared->callback_timeout_ns;
+    if (timeout_ns == 0) {
         return -1;
     }
-    uint64_t period_ms = system->callback_timeout_ns / LOOKS / MS_NS;
+    uint64_t period_ms = timeout_ns / CHECKS / MS_NS;
     if (period_ms > PERIOD_MS_MAX) {
         return PERIOD_MS_MAX;
     }
     return period_ms < PERIOD_MS_MIN ? PERIOD_MS_MIN : (int)period_ms;
 }
 
-/** Look at the executors of this process. @return how many are to be named. */
-static uint32_t watchdog_find(
-    const troupe_system_t *system,
+/** Sample an executor. @return whether its callback is to be reported. @threads holding shared memory's lock */
+static bool watchdog_sample(
+    struct trp_slot *slot,
+    uint64_t timeout_ns,
     uint64_t now_ns,
-    bool was_away,
-    struct watchdog_accused accused[static ACCUSED_MAX])
+    struct watchdog_overdue *out_overdue)
 {
-    struct trp_shared *shared = system->runtime.shared;
+    struct trp_callback_sample sample = trp_activity_sample(slot, now_ns);
+    if (sample.callback == 0 || sample.for_ns <= timeout_ns ||
+        slot->named_callback == sample.callback) {
+        return false;
+    }
+    slot->named_callback = sample.callback;
+    *out_overdue = (struct watchdog_overdue){.id = slot->id, .sample = sample};
+    (void)snprintf(out_overdue->executor, sizeof(out_overdue->executor), "%s", slot->name);
+    return true;
+}
+
+/** Sample the executors of this process. @return how many callbacks are to be reported. */
+static uint32_t watchdog_find(
+    struct trp_runtime *runtime,
+    uint64_t now_ns,
+    bool was_paused,
+    struct watchdog_overdue overdue[static OVERDUE_MAX])
+{
+    struct trp_shared *shared = runtime->shared;
     uint32_t count = 0;
     trp_shared_lock(shared);
     uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
-    for (uint32_t i = 0; i < high && count < ACCUSED_MAX; i++) {
+    for (uint32_t i = 0; i < high && count < OVERDUE_MAX; i++) {
         struct trp_slot *slot = &shared->slots[i];
-        if (slot->node != system->runtime.node || !trp_slot_is_there(slot)) {
+        if (slot->node != runtime->node || !trp_slot_is_there(slot)) {
             continue;
         }
-        if (was_away) {
+        if (was_paused) {
             trp_activity_forget(slot, now_ns);
         }
-        struct trp_callback_sample sample = trp_activity_sample(slot, now_ns);
-        if (sample.callback != 0 && sample.for_ns > system->callback_timeout_ns &&
-            slot->named_callback != sample.callback) {
-            slot->named_callback = sample.callback;
-            accused[count] = (struct watchdog_accused){.id = slot->id, .sample = sample};
-            (void)snprintf(accused[count].executor, sizeof(accused->executor), "%s", slot->name);
-            count++;
-        }
+        count +=
+            watchdog_sample(slot, shared->callback_timeout_ns, now_ns, &overdue[count]) ? 1 : 0;
     }
     trp_shared_unlock(shared);
     return count;
 }
 
-/** Leave word why this process is killed, and do so. */
-static void watchdog_kill(const troupe_system_t *system, const char *type)
+/** Note why this process is killed, and kill it. */
+static void watchdog_kill(struct trp_runtime *runtime, const char *type)
 {
-    struct trp_shared *shared = system->runtime.shared;
-    char limit[32];
-    trp_report_time(system->callback_timeout_ns, limit, sizeof(limit));
+    struct trp_shared *shared = runtime->shared;
+    char limit[TRP_REPORT_TIME_BYTES];
+    trp_report_time(shared->callback_timeout_ns, limit);
     trp_shared_lock(shared);
-    struct trp_process *node = trp_shared_find_process(shared, system->runtime.node);
-    if (node != NULL) {
+    struct trp_process *process = trp_process_find(shared, runtime->node);
+    if (process != NULL) {
         (void)snprintf(
-            node->exit_note,
-            sizeof(node->exit_note),
+            process->exit_note,
+            sizeof(process->exit_note),
             "its callback ran longer than %.16s (%.31s)",
             limit,
             type);
@@ -115,49 +104,50 @@ static void watchdog_kill(const troupe_system_t *system, const char *type)
     (void)kill(getpid(), SIGKILL);
 }
 
-static void watchdog_name(troupe_system_t *system, const struct watchdog_accused *accused)
+/** Report a callback, and kill this process if it is a child and that is set. */
+static void watchdog_report(struct trp_runtime *runtime, const struct watchdog_overdue *overdue)
 {
     struct trp_report_callback callback;
-    char time[32];
-    trp_report_name(system, accused->id, &accused->sample, &callback);
+    char time[TRP_REPORT_TIME_BYTES];
+    trp_report_name(runtime, overdue->id, &overdue->sample, &callback);
     if (callback.behaviour[0] == '\0') {
-        return; // it came back just now
+        return; // it has returned just now
     }
-    trp_report_time(accused->sample.for_ns, time, sizeof(time));
-    bool kills = system->runtime.shared->callback_timeout_kills && !trp_system_is_first(system);
+    trp_report_time(overdue->sample.for_ns, time);
+    bool kills = runtime->shared->callback_timeout_kills && runtime->node != TRP_NODE_FIRST;
     (void)fprintf(
         stderr,
-        "troupe: actor '%s' (behaviour '%s') on executor %u '%s' has been at %s for at least "
-        "%s%s\n",
+        "troupe: actor '%s' (behaviour '%s') on executor %u '%s' has been in a callback (%s) for "
+        "at least %s%s\n",
         callback.actor,
         callback.behaviour,
-        accused->id,
-        accused->executor,
+        overdue->id,
+        overdue->executor,
         callback.type,
         time,
         kills ? "; its process is killed" : "");
     if (kills) {
-        watchdog_kill(system, callback.type);
+        watchdog_kill(runtime, callback.type);
     }
 }
 
-void trp_watchdog_check(troupe_system_t *system, struct trp_watchdog *watchdog)
+void trp_watchdog_check(struct trp_watchdog *watchdog, struct trp_runtime *runtime)
 {
-    if (system->callback_timeout_ns == 0) {
+    if (runtime->shared->callback_timeout_ns == 0) {
         return;
     }
     uint64_t now_ns = trp_clock_monotonic(NULL);
-    uint64_t period_ns = (uint64_t)trp_watchdog_period_ms(system) * MS_NS;
+    uint64_t period_ns = (uint64_t)trp_watchdog_period_ms(runtime) * MS_NS;
     uint64_t passed_ns = now_ns - watchdog->checked_ns;
     if (passed_ns < period_ns) {
         return;
     }
-    // Who was not there to look cannot say how long others have run: they may have been stopped with it.
-    bool was_away = passed_ns > 2 * period_ns;
+    // If this process was stopped meanwhile, its callbacks were, too: how long they ran is not known.
+    bool was_paused = passed_ns > 2 * period_ns;
     watchdog->checked_ns = now_ns;
-    struct watchdog_accused accused[ACCUSED_MAX];
-    uint32_t count = watchdog_find(system, now_ns, was_away, accused);
+    struct watchdog_overdue overdue[OVERDUE_MAX];
+    uint32_t count = watchdog_find(runtime, now_ns, was_paused, overdue);
     for (uint32_t i = 0; i < count; i++) {
-        watchdog_name(system, &accused[i]);
+        watchdog_report(runtime, &overdue[i]);
     }
 }

@@ -1,37 +1,26 @@
 /**
  * @file watchdog.h
- * @brief Names callbacks that run too long, and ends the process they hold up, if it is told to.
+ * @brief Reports callbacks that run too long, and kills the process that runs one, if it is set to.
  *
- * The process manager of each process looks at the executors of its own, a few times in the time that a callback
- * may take. A process that was stopped for a while accuses nobody: its process manager was, too.
+ * The process manager of each process checks the executors of its own process, four times in the time that a
+ * callback may take. After a pause it begins anew: its process may have been stopped, and the callbacks with it.
  */
 #ifndef TRP_WATCHDOG_H
 #define TRP_WATCHDOG_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "actor/runtime.h"
 
-struct troupe_system;
+#include <stdint.h>
 
 /** What a process manager keeps for it. Zero-initialise. */
 struct trp_watchdog {
-    uint64_t checked_ns; // when it looked last
+    uint64_t checked_ns; // when it checked last
 };
 
-/** What belongs where one is set, in words. */
-#define TRP_WATCHDOG_SYNTAX "a time in m, s, ms, us or ns, and maybe ',kill', as in 2s,kill"
+/** @return how often it is to check, in milliseconds; -1: never. */
+int trp_watchdog_period_ms(struct trp_runtime *runtime);
 
-/** Read a watchdog's time, with `,kill` behind it or not. @return false: it is none. */
-bool trp_watchdog_parse(const char *text, uint64_t *out_ns, bool *out_kills);
-
-/** Print it likewise. */
-void trp_watchdog_print(uint64_t ns, bool kills, char *text, size_t bytes);
-
-/** @return how often it is to look, in milliseconds; -1: never. */
-int trp_watchdog_period_ms(const struct troupe_system *system);
-
-/** Look, if it is time. @threads the process manager's */
-void trp_watchdog_check(struct troupe_system *system, struct trp_watchdog *watchdog);
+/** Check, if it is time to. @threads the process manager's */
+void trp_watchdog_check(struct trp_watchdog *watchdog, struct trp_runtime *runtime);
 
 #endif

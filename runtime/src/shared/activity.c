@@ -1,6 +1,7 @@
 #include "shared/activity.h"
 
 #include "base/sigsafe.h"
+#include "shared/shared.h"
 #include "troupe/message.h"
 
 struct trp_callback_sample trp_activity_sample(struct trp_slot *slot, uint64_t now_ns)
@@ -11,7 +12,7 @@ struct trp_callback_sample trp_activity_sample(struct trp_slot *slot, uint64_t n
         slot->seen_ns = now_ns;
     }
     sample.type = atomic_load_explicit(&slot->callback_type, memory_order_relaxed);
-    // Another look may have been a moment later than this one's time.
+    // Another thread may have sampled it a moment after @p now_ns.
     sample.for_ns = now_ns > slot->seen_ns ? now_ns - slot->seen_ns : 0;
     return sample;
 }
@@ -48,7 +49,7 @@ void trp_callback_print(uint32_t type, char text[static TRP_CALLBACK_TEXT_BYTES]
         bool is_reply = (type & TRP_CALLBACK_REPLY) != 0;
         uint32_t number = type & ~TRP_CALLBACK_REPLY;
         bool is_notice = number >= TROUPE_MESSAGE_RESERVED;
-        trp_sigsafe_text(&sigsafe, is_reply ? "an answer" : is_notice ? "a notice" : "a message");
+        trp_sigsafe_text(&sigsafe, is_reply ? "a reply" : is_notice ? "a notice" : "a message");
         trp_sigsafe_text(&sigsafe, " of type ");
         if (is_notice) {
             trp_sigsafe_text(&sigsafe, "0x");

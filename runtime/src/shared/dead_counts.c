@@ -3,7 +3,7 @@
 enum {
     DEAD_COUNTS_FREE = 0,
     DEAD_COUNTS_TAKEN = 1,
-    DEAD_COUNTS_THERE = 2,
+    DEAD_COUNTS_READY = 2,
     DEAD_COUNTS_PROBES = 64
 };
 
@@ -26,10 +26,10 @@ struct trp_dead_counts_entry *trp_dead_counts_seek(
         struct trp_dead_counts_entry *entry =
             &dead_counts->entries[(hash + probe) % TRP_DEAD_COUNTS_ENTRIES];
         uint32_t state = atomic_load_explicit(&entry->state, memory_order_acquire);
-        if (state == DEAD_COUNTS_THERE && troupe_ref_equal(entry->ref, ref)) {
+        if (state == DEAD_COUNTS_READY && troupe_ref_equal(entry->ref, ref)) {
             return entry;
         }
-        // Two at once may take two entries for one receiver: who prints them adds them up.
+        // Two threads at once may take two entries for one receiver; the audit prints both.
         if (state == DEAD_COUNTS_FREE && atomic_compare_exchange_strong_explicit(
                                              &entry->state,
                                              &state,
@@ -46,8 +46,8 @@ struct trp_dead_counts_entry *trp_dead_counts_seek(
 
 void trp_dead_counts_publish(struct trp_dead_counts_entry *entry)
 {
-    // Release: pairs with the acquire of who finds it: reference and name are there.
-    atomic_store_explicit(&entry->state, DEAD_COUNTS_THERE, memory_order_release);
+    // Release: pairs with the acquire loads of `state`: reference and name are filled in.
+    atomic_store_explicit(&entry->state, DEAD_COUNTS_READY, memory_order_release);
 }
 
 void trp_dead_counts_add(
@@ -65,5 +65,5 @@ const struct trp_dead_counts_entry *trp_dead_counts_get(
 {
     const struct trp_dead_counts_entry *entry = &dead_counts->entries[which];
     uint32_t state = atomic_load_explicit(&entry->state, memory_order_acquire);
-    return state == DEAD_COUNTS_THERE ? entry : NULL;
+    return state == DEAD_COUNTS_READY ? entry : NULL;
 }

@@ -1,30 +1,44 @@
 /**
- * @file listener.h
- * @brief Where an executor is reached by ipc and tcp: the socket that listens before anybody connects.
+ * @file endpoint.h
+ * @brief Where other processes reach an executor: a listening socket, by ipc or by tcp on the
+ *        loopback.
  *
- * Who makes an executor makes its listener, too, and the executor's own thread or process adopts it.
- * So nobody ever waits for a listener that comes later.
+ * Whoever makes an executor opens its listening socket first. The executor's own thread or process
+ * adopts the descriptor later (trp_zmq_listen()). So a peer that connects never has to wait for a
+ * listener, and connections queue in the backlog until the executor reads from them.
  */
 #ifndef TRP_ENDPOINT_H
 #define TRP_ENDPOINT_H
 
-#include "config/placement.h"
-#include "shared/shared.h"
+#include "base/transport.h"
 #include "wire/zmq.h"
 
+#include <stdint.h>
+
+/** What an endpoint is made of. */
+struct trp_endpoint {
+    const char *run_dir; // holds the sockets of ipc
+    uint32_t executor_id;
+    enum trp_transport transport; // TCP; anything else: ipc
+    uint16_t tcp_port;            // set by trp_endpoint_open()
+};
+
 /**
- * Make the socket on which the executor of @p slot is reached: by tcp on the loopback if that is the
- * slot's transport, else by ipc. Notes in the slot that it listens.
+ * Open the listening socket of @p endpoint.
  *
- * @param out_fd  Receives the descriptor; close-on-exec.
+ * @param out_fd  Receives the descriptor, which is close-on-exec.
+ *
+ * @retval TROUPE_OK          *out_fd is set; so is `tcp_port`, by tcp.
+ * @retval TROUPE_ERR_LIMIT   no descriptor is free.
+ * @retval TROUPE_ERR_SYSTEM  the operating system refused; the detail says which address and why.
  */
-enum troupe_err trp_endpoint_open(const char *run_dir, struct trp_slot *slot, int *out_fd);
+enum troupe_err trp_endpoint_open(struct trp_endpoint *endpoint, int *out_fd);
 
-/** Write the endpoint of a slot that listens. */
+/** Print the address that a peer connects to, as ZeroMQ reads it. */
 void trp_endpoint_print(
-    const char *run_dir, const struct trp_slot *slot, char endpoint[static TRP_ENDPOINT_BYTES]);
+    const struct trp_endpoint *endpoint, char address[static TRP_ENDPOINT_BYTES]);
 
-/** Remove what a listener left in the run directory. */
-void trp_endpoint_remove(const char *run_dir, const struct trp_slot *slot);
+/** Remove the socket's file from the run directory. Does nothing by tcp. */
+void trp_endpoint_remove(const struct trp_endpoint *endpoint);
 
 #endif

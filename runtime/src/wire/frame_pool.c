@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 enum {
-    SPARE_COUNT_MAX = 256, // 16 MiB; what is over goes back to the allocator
+    SPARE_COUNT_MAX = 256, // 32 MiB; frames beyond that are freed
     FRAME_ALIGNMENT = 64,
 };
 
@@ -30,7 +30,8 @@ void trp_frame_cache_fini(struct trp_frame_cache *cache)
 uint8_t *trp_frame_take(struct trp_frame_cache *cache)
 {
     if (cache->head == NULL) {
-        // Acquire: pairs with the release in trp_frame_give_back(), for the channels of the list.
+        // Acquire: pairs with the release in trp_frame_give_back(): the links of the list are read
+        // here.
         cache->head = atomic_exchange_explicit(&cache->pool->head, NULL, memory_order_acquire);
         if (cache->head != NULL) {
             atomic_store_explicit(&cache->pool->spare_count, 0, memory_order_relaxed);
@@ -48,7 +49,7 @@ void trp_frame_give_back(void *bytes, void *pool_pointer)
 {
     struct trp_frame_pool *pool = pool_pointer;
     struct trp_spare *spare = bytes;
-    // The count is a hint: a taker resets it while we add, and the list is a little longer for it.
+    // The count is a hint: if it is reset between these two steps, the list grows a little longer.
     if (atomic_fetch_add_explicit(&pool->spare_count, 1, memory_order_relaxed) >= SPARE_COUNT_MAX) {
         atomic_fetch_sub_explicit(&pool->spare_count, 1, memory_order_relaxed);
         free(bytes);

@@ -1,14 +1,16 @@
 /*
- * Run directories, made and swept without waiting for anybody.
+ * Run directories are made and swept without blocking.
  *
- * A system makes its directory, makes the file `lock` in it, and locks that; another may sweep between
- * any two of these steps, and takes what is not locked for dead. So who makes looks whether the file it
- * locked is still there, and else starts over under another name; who sweeps removes
+ * A system makes its directory, then the file `lock` in it, then locks that file. Another system
+ * may sweep between any two of these steps, and takes a directory that is not locked for that of a
+ * dead system. So the maker checks, once it has the lock, that the locked file still has a name,
+ * and if not starts over under another name. The sweeper removes
  *
- *     a directory without a lock file   only if it is empty
- *     one whose lock can be taken       with the lock file last, and while holding the lock
+ *     a directory without a lock file      only if it is empty;
+ *     a directory whose lock it can take   while it holds the lock, and the lock file last;
  *
- * and hence never one whose maker has looked. The base is nobody else's, so these are all who come here.
+ * and so never a directory whose maker has made its check. No one else makes or removes files here,
+ * as the base directory is accessible to this user only.
  */
 #include "wire/run_dir.h"
 
@@ -36,11 +38,11 @@ enum {
     OTHERS_MODE = 077,
     OTHERS_WRITE_MODE = 022,
     ID_BYTES = 32,       // with its NUL: "PID-" and 16 digits
-    ID_LENGTH_MAX = 24,  // Linux counts processes up to 7 digits
-    ATTEMPT_COUNT = 100, // to make one that nobody sweeps at the same moment
+    ID_LENGTH_MAX = 24,  // Linux has process ids of up to 7 digits
+    ATTEMPT_COUNT = 100, // to make a directory that is not swept before it is locked
 };
 
-/** Where run directories lie. */
+/** The directory that contains the run directories, and its parent. */
 struct run_dir_base {
     char parent[TRP_RUN_DIR_PATH_BYTES];
     char path[TRP_RUN_DIR_PATH_BYTES];
@@ -51,7 +53,7 @@ static const char *run_dir_errno_text(void)
     return strerror(errno); // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
 }
 
-/** Explain a call that failed, by errno. */
+/** Explain by errno why a call failed. */
 static enum troupe_err run_dir_explain(const char *what, const char *path)
 {
     bool full = errno == EMFILE || errno == ENFILE;
@@ -67,7 +69,7 @@ static enum troupe_err run_dir_explain(const char *what, const char *path)
 
 /* The base. ------------------------------------------------------------------------------------ */
 
-/** @return whether there is a directory by that name, or one may be hidden from us. */
+/** @return whether a directory of that name exists, or may exist where we cannot see it. */
 static bool run_dir_may_exist(const char *path)
 {
     struct stat status;
@@ -90,7 +92,7 @@ static void run_dir_choose_base(struct run_dir_base *base)
     }
 }
 
-/** Check that nobody else can put another directory in the place of ours. */
+/** Check that no other user can replace our directory by another one. */
 static enum troupe_err run_dir_check_parent(const char *path)
 {
     struct stat status;
@@ -123,7 +125,7 @@ static enum troupe_err run_dir_check_parent(const char *path)
     return TROUPE_OK;
 }
 
-/** Check that the base, of which this is the lstat(), is ours alone. */
+/** Check that the base, whose status this is, belongs to this user and is closed to others. */
 static enum troupe_err run_dir_check_base(const char *path, const struct stat *status)
 {
     if (S_ISLNK(status->st_mode)) {
@@ -152,15 +154,15 @@ static enum troupe_err run_dir_check_base(const char *path, const struct stat *s
     if ((status->st_mode & OTHERS_MODE) != 0) {
         return TRP_EXPLAIN(
             TROUPE_ERR_SYSTEM,
-            "run directory: %s is open to others (mode %04o); see that nobody has put anything "
-            "there, then 'chmod 0700' it",
+            "run directory: %s is open to others (mode %04o); check that no other user has put "
+            "files there, then 'chmod 0700' it",
             path,
             (unsigned)(status->st_mode & 07777));
     }
     return TROUPE_OK;
 }
 
-/** Make the base where it is not there yet, and check it. */
+/** Make the base if it does not exist, check it, and open it. */
 static enum troupe_err run_dir_open_base(const struct run_dir_base *base, int *out_fd)
 {
     enum troupe_err err = run_dir_check_parent(base->parent);
@@ -170,7 +172,7 @@ static enum troupe_err run_dir_open_base(const struct run_dir_base *base, int *o
     if (mkdir(base->path, DIRECTORY_MODE) != 0 && errno != EEXIST) {
         return run_dir_explain("make", base->path);
     }
-    // Opened, then looked at: what was checked is what is used.
+    // Opened first and then checked, so that what was checked is what is used.
     int fd = open(base->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         return run_dir_explain("open", base->path);
@@ -188,7 +190,7 @@ static enum troupe_err run_dir_open_base(const struct run_dir_base *base, int *o
 
 /* Removing. ------------------------------------------------------------------------------------ */
 
-/** Open a directory for reading what is in it. @return NULL: it cannot be opened */
+/** Open a directory to list its files. @return NULL: it cannot be opened */
 static DIR *run_dir_list(int parent_fd, const char *name)
 {
     int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -199,7 +201,7 @@ static DIR *run_dir_list(int parent_fd, const char *name)
     return list;
 }
 
-/** Remove a plain file or a socket. @return false: it is something else, or it stays */
+/** Remove a regular file or a socket. @return false: it is something else, or cannot be removed */
 static bool run_dir_remove_file(int directory_fd, const char *name)
 {
     struct stat status;
@@ -208,12 +210,12 @@ static bool run_dir_remove_file(int directory_fd, const char *name)
            unlinkat(directory_fd, name, 0) == 0;
 }
 
-/** Remove files until there are none. @return whether nothing but the lock is left */
+/** Remove all files but the lock. @return whether the lock alone is left */
 static bool run_dir_remove_files(DIR *list)
 {
     bool removed = true;
     bool empty = true;
-    while (removed) { // again, since who lists while removing may miss some
+    while (removed) { // again, since a listing may miss files while others are removed
         removed = false;
         empty = true;
         rewinddir(list);
@@ -229,17 +231,17 @@ static bool run_dir_remove_files(DIR *list)
     return empty;
 }
 
-/** Remove the files of a locked directory, the lock's last; if nothing else stays, the directory. */
+/** Remove the files of a locked directory, the lock file last, and the directory. */
 static void run_dir_remove(int base_fd, const char *id, DIR *list)
 {
-    // One in which something stays keeps its lock file, and whoever comes next tries again.
+    // If something cannot be removed, the lock file stays, so that the next sweep tries again.
     if (run_dir_remove_files(list)) {
         (void)run_dir_remove_file(dirfd(list), LOCK_NAME);
         (void)unlinkat(base_fd, id, AT_REMOVEDIR);
     }
 }
 
-/** Sweep one directory, if its system is dead. */
+/** Remove a run directory if its system is dead. */
 static void run_dir_sweep_one(int base_fd, const char *id)
 {
     DIR *list = run_dir_list(base_fd, id);
@@ -247,7 +249,7 @@ static void run_dir_sweep_one(int base_fd, const char *id)
         return;
     }
     struct stat status;
-    // Not blocking, so that a pipe by that name cannot hold us.
+    // O_NONBLOCK, so that open() does not block on a FIFO of that name.
     int lock_fd = openat(dirfd(list), LOCK_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (lock_fd < 0 && errno == ENOENT) {
         (void)unlinkat(base_fd, id, AT_REMOVEDIR);
@@ -262,7 +264,7 @@ static void run_dir_sweep_one(int base_fd, const char *id)
     (void)closedir(list);
 }
 
-/** @return whether a run directory may have that name. */
+/** @return whether @p name has the form of a run directory: PID-, and 16 hexadecimal digits. */
 static bool run_dir_is_id(const char *name)
 {
     size_t digits = strspn(name, "0123456789");
@@ -270,12 +272,12 @@ static bool run_dir_is_id(const char *name)
            strspn(name + digits + 1, "0123456789abcdef") == 16;
 }
 
-/** Sweep what dead systems left. What cannot be swept stays: it is in nobody's way. */
+/** Remove the run directories of dead systems. What cannot be removed does no harm. */
 static void run_dir_sweep(int base_fd)
 {
     DIR *list = run_dir_list(base_fd, ".");
     const struct dirent *entry = NULL;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): the list is ours
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread has it
     while (list != NULL && (entry = readdir(list)) != NULL) {
         if (run_dir_is_id(entry->d_name)) {
             run_dir_sweep_one(base_fd, entry->d_name);
@@ -288,10 +290,10 @@ static void run_dir_sweep(int base_fd)
 
 /* Making. -------------------------------------------------------------------------------------- */
 
-/** What came of making a lock. */
+/** The result of making a lock or a directory. */
 enum run_dir_making { RUN_DIR_MADE, RUN_DIR_SWEPT, RUN_DIR_FAILED };
 
-/** Make the lock file and lock it. @return SWEPT: somebody took it for dead at that moment */
+/** Make the lock file and lock it. @return SWEPT: another system is sweeping the directory */
 static enum run_dir_making run_dir_lock(int directory_fd, int *out_lock_fd)
 {
     struct stat status;
@@ -318,7 +320,7 @@ static enum run_dir_making run_dir_lock(int directory_fd, int *out_lock_fd)
     return RUN_DIR_MADE;
 }
 
-/** Make and lock a directory. @return FAILED: errno says why */
+/** Make and lock a directory. @return FAILED: errno says why; SWEPT: try another name */
 static enum run_dir_making run_dir_make(int base_fd, const char *id, int *out_lock_fd)
 {
     if (mkdirat(base_fd, id, DIRECTORY_MODE) != 0) {
@@ -355,8 +357,8 @@ static bool run_dir_make_id(char id[ID_BYTES])
     return true;
 }
 
-/** Make and lock a directory under the base, however many others sweep there. */
-static enum troupe_err run_dir_make_some(
+/** Make and lock a directory in the base; try again if another system sweeps it meanwhile. */
+static enum troupe_err run_dir_make_one(
     struct trp_run_dir *run_dir, int base_fd, const struct run_dir_base *base)
 {
     char id[ID_BYTES];
@@ -374,8 +376,9 @@ static enum troupe_err run_dir_make_some(
     if (making == RUN_DIR_SWEPT) {
         return TRP_EXPLAIN(
             TROUPE_ERR_SYSTEM,
-            "run directory: %d that were made in %s were removed at once; find out by whom, or set "
-            "XDG_RUNTIME_DIR to another directory of yours",
+            "run directory: %d that were made in %s were removed at once; find out by which "
+            "program, or "
+            "set XDG_RUNTIME_DIR to another directory of yours",
             ATTEMPT_COUNT,
             base->path);
     }
@@ -385,7 +388,7 @@ static enum troupe_err run_dir_make_some(
     return TROUPE_OK;
 }
 
-/* The life of one. ----------------------------------------------------------------------------- */
+/* Opening and closing. ------------------------------------------------------------------------- */
 
 enum troupe_err trp_run_dir_open(struct trp_run_dir *run_dir)
 {
@@ -395,8 +398,8 @@ enum troupe_err trp_run_dir_open(struct trp_run_dir *run_dir)
     run_dir_choose_base(&base);
     enum troupe_err err = run_dir_open_base(&base, &base_fd);
     if (err == TROUPE_OK) {
-        run_dir_sweep(base_fd); // first, since it may make room
-        err = run_dir_make_some(run_dir, base_fd, &base);
+        run_dir_sweep(base_fd); // first, since that may free space
+        err = run_dir_make_one(run_dir, base_fd, &base);
         (void)close(base_fd);
     }
     return err;
@@ -419,7 +422,7 @@ void trp_run_dir_close(struct trp_run_dir *run_dir)
     if (base_fd >= 0) {
         (void)close(base_fd);
     }
-    (void)close(run_dir->lock_fd); // last: until here nobody else sweeps it
+    (void)close(run_dir->lock_fd); // last: until here no other system sweeps it
     *run_dir = (struct trp_run_dir){.lock_fd = -1};
 }
 

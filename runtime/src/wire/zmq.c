@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct trp_zmsg) == sizeof(zmq_msg_t), "a parcel is a zmq_msg_t");
+_Static_assert(sizeof(struct trp_zmsg) == sizeof(zmq_msg_t), "struct trp_zmsg holds a zmq_msg_t");
 
 enum {
-    BACKLOG = 4096, // 2,000 peers that connect at once wait for 8 s behind a backlog of 100
-    // A process that was stopped for a while is no dead one. In a handshake neither: the sender takes it as
-    // done when the listener has yet to read the last of it, and has frames under way that would be lost.
+    BACKLOG = 4096, // with one of 100, 2,000 peers that connect at the same time wait for 8 s
+    // A process that was stopped for a while (SIGSTOP, a debugger) must not be taken for dead, also
+    // not during a handshake: the sender regards that as complete before the listener has read its
+    // last part, and sends frames, which would be lost.
     HANDSHAKE_MS = 60000,
     HEARTBEAT_MS = 10000,
     HEARTBEAT_TIMEOUT_MS = 60000,
@@ -32,11 +33,13 @@ enum troupe_err trp_zmq_context_new(int socket_count_max, void **out_context)
 {
     void *context = zmq_ctx_new();
     if (context == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "ZeroMQ makes no context: %s", zmq_strerror(errno));
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM, "ZeroMQ cannot make a context: %s", zmq_strerror(errno));
     }
     if (zmq_ctx_set(context, ZMQ_MAX_SOCKETS, socket_count_max) != 0) {
         (void)zmq_ctx_term(context);
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "ZeroMQ refuses %d sockets", socket_count_max);
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL, "ZeroMQ does not support %d sockets", socket_count_max);
     }
     *out_context = context;
     return TROUPE_OK;
@@ -51,7 +54,10 @@ void trp_zmq_context_free(void *context)
     }
 }
 
-/** Say how a socket is to treat peers by ipc and tcp. Within a process nobody asks, and that costs nothing. */
+/**
+ * Set the options that matter to ipc and tcp only. By inproc they are left out, which saves the
+ * calls.
+ */
 static void wire_prepare_remote(void *socket)
 {
     static const struct {
@@ -75,10 +81,11 @@ static void *wire_socket(void *context, int type)
     if (socket == NULL) {
         return NULL;
     }
-    // Credit is the bound, so ZeroMQ has none; and nobody closes before what it sent is read.
+    // Credit bounds a mailbox, so ZeroMQ must not.
     const int unbounded = 0;
-    // A little linger is for those whose receiver died: without it libzmq 4.3.4 aborts this process when
-    // a message of several parts was half sent as its connection broke (libzmq issue 3442).
+    // A channel is closed after its receiver has read all frames, unless the receiver died. For
+    // that case there is a short linger: without it libzmq 4.3.4 aborts this process if the
+    // connection broke in the middle of a message of several parts (libzmq issue 3442).
     const int linger = LINGER_MS;
     (void)zmq_setsockopt(socket, ZMQ_SNDHWM, &unbounded, sizeof(unbounded));
     (void)zmq_setsockopt(socket, ZMQ_RCVHWM, &unbounded, sizeof(unbounded));
@@ -95,7 +102,8 @@ static enum troupe_err wire_open(
     if (socket == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
-            "ZeroMQ makes no socket for %s: %s; end some executors, or raise the limit of open "
+            "ZeroMQ cannot make a socket for %s: %s; end some executors, or raise the limit of "
+            "open "
             "files",
             endpoint,
             zmq_strerror(errno));
@@ -104,8 +112,11 @@ static enum troupe_err wire_open(
         wire_prepare_remote(socket);
     }
     if (attach(socket, endpoint) != 0) {
-        enum troupe_err err =
-            TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "ZeroMQ refuses %s: %s", endpoint, zmq_strerror(errno));
+        enum troupe_err err = TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "ZeroMQ cannot bind or connect to %s: %s",
+            endpoint,
+            zmq_strerror(errno));
         (void)zmq_close(socket);
         return err;
     }
@@ -136,7 +147,10 @@ enum troupe_err trp_zmq_listen(
     (void)zmq_setsockopt(pull, ZMQ_USE_FD, &none, sizeof(none));
     if (bound != 0) {
         return TRP_EXPLAIN(
-            TROUPE_ERR_SYSTEM, "ZeroMQ refuses %s: %s", endpoint, zmq_strerror(errno));
+            TROUPE_ERR_SYSTEM,
+            "ZeroMQ cannot bind or connect to %s: %s",
+            endpoint,
+            zmq_strerror(errno));
     }
     return TROUPE_OK;
 }
@@ -198,14 +212,14 @@ bool trp_zmq_send(void *socket, const void *bytes, size_t size)
     do {
         sent = zmq_send(socket, bytes, size, ZMQ_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
-    TRP_CHECK(sent >= 0 || errno == ENOMEM); // nothing is full, and who is sent to is there
+    TRP_CHECK(sent >= 0 || errno == ENOMEM); // no pipe is bounded, and the peer is connected
     return sent >= 0;
 }
 
 bool trp_zmq_send_inline(void *socket, size_t inside, const void *bytes, size_t size)
 {
     struct trp_zmsg zmsg;
-    (void)zmq_msg_init_size(wire_msg(&zmsg), size); // takes no memory
+    (void)zmq_msg_init_size(wire_msg(&zmsg), size); // allocates nothing
     memcpy(zmsg.opaque + inside, bytes, size);
     int sent = -1;
     do {
@@ -219,7 +233,7 @@ bool trp_zmq_give(
     void *socket, void *bytes, size_t size, void (*free_fn)(void *bytes, void *data), void *data)
 {
     zmq_msg_t msg;
-    // NOLINTNEXTLINE(readability-suspicious-call-argument): their `data` is our `bytes`.
+    // NOLINTNEXTLINE(readability-suspicious-call-argument): `data` there is `bytes` here.
     if (zmq_msg_init_data(&msg, bytes, size, free_fn, data) != 0) {
         return false;
     }
@@ -238,7 +252,7 @@ bool trp_zmsg_give(
     void (*free_fn)(void *bytes, void *data),
     void *data)
 {
-    // NOLINTNEXTLINE(readability-suspicious-call-argument): their `data` is our `bytes`.
+    // NOLINTNEXTLINE(readability-suspicious-call-argument): `data` there is `bytes` here.
     return zmq_msg_init_data(wire_msg(zmsg), bytes, size, free_fn, data) == 0;
 }
 
@@ -254,7 +268,7 @@ bool trp_zmsg_fill(struct trp_zmsg *zmsg, const void *bytes, size_t size)
 void trp_zmsg_share(struct trp_zmsg *copy, struct trp_zmsg *zmsg)
 {
     (void)zmq_msg_init(wire_msg(copy));
-    (void)zmq_msg_copy(wire_msg(copy), wire_msg(zmsg)); // fails on what is no message only
+    (void)zmq_msg_copy(wire_msg(copy), wire_msg(zmsg)); // fails only if one is not initialised
 }
 
 uint8_t *trp_zmsg_bytes(struct trp_zmsg *zmsg, size_t *out_size)
@@ -269,7 +283,7 @@ void trp_zmq_send_zmsg(void *socket, struct trp_zmsg *zmsg, bool more)
     do {
         sent = zmq_msg_send(wire_msg(zmsg), socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
     } while (sent < 0 && errno == EINTR);
-    TRP_CHECK(sent >= 0); // nothing is full
+    TRP_CHECK(sent >= 0); // no pipe is bounded
 }
 
 bool trp_zmsg_has_more(const struct trp_zmsg *zmsg)
@@ -300,13 +314,17 @@ void trp_zmq_notice(void *socket)
 {
     int events = 0;
     size_t size = sizeof(events);
-    (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size); // processes ZeroMQ's own commands
+    (void)zmq_getsockopt(
+        socket,
+        ZMQ_EVENTS,
+        &events,
+        &size); // as a side effect, processes commands of ZeroMQ's threads
 }
 
 size_t trp_zmsg_inline(void)
 {
     struct trp_zmsg zmsg;
-    (void)zmq_msg_init_size(wire_msg(&zmsg), TRP_ZMSG_INLINE_BYTES); // takes no memory
+    (void)zmq_msg_init_size(wire_msg(&zmsg), TRP_ZMSG_INLINE_BYTES); // allocates nothing
     const unsigned char *bytes = zmq_msg_data(wire_msg(&zmsg));
     size_t inside = (size_t)(bytes - zmsg.opaque);
     (void)zmq_msg_close(wire_msg(&zmsg));

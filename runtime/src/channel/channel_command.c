@@ -1,0 +1,148 @@
+/*
+ * Commands and FINs: frames of one envelope, sent at once.
+ *
+ *     user lane      messages, CLOSE_REQUEST, FIN
+ *     command lane   every other command, and a FIN of its own; a second pipe into the same PULL, so that commands
+ *                    overtake messages
+ */
+#include "channel/channel_command.h"
+
+#include "actor/send.h"
+#include "base/check.h"
+#include "base/counter.h"
+#include "base/descriptors.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "channel/channel.h"
+#include "channel/channel_send.h"
+#include "channel/mailbox.h"
+#include "shared/doorbell.h"
+#include "shared/ledger.h"
+#include "shared/shared.h"
+#include "wire/format.h"
+#include "wire/frame_write.h"
+#include "wire/zmq.h"
+
+/** Send one envelope as a frame of its own. */
+static bool command_send_envelope(
+    const struct trp_channels *channels,
+    struct trp_channel *channel,
+    enum trp_lane lane,
+    uint32_t marks,
+    const struct trp_post *post)
+{
+    _Alignas(8) uint8_t bytes[sizeof(struct trp_header) + sizeof(struct trp_envelope) + 64];
+    struct trp_outframe frame = {
+        .bytes = bytes,
+        .capacity = sizeof(bytes),
+        .base = sizeof(struct trp_header),
+        .last = TRP_LAST_NONE,
+    };
+    bool put = trp_outframe_put(&frame, post);
+    TRP_CHECK(put);
+    trp_channel_write_header(channels, channel, lane, marks, &frame);
+    void *socket = lane == TRP_LANE_USER ? channel->push : channel->command_push;
+    return trp_zmq_send(socket, frame.bytes, frame.used);
+}
+
+/** Choose the lane of a command, and connect the command lane when it is first needed. */
+static enum trp_lane command_lane(
+    struct trp_channels *channels, struct trp_channel *channel, enum trp_kind kind)
+{
+    // A CLOSE_REQUEST comes after all messages. Without a descriptor for a second pipe, every command does.
+    if (kind == TRP_KIND_CLOSE_REQUEST) {
+        return TRP_LANE_USER;
+    }
+    if (channel->command_push == NULL &&
+        (!trp_descriptors_are_free(0) ||
+         trp_channel_connect(channels, channel, &channel->command_push) != TROUPE_OK)) {
+        return TRP_LANE_USER;
+    }
+    return TRP_LANE_COMMAND;
+}
+
+/**
+ * Marks of the frame of a command. By ipc and tcp only those commands are counted whose order with later messages
+ * matters to their sender: the receiver waits for a counted command, which takes a while there.
+ */
+static uint32_t command_marks(
+    const struct trp_channel *channel, enum trp_lane lane, enum trp_kind kind)
+{
+    if (!channel->is_remote) {
+        return lane == TRP_LANE_COMMAND ? TRP_MARK_RUNG | TRP_MARK_COUNTED : TRP_MARK_RUNG;
+    }
+    bool order_matters = kind == TRP_KIND_STOP || kind == TRP_KIND_STOP_EXECUTOR;
+    return lane == TRP_LANE_COMMAND && order_matters ? TRP_MARK_COUNTED : 0;
+}
+
+static enum troupe_err command_send(
+    struct trp_channels *channels, struct trp_channel *channel, const struct trp_post *post)
+{
+    TRP_DCHECK(!channel->is_loop);
+    enum trp_lane lane = command_lane(channels, channel, trp_tag_kind(post->tag));
+    if (lane == TRP_LANE_USER) {
+        trp_channel_flush(channels, channel);
+    }
+    uint32_t marks = command_marks(channel, lane, trp_tag_kind(post->tag));
+    if ((marks & TRP_MARK_COUNTED) != 0) {
+        trp_count(&channel->ledger->commands, 1);
+    }
+    if (!command_send_envelope(channels, channel, lane, marks, post)) {
+        if ((marks & TRP_MARK_COUNTED) != 0) {
+            trp_count(&channel->ledger->commands, UINT64_MAX); // minus one: it was not sent
+        }
+        return TRP_EXPLAIN(
+            TROUPE_ERR_NOMEM, "no memory for a command to executor %u", channel->peer_id);
+    }
+    trp_doorbell_ring(&channel->slot->doorbell, marks);
+    trp_count(&channels->slot->counters.frames_sent, 1);
+    return TROUPE_OK;
+}
+
+enum troupe_err trp_channel_command(
+    struct trp_channels *channels,
+    struct trp_channel *channel,
+    enum trp_kind kind,
+    const void *body,
+    uint32_t body_bytes)
+{
+    const struct trp_post post = {
+        .tag = trp_tag(kind, 0, body_bytes),
+        .body = body,
+    };
+    return command_send(channels, channel, &post);
+}
+
+enum troupe_err trp_channel_stop_actor(
+    struct trp_channels *channels,
+    struct trp_channel *channel,
+    troupe_ref_t actor,
+    enum troupe_exit_reason reason)
+{
+    const struct trp_post post = {
+        .type = reason,
+        .to_index = actor.index,
+        .to_generation = actor.generation,
+        .tag = trp_tag(TRP_KIND_STOP, 0, 0),
+    };
+    return command_send(channels, channel, &post);
+}
+
+void trp_channel_send_fin(
+    struct trp_channels *channels, struct trp_channel *channel, enum trp_lane lane)
+{
+    const struct trp_fin fin = {
+        .accepted_count = trp_counted(&channel->ledger->accepted),
+        .lane_count = channel->command_push != NULL ? 2 : 1,
+    };
+    const struct trp_post post = {
+        .tag = trp_tag(TRP_KIND_FIN, 0, sizeof(fin)),
+        .body = &fin,
+    };
+    // The peer waits for the FIN, so wait for memory. Do not ring after it: the peer may have ended by then.
+    uint64_t since_ns = 0;
+    while (!command_send_envelope(channels, channel, lane, 0, &post)) {
+        trp_memory_wait(&since_ns);
+    }
+    trp_count(&channels->slot->counters.frames_sent, 1);
+}
