@@ -205,7 +205,7 @@ bool trp_actor_table_refused(
 
 void trp_actor_table_note_exit(struct trp_actor *actor, const struct troupe_exit *exit)
 {
-    actor->flags |= TRP_ACTOR_LEFT;
+    actor->flags |= TRP_ACTOR_HAS_EXIT;
     actor->column = (uint16_t)exit->reason;
     actor->previous = (uint32_t)exit->code;
 }
@@ -222,7 +222,7 @@ void trp_actor_table_last_exit(
         actor = trp_actor_table_try_row(actors, index);
     }
     if (actor != NULL && actor->generation == generation && actor->life == TRP_LIFE_FREE &&
-        (actor->flags & TRP_ACTOR_LEFT) != 0) {
+        (actor->flags & TRP_ACTOR_HAS_EXIT) != 0) {
         out_exit->reason = (enum troupe_exit_reason)actor->column;
         out_exit->code = (int)actor->previous;
     }

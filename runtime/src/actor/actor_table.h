@@ -39,14 +39,14 @@ enum trp_life {
 };
 
 enum trp_actor_flag {
-    TRP_ACTOR_REMOTE = 1 << 0,     // its row was reserved by another executor
-    TRP_ACTOR_NAMED = 1 << 1,      // goes by a registered name
-    TRP_ACTOR_SUBSCRIBED = 1 << 2, // hears of dead letters
-    TRP_ACTOR_REFUSED = 1 << 3,    // was refused before, so it may wait for a ROOM already
-    TRP_ACTOR_FAILED = 1 << 4,     // of a free row: its last tenant could not start
-    TRP_ACTOR_TRAPS = 1 << 5,      // is told of the ends of those it is linked to
-    TRP_ACTOR_LEFT = 1 << 6,       // of a free row: its last tenant's end is noted in it
-    TRP_ACTOR_SIGNALS = 1 << 7,    // hears of signals
+    TRP_ACTOR_REMOTE = 1 << 0,      // its row was reserved by another executor
+    TRP_ACTOR_NAMED = 1 << 1,       // goes by a registered name
+    TRP_ACTOR_SUBSCRIBED = 1 << 2,  // hears of dead letters
+    TRP_ACTOR_WAS_BLOCKED = 1 << 3, // was refused before, so it may wait for a ROOM already
+    TRP_ACTOR_FAILED = 1 << 4,      // of a free row: its last tenant could not start
+    TRP_ACTOR_TRAPS = 1 << 5,       // is told of the ends of those it is linked to
+    TRP_ACTOR_HAS_EXIT = 1 << 6,    // of a free row: its last tenant's end is noted in it
+    TRP_ACTOR_SIGNALS = 1 << 7,     // hears of signals
 };
 
 struct trp_stash_entry; // mail that came before its actor, or is deferred; see held.h
@@ -134,9 +134,9 @@ void trp_actor_table_fini(struct trp_actor_table *actors);
 static inline struct trp_actor *trp_actor_table_row(
     const struct trp_actor_table *actors, uint32_t index)
 {
-    uint64_t place = (uint64_t)index + (1u << TRP_SEGMENT_FIRST_BITS);
-    uint64_t bits = 63 ^ (uint64_t)__builtin_clzll(place); // 63 minus it, in one step with it
-    return &actors->segments[bits - TRP_SEGMENT_FIRST_BITS][place ^ UINT64_C(1) << bits];
+    uint64_t position = (uint64_t)index + (1u << TRP_SEGMENT_FIRST_BITS);
+    uint64_t bits = 63 ^ (uint64_t)__builtin_clzll(position); // 63 minus it, in one step with it
+    return &actors->segments[bits - TRP_SEGMENT_FIRST_BITS][position ^ UINT64_C(1) << bits];
 }
 
 /** @return the row, or NULL when it was never made. */

@@ -38,7 +38,7 @@ uint64_t trp_asks_add(struct trp_asks *asks, const struct trp_ask *ask)
     }
     asks->entries[entry] = *ask;
     asks->entries[entry].generation = generation;
-    asks->entries[entry].waits = true;
+    asks->entries[entry].is_pending = true;
     return (uint64_t)generation << 32 | (entry + 1);
 }
 
@@ -49,7 +49,7 @@ struct trp_ask *trp_asks_find(struct trp_asks *asks, uint64_t number)
         return NULL;
     }
     struct trp_ask *ask = &asks->entries[entry];
-    return ask->waits && ask->generation == (uint32_t)(number >> 32) ? ask : NULL;
+    return ask->is_pending && ask->generation == (uint32_t)(number >> 32) ? ask : NULL;
 }
 
 uint64_t trp_asks_find_tag(
@@ -57,7 +57,7 @@ uint64_t trp_asks_find_tag(
 {
     for (uint32_t i = 0; i < asks->count; i++) {
         const struct trp_ask *ask = &asks->entries[i];
-        if (ask->waits && ask->tag == tag && ask->actor_index == actor_index &&
+        if (ask->is_pending && ask->tag == tag && ask->actor_index == actor_index &&
             ask->actor_generation == actor_generation) {
             return (uint64_t)ask->generation << 32 | (i + 1);
         }
@@ -72,7 +72,7 @@ bool trp_asks_take(struct trp_asks *asks, uint64_t number, struct trp_ask *out_a
         return false;
     }
     *out_ask = *ask;
-    ask->waits = false;
+    ask->is_pending = false;
     // A number that would come again is retired with its entry.
     if (++ask->generation != 0) {
         ask->next_free = asks->free_head;

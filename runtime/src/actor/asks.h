@@ -16,16 +16,17 @@
 struct trp_ask {
     uint32_t generation;
     uint32_t next_free; // + 1
-    bool waits;
+    bool is_pending;
     bool awaits_name;
     uint32_t actor_index;
     uint32_t actor_generation;
     uint64_t timer; // of its deadline
     troupe_reply_fn *on_reply;
     uint64_t tag;
-    bool is_exclusive;             // its actor handles nothing else until the reply comes
-    troupe_ref_t to;               // the receiver of an exclusive ask; none for a name
-    struct troupe_reply_to behalf; // what its actor has not answered yet, and cannot while it waits
+    bool is_exclusive; // its actor handles nothing else until the reply comes
+    troupe_ref_t to;   // the receiver of an exclusive ask; none for a name
+    struct troupe_reply_to
+        unanswered; // what its actor has not answered yet, and cannot while it waits
 };
 
 struct trp_asks {

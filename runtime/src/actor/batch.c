@@ -45,7 +45,7 @@ struct batch_piece {
 /** How an actor asked to end. */
 struct batch_exit {
     struct trp_actor *actor;
-    uint64_t place;
+    uint64_t actor_key;
     struct troupe_exit exit;
 };
 
@@ -54,12 +54,12 @@ struct trp_batch {
     const struct troupe_behaviour *behaviour; // of all its actors
     uint32_t count;                           // of messages
     uint32_t selected;                        // the message whose actor the context is
-    uint64_t met;                             // a bit each: it was selected
-    uint64_t passed;                          // a bit each: it was not to be met
+    uint64_t handled; // a bit each: the callback selected it
+    uint64_t skipped; // a bit each: it is not for this callback
     uint32_t piece_count;
     uint32_t exit_count;
     struct trp_actor *actors[TROUPE_BATCH_MAX];
-    uint64_t places[TROUPE_BATCH_MAX];
+    uint64_t actor_keys[TROUPE_BATCH_MAX];
     void *states[TROUPE_BATCH_MAX];
     const troupe_message_t *handed[TROUPE_BATCH_MAX];
     struct troupe_message messages[TROUPE_BATCH_MAX];
@@ -96,7 +96,7 @@ static inline void batch_add(
 {
     uint32_t at = batch->count++;
     batch->actors[at] = actor;
-    batch->places[at] = trp_actor_key(envelope->to_index, envelope->to_generation);
+    batch->actor_keys[at] = trp_actor_key(envelope->to_index, envelope->to_generation);
     batch->states[at] = actor->state;
     batch->bodies[at] = body;
     batch->messages[at] = (struct troupe_message){
@@ -200,13 +200,16 @@ static void batch_gather(
 /** Let the callback act as the actor of a message. */
 static void batch_turn_to(struct troupe_executor *executor, struct trp_batch *batch, uint32_t index)
 {
-    uint64_t place = batch->places[index];
+    uint64_t actor_key = batch->actor_keys[index];
     trp_activity_begin(
-        executor->slot, &executor->activity_count, (uint32_t)place, batch->messages[index].type);
+        executor->slot,
+        &executor->activity_count,
+        (uint32_t)actor_key,
+        batch->messages[index].type);
     executor->context.actor = batch->actors[index];
-    executor->context.place = place;
+    executor->context.actor_key = actor_key;
     batch->selected = index;
-    batch->met |= UINT64_C(1) << index;
+    batch->handled |= UINT64_C(1) << index;
 }
 
 /** Turn away from the selected actor: note how it is to end, if it is. */
@@ -214,16 +217,16 @@ static void batch_turn_away(struct troupe_executor *executor, struct trp_batch *
 {
     const struct troupe_context *ctx = &executor->context;
     if (TRP_UNLIKELY(ctx->actor->life == TRP_LIFE_STOPPING)) {
-        batch->exits[batch->exit_count++] =
-            (struct batch_exit){.actor = ctx->actor, .place = ctx->place, .exit = ctx->exit};
+        batch->exits[batch->exit_count++] = (struct batch_exit){
+            .actor = ctx->actor, .actor_key = ctx->actor_key, .exit = ctx->exit};
     }
 }
 
 /** @return whether an actor was asked to stop by another of the batch. */
-static bool batch_is_to_stop(const struct troupe_executor *executor, uint64_t place)
+static bool batch_is_to_stop(const struct troupe_executor *executor, uint64_t actor_key)
 {
     for (uint32_t i = 0; i < executor->stop_count; i++) {
-        if (trp_actor_key(executor->stops[i].index, executor->stops[i].generation) == place) {
+        if (trp_actor_key(executor->stops[i].index, executor->stops[i].generation) == actor_key) {
             return true;
         }
     }
@@ -231,10 +234,10 @@ static bool batch_is_to_stop(const struct troupe_executor *executor, uint64_t pl
 }
 
 /** @return whether an actor was passed over before: what it gets later is not to overtake that. */
-static bool batch_is_over_time(const struct trp_batch *batch, uint64_t place)
+static bool batch_was_skipped(const struct trp_batch *batch, uint64_t actor_key)
 {
-    for (uint64_t left = batch->passed; left != 0; left &= left - 1) {
-        if (batch->places[__builtin_ctzll(left)] == place) {
+    for (uint64_t left = batch->skipped; left != 0; left &= left - 1) {
+        if (batch->actor_keys[__builtin_ctzll(left)] == actor_key) {
             return true;
         }
     }
@@ -252,11 +255,12 @@ bool troupe_batch_select(troupe_context_t *ctx, size_t index)
         return true;
     }
     const struct trp_actor *actor = batch->actors[index];
-    uint64_t place = batch->places[index];
+    uint64_t actor_key = batch->actor_keys[index];
     bool is_as_before = actor->life == TRP_LIFE_BATCHED && actor->behaviour == batch->behaviour &&
-                        !batch_is_to_stop(executor, place) && !batch_is_over_time(batch, place);
+                        !batch_is_to_stop(executor, actor_key) &&
+                        !batch_was_skipped(batch, actor_key);
     if (TRP_UNLIKELY(!is_as_before)) {
-        batch->passed |= UINT64_C(1) << index & ~batch->met;
+        batch->skipped |= UINT64_C(1) << index & ~batch->handled;
         return false;
     }
     if (actor != executor->context.actor) {
@@ -268,8 +272,8 @@ bool troupe_batch_select(troupe_context_t *ctx, size_t index)
 
 static void batch_call(struct troupe_executor *executor, struct trp_batch *batch)
 {
-    batch->met = 0;
-    batch->passed = 0;
+    batch->handled = 0;
+    batch->skipped = 0;
     batch->exit_count = 0;
     batch_turn_to(executor, batch, 0);
     executor->batch = batch;
@@ -277,7 +281,7 @@ static void batch_call(struct troupe_executor *executor, struct trp_batch *batch
     executor->batch = NULL;
     batch_turn_away(executor, batch);
     executor->context.actor = NULL;
-    executor->context.place = 0;
+    executor->context.actor_key = 0;
     trp_activity_end(executor->slot);
 }
 
@@ -288,7 +292,7 @@ static void batch_end_some(struct troupe_executor *executor, const struct trp_ba
 {
     for (uint32_t i = 0; i < batch->exit_count; i++) {
         const struct batch_exit *end = &batch->exits[i];
-        trp_actor_end(executor, end->actor, (uint32_t)end->place, &end->exit);
+        trp_actor_end(executor, end->actor, (uint32_t)end->actor_key, &end->exit);
     }
     if (executor->stop_count > 0) {
         trp_actor_run_stops(executor);
@@ -296,10 +300,10 @@ static void batch_end_some(struct troupe_executor *executor, const struct trp_ba
 }
 
 /** @return the messages of a piece that were passed over, a bit each from the lowest. */
-static uint64_t batch_expired_of(const struct trp_batch *batch, const struct batch_piece *piece)
+static uint64_t batch_skipped_of(const struct trp_batch *batch, const struct batch_piece *piece)
 {
     uint32_t others = TROUPE_BATCH_MAX - piece->count;
-    return batch->passed >> piece->first << others >> others;
+    return batch->skipped >> piece->first << others >> others;
 }
 
 /** Give back the credit of what was met: most of it in one sum. */
@@ -311,8 +315,8 @@ static void batch_return_credit(
     for (uint32_t i = 0; i < batch->piece_count; i++) {
         const struct batch_piece *piece = &batch->pieces[i];
         uint32_t met = piece->count;
-        if (TRP_UNLIKELY(batch->passed != 0)) {
-            met -= (uint32_t)__builtin_popcountll(batch_expired_of(batch, piece));
+        if (TRP_UNLIKELY(batch->skipped != 0)) {
+            met -= (uint32_t)__builtin_popcountll(batch_skipped_of(batch, piece));
         }
         if (TRP_LIKELY((piece->flags & (TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL)) == 0)) {
             count += met;
@@ -328,12 +332,12 @@ static void batch_return_credit(
 }
 
 /** Meet singly what was passed over. */
-static void batch_deliver_expired(
+static void batch_deliver_skipped(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_batch *batch)
 {
     for (uint32_t i = 0; i < batch->piece_count; i++) {
         const struct batch_piece *piece = &batch->pieces[i];
-        uint64_t passed = batch_expired_of(batch, piece);
+        uint64_t passed = batch_skipped_of(batch, piece);
         for (; passed != 0; passed &= passed - 1) {
             struct trp_item item = batch_item(batch, piece);
             item.count = 1;
@@ -349,7 +353,7 @@ static void batch_run(
     trp_ledger_start(channel->in_ledger, batch->count);
     batch_call(executor, batch);
     batch_end_some(executor, batch);
-    uint32_t met = batch->count - (uint32_t)__builtin_popcountll(batch->passed);
+    uint32_t met = batch->count - (uint32_t)__builtin_popcountll(batch->skipped);
     trp_ledger_start(channel->in_ledger, met); // the others are to be begun anew
     trp_count(&channel->in_ledger->handled, met);
     executor->handled_count += met;
@@ -358,8 +362,8 @@ static void batch_run(
         trp_channels_flush_old(&executor->channels);
     }
     batch_return_credit(executor, channel, batch);
-    if (batch->passed != 0) {
-        batch_deliver_expired(executor, channel, batch);
+    if (batch->skipped != 0) {
+        batch_deliver_skipped(executor, channel, batch);
     }
 }
 

@@ -11,18 +11,18 @@
 #include <stdint.h>
 
 static inline void trp_callback_enter(
-    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place, uint32_t type)
+    struct troupe_executor *executor, struct trp_actor *actor, uint64_t actor_key, uint32_t type)
 {
-    trp_activity_begin(executor->slot, &executor->activity_count, (uint32_t)place, type);
+    trp_activity_begin(executor->slot, &executor->activity_count, (uint32_t)actor_key, type);
     executor->context.actor = actor;
-    executor->context.place = place;
+    executor->context.actor_key = actor_key;
 }
 
 /** The callback returned. */
 static inline void trp_callback_exit(struct troupe_executor *executor)
 {
     executor->context.actor = NULL;
-    executor->context.place = 0;
+    executor->context.actor_key = 0;
     trp_activity_end(executor->slot);
 }
 

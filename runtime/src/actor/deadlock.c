@@ -80,7 +80,7 @@ void trp_deadlock_begin_wait(troupe_context_t *ctx, uint64_t number, troupe_ref_
     TRP_CHECK(ask != NULL && ctx->actor != NULL);
     ask->is_exclusive = true;
     ask->to = to;
-    ask->behalf = ctx->behalf;
+    ask->unanswered = ctx->unanswered;
     ctx->actor->wait = (uint32_t)number;
     ctx->actor->life = TRP_LIFE_WAITING;
     if (!troupe_ref_is_none(to)) { // a name is awaited from no actor
@@ -99,19 +99,19 @@ void trp_deadlock_end_wait(
     if (actor->life == TRP_LIFE_WAITING) {
         trp_actor_table_set_running(&executor->actors, actor);
     }
-    executor->context.behalf = ask->behalf;
+    executor->context.unanswered = ask->unanswered;
 }
 
 void trp_deadlock_reply_received(
     struct troupe_executor *executor, const struct troupe_reply_to *reply_to)
 {
     struct troupe_context *ctx = &executor->context;
-    if (deadlock_same(&ctx->behalf, reply_to)) {
-        ctx->behalf.ask = 0;
+    if (deadlock_same(&ctx->unanswered, reply_to)) {
+        ctx->unanswered.ask = 0;
     }
     struct trp_ask *ask = ctx->actor == NULL ? NULL : deadlock_find(executor, ctx->actor);
-    if (ask != NULL && deadlock_same(&ask->behalf, reply_to)) {
-        ask->behalf.ask = 0;
+    if (ask != NULL && deadlock_same(&ask->unanswered, reply_to)) {
+        ask->unanswered.ask = 0;
     }
 }
 
@@ -176,7 +176,7 @@ bool trp_deadlock_handle_probe(
     };
     const struct trp_ask *ask = deadlock_find(executor, actor);
     if (ask == NULL ||
-        (!deadlock_same(&ask->behalf, &reply_to) && !trp_stash_has_ask(actor, &reply_to))) {
+        (!deadlock_same(&ask->unanswered, &reply_to) && !trp_stash_has_ask(actor, &reply_to))) {
         return false;
     }
     troupe_ref_t self = trp_actor_ref(executor, index, generation);

@@ -163,16 +163,16 @@ void trp_actor_run_stops(struct troupe_executor *executor)
     executor->stop_count = 0;
 }
 
-bool trp_actor_settle(struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
+bool trp_actor_settle(struct troupe_executor *executor, struct trp_actor *actor, uint64_t actor_key)
 {
     bool runs = trp_actor_runs(actor);
     if (!runs && actor->life != TRP_LIFE_WAITING) {
         struct troupe_exit exit = executor->context.exit;
-        trp_actor_end(executor, actor, (uint32_t)place, &exit);
+        trp_actor_end(executor, actor, (uint32_t)actor_key, &exit);
     }
     if (executor->stop_count > 0) {
         trp_actor_run_stops(executor);
-        runs = runs && actor->generation == place >> 32 && trp_actor_runs(actor);
+        runs = runs && actor->generation == actor_key >> 32 && trp_actor_runs(actor);
     }
     return runs;
 }

@@ -56,11 +56,11 @@ static inline bool trp_actor_is_unsettled(
 
 /** Look after what a callback left to do. @return whether the actor still runs. */
 static inline bool trp_actor_leave(
-    struct troupe_executor *executor, struct trp_actor *actor, uint64_t place)
+    struct troupe_executor *executor, struct trp_actor *actor, uint64_t actor_key)
 {
     trp_callback_exit(executor);
     bool runs =
-        !trp_actor_is_unsettled(executor, actor) || trp_actor_settle(executor, actor, place);
+        !trp_actor_is_unsettled(executor, actor) || trp_actor_settle(executor, actor, actor_key);
     trp_actor_flush_old(executor);
     return runs;
 }

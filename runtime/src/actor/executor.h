@@ -38,10 +38,10 @@
 /** What callbacks hold: the executor, and whose callback it is. */
 struct troupe_context {
     struct trp_actor *actor; // NULL: none runs
-    uint64_t place;          // its row and generation, as trp_actor_key(); 0: none runs
+    uint64_t actor_key;      // its row and generation, as trp_actor_key(); 0: none runs
     struct troupe_exit exit; // how the running actor asked to end
     struct troupe_reply_to
-        behalf; // the ask that the callback meets, and has not answered; ask 0: none
+        unanswered; // the ask that the callback meets, and has not answered; ask 0: none
 };
 
 /** An actor that another of the same executor asked to stop. */
@@ -116,7 +116,7 @@ struct troupe_executor {
 /** @return the row of the running actor. */
 static inline uint32_t trp_context_index(const troupe_context_t *ctx)
 {
-    return (uint32_t)ctx->place;
+    return (uint32_t)ctx->actor_key;
 }
 
 /** @return the executor of a context. */

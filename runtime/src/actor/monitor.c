@@ -378,11 +378,11 @@ static void monitor_notify_one(
         trp_monitor_table_remove(&executor->monitors, list, entry);
         return;
     }
-    if (list != &executor->monitors.untold_first) {
+    if (list != &executor->monitors.unsent_first) {
         entry->side = TRP_MONITOR_UNSENT;
         entry->reason = (uint8_t)exit->reason;
         entry->code = exit->code;
-        trp_monitor_table_move(&executor->monitors, list, entry, &executor->monitors.untold_first);
+        trp_monitor_table_move(&executor->monitors, list, entry, &executor->monitors.unsent_first);
     }
 }
 
@@ -411,7 +411,7 @@ void trp_monitor_notify_executor(struct troupe_executor *executor)
 
 void trp_monitor_notify_again(struct troupe_executor *executor)
 {
-    uint32_t *list = &executor->monitors.untold_first;
+    uint32_t *list = &executor->monitors.unsent_first;
     uint32_t before = 0;
     while (*list != 0 && *list != before) {
         before = *list;
@@ -435,7 +435,7 @@ void trp_monitor_lose_process(
             continue;
         }
         uint32_t *list = entry->side == TRP_MONITOR_UNSENT
-                             ? &executor->monitors.untold_first
+                             ? &executor->monitors.unsent_first
                              : monitor_list(executor, entry->actor_index, entry->actor_generation);
         if (entry->side == TRP_MONITORED_BY || entry->side == TRP_MONITOR_UNSENT) {
             trp_monitor_table_remove(&executor->monitors, list, entry); // there is nobody to tell

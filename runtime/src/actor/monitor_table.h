@@ -43,7 +43,7 @@ struct trp_monitor_table {
     uint32_t capacity;
     uint32_t free_head;    // index + 1
     uint32_t of_executor;  // HELD: who hears of the executor's end, index + 1
-    uint32_t untold_first; // index + 1
+    uint32_t unsent_first; // index + 1
 };
 
 /** Free the table. */

@@ -97,7 +97,7 @@ static void actor_receive(
     struct trp_actor *actor,
     const struct trp_item *item)
 {
-    uint64_t place = trp_actor_key(item->envelope->to_index, item->envelope->to_generation);
+    uint64_t actor_key = trp_actor_key(item->envelope->to_index, item->envelope->to_generation);
     struct troupe_body body = trp_item_body(item, 0);
     struct troupe_message message = {
         .type = item->envelope->type,
@@ -110,11 +110,11 @@ static void actor_receive(
     if (channel != NULL) {
         trp_ledger_start(channel->in_ledger, 1);
     }
-    trp_callback_enter(executor, actor, place, message.type);
-    executor->context.behalf = (struct troupe_reply_to){message.sender, message.ask};
+    trp_callback_enter(executor, actor, actor_key, message.type);
+    executor->context.unanswered = (struct troupe_reply_to){message.sender, message.ask};
     actor->behaviour->receive(&executor->context, actor->state, &message);
-    executor->context.behalf.ask = 0;
-    (void)trp_actor_leave(executor, actor, place);
+    executor->context.unanswered.ask = 0;
+    (void)trp_actor_leave(executor, actor, actor_key);
     if (channel != NULL) {
         actor_count_handled(executor, channel);
     }
@@ -128,19 +128,19 @@ TRP_INLINE bool actor_receive_plain(
     struct troupe_executor *executor,
     struct trp_channel *channel,
     struct trp_actor *actor,
-    uint64_t place,
+    uint64_t actor_key,
     uint32_t type,
     const troupe_message_t *message)
 {
     bool runs = true;
     trp_ledger_start(channel->in_ledger, 1);
-    trp_callback_enter(executor, actor, place, type);
+    trp_callback_enter(executor, actor, actor_key, type);
     actor->behaviour->receive(&executor->context, actor->state, message);
     // Where nothing is left to do, another of these may follow at once, and begins where this one ended.
     if (trp_actor_is_unsettled(executor, actor)) {
-        place = executor->context.place; // not held over the call
+        actor_key = executor->context.actor_key; // not held over the call
         trp_callback_exit(executor);
-        runs = trp_actor_settle(executor, actor, place);
+        runs = trp_actor_settle(executor, actor, actor_key);
     }
     trp_actor_flush_old(executor);
     actor_count_handled(executor, channel);
@@ -154,7 +154,7 @@ static uint32_t actor_receive_run(
     struct trp_actor *actor,
     const struct trp_item *run)
 {
-    uint64_t place = trp_actor_key(run->envelope->to_index, run->envelope->to_generation);
+    uint64_t actor_key = trp_actor_key(run->envelope->to_index, run->envelope->to_generation);
     size_t stride = trp_pad8(run->body_bytes);
     struct troupe_body body = trp_item_body(run, 0);
     struct troupe_message message = {
@@ -171,7 +171,7 @@ static uint32_t actor_receive_run(
             body.bytes = run->body_bytes;
             at += stride;
         }
-        runs = actor_receive_plain(executor, channel, actor, place, message.type, &message);
+        runs = actor_receive_plain(executor, channel, actor, actor_key, message.type, &message);
     } while (--left != 0 && runs);
     trp_callback_exit(executor);
     return run->count - left;
@@ -219,9 +219,9 @@ void trp_actor_deliver_plain(
         message.type = envelope->type;
         // Written in the two steps in which it is read: the processor waits for a read of two writes.
         memcpy(&message.sender.index, &envelope->from_index, 2 * sizeof(uint32_t));
-        uint64_t place = trp_actor_key(envelope->to_index, envelope->to_generation);
+        uint64_t actor_key = trp_actor_key(envelope->to_index, envelope->to_generation);
         cursor->at += bytes;
-        (void)actor_receive_plain(executor, channel, actor, place, message.type, &message);
+        (void)actor_receive_plain(executor, channel, actor, actor_key, message.type, &message);
         trp_channel_owe(&executor->channels, channel, 1, size);
         channel->received_count++;
     }
@@ -255,13 +255,13 @@ static bool actor_deliver_reply(
         (void)trp_ask_explain((enum troupe_err)item->envelope->type, &failure);
     }
     bool counted = item->kind == TRP_KIND_REPLY;
-    uint64_t place = trp_actor_key(item->envelope->to_index, item->envelope->to_generation);
+    uint64_t actor_key = trp_actor_key(item->envelope->to_index, item->envelope->to_generation);
     if (counted) {
         trp_ledger_start(channel->in_ledger, 1);
     }
     uint32_t callback =
         failed ? (uint32_t)TRP_CALLBACK_FAILED_ASK : message.type | TRP_CALLBACK_REPLY;
-    trp_callback_enter(executor, actor, place, callback);
+    trp_callback_enter(executor, actor, actor_key, callback);
     trp_deadlock_end_wait(executor, actor, &ask);
     ask.on_reply(
         &executor->context,
@@ -269,8 +269,8 @@ static bool actor_deliver_reply(
         ask.tag,
         failed ? (enum troupe_err)item->envelope->type : TROUPE_OK,
         failed ? NULL : &message);
-    executor->context.behalf.ask = 0;
-    (void)trp_actor_leave(executor, actor, place);
+    executor->context.unanswered.ask = 0;
+    (void)trp_actor_leave(executor, actor, actor_key);
     if (counted) {
         actor_count_handled(executor, channel);
     }
@@ -324,12 +324,12 @@ void trp_actor_fail_ask(
     enum troupe_err err)
 {
     uint32_t generation = actor->generation;
-    uint64_t place = trp_actor_key(index, generation);
-    trp_callback_enter(executor, actor, place, TRP_CALLBACK_FAILED_ASK);
+    uint64_t actor_key = trp_actor_key(index, generation);
+    trp_callback_enter(executor, actor, actor_key, TRP_CALLBACK_FAILED_ASK);
     trp_deadlock_end_wait(executor, actor, ask);
     ask->on_reply(&executor->context, actor->state, ask->tag, err, NULL);
-    executor->context.behalf.ask = 0;
-    (void)trp_actor_leave(executor, actor, place);
+    executor->context.unanswered.ask = 0;
+    (void)trp_actor_leave(executor, actor, actor_key);
     actor_replay(executor, index, generation);
 }
 

@@ -116,9 +116,9 @@ static bool send_block(
         .to = to,
         .bytes = bytes,
     };
-    bool maybe_noted = is_inbox || (actor != NULL && (actor->flags & TRP_ACTOR_REFUSED) != 0);
+    bool maybe_noted = is_inbox || (actor != NULL && (actor->flags & TRP_ACTOR_WAS_BLOCKED) != 0);
     if (actor != NULL) {
-        actor->flags |= TRP_ACTOR_REFUSED;
+        actor->flags |= TRP_ACTOR_WAS_BLOCKED;
     }
     // The main program asks again by itself: there is nobody to notify.
     bool is_told = actor != NULL || is_inbox;
@@ -229,7 +229,7 @@ bool trp_send_plain(
     size_t body_bytes)
 {
     const struct troupe_context *ctx = &executor->context;
-    if (ctx->place == 0) {
+    if (ctx->actor_key == 0) {
         return false; // and a inbox's channels are looked at under its lock only
     }
     struct trp_channel *channel = executor->channels.last_out;
@@ -239,7 +239,7 @@ bool trp_send_plain(
         TRP_UNLIKELY(!trp_outframe_put_plain(
             &channel->frame,
             trp_actor_key(to.index, to.generation),
-            ctx->place,
+            ctx->actor_key,
             type,
             body,
             (uint32_t)body_bytes))) {

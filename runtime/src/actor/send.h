@@ -81,7 +81,7 @@ bool trp_send_plain(
 TRP_INLINE bool trp_send_word(
     struct troupe_executor *executor, troupe_ref_t to, uint32_t type, const void *body)
 {
-    uint64_t from = executor->context.place;
+    uint64_t from = executor->context.actor_key;
     struct trp_channel *channel = executor->channels.last_out;
     // The first of a frame has more to do, and so has the last.
     if (from == 0 || trp_address_key(to.node, to.executor) != executor->channels.last_address_key ||

@@ -70,12 +70,12 @@ static void stash_adopt(
     uint32_t free_flags = TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL;
     if (deferred && (item->flags & free_flags) == 0 && item->kind == TRP_KIND_USER) {
         // For the sender it came back; to the pool it does when the message is met.
-        stash->retained_messages = item->count;
-        stash->retained_bytes = (int64_t)item->count * (int64_t)trp_item_bytes(item);
+        stash->reserved_messages = item->count;
+        stash->reserved_bytes = (int64_t)item->count * (int64_t)trp_item_bytes(item);
         atomic_fetch_add_explicit(
-            &channel->in_ledger->returned_messages, stash->retained_messages, memory_order_relaxed);
+            &channel->in_ledger->returned_messages, stash->reserved_messages, memory_order_relaxed);
         atomic_fetch_add_explicit(
-            &channel->in_ledger->returned_bytes, stash->retained_bytes, memory_order_relaxed);
+            &channel->in_ledger->returned_bytes, stash->reserved_bytes, memory_order_relaxed);
     } else {
         trp_channel_return_credit(&executor->channels, channel, item, item->count);
     }
@@ -85,9 +85,8 @@ static void stash_adopt(
 void trp_stash_release(struct troupe_executor *executor, const struct trp_stash_entry *stash)
 {
     executor->stash_count--;
-    if (stash->retained_messages != 0) {
-        trp_credit_pool_give(
-            &executor->slot->pool, stash->retained_messages, stash->retained_bytes);
+    if (stash->reserved_messages != 0) {
+        trp_credit_pool_give(&executor->slot->pool, stash->reserved_messages, stash->reserved_bytes);
     }
 }
 
@@ -121,11 +120,11 @@ static void stash_put_back(
     actor->stash_last = stash->next == NULL ? stash : actor->stash_last;
     executor->stash_count++;
     struct trp_stash_entry *whole = executor->replayed;
-    if (whole->retained_messages != 0) {
-        stash->retained_messages = stash->item.count;
-        stash->retained_bytes = stash->retained_messages * (int64_t)trp_item_bytes(&stash->item);
-        whole->retained_messages -= stash->retained_messages;
-        whole->retained_bytes -= stash->retained_bytes;
+    if (whole->reserved_messages != 0) {
+        stash->reserved_messages = stash->item.count;
+        stash->reserved_bytes = stash->reserved_messages * (int64_t)trp_item_bytes(&stash->item);
+        whole->reserved_messages -= stash->reserved_messages;
+        whole->reserved_bytes -= stash->reserved_bytes;
     }
 }
 

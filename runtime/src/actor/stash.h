@@ -14,8 +14,8 @@
 struct trp_stash_entry {
     struct trp_stash_entry *next;
     struct trp_item item;      // its envelope, body and given body point into this
-    int64_t retained_messages; // room it keeps in the mailbox
-    int64_t retained_bytes;
+    int64_t reserved_messages; // room it keeps in the mailbox
+    int64_t reserved_bytes;
     struct trp_envelope envelope;
     struct trp_given given;
     _Alignas(8) uint8_t body[];

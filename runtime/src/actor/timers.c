@@ -14,41 +14,38 @@ enum { ALARMS_AGAIN_NS = 1000000 }; // when a message that could not be sent is 
 
 /** An ask was not answered in time. */
 static void actor_timer_handle_timeout(
-    struct troupe_executor *executor,
-    struct trp_actor *actor,
-    const struct trp_actor_timer *actor_timer)
+    struct troupe_executor *executor, struct trp_actor *actor, const struct trp_actor_timer *timer)
 {
     struct trp_ask ask;
-    if (!trp_asks_take(&executor->asks, actor_timer->ask, &ask)) {
+    if (!trp_asks_take(&executor->asks, timer->ask, &ask)) {
         return;
     }
     if (ask.awaits_name) {
         trp_names_forget(
             executor->runtime->shared,
-            trp_actor_ref(executor, actor_timer->actor_index, actor_timer->actor_generation),
-            actor_timer->ask);
+            trp_actor_ref(executor, timer->actor_index, timer->actor_generation),
+            timer->ask);
     }
     if (actor == NULL) {
         return;
     }
-    trp_actor_fail_ask(executor, actor, actor_timer->actor_index, &ask, TROUPE_ERR_TIMEDOUT);
+    trp_actor_fail_ask(executor, actor, timer->actor_index, &ask, TROUPE_ERR_TIMEDOUT);
 }
 
 /** Send the message of a timer. @return false: no memory, or no descriptor. */
-static bool actor_timer_send(
-    struct troupe_executor *executor, const struct trp_actor_timer *actor_timer)
+static bool actor_timer_send(struct troupe_executor *executor, const struct trp_actor_timer *timer)
 {
     struct trp_outgoing outgoing = {
-        .to = actor_timer->to,
-        .from_index = actor_timer->actor_index,
-        .from_generation = actor_timer->actor_generation,
-        .type = actor_timer->type,
+        .to = timer->to,
+        .from_index = timer->actor_index,
+        .from_generation = timer->actor_generation,
+        .type = timer->type,
         .kind = TRP_KIND_USER,
         .flags = TRP_FLAG_UNMETERED,
-        .body = actor_timer->body,
-        .body_bytes = actor_timer->body_bytes,
+        .body = timer->body,
+        .body_bytes = timer->body_bytes,
     };
-    trp_outgoing_set_ttl(executor, actor_timer->ttl_ns, &outgoing);
+    trp_outgoing_set_ttl(executor, timer->ttl_ns, &outgoing);
     return trp_send_message(executor, &outgoing) == TROUPE_OK;
 }
 
@@ -64,32 +61,31 @@ bool trp_actor_timers_run(struct troupe_executor *executor, uint64_t now_ns)
     bool worked = false;
     while (trp_timer_heap_due(&executor->timers) <= now_ns) {
         uint64_t due_ns = trp_timer_heap_due(&executor->timers);
-        uint64_t timer = 0;
-        struct trp_actor_timer *actor_timer = trp_timer_heap_pop(&executor->timers, &timer);
-        if (actor_timer == NULL) {
+        uint64_t id = 0;
+        struct trp_actor_timer *timer = trp_timer_heap_pop(&executor->timers, &id);
+        if (timer == NULL) {
             break;
         }
-        struct trp_actor *actor = trp_actor_table_find(
-            &executor->actors, actor_timer->actor_index, actor_timer->actor_generation);
+        struct trp_actor *actor =
+            trp_actor_table_find(&executor->actors, timer->actor_index, timer->actor_generation);
         if (actor != NULL && !trp_actor_is_up(actor)) {
             actor = NULL;
         }
-        bool again = actor_timer->period_ns != 0 && actor != NULL;
+        bool again = timer->period_ns != 0 && actor != NULL;
         if (again) {
-            uint64_t next_ns = actor_timer_next_due(due_ns, actor_timer->period_ns, now_ns);
-            trp_timer_heap_restart(&executor->timers, timer, next_ns, actor_timer);
+            uint64_t next_ns = actor_timer_next_due(due_ns, timer->period_ns, now_ns);
+            trp_timer_heap_restart(&executor->timers, id, next_ns, timer);
         }
-        if (actor_timer->ask != 0) {
-            actor_timer_handle_timeout(executor, actor, actor_timer);
+        if (timer->ask != 0) {
+            actor_timer_handle_timeout(executor, actor, timer);
         } else if (
-            (actor != NULL || actor_timer->actor_generation == 0) &&
-            !actor_timer_send(executor, actor_timer) &&
+            (actor != NULL || timer->actor_generation == 0) && !actor_timer_send(executor, timer) &&
             !again) { // a beat is skipped, but this is due
-            trp_timer_heap_restart(&executor->timers, timer, now_ns + ALARMS_AGAIN_NS, actor_timer);
+            trp_timer_heap_restart(&executor->timers, id, now_ns + ALARMS_AGAIN_NS, timer);
             again = true;
         }
         if (!again) {
-            free(actor_timer);
+            free(timer);
         }
         worked = true;
     }

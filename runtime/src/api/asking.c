@@ -49,12 +49,12 @@ enum troupe_err trp_ask_begin(
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_actor_timer *actor_timer = calloc(1, sizeof(*actor_timer));
-    if (actor_timer == NULL) {
+    struct trp_actor_timer *timer = calloc(1, sizeof(*timer));
+    if (timer == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
     }
-    actor_timer->actor_index = trp_context_index(ctx);
-    actor_timer->actor_generation = ctx->actor->generation;
+    timer->actor_index = trp_context_index(ctx);
+    timer->actor_generation = ctx->actor->generation;
     struct trp_ask ask = {
         .awaits_name = awaits_name,
         .actor_index = trp_context_index(ctx),
@@ -66,14 +66,14 @@ enum troupe_err trp_ask_begin(
         options->timeout_ns == 0 ? TROUPE_ASK_TIMEOUT_DEFAULT_NS : options->timeout_ns;
     uint64_t now_ns = trp_executor_now(executor);
     uint64_t due_ns = wait_ns < UINT64_MAX - 1 - now_ns ? now_ns + wait_ns : UINT64_MAX - 1;
-    ask.timer = trp_timer_heap_add(&executor->timers, due_ns, actor_timer);
-    actor_timer->ask = ask.timer == 0 ? 0 : trp_asks_add(&executor->asks, &ask);
-    if (actor_timer->ask == 0) {
+    ask.timer = trp_timer_heap_add(&executor->timers, due_ns, timer);
+    timer->ask = ask.timer == 0 ? 0 : trp_asks_add(&executor->asks, &ask);
+    if (timer->ask == 0) {
         (void)trp_timer_heap_cancel(&executor->timers, ask.timer);
-        free(actor_timer);
+        free(timer);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
     }
-    *out_ask = actor_timer->ask;
+    *out_ask = timer->ask;
     return TROUPE_OK;
 }
 

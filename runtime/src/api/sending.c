@@ -97,8 +97,8 @@ enum troupe_err troupe_send(
 
 enum troupe_err troupe_send_message(troupe_context_t *ctx, const struct troupe_outgoing *wanted)
 {
-    const struct troupe_reply_to *behalf = &wanted->on_behalf_of;
-    bool is_own = troupe_ref_is_none(behalf->ref) && behalf->ask == 0;
+    const struct troupe_reply_to *client = &wanted->on_behalf_of;
+    bool is_own = troupe_ref_is_none(client->ref) && client->ask == 0;
     if (wanted->ttl_ns == 0 && is_own) {
         return troupe_send(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
     }
@@ -109,7 +109,7 @@ enum troupe_err troupe_send_message(troupe_context_t *ctx, const struct troupe_o
     }
     struct trp_outgoing outgoing = trp_sending_outgoing(ctx, wanted);
     if (!is_own) {
-        return trp_sending_delegate(ctx, *behalf, &outgoing);
+        return trp_sending_delegate(ctx, *client, &outgoing);
     }
     trp_sending_sign(ctx, &outgoing);
     return trp_send_message(trp_executor_of(ctx), &outgoing);
@@ -171,8 +171,8 @@ enum troupe_err trp_sending_delegate(
 
 enum troupe_err trp_sending_check_own(const struct troupe_outgoing *wanted, const char *what)
 {
-    const struct troupe_reply_to *behalf = &wanted->on_behalf_of;
-    if (troupe_ref_is_none(behalf->ref) && behalf->ask == 0) {
+    const struct troupe_reply_to *client = &wanted->on_behalf_of;
+    if (troupe_ref_is_none(client->ref) && client->ask == 0) {
         return TROUPE_OK;
     }
     return TRP_EXPLAIN(

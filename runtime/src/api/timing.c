@@ -52,32 +52,32 @@ static enum troupe_err timing_start(
             "a timer's body of %zu bytes is over the bound",
             outgoing->body_bytes);
     }
-    struct trp_actor_timer *actor_timer = calloc(1, sizeof(*actor_timer) + outgoing->body_bytes);
-    if (actor_timer == NULL) {
+    struct trp_actor_timer *timer = calloc(1, sizeof(*timer) + outgoing->body_bytes);
+    if (timer == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
-    actor_timer->actor_index = trp_context_index(ctx);
-    actor_timer->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
-    actor_timer->period_ns = period_ns;
-    actor_timer->ttl_ns = outgoing->ttl_ns;
-    actor_timer->to = outgoing->to;
-    actor_timer->type = outgoing->type;
-    actor_timer->body_bytes = outgoing->body_bytes;
+    timer->actor_index = trp_context_index(ctx);
+    timer->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
+    timer->period_ns = period_ns;
+    timer->ttl_ns = outgoing->ttl_ns;
+    timer->to = outgoing->to;
+    timer->type = outgoing->type;
+    timer->body_bytes = outgoing->body_bytes;
     if (outgoing->body_bytes != 0) {
-        memcpy(actor_timer->body, outgoing->body, outgoing->body_bytes);
+        memcpy(timer->body, outgoing->body, outgoing->body_bytes);
     }
     uint64_t now_ns = trp_executor_now(executor);
     uint64_t due_ns = delay_ns < UINT64_MAX - 1 - now_ns ? now_ns + delay_ns : UINT64_MAX - 1;
-    troupe_timer_t timer = trp_timer_heap_add(&executor->timers, due_ns, actor_timer);
-    if (timer == 0) {
-        free(actor_timer);
+    troupe_timer_t id = trp_timer_heap_add(&executor->timers, due_ns, timer);
+    if (id == 0) {
+        free(timer);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
     if (!executor->in_turn) {
         trp_runtime_wake_foreign_loop(executor->runtime); // a foreign loop does not know of it yet
     }
     if (out_timer != NULL) {
-        *out_timer = timer;
+        *out_timer = id;
     }
     return TROUPE_OK;
 }
@@ -109,10 +109,10 @@ enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer)
     if (err != TROUPE_OK) {
         return err;
     }
-    void *actor_timer = trp_timer_heap_cancel(&trp_executor_of(ctx)->timers, timer);
-    if (actor_timer == NULL) {
+    void *found = trp_timer_heap_cancel(&trp_executor_of(ctx)->timers, timer);
+    if (found == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such timer runs: it fired, or was cancelled");
     }
-    free(actor_timer);
+    free(found);
     return TROUPE_OK;
 }

@@ -87,10 +87,10 @@ enum troupe_err trp_executor_new(
 
 static void executor_free_timers(struct troupe_executor *executor)
 {
-    uint64_t timer = 0;
-    void *actor_timer = NULL;
-    while ((actor_timer = trp_timer_heap_pop(&executor->timers, &timer)) != NULL) {
-        free(actor_timer);
+    uint64_t id = 0;
+    void *timer = NULL;
+    while ((timer = trp_timer_heap_pop(&executor->timers, &id)) != NULL) {
+        free(timer);
     }
     trp_timer_heap_fini(&executor->timers);
 }

@@ -144,7 +144,7 @@ void trp_executor_handle_flags(struct troupe_executor *executor)
 static void executor_settle(struct troupe_executor *executor)
 {
     trp_executor_settle_credit(executor);
-    if (TRP_UNLIKELY(executor->monitors.untold_first != 0)) {
+    if (TRP_UNLIKELY(executor->monitors.unsent_first != 0)) {
         trp_monitor_notify_again(executor);
     }
     // Words are met each turn: with much mail, 64 of them can take seconds.
@@ -236,7 +236,7 @@ uint64_t trp_executor_prepare_idle(struct troupe_executor *executor)
     // Who is waiting still could not be told: no descriptor, or no memory. That may change.
     bool again = trp_channels_have_unspent(&executor->channels) ||
                  executor->channels.waiting_first != NULL || executor->channels.rooms_delayed ||
-                 executor->monitors.untold_first != 0 || executor->channels.finished_count > 0;
+                 executor->monitors.unsent_first != 0 || executor->channels.finished_count > 0;
     return again ? SWEEP_NS : UINT64_MAX;
 }
 
@@ -249,7 +249,8 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
         return;
     }
     uint64_t rest_ns = trp_executor_prepare_idle(executor);
-    if (executor->mode == TRP_MODE_LOOP && true) {
+    if (executor->mode == TRP_MODE_LOOP &&
+        atomic_load_explicit(&executor->runtime->draining, memory_order_relaxed)) {
         trp_runtime_wake(executor->runtime);
     }
     // A word that was met just now may have ended it, and its wake-up is spent.
