@@ -386,7 +386,7 @@ Test(shutdowns, what_keeps_a_system_alive_can_be_asked_at_any_time)
     troupe_message_destroy(&answer);
 
     char *text = why_alive(system);
-    cr_expect(strstr(text, "' (port), open: ") != NULL, "%s", text);
+    cr_expect(strstr(text, "' (inbox), open: ") != NULL, "%s", text);
     cr_expect(strstr(text, "'the keeper' (thread), open: actors 1, ") != NULL, "%s", text);
     cr_expect(
         strstr(text, "actor 'the keeper' (behaviour 'holder') has been at a message of type 100") !=
