@@ -54,8 +54,8 @@ struct trp_batch {
     const struct troupe_behaviour *behaviour; // of all its actors
     uint32_t count;                           // of messages
     uint32_t selected;                        // the message whose actor the context is
-    uint64_t handled; // a bit each: the callback selected it
-    uint64_t skipped; // a bit each: it is not for this callback
+    uint64_t handled;                         // a bit each: the callback selected it
+    uint64_t skipped;                         // a bit each: it is not for this callback
     uint32_t piece_count;
     uint32_t exit_count;
     struct trp_actor *actors[TROUPE_BATCH_MAX];

@@ -86,7 +86,8 @@ void trp_stash_release(struct troupe_executor *executor, const struct trp_stash_
 {
     executor->stash_count--;
     if (stash->reserved_messages != 0) {
-        trp_credit_pool_give(&executor->slot->pool, stash->reserved_messages, stash->reserved_bytes);
+        trp_credit_pool_give(
+            &executor->slot->pool, stash->reserved_messages, stash->reserved_bytes);
     }
 }
 

@@ -32,10 +32,10 @@ void trp_child_list_remove(struct trp_child *child);
 /** Note what runs and where to reach it: from here on others send to a child and kill it. @threads the manager's */
 void trp_child_list_set_started(struct trp_child *child, void *handle, int control_fd);
 
-/** Take the handle of a child, so that nobody kills it any more. @threads the manager's */
+/** Take the handle of a child, so that no thread kills it any more. @threads the manager's */
 void *trp_child_list_take_handle(struct trp_child *child);
 
-/** Close the control socket of a child, so that nobody sends to it any more. @threads the manager's */
+/** Close the control socket of a child, so that no thread sends to it any more. @threads the manager's */
 void trp_child_list_close_control(struct trp_child *child);
 
 /** Have process @p node, if it is a child, look at shared memory. @threads any, of the first process */

@@ -172,8 +172,8 @@ static void shutdown_explain(troupe_system_t *system)
 /** Print once, on standard error, what is in the way. */
 static void shutdown_report(troupe_system_t *system, const struct shutdown_times *times)
 {
-    if (!system->told) {
-        system->told = true;
+    if (!system->reported) {
+        system->reported = true;
         const struct trp_report_shutdown shutdown = {
             .executor_id = system->executor->id,
             .passed_ns = times->force_ns - times->start_ns,
@@ -232,6 +232,44 @@ static void shutdown_ask(troupe_system_t *system, uint32_t id)
     trp_refresh_stop_executor(system, id);
 }
 
+/** Ask all other executors to stop, and wait for them. @return false at the deadline. */
+static bool shutdown_stop_others(troupe_system_t *system, const struct shutdown_times *times)
+{
+    // All are asked before any is waited for: one that closes needs its peers to finish their channels, and a
+    // peer that was not asked would go on sending.
+    uint32_t latest = UINT32_MAX;
+    while ((latest = shutdown_latest(system, latest)) != 0) {
+        shutdown_ask(system, latest);
+    }
+    while ((latest = shutdown_latest(system, UINT32_MAX)) != 0) {
+        if (!shutdown_await(system, latest, times)) {
+            return false;
+        }
+    }
+    // They have left shared memory, but some may not have returned to their backend yet.
+    return shutdown_await(system, 0, times);
+}
+
+/** Stop the actors of executor 0, and close it. @return false at the deadline. */
+static bool shutdown_stop_caller(troupe_system_t *system, const struct shutdown_times *times)
+{
+    struct troupe_executor *executor = system->executor;
+    trp_executor_stop_actors(executor);
+    if (executor->ops->stopped != NULL) {
+        executor->ops->stopped(executor->backend_self, executor);
+    }
+    // No other executor runs. What they left is settled even if the deadline has passed by now.
+    uint64_t limit_ns = shutdown_limit_ns(system, times);
+    uint64_t settled_ns = trp_clock_monotonic(NULL) + SHUTDOWN_SETTLE_NS;
+    if (!trp_executor_close(executor, settled_ns > limit_ns ? settled_ns : limit_ns)) {
+        shutdown_report(system, times);
+        shutdown_explain(system);
+        return false;
+    }
+    trp_executors_remove(system, executor);
+    return true;
+}
+
 bool trp_shutdown_run(troupe_system_t *system)
 {
     if (system->stopped) {
@@ -240,37 +278,12 @@ bool trp_shutdown_run(troupe_system_t *system)
     const struct shutdown_times times =
         shutdown_times_new(trp_clock_monotonic(NULL), system->stop_timeout_ns);
     atomic_store_explicit(&system->runtime.stop_asked, true, memory_order_release);
-    system->told = false;
+    system->reported = false;
     shutdown_drain(system, times.start_ns + system->stop_timeout_ns / 2);
     atomic_store_explicit(&system->drained, true, memory_order_release);
-    // All are asked before any is waited for: one that closes needs its peers to finish their channels, and a
-    // peer that was not asked would go on sending.
-    uint32_t latest = UINT32_MAX;
-    while ((latest = shutdown_latest(system, latest)) != 0) {
-        shutdown_ask(system, latest);
-    }
-    while ((latest = shutdown_latest(system, UINT32_MAX)) != 0) {
-        if (!shutdown_await(system, latest, &times)) {
-            return false;
-        }
-    }
-    // Their slots are free, but some may not have returned to their backend yet.
-    if (!shutdown_await(system, 0, &times)) {
+    if (!shutdown_stop_others(system, &times) || !shutdown_stop_caller(system, &times)) {
         return false;
     }
-    trp_executor_stop_actors(system->executor);
-    if (system->executor->ops->stopped != NULL) {
-        system->executor->ops->stopped(system->executor->backend_self, system->executor);
-    }
-    // No other executor runs. What they left is settled even if the deadline has passed by now.
-    uint64_t limit_ns = shutdown_limit_ns(system, &times);
-    uint64_t settled_ns = trp_clock_monotonic(NULL) + SHUTDOWN_SETTLE_NS;
-    if (!trp_executor_close(system->executor, settled_ns > limit_ns ? settled_ns : limit_ns)) {
-        shutdown_report(system, &times);
-        shutdown_explain(system);
-        return false;
-    }
-    trp_executors_remove(system, system->executor);
     trp_config_warn(&system->config);
     system->stopped = true;
     return true;

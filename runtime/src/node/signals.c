@@ -227,31 +227,35 @@ static void signals_apply(troupe_system_t *system)
     }
 }
 
-enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number, bool on)
+static void signals_unsubscribe(troupe_context_t *ctx, int number)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
-    enum troupe_err err = signals_check(ctx, number, on);
-    if (err != TROUPE_OK) {
-        return err;
+    uint64_t signals = number == 0 ? UINT64_MAX : signals_bit(number);
+    if ((ctx->actor->flags & TRP_ACTOR_SIGNALS) == 0) {
+        return;
     }
-    troupe_system_t *system = trp_system_of(executor);
-    struct trp_shared *shared = executor->runtime->shared;
-    if (!on) {
-        if ((ctx->actor->flags & TRP_ACTOR_SIGNALS) != 0) {
-            uint64_t signals = number == 0 ? UINT64_MAX : signals_bit(number);
-            if (trp_signal_subscribers_remove(shared, troupe_self(ctx), signals)) {
-                ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SIGNALS;
-            }
-            signals_apply(system);
-        }
+    if (trp_signal_subscribers_remove(executor->runtime->shared, troupe_self(ctx), signals)) {
+        ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SIGNALS;
+    }
+    signals_apply(trp_system_of(executor));
+}
+
+enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number, bool on)
+{
+    troupe_system_t *system = trp_system_of(trp_executor_of(ctx));
+    struct trp_shared *shared = system->runtime.shared;
+    enum troupe_err err = signals_check(ctx, number, on);
+    if (err == TROUPE_OK && !on) {
+        signals_unsubscribe(ctx, number);
         return TROUPE_OK;
     }
-    err = trp_process_manager_start(
-        system); // a child has it, and that of the first process runs then
-    if (err != TROUPE_OK) {
-        return err;
+    if (err == TROUPE_OK) {
+        // A child has one already, and so has the first process, which started that child.
+        err = trp_process_manager_start(system);
     }
-    err = trp_signal_subscribers_add(shared, troupe_self(ctx), signals_bit(number));
+    if (err == TROUPE_OK) {
+        err = trp_signal_subscribers_add(shared, troupe_self(ctx), signals_bit(number));
+    }
     if (err == TROUPE_OK) {
         ctx->actor->flags |= TRP_ACTOR_SIGNALS;
         signals_apply(system);

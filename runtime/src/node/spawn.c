@@ -201,6 +201,16 @@ static enum troupe_err spawn_get_row(
     return TROUPE_OK;
 }
 
+/** Append bytes to a START, padded where more may follow. @return where the next ones go */
+static size_t spawn_append(uint8_t *bytes, size_t at, const void *data, uint32_t size)
+{
+    if (size != 0) {
+        memset(bytes + at, 0, trp_pad8(size));
+        memcpy(bytes + at, data, size);
+    }
+    return at + trp_pad8(size);
+}
+
 /** Send a START: a struct trp_start, the actor's name, its behaviour's name where indexes may differ, arguments. */
 static enum troupe_err spawn_send_start(
     struct troupe_executor *spawner,
@@ -209,35 +219,25 @@ static enum troupe_err spawn_send_start(
     troupe_ref_t ref)
 {
     _Alignas(8) uint8_t bytes[START_BYTES_MAX];
-    struct trp_start start = {
+    const char *behaviour_name = options->behaviour->name;
+    const struct trp_start start = {
         .behaviour_index = behaviour_index,
         .name_bytes = options->name != NULL ? (uint32_t)strlen(options->name) : 0,
         .args_bytes = (uint32_t)options->args_bytes,
-        .behaviour_bytes =
-            ref.node != spawner->node ? (uint32_t)strlen(options->behaviour->name) : 0,
+        .behaviour_bytes = ref.node != spawner->node ? (uint32_t)strlen(behaviour_name) : 0,
     };
-    size_t at = sizeof(start);
-    memcpy(bytes, &start, sizeof(start));
-    if (start.name_bytes != 0) {
-        memset(bytes + at, 0, trp_pad8(start.name_bytes));
-        memcpy(bytes + at, options->name, start.name_bytes);
-        at += trp_pad8(start.name_bytes);
-    }
-    if (start.behaviour_bytes != 0) {
-        memset(bytes + at, 0, trp_pad8(start.behaviour_bytes));
-        memcpy(bytes + at, options->behaviour->name, start.behaviour_bytes);
-        at += trp_pad8(start.behaviour_bytes);
-    }
+    size_t at = spawn_append(bytes, 0, &start, sizeof(start));
+    at = spawn_append(bytes, at, options->name, start.name_bytes);
+    at = spawn_append(bytes, at, behaviour_name, start.behaviour_bytes);
     if (start.args_bytes != 0) {
         memcpy(bytes + at, options->args, start.args_bytes);
-        at += start.args_bytes;
     }
     const struct trp_outgoing outgoing = {
         .to = ref,
         .kind = TRP_KIND_START,
         .flags = TRP_FLAG_UNMETERED,
         .body = bytes,
-        .body_bytes = at,
+        .body_bytes = at + start.args_bytes,
     };
     return trp_send_message(spawner, &outgoing);
 }

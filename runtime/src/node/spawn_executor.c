@@ -42,7 +42,7 @@ enum troupe_err trp_spawn_executor_new(
     return err;
 }
 
-/** Start an executor once the channel to it is open: nothing could stop an executor that nobody reaches. */
+/** Start an executor once the channel to it is open: an executor that no other reaches could not be stopped. */
 static enum troupe_err spawn_executor_connect(
     struct troupe_executor *spawner, struct troupe_executor *executor, uint64_t cpu_mask)
 {

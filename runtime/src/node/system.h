@@ -55,7 +55,7 @@ struct troupe_system {
 
     _Atomic bool drained; // shutdown: mail had its time, and nothing is started any more
     bool stopped;         // the owner's: shutdown is complete
-    bool told;            // the owner's: shutdown has printed who is in its way
+    bool reported;        // the owner's: shutdown has printed what is in its way
     uint64_t checked_ns;  // the owner's: when shutdown last sampled the callbacks
 
     uint32_t inbox_count; // guarded by `runtime.lock`: open
