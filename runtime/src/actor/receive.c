@@ -801,7 +801,7 @@ void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct
                   trp_actor_table_refused(&executor->actors, index, generation);
     const struct troupe_exit exit = {
         .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
-        .text = "ended before it was watched",
+        .text = "ended before it became the root actor",
     };
     executor->runtime->ops->actor_ended(
         executor->runtime, trp_actor_ref(executor, index, generation), &exit);
