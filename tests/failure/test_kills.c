@@ -913,7 +913,7 @@ Test(kills, the_watcher_of_who_never_starts_hears_it_in_words)
         bool too_late = strcmp(exit.text, "ended before it became the root actor") == 0;
         cr_expect(
             too_late || strstr(exit.text, "no actor run") != NULL ||
-                strstr(exit.text, "runner") != NULL,
+                strstr(exit.text, "child program") != NULL,
             "%s: '%s'",
             runners[i],
             exit.text);
