@@ -72,7 +72,7 @@ BACKEND_TEST(rooms, in_a_crowd_of_refused_everybody_gets_through_in_the_end)
     }
 
     for (int i = 0; i < CROWD; i++) {
-        fixture_tell(fixture, crowd[i], BEG, &slow, sizeof(slow));
+        fixture_send(fixture, crowd[i], BEG, &slow, sizeof(slow));
     }
 
     while (fixture_count(fixture, slow) < ALL_PLEAS) { // the last are on their way
@@ -169,9 +169,9 @@ BACKEND_TEST(rooms, who_waits_is_not_passed_for_ever_by_those_who_talk_meanwhile
         .patient = fixture_spawn_reporter(fixture, &patient),
     };
 
-    fixture_act(fixture, begin, &cast);
+    fixture_call(fixture, begin, &cast);
 
-    (void)fixture_hear(fixture, DONE);
+    (void)fixture_receive(fixture, DONE);
     fixture_close(&fixture);
 }
 

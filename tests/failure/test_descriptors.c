@@ -3,8 +3,8 @@
  * Descriptors run out. libzmq would abort the process, so the runtime stops well before: with an error
  * and words, while those who run go on.
  */
-#include "support/cast.h"
 #include "support/child.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -42,11 +42,11 @@ static void choir_fill(struct choir *choir, troupe_inbox_t *port)
     for (;;) {
         MUST_BE(choir->count < ECHOES_MAX);
         troupe_ref_t *echo = &choir->echoes[choir->count];
-        err = cast_spawn(troupe_inbox_context(port), "thread", echo);
+        err = echo_spawn(troupe_inbox_context(port), "thread", echo);
         if (err != TROUPE_OK) {
             break;
         }
-        MUST(cast_ask(port, *echo, choir->count)); // who was started can answer
+        MUST(echo_ask(port, *echo, choir->count)); // who was started can answer
         choir->count++;
     }
     expect_limit(err);
@@ -55,7 +55,7 @@ static void choir_fill(struct choir *choir, troupe_inbox_t *port)
 /** Fill up until there are @p count again: ZeroMQ closes in its own time what it was given back. */
 static void choir_refill(struct choir *choir, troupe_inbox_t *port, size_t count)
 {
-    uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
+    uint64_t deadline_ns = measure_now_ns() + ECHO_DEADLINE_NS;
     for (;;) {
         choir_fill(choir, port);
         if (choir->count >= count) {
@@ -71,7 +71,7 @@ static void choir_refill(struct choir *choir, troupe_inbox_t *port, size_t count
 static void choir_sing(const struct choir *choir, troupe_inbox_t *port)
 {
     for (size_t i = 0; i < choir->count; i++) {
-        MUST(cast_ask(port, choir->echoes[i], i));
+        MUST(echo_ask(port, choir->echoes[i], i));
     }
 }
 
@@ -82,9 +82,9 @@ static void choir_halve(struct choir *choir, troupe_system_t *system, troupe_inb
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
     for (size_t i = 0; i < leaving; i++) {
-        MUST(troupe_send(troupe_inbox_context(port), choir->echoes[i], CAST_LEAVE, NULL, 0));
+        MUST(troupe_send(troupe_inbox_context(port), choir->echoes[i], ECHO_STOP, NULL, 0));
     }
-    cast_wait_for_ends(system, port, stats.executors_ended + leaving);
+    echo_wait_for_exits(system, port, stats.executors_ended + leaving);
     choir->count -= leaving;
     memmove(choir->echoes, choir->echoes + leaving, choir->count * sizeof(*choir->echoes));
 }
@@ -94,8 +94,8 @@ static int fill_with_threads(void *data)
     const rlim_t *limit = data;
     child_limit(RLIMIT_NOFILE, *limit);
     static struct choir choir;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
 
     choir_fill(&choir, port);
     MUST_BE(choir.count > 10);
@@ -107,11 +107,11 @@ static int fill_with_threads(void *data)
         choir_refill(&choir, port, most - most / 4); // what was given back can be had again
         choir_sing(&choir, port);
     }
-    cast_end(&system, &port);
+    echo_system_end(&system, &port);
     return 0;
 }
 
-Test(descriptors, run_out_with_an_error_while_those_who_run_go_on)
+Test(descriptors, run_out_with_an_error_while_running_ones_go_on)
 {
     succeeds_with_any_limit(fill_with_threads);
 }
@@ -121,8 +121,8 @@ static int refuse_without_a_trace(void *data)
     const rlim_t *limit = data;
     child_limit(RLIMIT_NOFILE, *limit);
     static struct choir choir;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
     choir_fill(&choir, port);
 
     struct troupe_stats before;
@@ -130,7 +130,7 @@ static int refuse_without_a_trace(void *data)
     troupe_system_stats(system, &before);
     troupe_ref_t ref = {7, 7, 7, 7};
     for (int i = 0; i < 100; i++) {
-        expect_limit(cast_spawn(troupe_inbox_context(port), "thread", &ref));
+        expect_limit(echo_spawn(troupe_inbox_context(port), "thread", &ref));
     }
     MUST_BE(ref.node == 7);
     troupe_system_stats(system, &after);
@@ -139,7 +139,7 @@ static int refuse_without_a_trace(void *data)
     choir_sing(&choir, port);
     troupe_system_stats(system, &after);
     MUST_BE(after.executors_started == choir.count + 2); // executor 0, and the port's
-    cast_end(&system, &port);
+    echo_system_end(&system, &port);
     return 0;
 }
 
@@ -153,30 +153,30 @@ static int first_message_without_descriptors(void *data)
     (void)data;
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *known = cast_port(system);
-    troupe_inbox_t *fresh = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *known = echo_inbox_new(system);
+    troupe_inbox_t *fresh = echo_inbox_new(system);
     troupe_ref_t echo = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(known), "thread", &echo));
-    MUST(cast_ask(known, echo, 1));
+    MUST(echo_spawn(troupe_inbox_context(known), "thread", &echo));
+    MUST(echo_ask(known, echo, 1));
 
     child_hoard_take(&hoard);
-    expect_limit(cast_ask(fresh, echo, 2));
-    expect_limit(troupe_send(troupe_inbox_context(fresh), echo, CAST_LEAVE, NULL, 0));
-    MUST(cast_ask(known, echo, 3)); // who knows each other needs nothing new
+    expect_limit(echo_ask(fresh, echo, 2));
+    expect_limit(troupe_send(troupe_inbox_context(fresh), echo, ECHO_STOP, NULL, 0));
+    MUST(echo_ask(known, echo, 3)); // who knows each other needs nothing new
     troupe_ref_t more = TROUPE_REF_NONE;
-    expect_limit(cast_spawn(troupe_inbox_context(known), "thread", &more));
-    expect_limit(cast_spawn(troupe_inbox_context(known), "thread:2", &more));
+    expect_limit(echo_spawn(troupe_inbox_context(known), "thread", &more));
+    expect_limit(echo_spawn(troupe_inbox_context(known), "thread:2", &more));
     troupe_inbox_t *port = NULL;
     expect_limit(troupe_inbox_new(system, &port));
     MUST_BE(port == NULL);
 
     child_hoard_give(&hoard);
-    MUST(cast_ask(fresh, echo, 4));
-    MUST(cast_spawn(troupe_inbox_context(fresh), "thread", &more));
-    MUST(cast_ask(fresh, more, 5));
+    MUST(echo_ask(fresh, echo, 4));
+    MUST(echo_spawn(troupe_inbox_context(fresh), "thread", &more));
+    MUST(echo_ask(fresh, more, 5));
     MUST(troupe_inbox_destroy(&fresh));
-    cast_end(&system, &known);
+    echo_system_end(&system, &known);
     return 0;
 }
 
@@ -190,17 +190,17 @@ static int end_without_descriptors(void *data)
     (void)data;
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
     troupe_ref_t chief = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(port), "thread", &chief));
+    MUST(echo_spawn(troupe_inbox_context(port), "thread", &chief));
     for (int i = 0; i < 8; i++) { // whom only the chief knows
-        MUST(cast_ask_to_spawn(port, chief, "thread").err);
+        MUST(echo_ask_to_spawn(port, chief, "thread").err);
     }
 
     child_hoard_take(&hoard);
     uint64_t start_ns = measure_now_ns();
-    cast_end(&system, &port); // MUST()s that it is in order
+    echo_system_end(&system, &port); // MUST()s that it is in order
     MUST_BE(measure_now_ns() - start_ns < 2 * MEASURE_SECOND_NS);
     child_hoard_give(&hoard);
     return 0;
@@ -216,20 +216,20 @@ static int few_free_at_the_bottom(void *data)
     (void)data;
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
     child_hoard_take(&hoard);
     for (size_t i = 0; i < 3; i++) { // the lowest numbers are free, and few others
         (void)close(hoard.fds[i]);
     }
 
     troupe_ref_t echo = TROUPE_REF_NONE;
-    expect_limit(cast_spawn(troupe_inbox_context(port), "thread", &echo));
+    expect_limit(echo_spawn(troupe_inbox_context(port), "thread", &echo));
 
     child_hoard_give(&hoard);
-    MUST(cast_spawn(troupe_inbox_context(port), "thread", &echo));
-    MUST(cast_ask(port, echo, 1));
-    cast_end(&system, &port);
+    MUST(echo_spawn(troupe_inbox_context(port), "thread", &echo));
+    MUST(echo_ask(port, echo, 1));
+    echo_system_end(&system, &port);
     return 0;
 }
 
@@ -243,7 +243,7 @@ static int new_without_descriptors(void *data)
     (void)data;
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
-    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&cast_echo)};
+    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&echo_behaviour)};
     troupe_system_t *system = NULL;
 
     child_hoard_take(&hoard);
@@ -256,9 +256,9 @@ static int new_without_descriptors(void *data)
     MUST_BE(system == NULL);
 
     child_hoard_give(&hoard);
-    system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
-    cast_end(&system, &port);
+    system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
+    echo_system_end(&system, &port);
     return 0;
 }
 
@@ -306,8 +306,8 @@ static int room_without_descriptors(void *data)
         .behaviours = TROUPE_BEHAVIOURS(&bog), .mailbox_messages = 32};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *known = cast_port(system);
-    troupe_inbox_t *fresh = cast_port(system); // to which the bog has no link
+    troupe_inbox_t *known = echo_inbox_new(system);
+    troupe_inbox_t *fresh = echo_inbox_new(system); // to which the bog has no link
     const struct troupe_spawn_options spawn = {.behaviour = &bog, .place = "thread"};
     troupe_ref_t ref = TROUPE_REF_NONE;
     MUST(troupe_spawn(troupe_inbox_context(known), &spawn, &ref));
@@ -316,7 +316,7 @@ static int room_without_descriptors(void *data)
     const struct troupe_outgoing hold = {
         .to = ref, .type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
     troupe_message_t *message = NULL;
-    MUST(troupe_inbox_ask(known, &hold, CAST_DEADLINE_NS, &message));
+    MUST(troupe_inbox_ask(known, &hold, ECHO_DEADLINE_NS, &message));
     troupe_message_destroy(&message);
     flood_bog(troupe_inbox_context(fresh), ref);
 
@@ -324,7 +324,7 @@ static int room_without_descriptors(void *data)
     MUST_BE(write(gate[1], "", 1) == 1);
     // It works off all of it now, and finds no descriptor to say that there is room.
     struct troupe_stats stats;
-    uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
+    uint64_t deadline_ns = measure_now_ns() + ECHO_DEADLINE_NS;
     do {
         troupe_system_stats(system, &stats);
         MUST_BE(measure_now_ns() < deadline_ns);
@@ -332,11 +332,11 @@ static int room_without_descriptors(void *data)
     } while (stats.waiting > 0);
     child_hoard_give(&hoard);
 
-    MUST(troupe_inbox_receive(fresh, CAST_DEADLINE_NS, &message));
+    MUST(troupe_inbox_receive(fresh, ECHO_DEADLINE_NS, &message));
     MUST_BE(troupe_message_type(message) == TROUPE_MESSAGE_ROOM);
     troupe_message_destroy(&message);
     MUST(troupe_inbox_destroy(&fresh));
-    cast_end(&system, &known);
+    echo_system_end(&system, &known);
     return 0;
 }
 

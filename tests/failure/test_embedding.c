@@ -4,7 +4,7 @@
  * there is not. Wake-ups are counted, for a loop that never sleeps would pass every other test.
  */
 #include "support/audit.h"
-#include "support/cast.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 

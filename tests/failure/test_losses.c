@@ -37,7 +37,7 @@ static struct {
     struct troupe_dead_letter letters[LETTERS_MAX];
     enum troupe_err ask_err;
     char ask_detail[128];
-} heard;
+} received;
 
 static enum troupe_err witness_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
@@ -54,17 +54,18 @@ static void witness_on_answer(
     const troupe_message_t *answer)
 {
     (void)ctx, (void)state, (void)tag, (void)answer;
-    heard.ask_err = err;
-    (void)snprintf(heard.ask_detail, sizeof(heard.ask_detail), "%.100s", troupe_error_detail());
+    received.ask_err = err;
+    (void)snprintf(
+        received.ask_detail, sizeof(received.ask_detail), "%.100s", troupe_error_detail());
 }
 
 /** Have the victim hang, and send it what it will never meet. */
 static void witness_send(troupe_context_t *ctx)
 {
-    const struct troupe_outgoing question = {.to = heard.victim, .type = QUESTION};
-    MUST(troupe_send(ctx, heard.victim, HANG, NULL, 0));
-    MUST(troupe_send(ctx, heard.victim, LETTER, "three", 5));
-    MUST(troupe_send(ctx, heard.victim, LETTER, "five5", 5));
+    const struct troupe_outgoing question = {.to = received.victim, .type = QUESTION};
+    MUST(troupe_send(ctx, received.victim, HANG, NULL, 0));
+    MUST(troupe_send(ctx, received.victim, LETTER, "three", 5));
+    MUST(troupe_send(ctx, received.victim, LETTER, "five5", 5));
     MUST(troupe_ask(
         ctx, &question, &(const struct troupe_ask_options){.on_reply = witness_on_answer}));
 }
@@ -74,18 +75,19 @@ static void witness_receive(troupe_context_t *ctx, void *state, const troupe_mes
     (void)state;
     switch (troupe_message_type(message)) {
     case HELLO:
-        heard.pid = *TROUPE_BODY(message, pid_t);
-        heard.victim = troupe_message_sender(message);
+        received.pid = *TROUPE_BODY(message, pid_t);
+        received.victim = troupe_message_sender(message);
         break;
     case HANG:
         witness_send(ctx);
         break;
     case HANGING:
-        heard.hangs = true;
+        received.hangs = true;
         break;
     case TROUPE_MESSAGE_DEAD_LETTER:
-        MUST_BE(heard.letter_count < LETTERS_MAX);
-        heard.letters[heard.letter_count++] = *TROUPE_BODY(message, struct troupe_dead_letter);
+        MUST_BE(received.letter_count < LETTERS_MAX);
+        received.letters[received.letter_count++] =
+            *TROUPE_BODY(message, struct troupe_dead_letter);
         break;
     default:
         break;
@@ -175,17 +177,17 @@ static void stage_wait_until(struct stage *stage, bool (*is_so)(void))
 
 static bool has_pid(void)
 {
-    return heard.pid != 0;
+    return received.pid != 0;
 }
 
 static bool hangs(void)
 {
-    return heard.hangs;
+    return received.hangs;
 }
 
 static bool has_letter(void)
 {
-    return heard.letter_count > 0;
+    return received.letter_count > 0;
 }
 
 /** Make a system with a witness, and a victim at @p place that has started. */
@@ -197,7 +199,7 @@ static struct stage stage_open(const char *place, bool dead_letter_log)
         .stop_timeout_ns = FIXTURE_DEADLINE_NS,
     };
     struct stage stage = {0};
-    memset(&heard, 0, sizeof(heard));
+    memset(&received, 0, sizeof(received));
     MUST(troupe_system_new(&options, &stage.system));
     troupe_context_t *ctx = troupe_system_context(stage.system);
     const struct troupe_spawn_options first = {.behaviour = &witness, .place = "ecs"};
@@ -226,7 +228,7 @@ static struct troupe_stats stage_close(struct stage *stage)
 
 static void stage_order(struct stage *stage, uint32_t what, uint32_t count)
 {
-    MUST(TROUPE_SEND(troupe_system_context(stage->system), heard.victim, what, &count));
+    MUST(TROUPE_SEND(troupe_system_context(stage->system), received.victim, what, &count));
 }
 
 /* Told. ---------------------------------------------------------------------------------------- */
@@ -243,12 +245,12 @@ Test(losses, what_never_left_a_process_that_died_is_told_in_sum)
         stage_order(&stage, DIE, 5);
         stage_wait_until(&stage, has_letter);
 
-        const struct troupe_dead_letter *letter = &heard.letters[0];
-        cr_expect(eq(u32, heard.letter_count, 1));
+        const struct troupe_dead_letter *letter = &received.letters[0];
+        cr_expect(eq(u32, received.letter_count, 1));
         cr_expect(eq(u32, letter->reason, TROUPE_DEAD_SENDER_DOWN));
         cr_expect(eq(u64, letter->count, 5));
-        cr_expect(eq(u32, letter->from.node, heard.victim.node));
-        cr_expect(eq(u32, letter->from.executor, heard.victim.executor));
+        cr_expect(eq(u32, letter->from.node, received.victim.node));
+        cr_expect(eq(u32, letter->from.executor, received.victim.executor));
         cr_expect(eq(u32, letter->to.executor, stage.witness.executor));
         cr_expect(eq(u32, letter->to.generation, 0)); // more is not known
         struct troupe_stats stats = stage_close(&stage);
@@ -259,14 +261,14 @@ Test(losses, what_never_left_a_process_that_died_is_told_in_sum)
 
 static bool has_three_letters_and_an_answer(void)
 {
-    return heard.letter_count == 3 && heard.ask_err != TROUPE_OK;
+    return received.letter_count == 3 && received.ask_err != TROUPE_OK;
 }
 
 static void check_letter(const struct stage *stage, uint32_t which, uint32_t type, uint64_t bytes)
 {
-    const struct troupe_dead_letter *letter = &heard.letters[which];
+    const struct troupe_dead_letter *letter = &received.letters[which];
     cr_expect(eq(u32, letter->reason, TROUPE_DEAD_PEER_DOWN));
-    cr_expect(troupe_ref_equal(letter->to, heard.victim));
+    cr_expect(troupe_ref_equal(letter->to, received.victim));
     cr_expect(troupe_ref_equal(letter->from, stage->witness));
     cr_expect(eq(u32, letter->type, type));
     cr_expect(eq(u64, letter->body_bytes, bytes));
@@ -280,14 +282,14 @@ Test(losses, what_a_process_had_not_begun_when_it_died_is_told_one_by_one)
         MUST(troupe_send(troupe_system_context(stage.system), stage.witness, HANG, NULL, 0));
         stage_wait_until(&stage, hangs);
 
-        cr_assert(kill(heard.pid, SIGKILL) == 0);
+        cr_assert(kill(received.pid, SIGKILL) == 0);
         stage_wait_until(&stage, has_three_letters_and_an_answer);
 
         check_letter(&stage, 0, LETTER, 5);
         check_letter(&stage, 1, LETTER, 5);
         check_letter(&stage, 2, QUESTION, 0);
-        cr_expect(eq(int, heard.ask_err, TROUPE_ERR_NOENT));
-        cr_expect(strstr(heard.ask_detail, "peer_down") != NULL, "%s", heard.ask_detail);
+        cr_expect(eq(int, received.ask_err, TROUPE_ERR_NOENT));
+        cr_expect(strstr(received.ask_detail, "peer_down") != NULL, "%s", received.ask_detail);
         (void)stage_close(&stage);
     }
 }
@@ -306,25 +308,25 @@ static void stage_stray(struct stage *stage)
 
 static bool has_all_strays_and_one(void)
 {
-    return heard.letter_count == 2 * STRAYS + 1;
+    return received.letter_count == 2 * STRAYS + 1;
 }
 
 Test(losses, a_subscriber_whose_process_dies_is_told_no_more_and_others_are)
 {
     for (int i = 0; i < PLACES; i++) {
         struct stage stage = stage_open(places[i], false);
-        heard.pid = 0;
-        MUST(troupe_send(troupe_system_context(stage.system), heard.victim, HEED, NULL, 0));
+        received.pid = 0;
+        MUST(troupe_send(troupe_system_context(stage.system), received.victim, HEED, NULL, 0));
         stage_wait_until(&stage, has_pid);
 
         stage_stray(&stage); // some notices die with it, and are nobody's loss
-        cr_assert(kill(heard.pid, SIGKILL) == 0);
+        cr_assert(kill(received.pid, SIGKILL) == 0);
         stage_stray(&stage);
-        MUST(troupe_send(troupe_system_context(stage.system), heard.victim, LETTER, NULL, 0));
+        MUST(troupe_send(troupe_system_context(stage.system), received.victim, LETTER, NULL, 0));
         stage_wait_until(&stage, has_all_strays_and_one);
 
         struct troupe_stats stats = stage_close(&stage);
-        cr_expect(eq(u32, heard.letter_count, 2 * STRAYS + 1));
+        cr_expect(eq(u32, received.letter_count, 2 * STRAYS + 1));
         cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_NO_SUCH_ACTOR], 2 * STRAYS));
         cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_PEER_DOWN], 1));
         cr_expect(eq(u64, stats.dead, 2 * STRAYS + 1));
@@ -346,7 +348,7 @@ static uint32_t count_of(const char *text, const char *part)
 
 static bool has_thirty_letters(void)
 {
-    return heard.letter_count == 30;
+    return received.letter_count == 30;
 }
 
 static int log_thirty(void *place)
@@ -401,7 +403,7 @@ static int stop_with_mail(void *unused)
     troupe_system_stop(stage.system);
     for (int i = 0; i < 100; i++) {
         fixture_ignore(
-            troupe_send(troupe_system_context(stage.system), heard.victim, LETTER, NULL, 0));
+            troupe_send(troupe_system_context(stage.system), received.victim, LETTER, NULL, 0));
     }
     (void)stage_close(&stage);
     return 0;
@@ -454,7 +456,7 @@ Test(losses, the_audit_says_whose_mail_died)
     stage_wait_until(&stage, has_thirty_letters);
     char ref[TROUPE_REF_TEXT_BYTES];
     char line[128];
-    troupe_ref_t nobody = heard.victim;
+    troupe_ref_t nobody = received.victim;
     nobody.index += 1000;
     (void)snprintf(
         line,

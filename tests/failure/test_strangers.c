@@ -46,7 +46,7 @@ enum {
 struct teller_args {
     troupe_ref_t to;
     uint32_t number;
-    struct fixture_gate gate; // until it opens
+    struct fixture_latch gate; // until it opens
     struct fixture_journal journal;
 };
 
@@ -463,7 +463,7 @@ static void audit_journal(struct fixture_journal *journal)
 
 static void open_course(
     const struct fixture_placement *placement,
-    const struct fixture_gate *gate,
+    const struct fixture_latch *gate,
     struct fixture_journal *journal,
     troupe_system_t **out_system)
 {
@@ -493,9 +493,9 @@ static void open_course(
 static void besiege(const char *test, const char *place)
 {
     const struct fixture_placement placement = {.name = test, .place = place};
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture_journal journal;
-    fixture_gate_shut(&gate);
+    fixture_latch_close(&gate);
     fixture_journal_open(&journal);
     troupe_system_t *system = NULL;
     open_course(&placement, &gate, &journal, &system);
@@ -509,7 +509,7 @@ static void besiege(const char *test, const char *place)
     cr_assert(eq(int, pthread_create(&thread, NULL, siege_main, &siege), 0));
     run_until(system, has_been_refused, &siege);
     (void)pthread_join(thread, NULL);
-    fixture_gate_open(&gate);
+    fixture_latch_open(&gate);
     run_until(system, has_quieted, NULL);
 
     troupe_system_stop(system);

@@ -15,10 +15,10 @@ static struct trp_gate called;
 static const uint64_t long_ns = UINT64_C(20000000000);
 
 /** Wait for the ring that has number @p heard + 1. */
-static void await(struct trp_gate *gate, uint64_t heard)
+static void await(struct trp_gate *gate, uint64_t received)
 {
-    while (atomic_load_explicit(&gate->bell, memory_order_acquire) == heard) {
-        RACE_CHECK(trp_gate_sleep(gate, heard, long_ns));
+    while (atomic_load_explicit(&gate->bell, memory_order_acquire) == received) {
+        RACE_CHECK(trp_gate_sleep(gate, received, long_ns));
     }
 }
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 /** @return what troupe_system_audit() says; if it does not close, where is on standard error. Owner's thread. */
-bool audit_closes(troupe_system_t *system);
+bool audit_balances(troupe_system_t *system);
 
 /** See that the law closes, and free the system; else the process stops and says where. Owner's thread. */
 void audit_and_destroy(troupe_system_t **system_p);
