@@ -16,10 +16,10 @@ if(TROUPE_SANITIZE)
   )
 endif()
 
-# troupe_test_properties(<out-var> <file>): what ctest must know about the tests of <file>, from its
-# notes, as arguments of set_tests_properties().
-function(troupe_test_properties out_properties file)
-  set(timeout_s ${TROUPE_TEST_TIMEOUT_S})
+# troupe_test_notes(<out-seconds> <out-properties> <file>): from the notes of <file>, how long a test of it
+# may take, and what else ctest must know, as arguments of set_tests_properties().
+function(troupe_test_notes out_seconds out_properties file)
+  set(seconds ${TROUPE_TEST_TIMEOUT_S})
   set(properties "")
   file(STRINGS "${file}" notes REGEX "^(//|#) ctest: " LIMIT_COUNT 4)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
@@ -27,51 +27,48 @@ function(troupe_test_properties out_properties file)
     if(note MATCHES "ctest: serial$")
       list(APPEND properties RUN_SERIAL ON)
     elseif(note MATCHES "ctest: timeout ([0-9]+)$")
-      set(timeout_s ${CMAKE_MATCH_1})
+      set(seconds ${CMAKE_MATCH_1})
     else()
       message(FATAL_ERROR "${file}: '${note}' is no note; write 'serial' or 'timeout SECONDS'")
     endif()
   endforeach()
+  list(APPEND properties COST ${seconds}) # what may take long starts first
   if(TROUPE_SANITIZE)
-    math(EXPR timeout_s "3 * ${timeout_s}")
+    math(EXPR seconds "3 * ${seconds}")
   endif()
-  list(APPEND properties TIMEOUT ${timeout_s})
+  set(${out_seconds} ${seconds} PARENT_SCOPE)
   set(${out_properties} ${properties} PARENT_SCOPE)
 endfunction()
 
-# troupe_add_criterion_test(<kind> <source>): a Criterion program, and an entry `kind.suite.test` for
-# each of its tests. It is linked with the library's objects, so it sees internals.
+# troupe_add_criterion_test(<kind> <source>): a Criterion program, and one entry `kind.name` for all of its
+# tests: starting the program takes longer than most tests. It is linked with the library's objects, so it
+# sees internals.
 function(troupe_add_criterion_test kind source)
-  cmake_path(GET source STEM name)
-  set(target "${kind}_${name}")
+  cmake_path(GET source STEM stem)
+  string(REGEX REPLACE "^test_" "" name "${stem}")
+  set(target "${kind}_${stem}")
   add_executable(${target} "${source}")
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
-  target_link_libraries(${target} PRIVATE troupe_objects PkgConfig::CRITERION PkgConfig::LIBZMQ m)
-  if(TARGET troupe_test_support)
-    target_link_libraries(${target} PRIVATE troupe_test_support)
-  endif()
+  target_link_libraries(${target} PRIVATE
+    troupe_objects troupe_test_support PkgConfig::CRITERION PkgConfig::LIBZMQ m
+  )
+  # For a library that Criterion's links; see support/certificates.c.
+  target_link_options(${target} PRIVATE "LINKER:--export-dynamic-symbol=mbedtls_x509_crt_parse_file")
   troupe_configure_target(${target} TEST)
 
-  # The names of the tests are in the program only, so it is asked for them right after it is linked.
-  set(entries "${CMAKE_CURRENT_BINARY_DIR}/${target}_entries.cmake")
-  troupe_test_properties(properties "${source}")
-  add_custom_command(TARGET ${target} POST_BUILD
-    COMMAND ${CMAKE_COMMAND}
-      "-DPROGRAM=$<TARGET_FILE:${target}>"
-      "-DKIND=${kind}"
-      "-DENTRIES=${entries}"
-      "-DLAUNCHER=${TROUPE_TEST_LAUNCHER}"
-      "-DPROPERTIES=${properties}"
-      "-DFAIL_PATTERN=${TROUPE_TEST_FAIL_PATTERN}"
-      -P "${PROJECT_SOURCE_DIR}/cmake/TroupeListTests.cmake"
-    BYPRODUCTS "${entries}"
-    VERBATIM
+  troupe_test_notes(seconds properties "${source}")
+  add_test(NAME ${kind}.${name}
+    COMMAND bash "${PROJECT_SOURCE_DIR}/scripts/run-criterion"
+      "${CMAKE_CURRENT_BINARY_DIR}/results" ${kind}.${name} ${seconds}
+      ${TROUPE_TEST_LAUNCHER} $<TARGET_FILE:${target}>
   )
-  # Until it is built, one entry that fails says so.
-  if(NOT EXISTS "${entries}")
-    file(WRITE "${entries}" "add_test(\"${kind}.${name}\" \"${target} is not built\")\n")
-  endif()
-  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${entries}")
+  set_tests_properties(${kind}.${name} PROPERTIES
+    LABELS ${kind}
+    FAIL_REGULAR_EXPRESSION "${TROUPE_TEST_FAIL_PATTERN}"
+    SKIP_RETURN_CODE 77
+    TIMEOUT 3600 # run-criterion limits each test, which ctest cannot
+    ${properties}
+  )
 endfunction()
 
 # troupe_add_race_test(<source>): a plain program that exits with 0 when all is well.
@@ -128,10 +125,11 @@ endfunction()
 
 # troupe_set_test_properties(<name> <label> <file>)
 function(troupe_set_test_properties name label file)
-  troupe_test_properties(properties "${file}")
+  troupe_test_notes(seconds properties "${file}")
   set_tests_properties(${name} PROPERTIES
     LABELS ${label}
     FAIL_REGULAR_EXPRESSION "${TROUPE_TEST_FAIL_PATTERN}"
+    TIMEOUT ${seconds}
     ${properties}
   )
 endfunction()

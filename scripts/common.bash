@@ -137,35 +137,112 @@ build() {
     return "$status"
 }
 
-# --- Counting tests -------------------------------------------------------------------------------
+# --- Tests ----------------------------------------------------------------------------------------
 
 passed=0
 failed=0
+skipped=0
 
-# run_tests PRESET [CTEST-FLAG...]: run the tests of a built preset and add them to $passed, $failed.
-# Its output goes to standard output. Fails when one did, or when there was none, or after
-# $suite_seconds where the caller sets that.
+# Which tests list_tests and run_tests are about: of a kind, and with names that match an extended regular
+# expression. Empty: all.
+test_kind=''
+test_names=''
+
+# list_tests PRESET: a line each, the entry of ctest that runs it and its name. An entry that is no Criterion
+# program is one test.
+list_tests() {
+    local preset=$1 kind=() entry name program
+    [ -z "$test_kind" ] || kind=(-L "^$test_kind\$")
+    (cd "$root" && ctest --preset "$preset" -N "${kind[@]}") |
+        sed -n -E 's/^ *Test +#[0-9]+: ([^ ]+).*/\1/p' |
+        while read -r entry; do
+            program="$root/build/$preset/tests/${entry%%.*}_test_${entry#*.}"
+            if [ -x "$program" ]; then
+                # It lists `mailbox: 2 tests`, and below that `├── is_empty_at_first`.
+                ASAN_OPTIONS=detect_leaks=0 "$program" --list | awk -v entry="$entry" -v kind="${entry%%.*}" '
+                    / tests?$/ { suite = substr($1, 1, length($1) - 1); next }
+                    { print entry, kind "." suite "." $2 }'
+            else
+                echo "$entry $entry"
+            fi
+        done |
+        while read -r entry name; do
+            # As tests/support/report.c chooses.
+            [[ -z $test_names || $name =~ $test_names ]] && echo "$entry $name"
+        done
+}
+
+# run_tests PRESET: run the tests of a built preset and add them to $passed, $failed, $skipped. Its output goes
+# to standard output. Fails when one did, or when there was none, or after $suite_seconds where the caller
+# sets that.
 run_tests() {
-    local preset=$1 junit="$root/build/$1/junit.xml" status all here_passed here_skipped style=() limit=()
-    shift
-    rm -f "$junit"
-    [ ! -t 1 ] || style=(--progress)
-    [ -z "${suite_seconds-}" ] || limit=(timeout --kill-after=10 "$suite_seconds")
-    (cd "$root" && "${limit[@]}" ctest --preset "$preset" "${style[@]}" --output-junit "$junit" "$@")
+    local preset=$1 folder="$root/build/$1" entries status options=(-j "$(nproc)")
+    if [ -n "$test_kind$test_names" ]; then
+        entries=$(list_tests "$preset" | cut -d ' ' -f 1 | sort -u | sed 's/\./\\./g' | paste -s -d '|')
+        if [ -z "$entries" ]; then
+            say "there is no test${test_kind:+ of kind $test_kind}${test_names:+ whose name matches $test_names}"
+            return 1
+        fi
+        options+=(-R "^($entries)\$")
+    fi
+    [ ! -t 1 ] || options+=(--progress)
+    rm -rf "$folder/junit.xml" "$folder/tests/results"
+    (
+        cd "$root" || exit 1
+        unset TROUPE_TEST_NAMES
+        [ -z "$test_names" ] || export TROUPE_TEST_NAMES=$test_names
+        limit=()
+        [ -z "${suite_seconds-}" ] || limit=(timeout --kill-after=10 "$suite_seconds")
+        "${limit[@]}" ctest --preset "$preset" --output-junit "$folder/junit.xml" "${options[@]}"
+    )
     status=$?
-    if [ ! -e "$junit" ]; then
-        failed=$((failed + 1))
-        return 1
-    fi
-    all=$(grep -c '<testcase ' "$junit")
-    here_passed=$(grep -c '<testcase [^>]*status="run"' "$junit")
-    here_skipped=$(grep -c '<skipped ' "$junit")
-    [ "$here_skipped" -eq 0 ] || say "$preset: $here_skipped skipped"
-    passed=$((passed + here_passed))
-    failed=$((failed + all - here_passed - here_skipped))
-    if [ "$all" -eq 0 ]; then
-        say "$preset: there was no test to run"
-        return 1
-    fi
+    echo
+    count_tests "$folder"
     return "$status"
+}
+
+# count_tests FOLDER: name the tests that did not pass, and count all: entries of ctest from its report, but
+# tests of a Criterion program from what scripts/run-criterion left.
+count_tests() {
+    local folder=$1 results="$1/tests/results" entry state counts
+    if [ ! -e "$folder/junit.xml" ]; then
+        echo "FAILED: ctest itself, before it was done"
+        failed=$((failed + 1))
+        return
+    fi
+    while read -r entry state; do
+        counts=(0 0 0)
+        if [ -e "$results/$entry.counts" ]; then
+            read -r -a counts <"$results/$entry.counts"
+            cat "$results/$entry.notes"
+        elif [ "$state" = run ]; then
+            counts=(1 0 0)
+        elif [ "$state" = skipped ]; then
+            counts=(0 0 1)
+            echo "SKIPPED: $entry"
+        fi
+        # A program that is not there, or one whose tests passed, and yet ctest did not like its output.
+        if [[ $state != run && $state != skipped && ${counts[1]} -eq 0 ]]; then
+            counts[1]=1
+            echo "FAILED: $entry"
+        fi
+        passed=$((passed + counts[0]))
+        failed=$((failed + counts[1]))
+        skipped=$((skipped + counts[2]))
+    done < <(ctest_states "$folder/junit.xml")
+}
+
+# ctest_states FILE: a line for each entry in a report of ctest, its name and `run`, `skipped`, or what else
+# became of it.
+ctest_states() {
+    awk '
+        /<testcase / {
+            if (name != "") print name, state
+            match($0, / name="[^"]*"/)
+            name = substr($0, RSTART + 7, RLENGTH - 8)
+            match($0, / status="[^"]*"/)
+            state = substr($0, RSTART + 9, RLENGTH - 10)
+        }
+        /<skipped message="SKIP_/ { state = "skipped" }
+        END { if (name != "") print name, state }' "$1"
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# layers.sh ROOT: the layers of runtime/src, and what each may include. Prints each include that goes upwards,
-# each circle of includes, and each prototype that stands in a header of another folder than its definition.
+# layers.sh ROOT: the layers of runtime/src, and what each may include. Prints each include that goes upwards, and each
+# circle of headers that include each other. That no files call each other in a circle is for scripts/circles.sh.
 set -u
 cd "$1" || exit 1
 
 find runtime/src backends/ecs -name '*.[ch]' -print0 | sort -z | xargs -0 awk '
-function base(path) { # runtime/src/wire/zmq.c: wire/zmq; a source and its header are one module
+function base(path) { # runtime/src/wire/zmq.h: wire/zmq
     sub(/^runtime\/src\//, "", path)
     sub(/\.[ch]$/, "", path)
     return path
@@ -63,6 +63,7 @@ match($0, /^#[ ]*include "[^"]+"/) {
     } else {
         target = header ~ /\// ? base(header) : "backends/ecs/" base(header)
     }
+    if (FILENAME !~ /\.h$/) next
     if (target != module && index(uses[module] " ", " " target " ") == 0) uses[module] = uses[module] " " target
 }
 END {

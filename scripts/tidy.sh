@@ -76,4 +76,8 @@ if [ -f README.md ]; then
     done
 fi
 
+# What each layer may include, and which words are not used any more.
+bash scripts/layers.sh . || failed=1
+bash scripts/words.sh . || failed=1
+
 exit $failed

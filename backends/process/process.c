@@ -13,19 +13,22 @@
 #include <unistd.h>
 
 /*
- * A process an executor: this program again, or a runner, started with a ticket in its environment.
+ * A process for each executor: this program again, or another one, with a variable in its environment that says what
+ * it was started for.
  *
- *     parent   posix_spawn --> pidfd, readable at the end --> waitid
- *     child    enter: dies with the thread that started it, leaves SIGINT to it, is called after its actor
+ *     parent   posix_spawn --> pidfd, readable after the exit --> waitid
+ *     child    child_setup: is killed when the thread that started it ends, ignores SIGPIPE, is named after its actor;
+ *              SIGINT is blocked, because the terminal sends it to the parent as well
  *
- * Nothing is ever forked: a copy of a process that runs ZeroMQ's threads would be no use to anyone.
+ * It never forks without exec: the copy of a process with ZeroMQ's threads could not use them.
  */
 
 struct process_self {
     const struct troupe_host *host;
 };
 
-struct process_carrier {
+/** The handle of a child. */
+struct process_child {
     pid_t pid;
     int pid_fd;
 };
@@ -55,12 +58,12 @@ static enum troupe_err process_explain(
         strerror(error), // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
         error == EAGAIN || error == ENOMEM
             ? "end some, raise the limit of processes, or pool actors with process:N"
-            : "the runner is to be an executable file");
+            : "the child program must be an executable file");
     ((const struct process_self *)self)->host->set_error_detail(text);
     return error == EAGAIN || error == ENOMEM ? TROUPE_ERR_LIMIT : TROUPE_ERR_SYSTEM;
 }
 
-/** @return this program's environment and the ticket; NULL: no memory. */
+/** @return the environment of this program and one variable more; NULL: no memory. */
 static char **process_environment(const char *env)
 {
     size_t count = 0;
@@ -73,13 +76,15 @@ static char **process_environment(const char *env)
         union {
             const char *read_only;
             char *entry;
-        } at = {.read_only = env}; // as environ is declared; nobody writes to it
+        } at = {
+            .read_only =
+                env}; // environ is declared without const; posix_spawn does not write to it
         all[count] = at.entry;
     }
     return all;
 }
 
-/** Say what a child begins with: descriptors, and no signal blocked but SIGINT, none ignored. */
+/** Set what a child starts with: its descriptors, SIGINT blocked and no other signal, no signal ignored. */
 static int process_prepare(
     const struct troupe_executor_spec *spec,
     posix_spawn_file_actions_t *actions,
@@ -87,7 +92,7 @@ static int process_prepare(
 {
     int error = 0;
     for (uint32_t i = 0; i < spec->fd_count && error == 0; i++) {
-        // Onto itself: that takes close-on-exec away, in the child only.
+        // Onto itself: that clears close-on-exec, in the child only.
         error = posix_spawn_file_actions_adddup2(actions, spec->fds[i], spec->fds[i]);
     }
     if (error == 0 && spec->output_fd >= 0) {
@@ -123,9 +128,9 @@ static int process_spawn(const struct troupe_executor_spec *spec, pid_t *out_pid
         const char *path = spec->program != NULL ? spec->program : "/proc/self/exe";
         union {
             const char *read_only[2];
-            char *words[2];
+            char *argv[2];
         } arguments = {.read_only = {spec->program != NULL ? spec->program : spec->name, NULL}};
-        error = posix_spawn(out_pid, path, &actions, &attributes, arguments.words, environment);
+        error = posix_spawn(out_pid, path, &actions, &attributes, arguments.argv, environment);
     }
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attributes);
@@ -140,14 +145,14 @@ static enum troupe_err process_start(
     void **out_handle)
 {
     (void)executor;
-    struct process_carrier *handle = calloc(1, sizeof(*handle));
+    struct process_child *handle = calloc(1, sizeof(*handle));
     if (handle == NULL) {
         ((const struct process_self *)self)->host->set_error_detail("no memory for a process");
         return TROUPE_ERR_NOMEM;
     }
     int error = process_spawn(spec, &handle->pid);
     if (error == 0) {
-        // It is our child and not waited for, so its number is its own still.
+        // The child was not waited for yet, so its number cannot have been reused.
         handle->pid_fd = (int)syscall(SYS_pidfd_open, handle->pid, 0);
         if (handle->pid_fd < 0) {
             error = errno;
@@ -163,21 +168,21 @@ static enum troupe_err process_start(
     return TROUPE_OK;
 }
 
-static int process_end_fd(void *self, void *data)
+static int process_handle_fd(void *self, void *data)
 {
     (void)self;
-    return ((const struct process_carrier *)data)->pid_fd;
+    return ((const struct process_child *)data)->pid_fd;
 }
 
 static void process_kill(void *self, void *data)
 {
     (void)self;
-    const struct process_carrier *handle = data;
+    const struct process_child *handle = data;
     (void)syscall(SYS_pidfd_send_signal, handle->pid_fd, SIGKILL, NULL, 0);
 }
 
-/** Put into words how a process ended. */
-static void process_describe(const siginfo_t *info, struct troupe_exit *out_exit)
+/** Convert how a process ended. */
+static void process_convert_exit(const siginfo_t *info, struct troupe_exit *out_exit)
 {
     *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_NORMAL, .code = info->si_status};
     if (info->si_code == CLD_EXITED) {
@@ -203,18 +208,18 @@ static void process_describe(const siginfo_t *info, struct troupe_exit *out_exit
 static void process_reap(void *self, void *data, struct troupe_exit *out_exit)
 {
     (void)self;
-    struct process_carrier *handle = data;
+    struct process_child *handle = data;
     siginfo_t info = {0};
     while (waitid(P_PIDFD, (id_t)handle->pid_fd, &info, WEXITED) != 0 && errno == EINTR) {
     }
-    process_describe(&info, out_exit);
+    process_convert_exit(&info, out_exit);
     (void)close(handle->pid_fd);
     free(handle);
 }
 
-static enum troupe_err process_enter(const char *name, int32_t parent_pid)
+static enum troupe_err process_child_setup(const char *name, int32_t parent_pid)
 {
-    // Who lost its parent before the first call is told so by the second.
+    // If the parent exited before the first call, the second shows it.
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent_pid) {
         return TROUPE_ERR_CLOSED;
@@ -238,7 +243,7 @@ const struct troupe_backend_ops trp_backend_process = {
     .start = process_start,
     .kill = process_kill,
     .fini = process_fini,
-    .exit_fd = process_end_fd,
+    .exit_fd = process_handle_fd,
     .reap = process_reap,
-    .child_setup = process_enter,
+    .child_setup = process_child_setup,
 };

@@ -10,16 +10,16 @@
 #include <string.h>
 
 /*
- * A pthread an executor: named after its first actor, all signals blocked (they are the main
- * program's), on the CPUs it was given.
+ * A pthread for each executor: named after its first actor, on the CPUs it was given, with all signals blocked, because
+ * the program's own threads handle them.
  */
 
 enum {
-    NAME_BYTES = 16, // what the kernel keeps of a thread's name, with its NUL
+    NAME_BYTES = 16, // of a thread's name in the kernel, with its NUL
     CPU_COUNT = 64,
 };
 
-struct thread_carrier {
+struct thread_handle {
     const struct troupe_host *host;
     troupe_executor_t *executor;
     pthread_t thread;
@@ -44,14 +44,14 @@ static enum troupe_err thread_init(const struct troupe_host *host, void **out_se
 
 static void *thread_main(void *data)
 {
-    struct thread_carrier *handle = data;
+    struct thread_handle *handle = data;
     (void)pthread_setname_np(pthread_self(), handle->name);
     handle->host->run(handle->executor);
-    handle->host->exited(handle->executor); // the last touch: it may be waited for from here on
+    handle->host->exited(handle->executor); // the last use: it may be joined from here on
     return NULL;
 }
 
-/** Set the CPUs a thread may run on. */
+/** Set the CPUs that a thread may run on. @return an errno, or 0. */
 static int thread_set_cpus(pthread_attr_t *attributes, uint64_t cpu_mask)
 {
     if (cpu_mask == 0) {
@@ -67,8 +67,8 @@ static int thread_set_cpus(pthread_attr_t *attributes, uint64_t cpu_mask)
     return pthread_attr_setaffinity_np(attributes, sizeof(cpus), &cpus);
 }
 
-/** Make the thread with all signals blocked, which it inherits. @return an errno, or 0. */
-static int thread_create(struct thread_carrier *handle, uint64_t cpu_mask)
+/** Start the thread with all signals blocked: it inherits the mask of this one. @return an errno, or 0. */
+static int thread_create(struct thread_handle *handle, uint64_t cpu_mask)
 {
     pthread_attr_t attributes;
     int error = pthread_attr_init(&attributes);
@@ -95,7 +95,7 @@ static enum troupe_err thread_start(
     void **out_handle)
 {
     const struct troupe_host *host = ((const struct thread_self *)self)->host;
-    struct thread_carrier *handle = calloc(1, sizeof(*handle));
+    struct thread_handle *handle = calloc(1, sizeof(*handle));
     if (handle == NULL) {
         host->set_error_detail("no memory for a pthread");
         return TROUPE_ERR_NOMEM;
@@ -126,7 +126,7 @@ static enum troupe_err thread_start(
 static void thread_join(void *self, void *data)
 {
     (void)self;
-    struct thread_carrier *handle = data;
+    struct thread_handle *handle = data;
     (void)pthread_join(handle->thread, NULL);
     free(handle);
 }

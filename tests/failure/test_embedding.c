@@ -1,7 +1,7 @@
 // ctest: serial
 /*
- * A foreign loop that runs the world: its epoll wakes when there is something to do and sleeps when
- * there is not. Wake-ups are counted, for a loop that never sleeps would pass every other test.
+ * A foreign loop that runs executor 0: its epoll wakes when there is something to do and sleeps when there is not.
+ * Wake-ups are counted, because a loop that never sleeps would pass every other test.
  */
 #include "support/audit.h"
 #include "support/cast.h"
@@ -122,7 +122,7 @@ static void wall_receive(troupe_context_t *ctx, void *state, const troupe_messag
 
 static const struct troupe_behaviour wall = {.name = "wall", .receive = wall_receive};
 
-/** Have a player of the world play with a wall somewhere. */
+/** Start a player on executor 0, and the wall that it plays with in another place. */
 static void play(struct loop *loop, const char *place, struct counts *counts)
 {
     troupe_context_t *ctx = troupe_system_context(loop->system);
@@ -151,7 +151,7 @@ Test(embedding, wakes_about_once_for_each_message_of_a_thread)
     loop_close(&loop);
 }
 
-Test(embedding, goes_on_with_what_the_world_sends_itself)
+Test(embedding, continues_with_what_executor_0_sends_itself)
 {
     struct loop loop = loop_open(TROUPE_BEHAVIOURS(&player, &wall));
     struct counts counts = {.until = 2000};
@@ -178,7 +178,7 @@ Test(embedding, is_quiet_from_the_start)
     loop_close(&loop);
 }
 
-Test(embedding, is_ready_for_what_the_main_program_sends)
+Test(embedding, is_readable_when_the_main_program_has_sent)
 {
     struct loop loop = loop_open(TROUPE_BEHAVIOURS(&player, &wall));
     struct counts counts = {.until = 1};
@@ -250,7 +250,7 @@ Test(embedding, wakes_for_timers_and_not_between)
 
     cr_expect(ge(u64, measure_now_ns() - start_ns, 14 * 20 * MEASURE_MS_NS - MEASURE_MS_NS));
     cr_expect(loop.wakes <= 4 * counts.until, "woke %llu times", (unsigned long long)loop.wakes);
-    loop_settle(&loop, 30); // it may ring once more, for nobody
+    loop_settle(&loop, 30); // it may wake once more without a receiver
     cr_expect(not(loop_is_ready(&loop, 60)), "its timer ended with it");
     cr_expect(troupe_system_timeout_ns(loop.system) == -1);
     loop_close(&loop);
@@ -323,7 +323,7 @@ Test(embedding, a_budget_of_messages_ends_a_turn_between_frames)
     }
 
     cr_expect(ge(u64, most, BUDGET));
-    cr_expect(most <= BUDGET + FLUSH_EVERY, "a turn met %llu", (unsigned long long)most);
+    cr_expect(most <= BUDGET + FLUSH_EVERY, "a turn handled %llu", (unsigned long long)most);
     loop_settle(&loop, 0);
     loop_close(&loop);
 }
@@ -348,12 +348,12 @@ Test(embedding, a_budget_of_time_ends_a_turn_between_frames)
     }
 
     // Each takes a millisecond, so that 5 or 6 fit; twice that for a busy machine.
-    cr_expect(most <= 12, "a turn met %llu", (unsigned long long)most);
+    cr_expect(most <= 12, "a turn handled %llu", (unsigned long long)most);
     loop_settle(&loop, 0);
     loop_close(&loop);
 }
 
-Test(embedding, without_a_budget_a_turn_is_all_the_mail_at_hand)
+Test(embedding, without_a_budget_a_turn_is_all_messages_that_have_arrived)
 {
     enum { GRAINS = 4000 };
     struct loop loop = loop_open(TROUPE_BEHAVIOURS(&mill));
@@ -395,7 +395,7 @@ Test(embedding, a_stop_from_another_thread_wakes_the_loop_and_ends_it)
     loop_close(&loop);
 }
 
-Test(embedding, a_loop_that_ends_amid_traffic_ends_in_order)
+Test(embedding, a_loop_that_ends_during_traffic_ends_in_order)
 {
     struct loop loop = loop_open(TROUPE_BEHAVIOURS(&player, &wall));
     struct counts counts = {.until = UINT64_MAX};

@@ -1,8 +1,8 @@
 /*
- * Ends in order: who sends and stops at once loses nothing, whatever its mail goes by and whoever reads
- * it; a process lasts as long as what lives in it; and no end takes longer than the system has.
+ * Ends in order: an actor that sends and stops at once loses no message, over any transport and with any reader; a
+ * process runs as long as actors live in it; and no shutdown takes longer than the system may.
  *
- * Each course is run a few times; TROUPE_EXITS=200 says otherwise.
+ * Each course is run a few times, or as often as TROUPE_EXITS says.
  */
 // ctest: timeout 240
 #include "support/audit.h"
@@ -28,7 +28,7 @@ static unsigned rounds(void)
     return text == NULL ? ROUNDS : (unsigned)strtoul(text, NULL, 10);
 }
 
-/* Who sends, and stops. ------------------------------------------------------------------------- */
+/* A sender that stops. -------------------------------------------------------------------------- */
 
 struct emitter_args {
     troupe_ref_t to;
@@ -41,7 +41,7 @@ struct emitter_state {
     uint64_t sent;
 };
 
-/** Send until all are sent, or one is refused: a ROOM calls again. */
+/** Send until all are sent or the mailbox is full; a ROOM continues. */
 static void emitter_pour(troupe_context_t *ctx, struct emitter_state *self)
 {
     while (self->sent < self->args.count) {
@@ -81,11 +81,11 @@ static const struct troupe_behaviour emitter = {
     .receive = emitter_receive,
 };
 
-/* Who reads, slowly. ---------------------------------------------------------------------------- */
+/* A slow reader. -------------------------------------------------------------------------------- */
 
 struct reader_state {
     struct fixture_journal journal;
-    uint64_t met;
+    uint64_t handled_count;
 };
 
 static enum troupe_err reader_init(
@@ -103,9 +103,9 @@ static void reader_receive(troupe_context_t *ctx, void *state, const troupe_mess
     (void)ctx;
     struct reader_state *self = state;
     const uint64_t *number = TROUPE_BODY(message, uint64_t);
-    MUST_BE(number != NULL && *number == self->met);
-    self->met++;
-    if (self->met % 64 == 0) { // about half as fast as they come
+    MUST_BE(number != NULL && *number == self->handled_count);
+    self->handled_count++;
+    if (self->handled_count % 64 == 0) { // about half as fast as they come
         uint64_t until_ns = measure_now_ns() + 100000;
         while (measure_now_ns() < until_ns) {
         }
@@ -117,7 +117,7 @@ static void reader_fini(troupe_context_t *ctx, void *state, const struct troupe_
     (void)ctx, (void)end;
     const struct reader_state *self = state;
     char line[32];
-    (void)snprintf(line, sizeof(line), "%" PRIu64, self->met);
+    (void)snprintf(line, sizeof(line), "%" PRIu64, self->handled_count);
     fixture_journal_add(&self->journal, line);
 }
 
@@ -129,7 +129,7 @@ static const struct troupe_behaviour reader = {
     .fini = reader_fini,
 };
 
-/** Do what is at hand, and let others do theirs for a millisecond. */
+/** Run what there is to do, and let others run for a millisecond. */
 static void rest(struct fixture *fixture)
 {
     struct pollfd ready = {.fd = troupe_system_fd(fixture_system(fixture)), .events = POLLIN};
@@ -137,7 +137,7 @@ static void rest(struct fixture *fixture)
     (void)poll(&ready, 1, 1);
 }
 
-/** A course: where both live, how much is sent, and what comes after. */
+/** A course: where both actors live, how much is sent, and what the sender does then. */
 struct course {
     const char *reader_place;
     const char *emitter_place;
@@ -146,7 +146,7 @@ struct course {
     bool stops_system;
 };
 
-/** Wait until all that was sent was met. */
+/** Wait until all that was sent was handled. */
 static void await_quiet(struct fixture *fixture, uint64_t count)
 {
     uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
@@ -156,7 +156,7 @@ static void await_quiet(struct fixture *fixture, uint64_t count)
         troupe_system_stats(fixture_system(fixture), &stats);
         if (measure_now_ns() > deadline_ns) {
             (void)troupe_system_audit(fixture_system(fixture), stderr);
-            cr_fatal("%" PRIu64 " of %" PRIu64 " were met in time", stats.handled, count);
+            cr_fatal("%" PRIu64 " of %" PRIu64 " were handled in time", stats.handled, count);
         }
     }
 }
@@ -192,8 +192,8 @@ static void run_course_once(const struct course *course)
     struct troupe_stats stats = fixture_close(&fixture);
     cr_assert(eq(u64, stats.dead, 0));
     cr_assert(eq(u64, stats.unknown, 0));
-    const char *met = fixture_journal_close(&journal);
-    cr_assert(strtoull(met, NULL, 10) == course->count, "the reader met %s", met);
+    const char *handled = fixture_journal_close(&journal);
+    cr_assert(strtoull(handled, NULL, 10) == course->count, "the reader handled %s", handled);
 }
 
 static void run_course(const struct course *course)
@@ -216,21 +216,37 @@ static void run_course(const struct course *course)
             .reader_place = reader "+tcp", .emitter_place = "process+tcp", __VA_ARGS__}); \
     }
 
-COURSE_TEST(who_stops_after_its_last_send_is_heard_out_by_main, "ecs", .count = MANY)
-COURSE_TEST(who_stops_after_its_last_send_is_heard_out_by_a_thread, "thread", .count = MANY)
-COURSE_TEST(who_stops_after_its_last_send_is_heard_out_by_a_process, "process", .count = MANY)
+COURSE_TEST(after_its_last_send_a_sender_that_stops_loses_nothing_to_main, "ecs", .count = MANY)
+COURSE_TEST(
+    after_its_last_send_a_sender_that_stops_loses_nothing_to_a_thread, "thread", .count = MANY)
+COURSE_TEST(
+    after_its_last_send_a_sender_that_stops_loses_nothing_to_a_process, "process", .count = MANY)
 
-COURSE_TEST(who_waits_for_room_is_heard_out_by_main, "ecs", .count = FEW, .mailbox_messages = 32)
 COURSE_TEST(
-    who_waits_for_room_is_heard_out_by_a_thread, "thread", .count = FEW, .mailbox_messages = 32)
+    a_sender_that_waits_for_room_loses_nothing_to_main, "ecs", .count = FEW, .mailbox_messages = 32)
 COURSE_TEST(
-    who_waits_for_room_is_heard_out_by_a_process, "process", .count = FEW, .mailbox_messages = 32)
+    a_sender_that_waits_for_room_loses_nothing_to_a_thread,
+    "thread",
+    .count = FEW,
+    .mailbox_messages = 32)
+COURSE_TEST(
+    a_sender_that_waits_for_room_loses_nothing_to_a_process,
+    "process",
+    .count = FEW,
+    .mailbox_messages = 32)
 
-COURSE_TEST(who_stops_the_system_is_heard_out_by_main, "ecs", .count = FEW, .stops_system = true)
 COURSE_TEST(
-    who_stops_the_system_is_heard_out_by_a_thread, "thread", .count = FEW, .stops_system = true)
+    a_sender_that_stops_the_system_loses_nothing_to_main, "ecs", .count = FEW, .stops_system = true)
 COURSE_TEST(
-    who_stops_the_system_is_heard_out_by_a_process, "process", .count = FEW, .stops_system = true)
+    a_sender_that_stops_the_system_loses_nothing_to_a_thread,
+    "thread",
+    .count = FEW,
+    .stops_system = true)
+COURSE_TEST(
+    a_sender_that_stops_the_system_loses_nothing_to_a_process,
+    "process",
+    .count = FEW,
+    .stops_system = true)
 
 /* What lives in a process, and is spawned there. ------------------------------------------------ */
 
@@ -284,7 +300,7 @@ static enum troupe_err nester_init(
 static const struct troupe_behaviour nester = {
     .name = "nester", .init = nester_init, .receive = leaf_receive};
 
-/** Wait until a process is gone, its parent having heard of it. */
+/** Wait until a process has exited and its parent has reaped it. */
 static void await_gone(struct fixture *fixture, int32_t pid)
 {
     uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
@@ -344,7 +360,7 @@ static void run_nest(void)
     (void)fixture_close(&fixture);
 }
 
-Test(exits, a_process_lasts_as_long_as_what_lives_in_it, .timeout = 600)
+Test(exits, a_process_runs_as_long_as_actors_live_in_it, .timeout = 600)
 {
     for (unsigned round = 0; round < rounds(); round++) {
         run_nest();
@@ -394,9 +410,9 @@ Test(exits, a_hundred_processes_stop_within_the_time_to_stop, .timeout = 120)
     (void)fprintf(stderr, "100 processes stopped in %" PRIu64 " ms\n", took_ns / MEASURE_MS_NS);
 }
 
-/* Who never returns. ---------------------------------------------------------------------------- */
+/* A callback that never returns. ---------------------------------------------------------------- */
 
-/** Says where it is, and stays there for good. */
+/** Prints its process number, and never returns. */
 static enum troupe_err stuck_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
@@ -412,7 +428,7 @@ static const struct troupe_behaviour stuck = {
 
 enum { STUCK_MS = 300 };
 
-/** What the first actor of that program is told: nothing; it waits for the stuck one's word. */
+/** The first actor of that program: it waits for the message of the stuck one. */
 static enum troupe_err keeper_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
@@ -440,7 +456,7 @@ static const struct troupe_behaviour keeper = {
     .receive = keeper_receive,
 };
 
-Test(exits, a_process_that_never_returns_is_ended_by_force, .timeout = 60)
+Test(exits, a_process_that_never_returns_is_killed, .timeout = 60)
 {
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&keeper, &stuck),

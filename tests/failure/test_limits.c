@@ -1,5 +1,5 @@
 /*
- * What a process actor may take: each limit holds, for that process and nobody else.
+ * The limits of process actors: each limit holds for that process and for no other.
  */
 #include "support/audit.h"
 #include "support/fixture.h"
@@ -16,7 +16,7 @@ TestSuite(limits, .timeout = 60);
 
 enum { MEASURE = 1, MEASURED, BURN };
 
-/** What a process finds it may take. */
+/** What a process could take. */
 struct measured {
     uint64_t mapped_bytes; // until the first refusal, in steps of 16 MiB, 1 GiB at most
     uint32_t opened;       // files until the first refusal, 2,000 at most
@@ -80,7 +80,7 @@ static const struct troupe_behaviour taker = {.name = "taker", .receive = taker_
 
 static const struct fixture_placement in_a_process = {.name = "process", .place = "process"};
 
-/** Ask a taker with @p limits what it may take. */
+/** Ask a taker with @p limits what it could take. */
 static struct measured measure(const struct troupe_limits *limits)
 {
     struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&taker)};
@@ -93,7 +93,7 @@ static struct measured measure(const struct troupe_limits *limits)
     return measured;
 }
 
-Test(limits, none_leaves_a_process_what_its_parent_has)
+Test(limits, without_limits_a_process_has_those_of_its_parent)
 {
     struct measured measured = measure(&(struct troupe_limits){0});
     cr_expect(eq(u64, measured.mapped_bytes, (uint64_t)1 << 30));
@@ -127,7 +127,7 @@ Test(limits, cpus_niceness_and_core_files_are_set)
     cr_expect(eq(u64, measured.core_bytes, 0));
 }
 
-Test(limits, who_burns_his_cpu_time_is_ended_and_the_signal_is_told)
+Test(limits, a_process_that_uses_up_its_cpu_time_is_killed_and_its_exit_names_the_signal)
 {
     const char *const place[] = {"taker=process", NULL};
     const char *const limit[] = {"taker=cpu:1s,core:0", NULL};

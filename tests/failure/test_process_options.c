@@ -1,6 +1,6 @@
 /*
- * How a process for actors is started: by which program, with what it inherits and what it is called;
- * where what it prints goes; and who is sent away, as it shows no ticket that is good.
+ * How a child process is started: which program it runs, what it inherits and what it is named; where its output
+ * goes; and that a program which Troupe did not start as a child is not accepted as one.
  *
  * Each scenario is a program of its own, in a child of the test; its actors are the child's children.
  */
@@ -10,7 +10,7 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
-#include "node/system.h"
+#include "node/spawn.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -29,14 +29,14 @@ enum { TELL = 1, TOLD };
 
 enum { LONG_LINE_BYTES = 10000, PRINTERS = 5, REPORT_BYTES = 4096 };
 
-/** What an actor tells of its process, in words. */
+/** What an actor reports of its process, as text. */
 struct report {
     char text[REPORT_BYTES];
 };
 
 /* A program with one actor, which is asked once. -------------------------------------------------- */
 
-/** Run a system whose first actor is @p behaviour, and end with what became of that. */
+/** Run a system whose root actor is @p behaviour, and print its exit. */
 static int run_watched(
     const struct troupe_system_options *options, const struct troupe_behaviour *behaviour)
 {
@@ -61,7 +61,7 @@ static int run_watched(
     return 0;
 }
 
-/** Make a script that runs this program again, told to be a runner of another kind. */
+/** Make a script that runs this program again as another kind of child program. */
 static void write_runner(struct fixture_journal *script, const char *line)
 {
     char self[PATH_MAX] = "";
@@ -83,7 +83,8 @@ static void printer_receive(troupe_context_t *ctx, void *state, const troupe_mes
     for (int i = 0; i < LONG_LINE_BYTES; i++) {
         (void)putchar('x');
     }
-    (void)printf("\nlast of %s", troupe_self_name(ctx)); // and no newline: it goes out at the exit
+    (void)printf(
+        "\nlast of %s", troupe_self_name(ctx)); // without a newline, so it is passed on at the exit
     troupe_stop(ctx);
 }
 
@@ -173,13 +174,13 @@ static int print_by_many(void *data)
         MUST(troupe_spawn(ctx, &spawn, &ref));
         MUST(troupe_send(ctx, ref, TELL, NULL, 0));
     }
-    troupe_system_stop(system); // what is on its way is met first
+    troupe_system_stop(system); // messages on their way are handled first
     MUST(troupe_system_run(system));
     audit_and_destroy(&system);
     return 0;
 }
 
-Test(process_options, the_last_words_of_many_are_not_lost)
+Test(process_options, the_last_output_of_many_is_not_lost)
 {
     struct child_end end = child_run(print_by_many, NULL);
 
@@ -197,7 +198,7 @@ Test(process_options, the_last_words_of_many_are_not_lost)
     cr_expect(eq(int, sum, PRINTERS *LONG_LINE_BYTES));
 }
 
-/* Runners. -------------------------------------------------------------------------------------- */
+/* Child programs. ------------------------------------------------------------------------------- */
 
 static int run_own_path(void *data)
 {
@@ -209,20 +210,20 @@ static int run_own_path(void *data)
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     memset(path, 'x', sizeof(path) - 1); // it was copied
-    troupe_inbox_t *port = cast_port(system);
+    troupe_inbox_t *inbox = cast_port(system);
     troupe_ref_t echo = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(port), "process", &echo));
-    MUST(cast_ask(port, echo, 42));
-    cast_end(&system, &port);
+    MUST(cast_spawn(troupe_inbox_context(inbox), "process", &echo));
+    MUST(cast_ask(inbox, echo, 42));
+    cast_end(&system, &inbox);
     return 0;
 }
 
-Test(process_options, a_runner_carries_actors)
+Test(process_options, a_child_program_carries_actors)
 {
     child_succeeds(run_own_path, NULL);
 }
 
-/** Run the printer by a runner. */
+/** Run the printer in a child program. */
 static int run_by(void *data)
 {
     const struct troupe_system_options options = {
@@ -230,7 +231,7 @@ static int run_by(void *data)
     return run_watched(&options, &printer);
 }
 
-Test(process_options, a_runner_may_be_a_script_that_comes_to_it)
+Test(process_options, a_child_program_may_be_a_script_that_runs_one)
 {
     struct fixture_journal script;
     write_runner(&script, "");
@@ -242,7 +243,7 @@ Test(process_options, a_runner_may_be_a_script_that_comes_to_it)
     (void)unlink(script.path);
 }
 
-/** A runner of this program's own that knows no behaviour of the tests. */
+/** A child program that has no behaviour of the tests. */
 #define OTHER_NAME "TROUPE_TEST_OTHER_RUNNER"
 
 static void other_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -261,7 +262,7 @@ __attribute__((constructor(BEFORE_SUBJECTS))) static void other_enter(void)
     }
 }
 
-Test(process_options, a_runner_without_the_behaviour_is_told_of)
+Test(process_options, a_child_program_without_the_behaviour_is_reported)
 {
     struct fixture_journal script;
     write_runner(&script, OTHER_NAME "=1");
@@ -279,29 +280,29 @@ Test(process_options, a_runner_without_the_behaviour_is_told_of)
     (void)unlink(script.path);
 }
 
-static void expect_no_carrier(char *child_program, const char *words)
+static void expect_no_carrier(char *child_program, const char *text)
 {
     struct child_end end = child_run(run_by, child_program);
 
     cr_expect(eq(int, end.status, 0), "%s", end.err);
     cr_expect(strstr(end.out, "exit init_failed: ") != NULL, "%s", end.out);
-    cr_expect(strstr(end.out, words) != NULL, "%s", end.out);
+    cr_expect(strstr(end.out, text) != NULL, "%s", end.out);
     cr_expect(strstr(end.out, "refused 1, unknown 0") != NULL, "%s", end.out);
 }
 
-Test(process_options, a_runner_that_carries_nobody_is_told_of)
+Test(process_options, a_child_program_that_carries_no_actor_is_reported)
 {
     char child_program[] = "/bin/true";
     expect_no_carrier(child_program, "troupe_run_if_child");
 }
 
-Test(process_options, a_runner_that_fails_is_told_of)
+Test(process_options, a_child_program_that_fails_is_reported)
 {
     char child_program[] = "/bin/false";
     expect_no_carrier(child_program, "troupe_run_if_child");
 }
 
-Test(process_options, a_process_that_cannot_start_says_why_in_its_exit_reason)
+Test(process_options, a_process_that_cannot_start_has_the_cause_in_its_exit)
 {
     struct fixture_journal script;
     write_runner(&script, "ulimit -n 60; " OTHER_NAME "=1");
@@ -310,43 +311,43 @@ Test(process_options, a_process_that_cannot_start_says_why_in_its_exit_reason)
     (void)unlink(script.path);
 }
 
-/** Ask an actor that a runner never carried, from a port. */
+/** Ask an actor that no child program carried, from an inbox. */
 static int ask_nobody(void *data)
 {
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .child_program = data};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *port = cast_port(system);
+    troupe_inbox_t *inbox = cast_port(system);
     troupe_ref_t echo = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(port), "process", &echo));
-    enum troupe_err err = cast_ask(port, echo, 42);
+    MUST(cast_spawn(troupe_inbox_context(inbox), "process", &echo));
+    enum troupe_err err = cast_ask(inbox, echo, 42);
     if (err != TROUPE_ERR_NOENT) {
         (void)fprintf(stderr, "the ask: %s\n", troupe_strerror(err));
     }
-    cast_end(&system, &port);
+    cast_end(&system, &inbox);
     return err == TROUPE_ERR_NOENT ? 0 : 1;
 }
 
-Test(process_options, who_was_never_carried_answers_no_ask)
+Test(process_options, an_ask_of_an_actor_that_was_never_carried_fails)
 {
     char child_program[] = "/bin/false";
     child_succeeds(ask_nobody, child_program);
 }
 
-Test(process_options, a_runner_that_is_not_there_is_told_of)
+Test(process_options, a_child_program_that_does_not_exist_is_reported)
 {
     char child_program[] = "/nonexistent/runner";
     expect_no_carrier(child_program, "/nonexistent/runner");
 }
 
-Test(process_options, a_runner_that_is_no_program_is_told_of)
+Test(process_options, a_child_program_that_is_not_executable_is_reported)
 {
     char child_program[] = "/etc/passwd";
     expect_no_carrier(child_program, "/etc/passwd");
 }
 
-/* Tickets. -------------------------------------------------------------------------------------- */
+/* The environment variable. --------------------------------------------------------------------- */
 
 static int show_child_env(void *data)
 {
@@ -355,9 +356,9 @@ static int show_child_env(void *data)
     return 0;
 }
 
-Test(process_options, a_child_env_that_is_none_ends_the_program_in_words)
+Test(process_options, an_invalid_child_env_ends_the_program_with_the_cause)
 {
-    static char tickets[][40] = {
+    static char values[][40] = {
         "nonsense",
         "",
         "1,2,3",
@@ -369,19 +370,19 @@ Test(process_options, a_child_env_that_is_none_ends_the_program_in_words)
         "0,1,2,0,1 and more",
         "99999999999999999999,1,2,0,1",
     };
-    for (size_t i = 0; i < sizeof(tickets) / sizeof(tickets[0]); i++) {
-        struct child_end end = child_run(show_child_env, tickets[i]);
-        cr_expect(eq(int, end.status, 1), "'%s': %s", tickets[i], end.err);
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        struct child_end end = child_run(show_child_env, values[i]);
+        cr_expect(eq(int, end.status, 1), "'%s': %s", values[i], end.err);
         cr_expect(
             strstr(end.err, "a process for actors could not start: ") != NULL,
             "'%s': %s",
-            tickets[i],
+            values[i],
             end.err);
     }
 }
 
-/** Copy this process's ticket as it was started with it. @return false: it had none. */
-static bool find_child_env(char *ticket, size_t bytes)
+/** Copy the variable that this process was started with. @return false: it had none. */
+static bool find_child_env(char *variable, size_t bytes)
 {
     char text[65536];
     int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
@@ -391,24 +392,24 @@ static bool find_child_env(char *ticket, size_t bytes)
     text[size] = '\0';
     for (const char *at = text; at < text + size; at += strlen(at) + 1) {
         if (strncmp(at, "TROUPE_CHILD=", strlen("TROUPE_CHILD=")) == 0) {
-            (void)snprintf(ticket, bytes, "%s", at);
+            (void)snprintf(variable, bytes, "%s", at);
             return true;
         }
     }
     return false;
 }
 
-/** Start this program again with a ticket that was shown before. */
-static void show_again(const char *ticket, struct report *report)
+/** Start this program again with a variable that was used before. */
+static void show_again(const char *variable, struct report *report)
 {
     char copy[128];
-    (void)snprintf(copy, sizeof(copy), "%s", ticket);
+    (void)snprintf(copy, sizeof(copy), "%s", variable);
     char *const environment[] = {copy, NULL};
     char name[] = "again";
-    char *const words[] = {name, NULL};
+    char *const text[] = {name, NULL};
     int fds[3];
     int ends[2];
-    const char *at = ticket + strlen("TROUPE_CHILD=");
+    const char *at = variable + strlen("TROUPE_CHILD=");
     for (int i = 0; i < 3; i++) {
         char *end = NULL;
         fds[i] = (int)strtol(at, &end, 10);
@@ -423,7 +424,7 @@ static void show_again(const char *ticket, struct report *report)
             (void)fcntl(fds[i], F_SETFD, 0);
         }
         (void)dup2(ends[1], STDERR_FILENO);
-        (void)execve("/proc/self/exe", words, environment);
+        (void)execve("/proc/self/exe", text, environment);
         _exit(127);
     }
     (void)close(ends[1]);
@@ -438,7 +439,7 @@ static void show_again(const char *ticket, struct report *report)
     (void)snprintf(report->text + got, 32, "status %d", status >> 8);
 }
 
-/** Tells of itself what a test wants to know: the `tell` of its behaviour. */
+/** Reports of itself what a test asks for: the `tell` of its behaviour. */
 static void tell(troupe_context_t *ctx, const troupe_message_t *message, struct report *report)
 {
     REPORT(ctx, message, TOLD, report);
@@ -447,35 +448,35 @@ static void tell(troupe_context_t *ctx, const troupe_message_t *message, struct 
 static void replayer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
-    char ticket[128];
-    struct report report = {.text = "no ticket"};
-    if (find_child_env(ticket, sizeof(ticket))) {
-        show_again(ticket, &report);
+    char variable[128];
+    struct report report = {.text = "no variable"};
+    if (find_child_env(variable, sizeof(variable))) {
+        show_again(variable, &report);
     }
     tell(ctx, message, &report);
 }
 
 static const struct troupe_behaviour replayer = {.name = "replayer", .receive = replayer_receive};
 
-/** Ask an actor in a process of its own, and print what it tells. */
+/** Ask an actor in a process of its own, and print what it reports. */
 static void ask_for_report(const struct troupe_behaviour *behaviour, const char *name)
 {
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(behaviour), .stop_timeout_ns = CAST_DEADLINE_NS};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *port = cast_port(system);
+    troupe_inbox_t *inbox = cast_port(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = behaviour, .name = name, .place = "process"};
-    for (int i = 0; i < 3; i++) { // others before it, whose descriptors it could have
+    for (int i = 0; i < 3; i++) { // others before it, whose descriptors it must not inherit
         struct troupe_outgoing letter = {.type = TELL};
-        MUST(troupe_spawn(troupe_inbox_context(port), &spawn, &letter.to));
+        MUST(troupe_spawn(troupe_inbox_context(inbox), &spawn, &letter.to));
         troupe_message_t *answer = NULL;
-        MUST(troupe_inbox_ask(port, &letter, CAST_DEADLINE_NS, &answer));
+        MUST(troupe_inbox_ask(inbox, &letter, CAST_DEADLINE_NS, &answer));
         (void)printf("%s\n", TROUPE_BODY(answer, struct report)->text);
         troupe_message_destroy(&answer);
     }
-    cast_end(&system, &port);
+    cast_end(&system, &inbox);
 }
 
 static int run_replayer(void *data)
@@ -485,20 +486,20 @@ static int run_replayer(void *data)
     return 0;
 }
 
-Test(process_options, a_child_env_is_good_for_one)
+Test(process_options, a_child_env_is_accepted_once)
 {
     struct child_end end = child_run(run_replayer, NULL);
 
     cr_assert(eq(int, end.status, 0), "%s", end.err);
     cr_expect(
-        strstr(end.out, "its ticket is not good, or was shown before\nstatus 1") != NULL,
+        strstr(end.out, "its token is not valid, or was used before\nstatus 1") != NULL,
         "%s",
         end.out);
 }
 
-/* What a process begins with. --------------------------------------------------------------------- */
+/* What a process starts with. -------------------------------------------------------------------- */
 
-/** Add what a descriptor is to a text, as far as there is room. */
+/** Append the kind of a descriptor to a text, if there is room. */
 static void add_descriptor(const char *target, char *text, size_t text_bytes)
 {
     size_t at = strlen(text);
@@ -508,7 +509,7 @@ static void add_descriptor(const char *target, char *text, size_t text_bytes)
     }
 }
 
-/** Describe this process: what it is called, what it blocks, and what it has open beyond stdio. */
+/** Describe this process: its name, the signals it blocks, its open descriptors beyond stdio. */
 static void describe_process(char *text, size_t text_bytes)
 {
     char comm[32] = "";
@@ -551,7 +552,7 @@ static const struct troupe_behaviour describer = {
 static int run_describer(void *data)
 {
     (void)data;
-    // A test's own program has descriptors that others left open.
+    // The program of a test inherits descriptors that others left open.
     MUST_BE(close_range(STDERR_FILENO + 1, ~0U, 0) == 0);
     char path[] = "/tmp/troupe-test-secret-XXXXXX";
     int secret = mkostemp(path, O_CLOEXEC);
@@ -562,7 +563,7 @@ static int run_describer(void *data)
     return 0;
 }
 
-/** @return how often @p part stands in the first @p bytes of @p text. */
+/** @return how often @p part occurs in the first @p bytes of @p text. */
 static int count_parts(const char *text, size_t bytes, const char *part)
 {
     int count = 0;
@@ -587,7 +588,7 @@ Test(process_options, a_process_has_its_name_its_mask_and_its_own_descriptors)
         cr_expect(eq(int, count_parts(line, bytes, "secret"), 0), "%s", line);
         cr_expect(eq(int, count_parts(line, bytes, "pipe:"), 0), "%s", line);
         cr_expect(eq(int, count_parts(line, bytes, "memfd:"), 1), "%s", line);
-        // Its listener, its leash, and a connection each way with the port.
+        // Its listener, its control socket, and a connection each way with the inbox.
         cr_expect(le(int, count_parts(line, bytes, "socket:"), 4), "%s", line);
         line += bytes + 1;
     }
@@ -611,7 +612,7 @@ static void say_end(troupe_context_t *ctx, void *state, const struct troupe_exit
     child_say(line);
 }
 
-/** Says that it is there; who is told so by the captain interrupts all. */
+/** Reports that it has started; when the captain gets that, the test interrupts the whole group. */
 static enum troupe_err sailor_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
@@ -664,7 +665,7 @@ static int run_crew(void *data)
     return child_troupe_main("program", TROUPE_BEHAVIOURS(&captain, &sailor));
 }
 
-Test(process_options, an_interrupt_of_the_whole_group_ends_it_in_order)
+Test(process_options, an_interrupt_of_the_whole_group_stops_it_in_order)
 {
     struct child_end end = child_run(run_crew, NULL);
 

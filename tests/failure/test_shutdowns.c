@@ -1,13 +1,13 @@
 // ctest: serial
 // ctest: timeout 300
 /*
- * Ends that cannot be in order: a program ends within its deadline whatever its actors are at, and says who
- * was in the way, at what, and where.
+ * Shutdowns that cannot be in order: a program exits within its deadline whatever its actors do, and reports which
+ * actor was in the way, in which callback, and where.
  *
- *     stage --order--> idle, busy, stuck, dying ... where chance puts them
- *     test  --SIGINT--> all of it; each that said to be stuck is named
+ *     stage --order--> idle, busy, stuck, dying ... at random places
+ *     test  --SIGINT--> the program; each actor that printed that it is stuck is named
  *
- * 50 ends by chance, or as many as TROUPE_SHUTDOWNS says.
+ * 50 random shutdowns, or as many as TROUPE_SHUTDOWNS says.
  */
 #include "support/cast.h"
 #include "support/child.h"
@@ -25,15 +25,15 @@
 
 enum { CREW_MAX = 6, SHUTDOWNS = 50 };
 
-/** What an actor is ordered to do; the types of the orders. */
+/** What an actor is to do: the types of the orders. */
 enum order { IDLE = 1, BUSY, STICK, STICK_AT_END, FAIL, DIE, ORDER_COUNT, READY, SPIN };
 
-/** How long an end may take; as in the launch file. */
+/** How long a shutdown may take; as in the launch file. */
 #define STOP_NS (UINT64_C(400) * MEASURE_MS_NS)
 
 /**
- * How long an end may take beyond its deadline: 50 ms to settle what the killed left, 50 to tell stacks or to
- * let ZeroMQ linger, and what it takes to be gone. A busy machine lets it wait for the processor besides.
+ * How much longer a shutdown may take: 50 ms to settle the exits of killed processes, 50 to print stacks or to let
+ * ZeroMQ linger, and the exit itself. On a busy machine it waits for the processor as well.
  */
 #define SLACK_NS      (UINT64_C(150) * MEASURE_MS_NS)
 #define SLACK_BUSY_NS (UINT64_C(1000) * MEASURE_MS_NS)
@@ -43,7 +43,7 @@ static struct {
     uint32_t count;
     enum order orders[CREW_MAX];
     const char *places[CREW_MAX];
-} plot;
+} scenario;
 
 /* The crew. ------------------------------------------------------------------------------------ */
 
@@ -51,7 +51,7 @@ struct sailor {
     bool sticks_at_end;
 };
 
-/** Never return, whatever signals come. */
+/** Never return, whatever signals arrive. */
 _Noreturn static void stick(troupe_context_t *ctx)
 {
     char line[64];
@@ -122,7 +122,7 @@ static enum troupe_err stage_init(
     (void)args, (void)args_bytes;
     struct stage *self = state;
     const troupe_ref_t ref = troupe_self(ctx);
-    for (uint32_t i = 0; i < plot.count; i++) {
+    for (uint32_t i = 0; i < scenario.count; i++) {
         char name[32];
         (void)snprintf(name, sizeof(name), "sailor-%u", (unsigned)i);
         const struct troupe_spawn_options options = {
@@ -130,7 +130,7 @@ static enum troupe_err stage_init(
             .name = name,
             .args = &ref,
             .args_bytes = sizeof(ref),
-            .place = plot.places[i],
+            .place = scenario.places[i],
         };
         MUST(troupe_spawn(ctx, &options, &self->crew[i]));
     }
@@ -140,11 +140,11 @@ static enum troupe_err stage_init(
 static void stage_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct stage *self = state;
-    if (troupe_message_type(message) != READY || ++self->ready_count < plot.count) {
+    if (troupe_message_type(message) != READY || ++self->ready_count < scenario.count) {
         return;
     }
-    for (uint32_t i = 0; i < plot.count; i++) {
-        fixture_ignore(troupe_send(ctx, self->crew[i], plot.orders[i], NULL, 0));
+    for (uint32_t i = 0; i < scenario.count; i++) {
+        fixture_ignore(troupe_send(ctx, self->crew[i], scenario.orders[i], NULL, 0));
     }
     troupe_flush(ctx);
     child_say("ready\n");
@@ -157,25 +157,25 @@ static const struct troupe_behaviour stage = {
     .receive = stage_receive,
 };
 
-static int run_plot(void *data)
+static int run_scenario(void *data)
 {
     MUST_BE(setenv("TROUPE_LAUNCH", data, 1) == 0);
     return child_troupe_main("program", TROUPE_BEHAVIOURS(&stage, &sailor));
 }
 
-/** Run the plot, interrupt it once all stick that are to, and wait for its end. */
+/** Run the scenario, interrupt it once all actors are stuck that are to be, and wait for its exit. */
 static struct child_end run_and_interrupt(void)
 {
     struct fixture_journal launch;
     fixture_journal_open(&launch);
     fixture_journal_add(&launch, "options");
     fixture_journal_add(&launch, "    stop-timeout = 400ms");
-    struct child *child = child_start(run_plot, launch.path);
+    struct child *child = child_start(run_scenario, launch.path);
     child_wait_for(child, "ready");
-    for (uint32_t i = 0; i < plot.count; i++) {
+    for (uint32_t i = 0; i < scenario.count; i++) {
         char line[32];
         (void)snprintf(line, sizeof(line), "stuck: sailor-%u.", (unsigned)i);
-        if (plot.orders[i] == STICK) {
+        if (scenario.orders[i] == STICK) {
             child_wait_for(child, line);
         }
     }
@@ -185,12 +185,12 @@ static struct child_end run_and_interrupt(void)
     return end;
 }
 
-/** Have one actor do as it is ordered. */
+/** Run the scenario with one actor. */
 static struct child_end run_one(const char *place, enum order order)
 {
-    plot.count = 1;
-    plot.places[0] = place;
-    plot.orders[0] = order;
+    scenario.count = 1;
+    scenario.places[0] = place;
+    scenario.orders[0] = order;
     return run_and_interrupt();
 }
 
@@ -204,12 +204,12 @@ static void expect_in_time(const struct child_end *end)
         end->err);
 }
 
-static void expect_says(const struct child_end *end, const char *words)
+static void expect_says(const struct child_end *end, const char *text)
 {
-    cr_expect(strstr(end->err, words) != NULL, "'%s' is not in: %s", words, end->err);
+    cr_expect(strstr(end->err, text) != NULL, "'%s' is not in: %s", text, end->err);
 }
 
-Test(shutdowns, a_stuck_thread_is_named_with_what_it_is_at_and_its_stack)
+Test(shutdowns, a_stuck_thread_is_named_with_its_callback_and_its_stack)
 {
     struct child_end end = run_one("thread", STICK);
 
@@ -229,7 +229,7 @@ Test(shutdowns, a_stuck_thread_is_named_with_what_it_is_at_and_its_stack)
         end.err);
 }
 
-Test(shutdowns, a_stuck_process_is_named_and_ended_and_the_rest_is_in_order)
+Test(shutdowns, a_stuck_process_is_named_and_killed_and_the_others_stop_in_order)
 {
     struct child_end end = run_one("process", STICK);
 
@@ -262,7 +262,7 @@ Test(shutdowns, a_stuck_fini_is_named)
         "; actor 'sailor-0' (behaviour 'sailor') has been in a callback (fini) for at least ");
 }
 
-Test(shutdowns, an_end_in_order_says_nothing)
+Test(shutdowns, a_shutdown_in_order_prints_nothing)
 {
     struct child_end end = run_one("thread", BUSY);
 
@@ -271,36 +271,36 @@ Test(shutdowns, an_end_in_order_says_nothing)
     cr_expect(strcmp(end.err, "") == 0, "%s", end.err);
 }
 
-/* By chance. ------------------------------------------------------------------------------------ */
+/* At random. ------------------------------------------------------------------------------------ */
 
-static void choose_plot(struct chance *chance)
+static void choose_scenario(struct chance *chance)
 {
     static const char *const places[] = {"ecs", "thread", "thread:2", "process", "process:2"};
-    plot.count = 1 + chance_below(chance, CREW_MAX);
-    for (uint32_t i = 0; i < plot.count; i++) {
-        plot.places[i] = places[chance_below(chance, 5)];
-        plot.orders[i] = IDLE + chance_below(chance, ORDER_COUNT - IDLE);
-        bool is_process = strncmp(plot.places[i], "process", 7) == 0;
-        bool is_pooled = strchr(plot.places[i], ':') != NULL;
-        if (plot.orders[i] == DIE && !is_process) {
-            plot.orders[i] = FAIL;
+    scenario.count = 1 + chance_below(chance, CREW_MAX);
+    for (uint32_t i = 0; i < scenario.count; i++) {
+        scenario.places[i] = places[chance_below(chance, 5)];
+        scenario.orders[i] = IDLE + chance_below(chance, ORDER_COUNT - IDLE);
+        bool is_process = strncmp(scenario.places[i], "process", 7) == 0;
+        bool is_pooled = strchr(scenario.places[i], ':') != NULL;
+        if (scenario.orders[i] == DIE && !is_process) {
+            scenario.orders[i] = FAIL;
         }
-        // Who shares an executor with the stuck or the dead may never hear its order.
-        if ((plot.orders[i] == STICK || plot.orders[i] == DIE) &&
-            (is_pooled || strcmp(plot.places[i], "ecs") == 0)) {
-            plot.orders[i] = chance_one_in(chance, 2) ? BUSY : STICK_AT_END;
+        // An actor that shares an executor with a stuck or dead one may never get its order.
+        if ((scenario.orders[i] == STICK || scenario.orders[i] == DIE) &&
+            (is_pooled || strcmp(scenario.places[i], "ecs") == 0)) {
+            scenario.orders[i] = chance_one_in(chance, 2) ? BUSY : STICK_AT_END;
         }
     }
-    if (chance_one_in(chance, 4)) { // but the last in the world of all
-        plot.places[plot.count - 1] = "ecs";
-        plot.orders[plot.count - 1] = STICK;
+    if (chance_one_in(chance, 4)) { // except the last actor on executor 0
+        scenario.places[scenario.count - 1] = "ecs";
+        scenario.orders[scenario.count - 1] = STICK;
     }
 }
 
-/** Expect each who said to be stuck to be named. */
+/** Expect each actor that printed that it is stuck to be named. */
 static void expect_all_named(const struct child_end *end)
 {
-    for (uint32_t i = 0; i < plot.count; i++) {
+    for (uint32_t i = 0; i < scenario.count; i++) {
         char said[32];
         char name[32];
         (void)snprintf(said, sizeof(said), "stuck: sailor-%u.", (unsigned)i);
@@ -310,13 +310,13 @@ static void expect_all_named(const struct child_end *end)
                 strstr(end->err, name) != NULL,
                 "%s, on %s, is not named: %s",
                 name,
-                plot.places[i],
+                scenario.places[i],
                 end->err);
         }
     }
 }
 
-Test(shutdowns, ends_by_chance_are_in_time_and_name_who_is_stuck, .timeout = 3600)
+Test(shutdowns, random_shutdowns_are_in_time_and_name_the_stuck_actors, .timeout = 3600)
 {
     struct chance chance = chance_open("shutdowns");
     const char *text = getenv("TROUPE_SHUTDOWNS");
@@ -324,7 +324,7 @@ Test(shutdowns, ends_by_chance_are_in_time_and_name_who_is_stuck, .timeout = 360
     long late_count = 0;
     uint64_t worst_ns = 0;
     for (long i = 0; i < count; i++) {
-        choose_plot(&chance);
+        choose_scenario(&chance);
         struct child_end end = run_and_interrupt();
         expect_in_time(&end);
         expect_all_named(&end);
@@ -346,7 +346,7 @@ Test(shutdowns, ends_by_chance_are_in_time_and_name_who_is_stuck, .timeout = 360
 
 enum { HOLD = 100, HOLDING };
 
-/** Holds its thread until the pipe it is told has a byte. */
+/** Blocks its thread until the pipe in the message has a byte. */
 static void holder_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
@@ -373,7 +373,7 @@ static char *why_alive(troupe_system_t *system)
     return text;
 }
 
-Test(shutdowns, what_keeps_a_system_alive_can_be_asked_at_any_time)
+Test(shutdowns, what_keeps_a_system_alive_can_be_printed_at_any_time)
 {
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&holder), .stop_timeout_ns = CAST_DEADLINE_NS};
@@ -382,15 +382,15 @@ Test(shutdowns, what_keeps_a_system_alive_can_be_asked_at_any_time)
     char *empty = why_alive(system);
     cr_expect(strstr(empty, "troupe: active: actors 0, ") != NULL, "%s", empty);
     free(empty);
-    troupe_inbox_t *port = cast_port(system);
+    troupe_inbox_t *inbox = cast_port(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = &holder, .place = "thread", .name = "the keeper"};
     int gate[2];
     MUST_BE(pipe(gate) == 0);
     struct troupe_outgoing hold = {.type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
-    MUST(troupe_spawn(troupe_inbox_context(port), &spawn, &hold.to));
+    MUST(troupe_spawn(troupe_inbox_context(inbox), &spawn, &hold.to));
     troupe_message_t *answer = NULL;
-    MUST(troupe_inbox_ask(port, &hold, CAST_DEADLINE_NS, &answer));
+    MUST(troupe_inbox_ask(inbox, &hold, CAST_DEADLINE_NS, &answer));
     troupe_message_destroy(&answer);
 
     char *text = why_alive(system);
@@ -406,7 +406,7 @@ Test(shutdowns, what_keeps_a_system_alive_can_be_asked_at_any_time)
     free(text);
 
     MUST_BE(write(gate[1], "", 1) == 1);
-    cast_end(&system, &port);
+    cast_end(&system, &inbox);
     (void)close(gate[0]);
     (void)close(gate[1]);
 }

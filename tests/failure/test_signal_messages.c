@@ -1,6 +1,6 @@
 /*
- * Signals as messages: who asks for one gets each; who does not ask is left alone; and what cannot be had
- * is refused in words.
+ * Signals as messages: a subscriber gets each signal, other actors get none, and a subscription that cannot be had is
+ * refused with the reason.
  */
 #include "support/audit.h"
 #include "support/child.h"
@@ -18,7 +18,7 @@ static struct {
     int number;
     const char *place;
     const int *signals;
-} plot;
+} scenario;
 
 struct listener {
     int number;
@@ -31,9 +31,9 @@ static enum troupe_err listener_init(
     MUST_BE(args_bytes == sizeof(int));
     struct listener *self = state;
     memcpy(&self->number, args, sizeof(self->number));
-    enum troupe_err err = troupe_signals_subscribe(ctx, self->number);
+    enum troupe_err err = troupe_signals_subscribe(ctx, self->number, true);
     if (err == TROUPE_OK) {
-        err = troupe_signals_subscribe(ctx, self->number); // twice is once
+        err = troupe_signals_subscribe(ctx, self->number, true); // twice is as once
         child_say("ready\n");
     } else {
         child_say(troupe_error_detail());
@@ -54,7 +54,7 @@ static void listener_receive(troupe_context_t *ctx, void *state, const troupe_me
         sizeof(line),
         "signal %d of %s, value %d\n",
         signal->number,
-        signal->uid == getuid() && signal->pid > 0 ? "ours" : "somebody",
+        signal->uid == getuid() && signal->pid > 0 ? "ours" : "another user",
         signal->value);
     child_say(line);
     if (signal->value == 0) {
@@ -73,7 +73,7 @@ static int run_listener(void *data)
 {
     (void)data;
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&listener), .signals = plot.signals};
+        .behaviours = TROUPE_BEHAVIOURS(&listener), .signals = scenario.signals};
     troupe_system_t *system = NULL;
     if (troupe_system_new(&options, &system) != TROUPE_OK) {
         (void)fprintf(stderr, "%s\n", troupe_error_detail());
@@ -81,9 +81,9 @@ static int run_listener(void *data)
     }
     const struct troupe_spawn_options spawn = {
         .behaviour = &listener,
-        .args = &plot.number,
-        .args_bytes = sizeof(plot.number),
-        .place = plot.place,
+        .args = &scenario.number,
+        .args_bytes = sizeof(scenario.number),
+        .place = scenario.place,
     };
     MUST(troupe_spawn(troupe_system_context(system), &spawn, NULL));
     MUST(troupe_system_run(system));
@@ -93,11 +93,11 @@ static int run_listener(void *data)
 
 static const int hangup[] = {SIGHUP, SIGUSR1, 0};
 
-BACKEND_TEST(signal_messages, who_asks_for_a_signal_gets_it)
+BACKEND_TEST(signal_messages, a_subscriber_gets_the_signal)
 {
-    plot.number = SIGHUP;
-    plot.place = placement->place;
-    plot.signals = hangup;
+    scenario.number = SIGHUP;
+    scenario.place = placement->place;
+    scenario.signals = hangup;
     fixture_register_backends();
     struct child *child = child_start(run_listener, NULL);
     child_wait_for(child, "ready");
@@ -111,22 +111,22 @@ BACKEND_TEST(signal_messages, who_asks_for_a_signal_gets_it)
     cr_expect(strstr(end.out, line) != NULL, "%s", end.out);
 }
 
-Test(signal_messages, a_signal_that_nobody_blocked_is_refused_in_words)
+Test(signal_messages, a_signal_that_was_not_blocked_is_refused_with_the_remedy)
 {
-    plot.number = SIGUSR2;
-    plot.place = "ecs";
-    plot.signals = hangup;
+    scenario.number = SIGUSR2;
+    scenario.place = "ecs";
+    scenario.signals = hangup;
     struct child_end end = child_run(run_listener, NULL);
 
     cr_expect(eq(int, end.status, 0), "%s", end.err);
     cr_expect(strstr(end.out, "was not blocked when the system was made") != NULL, "%s", end.out);
 }
 
-Test(signal_messages, what_no_actor_can_have_is_refused_when_the_system_is_made)
+Test(signal_messages, a_signal_that_cannot_be_a_message_is_refused_when_the_system_is_made)
 {
     static const int lists[][2] = {{SIGKILL, 0}, {SIGSTOP, 0}, {SIGSEGV, 0}, {-1, 0}, {999, 0}};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        plot.signals = lists[i];
+        scenario.signals = lists[i];
         struct child_end end = child_run(run_listener, NULL);
         cr_expect(eq(int, end.status, 3), "%s", end.err);
         cr_expect(strstr(end.err, "cannot be a message") != NULL, "%s", end.err);
@@ -141,9 +141,9 @@ static int run_many(void *data)
 {
     (void)data;
     const int signals[] = {SIGRTMIN, 0};
-    plot.signals = signals;
-    plot.number = SIGRTMIN;
-    plot.place = "thread";
+    scenario.signals = signals;
+    scenario.number = SIGRTMIN;
+    scenario.place = "thread";
     return run_listener(NULL);
 }
 
@@ -175,7 +175,7 @@ static enum troupe_err owner_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)state, (void)args, (void)args_bytes;
-    MUST(troupe_signals_subscribe(ctx, SIGINT));
+    MUST(troupe_signals_subscribe(ctx, SIGINT, true));
     child_say("ready\n");
     return TROUPE_OK;
 }
@@ -189,7 +189,7 @@ static void owner_receive(troupe_context_t *ctx, void *state, const troupe_messa
         return;
     }
     child_say("twice\n");
-    troupe_signals_unsubscribe(ctx);
+    MUST(troupe_signals_subscribe(ctx, SIGINT, false));
     troupe_stop(ctx);
 }
 
@@ -200,7 +200,7 @@ static const struct troupe_behaviour owner = {
     .receive = owner_receive,
 };
 
-/** As a program that leaves interrupts to its actors. */
+/** Block SIGINT, as a program does that leaves it to its actors. */
 static void block_interrupts(void)
 {
     sigset_t interrupt;
@@ -216,7 +216,7 @@ static int run_owner(void *data)
     return child_troupe_main("program", TROUPE_BEHAVIOURS(&owner));
 }
 
-Test(signal_messages, an_interrupt_that_the_program_blocks_is_up_to_its_actor)
+Test(signal_messages, an_interrupt_that_the_program_blocks_is_handled_by_its_actor)
 {
     struct child *child = child_start(run_owner, NULL);
     child_wait_for(child, "ready");
@@ -234,13 +234,13 @@ Test(signal_messages, an_interrupt_that_the_program_blocks_is_up_to_its_actor)
 
 enum { HERE = 1 };
 
-/** Tells the guard its process, and hears of interrupts there. */
+/** Tell the guard its process number, and subscribe to interrupts. */
 static enum troupe_err scout_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)state;
     const pid_t pid = getpid();
-    MUST(troupe_signals_subscribe(ctx, SIGINT));
+    MUST(troupe_signals_subscribe(ctx, SIGINT, true));
     return TROUPE_SEND(ctx, fixture_ref_of(args, args_bytes), HERE, &pid);
 }
 
@@ -248,13 +248,13 @@ static void scout_receive(troupe_context_t *ctx, void *state, const troupe_messa
 {
     (void)ctx, (void)state;
     MUST_BE(troupe_message_type(message) == TROUPE_MESSAGE_SIGNAL);
-    child_say("the scout heard it\n");
+    child_say("the scout was notified\n");
 }
 
 static const struct troupe_behaviour scout = {
     .name = "scout", .init = scout_init, .receive = scout_receive};
 
-/** Hears of interrupts, and of the end of a scout in a process of its own. */
+/** Subscribe to interrupts, and monitor a scout in a process of its own. */
 static enum troupe_err guard_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
@@ -265,7 +265,7 @@ static enum troupe_err guard_init(
     troupe_ref_t ref = TROUPE_REF_NONE;
     MUST(troupe_spawn(ctx, &options, &ref));
     MUST(troupe_monitor(ctx, ref, NULL));
-    return troupe_signals_subscribe(ctx, SIGINT);
+    return troupe_signals_subscribe(ctx, SIGINT, true);
 }
 
 static void guard_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -278,10 +278,10 @@ static void guard_receive(troupe_context_t *ctx, void *state, const troupe_messa
         child_say(line);
         break;
     case TROUPE_MESSAGE_DOWN:
-        child_say("the scout is gone\n");
+        child_say("the scout exited\n");
         break;
     default:
-        (void)snprintf(line, sizeof(line), "the guard heard %u\n", (unsigned)++*count);
+        (void)snprintf(line, sizeof(line), "the guard was notified %u\n", (unsigned)++*count);
         child_say(line);
         if (*count == 3) {
             troupe_stop(ctx);
@@ -303,7 +303,7 @@ static int run_guard(void *data)
     return child_troupe_main("program", TROUPE_BEHAVIOURS(&guard, &scout));
 }
 
-/** @return the number in the scout's word. */
+/** @return the process number that the scout reported. */
 static pid_t scout_pid(const struct child *child)
 {
     int pid = 0;
@@ -311,39 +311,161 @@ static pid_t scout_pid(const struct child *child)
     return pid;
 }
 
-Test(signal_messages, a_subscriber_whose_process_dies_is_told_no_more_and_others_are)
+Test(signal_messages, when_the_process_of_a_subscriber_dies_the_others_still_get_signals)
 {
     struct child *child = child_start(run_guard, NULL);
     child_wait_for(child, ".\n");
     child_signal(child, SIGINT);
-    child_wait_for(child, "the scout heard it");
-    child_wait_for(child, "the guard heard 1");
+    child_wait_for(child, "the scout was notified");
+    child_wait_for(child, "the guard was notified 1");
 
     cr_assert(kill(scout_pid(child), SIGKILL) == 0);
-    child_signal(child, SIGINT); // its end may not be known yet
-    child_wait_for(child, "the guard heard 2");
-    child_wait_for(child, "the scout is gone");
+    child_signal(child, SIGINT); // the exit may not be settled yet
+    child_wait_for(child, "the guard was notified 2");
+    child_wait_for(child, "the scout exited");
     child_signal(child, SIGINT);
 
     struct child_end end = child_end(&child);
     cr_expect(eq(int, end.status, 0), "%s", end.err);
-    cr_expect(strstr(end.out, "the guard heard 3") != NULL, "%s", end.out);
+    cr_expect(strstr(end.out, "the guard was notified 3") != NULL, "%s", end.out);
     cr_expect(strcmp(end.err, "") == 0, "%s", end.err);
     cr_expect(strstr(end.audit, "dead letters") == NULL, "%s", end.audit);
 }
 
-Test(signal_messages, outside_of_an_actor_nobody_can_ask)
+/* Unsubscribing. -------------------------------------------------------------------------------- */
+
+/** Subscribe to two signals; at the first unsubscribe from it, at the second from all, for a third one. */
+static enum troupe_err chooser_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)state, (void)args, (void)args_bytes;
+    MUST(troupe_signals_subscribe(ctx, SIGUSR2, false)); // without a subscription it does nothing
+    MUST_BE(troupe_signals_subscribe(ctx, 0, true) == TROUPE_ERR_INVAL);
+    MUST(troupe_signals_subscribe(ctx, SIGHUP, true));
+    MUST(troupe_signals_subscribe(ctx, SIGUSR1, true));
+    child_say("two\n");
+    return TROUPE_OK;
+}
+
+static void chooser_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    switch (TROUPE_BODY(message, struct troupe_signal)->number) {
+    case SIGHUP:
+        MUST(troupe_signals_subscribe(ctx, SIGHUP, false));
+        child_say("one\n");
+        break;
+    case SIGUSR1:
+        MUST(troupe_signals_subscribe(ctx, 0, false));
+        MUST(troupe_signals_subscribe(ctx, SIGUSR2, true));
+        child_say("another\n");
+        break;
+    default:
+        child_say("last\n");
+        troupe_shutdown(ctx);
+    }
+}
+
+static const struct troupe_behaviour chooser = {
+    .name = "chooser", .init = chooser_init, .receive = chooser_receive};
+
+static int run_chooser(void *data)
+{
+    (void)data;
+    static const int signals[] = {SIGHUP, SIGUSR1, SIGUSR2, 0};
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&chooser), .signals = signals};
+    troupe_system_t *system = NULL;
+    MUST(troupe_system_new(&options, &system));
+    const struct troupe_spawn_options spawn = {.behaviour = &chooser, .place = scenario.place};
+    MUST(troupe_spawn(troupe_system_context(system), &spawn, NULL));
+    MUST(troupe_system_run(system));
+    audit_and_destroy(&system);
+    return 0;
+}
+
+/** Signals of lower numbers are read first, so one that is still subscribed to would come before the next one sent. */
+BACKEND_TEST(signal_messages, an_actor_unsubscribes_from_one_signal_or_from_all)
+{
+    scenario.place = placement->place;
+    fixture_register_backends();
+    struct child *child = child_start(run_chooser, NULL);
+    child_wait_for(child, "two\n");
+    child_signal(child, SIGHUP);
+    child_wait_for(child, "one\n");
+    child_signal(child, SIGHUP);
+    child_signal(child, SIGUSR1);
+    child_wait_for(child, "another\n");
+    child_signal(child, SIGUSR1);
+    child_signal(child, SIGUSR2);
+
+    struct child_end end = child_end(&child);
+    cr_expect(eq(int, end.status, 0), "%s", end.err);
+    cr_expect(strcmp(end.out, "two\none\nanother\nlast\n") == 0, "%s", end.out);
+}
+
+/* Refusals. ------------------------------------------------------------------------------------- */
+
+enum { SUBSCRIBERS_MAX = 64 };
+
+static enum troupe_err subscribed[SUBSCRIBERS_MAX + 1];
+
+static enum troupe_err member_init(
+    troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
+{
+    (void)state;
+    uint32_t index = 0;
+    MUST_BE(args_bytes == sizeof(index));
+    memcpy(&index, args, sizeof(index));
+    subscribed[index] = troupe_signals_subscribe(ctx, SIGHUP, true);
+    if (index == SUBSCRIBERS_MAX) {
+        MUST_BE(strstr(troupe_error_detail(), "64 actors are subscribed") != NULL);
+        troupe_shutdown(ctx);
+    }
+    return TROUPE_OK;
+}
+
+static void member_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)ctx, (void)state, (void)message;
+}
+
+static const struct troupe_behaviour member = {
+    .name = "member", .init = member_init, .receive = member_receive};
+
+Test(signal_messages, the_65th_subscriber_is_refused)
+{
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&member), .signals = hangup};
+    troupe_system_t *system = NULL;
+    MUST(troupe_system_new(&options, &system));
+    for (uint32_t i = 0; i <= SUBSCRIBERS_MAX; i++) {
+        const struct troupe_spawn_options spawn = {
+            .behaviour = &member, .args = &i, .args_bytes = sizeof(i), .place = "ecs"};
+        MUST(troupe_spawn(troupe_system_context(system), &spawn, NULL));
+    }
+
+    MUST(troupe_system_run(system));
+
+    for (uint32_t i = 0; i < SUBSCRIBERS_MAX; i++) {
+        cr_expect(eq(int, subscribed[i], TROUPE_OK), "number %u", i);
+    }
+    cr_expect(eq(int, subscribed[SUBSCRIBERS_MAX], TROUPE_ERR_LIMIT));
+    audit_and_destroy(&system);
+}
+
+Test(signal_messages, outside_of_an_actor_there_is_no_subscription)
 {
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&listener), .signals = hangup};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
 
-    cr_expect(
-        eq(int, troupe_signals_subscribe(troupe_system_context(system), SIGHUP), TROUPE_ERR_INVAL));
-    troupe_signals_unsubscribe(troupe_system_context(system));
+    troupe_context_t *ctx = troupe_system_context(system);
+    cr_expect(eq(int, troupe_signals_subscribe(ctx, SIGHUP, true), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, troupe_signals_subscribe(ctx, 0, false), TROUPE_ERR_INVAL));
 
     audit_and_destroy(&system);
 }
 
-SUBJECTS(&listener, &owner, &guard, &scout);
+SUBJECTS(&listener, &owner, &guard, &scout, &chooser);

@@ -1,6 +1,6 @@
 /*
- * Ctrl-C and its kin: a program of actors ends in order within 2 s, whatever it is at, and a second one
- * ends it at once.
+ * SIGINT and SIGTERM: a program of actors stops in order within 2 s, whatever its actors do, and a second signal ends
+ * it at once.
  */
 #include "support/audit.h"
 #include "support/cast.h"
@@ -18,7 +18,7 @@
 
 enum { CREW = 24, TOKEN = 1, BEAT, DROP };
 
-/** How long the end after a signal may take. */
+/** How long the program may take to exit after a signal. */
 #define END_NS (UINT64_C(4) * MEASURE_SECOND_NS)
 
 static void say_end(troupe_context_t *ctx, void *state, const struct troupe_exit *exit)
@@ -38,7 +38,7 @@ static size_t count_ends(const struct child_end *end)
     return count;
 }
 
-/** The first actor of each program: hears of the first thing that happens, and says so. */
+/** The first actor of each program: gets the first message of the others, and prints that. */
 static void say_ready(bool *is_ready)
 {
     if (!*is_ready) {
@@ -85,7 +85,7 @@ static void link_receive(troupe_context_t *ctx, void *state, const troupe_messag
     (void)message;
     struct link_state *self = state;
     say_ready(&self->is_ready);
-    fixture_ignore(troupe_send(ctx, self->next, TOKEN, NULL, 0)); // refused once it all ends
+    fixture_ignore(troupe_send(ctx, self->next, TOKEN, NULL, 0)); // fails once the system stops
 }
 
 static const struct troupe_behaviour ring_link = {
@@ -173,7 +173,7 @@ static void drain_receive(troupe_context_t *ctx, void *state, const troupe_messa
 static void flooder_pour(troupe_context_t *ctx, const struct link_state *self)
 {
     enum troupe_err err = TROUPE_OK;
-    while (err == TROUPE_OK) { // until a ROOM calls again
+    while (err == TROUPE_OK) { // until a ROOM
         err = troupe_send(ctx, self->next, DROP, NULL, 0);
     }
 }
@@ -239,7 +239,7 @@ static void expect_an_end_in_order(struct program *program, int number)
     cr_expect(end.ns < END_NS, "it took %llu ms", (unsigned long long)(end.ns / MEASURE_MS_NS));
     fixture_register_backends();
     if ((fixture_traits(program->placement) & TROUPE_TRAIT_ISOLATES_CRASHES) != 0) {
-        // Who had no process yet when the end was asked for never began.
+        // An actor that had no process yet when the system was asked to stop never started.
         cr_expect(ge(sz, count_ends(&end), 1), "%s", end.out);
         cr_expect(le(sz, count_ends(&end), CREW), "%s", end.out);
     } else {
@@ -247,37 +247,37 @@ static void expect_an_end_in_order(struct program *program, int number)
     }
 }
 
-BACKEND_TEST(signals, an_interrupt_ends_a_busy_ring_in_order)
+BACKEND_TEST(signals, an_interrupt_stops_a_busy_ring_in_order)
 {
     struct program program = {TROUPE_BEHAVIOURS(&ring, &ring_link), placement};
     expect_an_end_in_order(&program, SIGINT);
 }
 
-BACKEND_TEST(signals, a_termination_ends_a_busy_ring_in_order)
+BACKEND_TEST(signals, a_termination_stops_a_busy_ring_in_order)
 {
     struct program program = {TROUPE_BEHAVIOURS(&ring, &ring_link), placement};
     expect_an_end_in_order(&program, SIGTERM);
 }
 
-BACKEND_TEST(signals, an_interrupt_ends_an_idle_clock_in_order)
+BACKEND_TEST(signals, an_interrupt_stops_an_idle_clock_in_order)
 {
     struct program program = {TROUPE_BEHAVIOURS(&idle_clock, &sleeper), placement};
     expect_an_end_in_order(&program, SIGINT);
 }
 
-BACKEND_TEST(signals, a_termination_ends_an_idle_clock_in_order)
+BACKEND_TEST(signals, a_termination_stops_an_idle_clock_in_order)
 {
     struct program program = {TROUPE_BEHAVIOURS(&idle_clock, &sleeper), placement};
     expect_an_end_in_order(&program, SIGTERM);
 }
 
-BACKEND_TEST(signals, an_interrupt_ends_a_flood_in_order)
+BACKEND_TEST(signals, an_interrupt_stops_a_flood_in_order)
 {
     struct program program = {TROUPE_BEHAVIOURS(&drain, &flooder), placement};
     expect_an_end_in_order(&program, SIGINT);
 }
 
-BACKEND_TEST(signals, a_termination_ends_a_flood_in_order)
+BACKEND_TEST(signals, a_termination_stops_a_flood_in_order)
 {
     struct program program = {TROUPE_BEHAVIOURS(&drain, &flooder), placement};
     expect_an_end_in_order(&program, SIGTERM);
@@ -305,7 +305,7 @@ static void expect_the_second_ends_at_once(int first, int second)
     struct child *child = child_start(run_program, &program);
     child_wait_for(child, "ready");
     child_signal(child, first);
-    child_wait_until_met(child, first);
+    child_wait_until_handled(child, first);
 
     child_signal(child, second);
 
@@ -344,11 +344,11 @@ Test(signals, a_program_whose_actor_is_stuck_ends_with_1_and_names_it)
     cr_expect(end.ns < END_NS, "it took %llu ms", (unsigned long long)(end.ns / MEASURE_MS_NS));
 }
 
-/* A stuck callback in a system of one's own. ----------------------------------------------------- */
+/* A stuck callback in an embedded system. -------------------------------------------------------- */
 
 enum { HOLD = 100, HOLDING };
 
-/** Holds its thread until the pipe it is told has a byte. */
+/** Blocks its thread until the pipe in the message has a byte. */
 static void holder_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
@@ -361,7 +361,7 @@ static void holder_receive(troupe_context_t *ctx, void *state, const troupe_mess
 
 static const struct troupe_behaviour holder = {.name = "holder", .receive = holder_receive};
 
-Test(signals, a_run_with_a_stuck_actor_ends_late_by_its_name_and_can_be_ended_later)
+Test(signals, a_run_with_a_stuck_actor_times_out_with_its_name_and_can_be_ended_later)
 {
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&holder),
@@ -369,17 +369,17 @@ Test(signals, a_run_with_a_stuck_actor_ends_late_by_its_name_and_can_be_ended_la
     };
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *port = cast_port(system);
+    troupe_inbox_t *inbox = cast_port(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = &holder, .place = "thread", .name = "the stuck one"};
     troupe_ref_t ref = TROUPE_REF_NONE;
-    MUST(troupe_spawn(troupe_inbox_context(port), &spawn, &ref));
+    MUST(troupe_spawn(troupe_inbox_context(inbox), &spawn, &ref));
     int gate[2];
     MUST_BE(pipe2(gate, O_CLOEXEC) == 0);
     const struct troupe_outgoing hold = {
         .to = ref, .type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
     troupe_message_t *answer = NULL;
-    MUST(troupe_inbox_ask(port, &hold, CAST_DEADLINE_NS, &answer));
+    MUST(troupe_inbox_ask(inbox, &hold, CAST_DEADLINE_NS, &answer));
     troupe_message_destroy(&answer);
 
     troupe_system_stop(system);
@@ -392,11 +392,12 @@ Test(signals, a_run_with_a_stuck_actor_ends_late_by_its_name_and_can_be_ended_la
         "%llu ns",
         (unsigned long long)took_ns);
     troupe_system_t *before = system;
-    cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_ERR_TIMEDOUT)); // a port is open, too
+    cr_expect(
+        eq(int, troupe_system_destroy(&system), TROUPE_ERR_TIMEDOUT)); // an inbox is open as well
     cr_expect(eq(ptr, system, before));
 
     MUST_BE(write(gate[1], "", 1) == 1);
-    cr_expect(eq(int, troupe_inbox_destroy(&port), TROUPE_OK));
+    cr_expect(eq(int, troupe_inbox_destroy(&inbox), TROUPE_OK));
     cr_expect(eq(int, troupe_system_run(system), TROUPE_OK));
     cr_expect(audit_closes(system));
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));

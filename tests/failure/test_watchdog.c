@@ -7,7 +7,7 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
-#include "node/system.h"
+#include "node/spawn.h"
 
 #include <fcntl.h>
 #include <poll.h>

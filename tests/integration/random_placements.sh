@@ -156,8 +156,7 @@ same_anywhere 'start greeter' hello
 same_anywhere 'ping pong' ping_pong 300
 same_anywhere 'ring node' ring 8
 same_anywhere 'waiter philosopher' philosophers --seed 7
-same_anywhere 'wordcount reader reducer counter-0 counter-1 counter-2 counter-3' \
-    wordcount --top 1000000 "$scratch/texts"
+same_anywhere 'wordcount counter' wordcount --top 1000000 "$scratch/texts"
 
 # bench NAMES WORKLOAD ARGUMENT...: likewise, a workload with its messages and their checksum. One run
 # warms up and one is counted.

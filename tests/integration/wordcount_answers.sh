@@ -37,8 +37,8 @@ counts() {
 counts_anywhere() {
     what=$1
     shift
-    for place in '*=ecs' '*=thread' '*=thread:2' 'reader=thread' 'counter-*=thread:3' \
-        'wordcount=thread:2' 'reducer=thread'; do
+    for place in '*=ecs' '*=thread' '*=thread:2' '*=process' 'counter=thread:3' 'counter=process:2' \
+        'wordcount=thread'; do
         counts "$what with --place $place" --place "$place" "$@"
     done
 }
@@ -71,12 +71,12 @@ noise 2 70000 >noise.2
 pipeline noise.1 noise.2
 counts_anywhere 'bytes by chance' noise.1 noise.2
 
-# Pieces, slices and messages of the word count end at these lengths, or near.
-for length in 1023 1024 1025 2048 16384 32767 32768 32769 65536 3000000; do
+# Blocks of the word count end at these lengths, or near.
+for length in 1023 65536 131072 262143 262144 262145 524288 3000000; do
     letters W "$length"
     printf ' '
 done >long
-letters w 1024 >>long
+letters w 262144 >>long
 pipeline long
 counts_anywhere 'long words' long
 
@@ -133,7 +133,7 @@ complains() {
 ln -s nowhere outside/dangling
 mkfifo outside/fifo
 printf 'pears 1\n' >expected
-for place in '*=ecs' '*=thread'; do
+for place in '*=ecs' '*=thread' '*=process'; do
     complains 1 'no such file: No such file or directory' 'no such file' outside/pears \
         --place "$place"
     complains 1 'outside/dangling: No such file or directory' outside --place "$place"

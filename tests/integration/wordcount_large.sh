@@ -1,5 +1,5 @@
 #!/bin/sh
-# The word count of a file of 100 MB is right, and takes little memory: readers wait for counters.
+# The word count of a file of 100 MB is right, and takes little memory: reading waits for counting.
 #
 # Its list of words is longer than a pipe holds. So once the first line is here and the others are not
 # taken yet, it stands still with everything counted: then its peak memory is read, without a race.
@@ -36,7 +36,7 @@ done >large
 tr -cs A-Za-z '\n' <part | tr A-Z a-z | grep . | sort | uniq -c | sort -k1,1nr -k2,2 |
     awk '{ print $2, $1 * 100 }' >expected
 
-for place in '*=ecs' '*=thread' 'counter-*=thread:2'; do
+for place in '*=ecs' '*=thread' 'counter=thread:2'; do
     {
         status=0
         timeout -k 5 30 sh -c 'echo $$ >pid; exec "$@"' sh \

@@ -65,13 +65,16 @@ static void clerk_act(troupe_context_t *ctx, struct clerk *clerk)
         clerk->last = err == TROUPE_OK ? found : clerk->last;
         break;
     case 3:
-        RACE_OK(troupe_await_name(ctx, name, 1000000, clerk_found, 0));
+        RACE_OK(troupe_await_name(
+            ctx,
+            name,
+            &(const struct troupe_ask_options){.timeout_ns = 1000000, .on_reply = clerk_found}));
         break;
     case 4:
-        RACE_OK(troupe_dead_letters_subscribe(ctx));
+        RACE_OK(troupe_dead_letters_subscribe(ctx, true));
         break;
     case 5:
-        troupe_dead_letters_unsubscribe(ctx);
+        (void)!troupe_dead_letters_subscribe(ctx, false);
         break;
     default:
         if (!troupe_ref_is_none(clerk->last)) {

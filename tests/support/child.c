@@ -18,7 +18,7 @@
 
 enum { POLL_MS = 1, STATUS_UNBALANCED = 3 };
 
-/** What comes out of one of the child's outputs. */
+/** One of the child's outputs. */
 struct child_output {
     int fd; // -1: at its end
     size_t bytes;
@@ -81,7 +81,7 @@ struct child *child_start(child_fn *run, void *data)
     return child;
 }
 
-/** Take what an output has to say. */
+/** Read what an output has. */
 static void child_read(struct child_output *output)
 {
     char lost[256];
@@ -101,14 +101,14 @@ static void child_fail_late(struct child *child, const char *what)
 {
     (void)kill(child->pid, SIGKILL);
     cr_fatal(
-        "waited %llu s for a child %s; it printed '%s' and said '%s'",
+        "waited %llu s for a child %s; standard output was '%s', standard error '%s'",
         (unsigned long long)(CHILD_DEADLINE_NS / UINT64_C(1000000000)),
         what,
         child->out.text,
         child->err.text);
 }
 
-/** Wait for output, or for the end. @return whether it has ended */
+/** Wait for output or for the exit. @return whether the child has exited */
 static bool child_step(struct child *child, uint64_t deadline_ns, const char *what)
 {
     struct pollfd fds[] = {
@@ -136,7 +136,10 @@ void child_wait_for(struct child *child, const char *text)
     while (strstr(child->out.text, text) == NULL) {
         bool ended = child_step(child, deadline_ns, "to get ready");
         if (ended && child->out.fd < 0) {
-            cr_fatal("a child ended before it printed '%s'; it said '%s'", text, child->err.text);
+            cr_fatal(
+                "a child ended before it printed '%s'; standard error was '%s'",
+                text,
+                child->err.text);
         }
     }
 }
@@ -157,7 +160,7 @@ pid_t child_pid(const struct child *child)
     return child->pid;
 }
 
-/** @return whether the child catches a signal, as /proc tells. */
+/** @return whether the child catches a signal, according to /proc. */
 static bool child_catches(const struct child *child, int number)
 {
     char path[64];
@@ -173,14 +176,14 @@ static bool child_catches(const struct child *child, int number)
     return (caught >> (number - 1) & 1) != 0;
 }
 
-void child_wait_until_met(struct child *child, int number)
+void child_wait_until_handled(struct child *child, int number)
 {
     uint64_t deadline_ns = measure_now_ns() + CHILD_DEADLINE_NS;
     struct pollfd end = {.fd = child->pid_fd, .events = POLLIN};
     while (child_catches(child, number)) {
         cr_assert(poll(&end, 1, POLL_MS) == 0, "a child ended by its first signal");
         if (measure_now_ns() >= deadline_ns) {
-            child_fail_late(child, "to meet its signal");
+            child_fail_late(child, "to handle its signal");
         }
     }
 }
@@ -210,7 +213,7 @@ static bool child_is_audit_line(const char *line)
     return false;
 }
 
-/** Part the audits from all else that it said. */
+/** Separate the audits from what else it printed on standard error. */
 static void child_part_audit(struct child *child)
 {
     char *err = child->err.text;
@@ -285,14 +288,14 @@ int child_troupe_main_unaudited(const char *line, const struct troupe_behaviour 
     enum { WORDS_MAX = 15 };
     char *copy = strdup(line);
     MUST_BE(copy != NULL);
-    char *words[WORDS_MAX + 1] = {NULL};
+    char *arguments[WORDS_MAX + 1] = {NULL};
     int count = 0;
     char *rest = NULL;
     for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
         MUST_BE(count < WORDS_MAX);
-        words[count++] = word;
+        arguments[count++] = word;
     }
-    int status = troupe_main(count, words, behaviours);
+    int status = troupe_main(count, arguments, behaviours);
     free(copy);
     return status;
 }
@@ -331,7 +334,7 @@ void child_drop_root(void)
         MUST_BE(setgroups(0, NULL) == 0);
         MUST_BE(setresgid(NOBODY, NOBODY, NOBODY) == 0);
         MUST_BE(setresuid(NOBODY, NOBODY, NOBODY) == 0);
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // it was lost with the privileges
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // dropping the privileges cleared it
     }
 }
 

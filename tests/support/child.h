@@ -1,6 +1,6 @@
 /**
  * @file child.h
- * @brief Programs in a process of their own: for what fills a process, ends it, or signals it.
+ * @brief Programs in a process of their own: for tests that exhaust a process, end it, or signal it.
  *
  *     static int run(void *data) { return troupe_main(...); }
  *
@@ -10,9 +10,9 @@
  *     struct child_end end = child_end(&child);
  *     cr_expect(eq(int, end.status, 130), "%s", end.err);
  *
- * The test is the parent: it asserts. The child does not; what must not fail there goes through MUST()
- * of fixture.h, which aborts with words that the parent shows. Every wait of the parent ends at
- * ::CHILD_DEADLINE_NS, and a child that is left over dies with its parent.
+ * The test is the parent, which asserts. The child does not: it uses MUST() of fixture.h, which aborts with a text that
+ * the parent prints. Every wait of the parent ends at ::CHILD_DEADLINE_NS, and a child that is left over is
+ * killed with its parent.
  */
 #ifndef TROUPE_TESTS_CHILD_H
 #define TROUPE_TESTS_CHILD_H
@@ -27,26 +27,26 @@
 /** How long any wait for a child may take, in nanoseconds: 20 s. */
 #define CHILD_DEADLINE_NS UINT64_C(20000000000)
 
-/** What is kept of each of its outputs, with a NUL. */
+/** How many bytes of each of its outputs are kept, with a NUL. */
 #define CHILD_OUTPUT_BYTES 131072
 
 /** What the child runs. @return its exit status */
 typedef int child_fn(void *data);
 
-/** A child that runs, or has ended. */
+/** Handle to a child, valid until child_end(). */
 struct child;
 
-/** How a child ended. Good until the next child_end(). */
+/** How a child ended. Its texts are valid until the next child_end(). */
 struct child_end {
     int status;        /**< Its exit status; 128 + the signal when one ended it. */
     int signal;        /**< The signal that ended it; 0: it exited. */
-    uint64_t ns;       /**< From the latest child_signal(), or its start, until it was gone. */
+    uint64_t ns;       /**< From the latest child_signal(), or its start, until it had exited. */
     const char *out;   /**< What it printed on standard output. */
-    const char *err;   /**< What it said on standard error, audits aside. */
-    const char *audit; /**< Its audits; "": it did not come to one. */
+    const char *err;   /**< What it printed on standard error, without audits. */
+    const char *audit; /**< Its audits; "" when it printed none. */
 };
 
-/** Start @p run in a child, with the default answer to SIGINT and SIGTERM. */
+/** Start @p run in a child, with the default action of SIGINT and SIGTERM. */
 struct child *child_start(child_fn *run, void *data);
 
 /** Wait until it has printed @p text on standard output. */
@@ -58,31 +58,31 @@ const char *child_printed(const struct child *child);
 /** Send it a signal. */
 void child_signal(struct child *child, int number);
 
-/** @return its number, for what child_signal() does not do. */
+/** @return its process number, for what child_signal() cannot do. */
 pid_t child_pid(const struct child *child);
 
-/** Wait until a handler that is reset by its signal has met that signal. */
-void child_wait_until_met(struct child *child, int number);
+/** Wait until a handler that is reset when its signal comes has handled that signal. */
+void child_wait_until_handled(struct child *child, int number);
 
 /**
- * Wait for its end, free it, and set *child_p to NULL. The test fails where the counters do not balance, unless
- * the exit status says so already.
+ * Wait for its exit, free it, and set *child_p to NULL. The test fails if the counters of an audit do not balance,
+ * unless the exit status says so already.
  */
 struct child_end child_end(struct child **child_p);
 
-/** Run it and wait for its end. */
+/** Run it and wait for its exit. */
 struct child_end child_run(child_fn *run, void *data);
 
-/** Run it, and have it exit with 0: else the test fails with what it said. */
+/** Run it. The test fails, with what it printed, unless it exits with 0. */
 void child_succeeds(child_fn *run, void *data);
 
 /* For the child. ------------------------------------------------------------------------------- */
 
-/** Say something to the parent at once; for child_wait_for(). Any thread. */
+/** Print a text at once, for child_wait_for(). @threads any */
 void child_say(const char *text);
 
 /**
- * @return what troupe_main() returns for a command line, whose words are parted by single spaces, and
+ * @return what troupe_main() returns for a command line, whose arguments are separated by single spaces, and
  *         `--audit`.
  */
 int child_troupe_main(const char *line, const struct troupe_behaviour *const *behaviours);
@@ -90,25 +90,25 @@ int child_troupe_main(const char *line, const struct troupe_behaviour *const *be
 /** The same, without `--audit`. */
 int child_troupe_main_unaudited(const char *line, const struct troupe_behaviour *const *behaviours);
 
-/** Set the soft and hard limit of @p resource, as far as that is allowed. */
+/** Lower the soft and the hard limit of @p resource to @p count, as far as that is allowed. */
 void child_limit(__rlimit_resource_t resource, rlim_t count);
 
 /** Set the soft limit alone. */
 void child_limit_softly(__rlimit_resource_t resource, rlim_t count);
 
-/** Stop being root, who is exempt from the limit of threads. */
+/** Drop the privileges of root, which is exempt from the limit of threads. */
 void child_drop_root(void);
 
-/** Descriptors taken until there are none. */
+/** Descriptors that were opened until there were no more. */
 struct child_hoard {
     int fds[4096];
     size_t count;
 };
 
-/** Take every descriptor that is left. */
+/** Open every descriptor that is left. */
 void child_hoard_take(struct child_hoard *hoard);
 
-/** Give back all of them. */
+/** Close all of them. */
 void child_hoard_give(struct child_hoard *hoard);
 
 #endif

@@ -72,7 +72,7 @@ Test(audit, balances_where_nothing_is_wrong)
 Test(audit, names_the_channel_on_which_messages_are_missing)
 {
     troupe_system_t *system = open_system();
-    struct trp_channel *channel = trp_idmap_find(&system->executor->channels, 1);
+    struct trp_channel *channel = trp_idmap_find(&system->executor->channels.by_peer, 1);
     cr_assert(ne(ptr, channel, NULL));
     trp_count(&channel->ledger->accepted, 2);
     expect_audit(
@@ -84,7 +84,7 @@ Test(audit, names_the_channel_on_which_messages_are_missing)
 Test(audit, names_the_channel_on_which_messages_have_two_outcomes)
 {
     troupe_system_t *system = open_system();
-    trp_count(&system->executor->loop->ledger->dead[TROUPE_DEAD_STOPPED], 4);
+    trp_count(&system->executor->channels.loop->ledger->dead[TROUPE_DEAD_STOPPED], 4);
     expect_audit(
         system, "to executor 0 (ecs) ended: it accepted 0 messages and has an outcome for 4");
 }
@@ -92,7 +92,7 @@ Test(audit, names_the_channel_on_which_messages_have_two_outcomes)
 Test(audit, finds_nothing_wrong_with_what_waits_while_the_system_runs)
 {
     troupe_system_t *system = open_system();
-    trp_count(&system->executor->loop->ledger->accepted, 5);
+    trp_count(&system->executor->channels.loop->ledger->accepted, 5);
     bool balances = false;
     char *text = audit_of(system, &balances);
     cr_expect(balances, "%s", text);
@@ -107,7 +107,7 @@ static enum troupe_err forger_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)state, (void)args, (void)args_bytes;
-    trp_count(&trp_executor_of(ctx)->loop->ledger->accepted, 1);
+    trp_count(&trp_executor_of(ctx)->channels.loop->ledger->accepted, 1);
     troupe_stop(ctx);
     return TROUPE_OK;
 }

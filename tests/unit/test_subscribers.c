@@ -72,7 +72,8 @@ Test(subscribers, to_signals_are_one_entry_with_all_their_signals)
     cr_expect(eq(int, trp_signal_subscribers_add(shared, actor(1, 2), 8), TROUPE_OK));
 
     cr_expect(eq(u64, trp_signal_subscribers_wanted(shared), 13));
-    trp_signal_subscribers_remove(shared, actor(1, 2));
+    cr_expect(trp_signal_subscribers_remove(shared, actor(1, 2), UINT64_MAX));
+    cr_expect(not(trp_signal_subscribers_remove(shared, actor(1, 1), 2)));
 
     cr_expect(eq(u64, trp_signal_subscribers_wanted(shared), 5));
     cr_expect(eq(u32, trp_signal_subscribers_copy(shared, copy), 1));

@@ -1,15 +1,15 @@
 /**
  * @file troupe/backend.h
- * @brief What carries an executor: two tables that point opposite ways.
+ * @brief Backends: where executors run. Two tables that point opposite ways.
  *
  *     runtime  -- struct troupe_backend_ops -->  backend     "start this executor somewhere"
- *     runtime  <--     struct troupe_host   --   backend     "run its loop", "it is gone"
+ *     runtime  <--     struct troupe_host   --   backend     "run its loop", "it has exited"
  *
- * The runtime owns actors, mailboxes and the loop; a backend only gives an executor somewhere to run.
+ * The runtime owns actors, mailboxes and the loop; a backend gives an executor a thread of control to run on.
  * Fill one `static const struct troupe_backend_ops`, register it before a system is made, and place
- * actors on it by its name. Passing the conformance suite is the definition of a backend.
+ * actors on it by its name. A backend is correct when it passes the conformance suite.
  *
- * Versions: `version` comes first and fields are only ever added at the end.
+ * Versions: `version` comes first, and fields are only ever added at the end.
  */
 #ifndef TROUPE_BACKEND_H
 #define TROUPE_BACKEND_H
@@ -25,49 +25,50 @@
 /** The version of both tables that this header describes. */
 #define TROUPE_BACKEND_VERSION 1u
 
-/** What a backend promises. Ask for the trait, never for the name. */
+/** What a backend promises. Code asks for a trait, never for a name. */
 enum troupe_backend_trait {
     /** A crash in one executor leaves the others alive: each has a process of its own. */
     TROUPE_TRAIT_ISOLATES_CRASHES = 1 << 0,
     TROUPE_TRAIT_PARALLEL = 1 << 1,       /**< Executors run at the same time; pools make sense. */
-    TROUPE_TRAIT_DETERMINISTIC = 1 << 2,  /**< Same seed, clock and input: same course. */
-    TROUPE_TRAIT_PREEMPTS = 1 << 3,       /**< A callback that never returns can be ended. */
-    TROUPE_TRAIT_CALLERS_THREAD = 1 << 4, /**< Is executor 0, on the owner's thread. */
+    TROUPE_TRAIT_DETERMINISTIC = 1 << 2,  /**< Same seed, clock and input: same run. */
+    TROUPE_TRAIT_PREEMPTS = 1 << 3,       /**< A callback that never returns can be killed. */
+    TROUPE_TRAIT_CALLERS_THREAD = 1 << 4, /**< It runs executor 0, on the owner's thread. */
 };
 
-/** An executor, as a backend holds it: opaque, and good until it has reported the end. */
+/** Handle to an executor. Opaque, and valid until `exited` has been called for it. */
 typedef struct troupe_executor troupe_executor_t;
 
-/** What the runtime says about an executor it wants carried. Good during `start` only. */
+/** What an executor is started with. Valid during `start` only. */
 struct troupe_executor_spec {
-    const char *name;  /**< After its first actor or its pool; for a thread's or process's title. */
+    const char *name;  /**< The name of its first actor: the title of a thread or process. */
     uint32_t id;       /**< Its number in references. */
     uint64_t cpu_mask; /**< CPUs it may run on, a bit each; 0: any. */
 
     // The rest is for a backend that has ::TROUPE_TRAIT_ISOLATES_CRASHES.
 
-    const char *program; /**< The program to run; NULL: the one that runs now. */
-    const char *env;     /**< `NAME=VALUE` for its environment: what it is started for. */
-    const int *fds;      /**< Descriptors that it inherits under the same numbers. */
-    uint32_t fd_count;   /**< How many. */
-    int output_fd;       /**< Becomes its standard output; -1: the one there is. */
-    int error_fd;        /**< Becomes its standard error; -1: the one there is. */
+    const char *program; /**< Path of the program to run; NULL: the one that runs now. */
+    const char *env; /**< `NAME=VALUE` to add to its environment: troupe_run_if_child() reads it. */
+    const int *fds;  /**< Descriptors that it inherits under the same numbers. */
+    uint32_t fd_count; /**< Count of @ref fds. */
+    int output_fd;     /**< Becomes its standard output; -1: it inherits this process's. */
+    int error_fd;      /**< Becomes its standard error; -1: it inherits this process's. */
 };
 
-/** What a backend may ask of the runtime. */
+/** What a backend may ask of the runtime. Valid as long as the system. */
 struct troupe_host {
     uint32_t version; /**< ::TROUPE_BACKEND_VERSION */
 
     /**
-     * Run the executor's loop until its end. Called once, on the thread of control that carries it;
-     * nobody else may touch the executor from then on.
+     * Run the executor's loop to its end. Call it once, on the thread of control that carries the executor; no other
+     * thread may use the executor from then on.
      *
-     * @blocks until the executor has ended; after that only `exited` may name it
+     * @threads the one that carries the executor
+     * @blocks  until the executor has ended; after that only `exited` may be called for it
      */
     void (*run)(troupe_executor_t *executor);
 
     /**
-     * Report that nothing of the executor runs any more: the last call about it, after `run`.
+     * Report that `run` has returned: the last use of the executor, whose handle is not valid any more.
      *
      * @threads any
      * @blocks  never
@@ -75,14 +76,18 @@ struct troupe_host {
     void (*exited)(troupe_executor_t *executor);
 
     /**
-     * Run one turn of executor 0: all the mail at hand, timers, flush. For `run_once` only.
+     * Run one turn of executor 0: the messages that have arrived, due timers, flush. For `run_once` only.
      *
      * @threads the owner's
-     * @blocks  never, callbacks aside
+     * @blocks  never, apart from callbacks
      */
     void (*run_turn)(troupe_executor_t *executor);
 
-    /** @return the time in nanoseconds, by the system's clock. Any thread; never blocks. */
+    /**
+     * @return  the time in nanoseconds, by the system's clock.
+     * @threads any
+     * @blocks  never
+     */
     uint64_t (*now)(troupe_executor_t *executor);
 
     /**
@@ -94,13 +99,17 @@ struct troupe_host {
     void (*set_error_detail)(const char *text);
 
     /**
-     * @return the context of executor 0 for code that is no actor: what it sends is nobody's.
-     *
-     * @threads the owner's; blocks never
+     * @return  the context of executor 0 for code that is not an actor's: its messages have no sender.
+     * @threads the owner's
+     * @blocks  never
      */
     troupe_context_t *(*context)(troupe_executor_t *executor);
 
-    /** @return whether @p actor lives on that executor, or is about to start. The owner's; never blocks. */
+    /**
+     * @return  whether @p actor runs on that executor, or is about to start there.
+     * @threads the owner's
+     * @blocks  never
+     */
     bool (*has_actor)(troupe_executor_t *executor, troupe_ref_t actor);
 };
 
@@ -109,34 +118,45 @@ struct troupe_backend_ops {
     uint32_t version; /**< ::TROUPE_BACKEND_VERSION. Required. */
     uint32_t traits;  /**< Of ::troupe_backend_trait, or-ed. */
 
-    /** The word in placement rules: lower-case letters and digits. Required, unique, static. */
+    /** Its name in placement rules: lower-case letters and digits. Required, unique, static. */
     const char *name;
 
     /** A line for people, as in "a pthread each". Required, static. */
     const char *description;
 
     /**
-     * Make ready what a system needs. Optional. Called once for each system that places an actor
-     * here, before `start`.
+     * Prepare for one system. Optional. Called once for each system that has a rule for this backend or spawns an
+     * actor on it, before its first `start`.
      *
+     * @param host      Kept as long as the system.
      * @param out_self  Receives what the other functions get as `self`.
-     * @return ::TROUPE_OK; ::TROUPE_ERR_UNSUPPORTED when this machine cannot; ::TROUPE_ERR_NOMEM.
-     * @threads the one that spawns; blocks never
+     *
+     * @retval TROUPE_OK               Ready.
+     * @retval TROUPE_ERR_UNSUPPORTED  this machine lacks what the backend needs.
+     * @retval TROUPE_ERR_NOMEM        no memory.
+     *
+     * @threads the one that makes the system or spawns, one at a time
+     * @blocks  never
      */
     enum troupe_err (*init)(const struct troupe_host *host, void **out_self);
 
     /**
-     * Start an executor: have `host->run` called for it on a thread of control of its own.
-     * Required, but not of a backend that has ::TROUPE_TRAIT_CALLERS_THREAD.
+     * Start an executor: have `host->run`, then `host->exited`, called for it on a thread of control of its own.
+     * Required, except of a backend that has ::TROUPE_TRAIT_CALLERS_THREAD.
      *
-     * A backend that has ::TROUPE_TRAIT_ISOLATES_CRASHES starts a program instead, which takes over
-     * in its own call of troupe_run_if_child(); then @p executor is NULL, and `exit_fd` and `reap` tell how
-     * it ended.
+     * A backend that has ::TROUPE_TRAIT_ISOLATES_CRASHES starts a program instead, which carries the executor in its
+     * own call of troupe_run_if_child(). Then @p executor is NULL, and `exit_fd` and `reap` report the exit.
      *
-     * @param out_handle  Receives what `stop`, `kill` and `join` get; may be set to NULL.
-     * @return ::TROUPE_OK; ::TROUPE_ERR_LIMIT when threads or processes run out. On an error
-     *         `host->run` is never called for it.
-     * @threads any, one at a time; blocks never
+     * @param out_handle  Receives what `stop`, `kill`, `join`, `exit_fd` and `reap` get. May be set to NULL, except
+     *                    by a backend that isolates. Set it before the executor can call `exited`.
+     *
+     * @retval TROUPE_OK         It is started.
+     * @retval TROUPE_ERR_LIMIT  there are no more threads or processes.
+     * @return On an error, the executor is not started, `host->run` is never called for it, and the detail says why:
+     *         see `set_error_detail`.
+     *
+     * @threads any, one at a time
+     * @blocks  never
      */
     enum troupe_err (*start)(
         void *self,
@@ -145,50 +165,80 @@ struct troupe_backend_ops {
         void **out_handle);
 
     /**
-     * Run what the executor has at hand, by `host->run_turn`, and return. Required of a backend that has
-     * ::TROUPE_TRAIT_CALLERS_THREAD, and called for executor 0 only.
+     * Run what executor 0 has to do, by `host->run_turn`, and return. Required of a backend that has
+     * ::TROUPE_TRAIT_CALLERS_THREAD.
      *
-     * @threads the owner's; blocks never, callbacks aside
+     * @threads the owner's
+     * @blocks  never, apart from callbacks
      */
     void (*run_once)(void *self, troupe_executor_t *executor);
 
-    /** Ask it to stop, beside the runtime's own command. Optional; must not block. */
+    /**
+     * Ask an executor to stop; the runtime sends it a command as well. Optional.
+     *
+     * @threads any
+     * @blocks  never
+     */
     void (*stop)(void *self, void *handle);
 
-    /** End it by force. Optional, and only of a backend that ::TROUPE_TRAIT_PREEMPTS. */
+    /**
+     * Kill what carries an executor. Optional, and only for a backend that has ::TROUPE_TRAIT_PREEMPTS. Never called
+     * after `reap`.
+     *
+     * @threads any
+     * @blocks  never
+     */
     void (*kill)(void *self, void *handle);
 
     /**
-     * Give back what carried an executor that has called, or is about to call, `host->exited`.
-     * Required where `start` is, unless it isolates. Called once for each start.
+     * Free what carried an executor, which has called `host->exited`. Required where `start` is, except of a backend
+     * that isolates. Called once for each successful `start`.
      *
-     * @blocks as long as the carrier takes to return after `host->exited`
+     * @owns    Takes @p handle.
+     * @threads any
+     * @blocks  until the thread of control has returned from `host->exited`
      */
     void (*join)(void *self, void *handle);
 
-    /** Undo `init`. Optional. Called once, after every executor was waited for. */
+    /**
+     * Undo `init`. Optional. Called once, after each executor was joined or reaped.
+     *
+     * @threads the owner's
+     * @blocks  never
+     */
     void (*fini)(void *self);
 
     /**
-     * @return a descriptor that turns readable when the carrier has ended. Required of a backend that
-     *         has ::TROUPE_TRAIT_ISOLATES_CRASHES, like the next two.
-     *
-     * @owns   The carrier keeps it.
+     * @return  a descriptor that becomes readable when the program of a `start` has exited. Required of a backend that
+     *          has ::TROUPE_TRAIT_ISOLATES_CRASHES, as are the next two. It is the same until `reap`.
+     * @owns    The backend keeps it.
+     * @threads any
+     * @blocks  never
      */
     int (*exit_fd)(void *self, void *handle);
 
     /**
-     * Give back a carrier that has ended, and tell how: reason, and code or signal.
+     * Free the handle of a program that has exited, and report how it did. Called once for each successful `start`.
      *
-     * @blocks until it has ended
+     * @param out_exit  Receives the reason, with the exit status or the signal as text and code.
+     *
+     * @owns    Takes @p handle.
+     * @threads the one that called `start`
+     * @blocks  until the program has exited
      */
     void (*reap)(void *self, void *handle, struct troupe_exit *out_exit);
 
     /**
-     * In the program that `start` started, before anything else: be a child of @p parent_pid, called
-     * @p name.
+     * Set up a program that `start` started, before anything else runs in it: it must exit when its parent does.
      *
-     * @return ::TROUPE_OK; an error when the parent is gone already.
+     * @param name        The title of the process.
+     * @param parent_pid  The process that called `start`.
+     *
+     * @retval TROUPE_OK          Done.
+     * @retval TROUPE_ERR_CLOSED  the parent has exited already; then the program exits.
+     *
+     * @threads the only one of the program
+     * @blocks  never
      */
     enum troupe_err (*child_setup)(const char *name, int32_t parent_pid);
 
@@ -199,28 +249,28 @@ struct troupe_backend_ops {
      * Do what the backend does besides turns, if it is due: once for each troupe_system_progress(), and between
      * turns in troupe_system_run(). What is sent meanwhile leaves with the next turn, which follows.
      *
-     * @param now  It is due, whatever the clock says: troupe_system_progress().
-     * @return     nanoseconds until it is due again; UINT64_MAX: when something else happens.
+     * @param now  Whether it is due whatever the clock says, as in troupe_system_progress().
+     * @return     nanoseconds until it is due again; UINT64_MAX: not before something else happens.
      */
     uint64_t (*tick)(void *self, troupe_executor_t *executor, bool now);
 
-    /** The actor in row @p index has ended, or could not start; its `fini` has run. */
+    /** The actor in row @p index has ended and its `fini` has run, or it could not start. */
     void (*actor_ended)(void *self, troupe_executor_t *executor, uint32_t index);
 
-    /** All actors of executor 0 have ended, and nothing runs there any more; `fini` follows. */
+    /** All actors of executor 0 have ended, and none will start; `fini` follows. */
     void (*stopped)(void *self, troupe_executor_t *executor);
 };
 
 /**
- * Make a backend known to all systems made from now on. The built-in ones are known already.
+ * Register a backend for all systems made from now on. The built-in ones are registered already.
  *
  * @param ops  Kept, never copied.
  *
- * @retval TROUPE_OK               Known; the same table twice is once.
+ * @retval TROUPE_OK               Registered; registering a table twice is as once.
  * @retval TROUPE_ERR_EXISTS       another table has that name.
  * @retval TROUPE_ERR_UNSUPPORTED  its version is newer than this library's.
  * @retval TROUPE_ERR_INVAL        a required field is missing; the detail names it.
- * @retval TROUPE_ERR_LIMIT        16 backends are known already.
+ * @retval TROUPE_ERR_LIMIT        16 backends are registered already.
  *
  * @threads any
  * @blocks  never
@@ -229,10 +279,10 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_backend_register(
     const struct troupe_backend_ops *ops);
 
 /**
- * List the known backends, the default one first.
+ * List the registered backends, the default one first.
  *
  * @param index  From 0.
- * @return       the table, or NULL past the last.
+ * @return       the table, or NULL after the last.
  *
  * @threads any
  * @blocks  never
@@ -240,12 +290,12 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_backend_register(
 TROUPE_API const struct troupe_backend_ops *troupe_backend_get(uint32_t index);
 
 /**
- * Find what a backend keeps for the executor that runs a context: for what it offers its actors beyond
- * this table.
+ * Find the state of a backend from a context: for functions that the backend offers its actors beyond this table.
  *
+ * @param ctx           The context that an actor of this backend was called with, or the owner's.
  * @param ops           The backend.
- * @param out_executor  Receives the executor.
- * @param out_self      Receives what its `init` gave.
+ * @param out_executor  Receives the executor of the context.
+ * @param out_self      Receives what the backend's `init` gave.
  *
  * @retval TROUPE_OK               Both are set.
  * @retval TROUPE_ERR_UNSUPPORTED  @p ops does not carry that executor.

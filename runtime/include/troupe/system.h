@@ -1,6 +1,6 @@
 /**
  * @file troupe/system.h
- * @brief The system: all actors of one node, and the thread that runs its world.
+ * @brief The system: all actors of a program, in however many threads and processes.
  *
  *     troupe_system_new --> troupe_spawn ... --> troupe_system_run --> troupe_system_destroy
  *
@@ -9,7 +9,8 @@
  * troupe_system_timeout_ns() has passed.
  *
  * The thread that made a system owns it: unless a function says otherwise, only that thread may call
- * it. The `ecs` actors run on that thread, inside troupe_system_run() and troupe_system_progress().
+ * it. Executor 0 belongs to it: the `ecs` actors run there, inside troupe_system_run() and
+ * troupe_system_progress().
  */
 #ifndef TROUPE_SYSTEM_H
 #define TROUPE_SYSTEM_H
@@ -25,106 +26,105 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/** Most messages that may wait in a mailbox, when the options say 0. */
+/** The bound of a mailbox in messages, when the options say 0. */
 #define TROUPE_MAILBOX_MESSAGES_DEFAULT 10000
 
-/** Most bytes of bodies that may wait in a mailbox, when the options say 0: 64 MiB. */
+/** The bound of a mailbox in bytes of bodies, when the options say 0: 64 MiB. */
 #define TROUPE_MAILBOX_BYTES_DEFAULT ((size_t)64 << 20)
 
-/** How long the end of a system may take, when the options say 0: 1.5 s, in nanoseconds. */
+/** How long a system may take to stop, when the options say 0: 1.5 s, in nanoseconds. */
 #define TROUPE_STOP_TIMEOUT_DEFAULT_NS UINT64_C(1500000000)
 
-/** What becomes of what process actors print. */
+/** Where standard output and standard error of child processes go. */
 enum troupe_output {
-    TROUPE_OUTPUT_INHERIT = 0, /**< It goes where this process's goes. */
+    TROUPE_OUTPUT_INHERIT = 0, /**< To those of this process. */
     TROUPE_OUTPUT_PREFIX = 1,  /**< The same, by whole lines, each with `[NAME] ` before it. */
 };
 
-/** The system. */
+/** Handle to a system. Opaque, and valid until troupe_system_destroy(). */
 typedef struct troupe_system troupe_system_t;
 
-/** Tells the time in nanoseconds, never going back. Any thread calls it. */
+/** @return the time in nanoseconds, which never goes back. Called by any thread; must not block. */
 typedef uint64_t troupe_clock_fn(void *clock_data);
 
-/** How to make a system. Zero-initialise, then set what you care about. */
+/** Options of a system. Zero is the default of every field but @ref behaviours. */
 struct troupe_system_options {
-    /** All behaviours its actors may have; see TROUPE_BEHAVIOURS(). Required; the list is copied. */
+    /** All behaviours that its actors may have: see TROUPE_BEHAVIOURS(). Required; the list is copied. */
     const struct troupe_behaviour *const *behaviours;
 
     /** Placement rules of the command line, each `GLOB=BACKEND[:COUNT][+TRANSPORT]`, ended by NULL. */
     const char *const *place;
 
     /**
-     * Placement rules of the program, ended by NULL; what @ref place, the environment, the launch file
-     * and the spawn itself say goes before.
+     * Placement rules of the program, ended by NULL. They apply last: after @ref place, the environment, the launch
+     * file and the `place` of the spawn.
      */
     const char *const *place_default;
 
     /** Limit rules of the command line, each `GLOB=LIMITS`, see troupe/limits.h; ended by NULL. */
     const char *const *limit;
 
-    /** Limit rules of the program, ended by NULL; likewise. */
+    /** Limit rules of the program, ended by NULL. They apply last as well. */
     const char *const *limit_default;
 
     /**
-     * Path of a launch file; NULL: what the environment variable `TROUPE_LAUNCH` names, if anything.
-     * What the other options say goes before what it says, but for the program's rules.
+     * Path of a launch file; NULL: the one that the environment variable `TROUPE_LAUNCH` names, if it is set. The
+     * other options override what the file says, except @ref place_default and @ref limit_default.
      */
     const char *launch_file;
 
-    /** Most messages that may wait in a mailbox; 0: ::TROUPE_MAILBOX_MESSAGES_DEFAULT. */
+    /** How many messages may wait in a mailbox; 0: ::TROUPE_MAILBOX_MESSAGES_DEFAULT. */
     uint32_t mailbox_messages;
 
-    /** Most bytes of bodies that may wait in a mailbox; 0: ::TROUPE_MAILBOX_BYTES_DEFAULT. */
+    /** How many bytes of bodies may wait in a mailbox; 0: ::TROUPE_MAILBOX_BYTES_DEFAULT. */
     size_t mailbox_bytes;
 
-    /** Starts the generators of troupe_random(). 0: from the operating system. */
+    /** The seed of troupe_random(); 0: a seed from the operating system. */
     uint64_t seed;
 
     /** The clock of troupe_now() and of timers. NULL: the monotonic one. */
     troupe_clock_fn *clock;
 
-    /** Handed to @ref clock as it is. */
+    /** The argument of @ref clock. */
     void *clock_data;
 
     /**
-     * How long the end may take in all, in nanoseconds; 0: ::TROUPE_STOP_TIMEOUT_DEFAULT_NS. It begins when the
-     * owner's thread turns to it, between two callbacks. Up to the half of it, mail is met. In the last
-     * quarter, half a second at most, it is said who is in the way, and processes are killed. Where processes
-     * have to be killed it may take 50 ms more.
+     * How long the system may take to stop, in nanoseconds; 0: ::TROUPE_STOP_TIMEOUT_DEFAULT_NS. The time starts when
+     * the owner's thread begins to stop the system, between two callbacks. In its first half, actors still
+     * handle messages that were sent before. In its last quarter, but at most half a second, the executors that
+     * have not stopped are reported and processes are killed; settling their exits may take 50 ms more.
      */
     uint64_t stop_timeout_ns;
 
     /**
-     * How long a callback may run, in nanoseconds; 0: as long as it takes. One that runs longer is named on
-     * standard error, once, with what it meets. A thread of its own watches, in each process.
+     * How long a callback may run, in nanoseconds; 0: for ever. A watchdog thread in each process reports one that
+     * runs longer on standard error, once, with the message that it handles.
      */
     uint64_t callback_timeout_ns;
 
-    /** Kill the process of such a callback, if it is one of actors: its end is then told as `killed`. */
+    /** Kill the process of such a callback, if it is a child: its actors exit with `killed`. */
     bool callback_timeout_kills;
 
     /**
-     * Signals that actors may ask for with troupe_signals_subscribe(), ended by 0: they are blocked in the
-     * calling thread, and so are to be named before the program starts threads of its own. NULL: only
-     * those that it blocks already.
+     * Signals that actors may subscribe to with troupe_signals_subscribe(), ended by 0. They are blocked in the calling
+     * thread, so the system must be made before the program starts threads of its own. NULL: only the
+     * signals that this thread blocks already.
      */
     const int *signals;
 
     /**
-     * The program that carries process actors: any whose main() calls troupe_run_if_child() or troupe_main()
-     * with the same behaviours. NULL: the one that runs now.
+     * Path of the program that carries process actors: one whose main() calls troupe_run_if_child() or troupe_main()
+     * with the same behaviours. NULL: the program that runs now.
      */
     const char *child_program;
 
-    /** What becomes of what process actors print. */
+    /** Where standard output and standard error of child processes go. */
     enum troupe_output output;
 
     /**
-     * Whether each process prints a line on standard error for each dead letter it makes: reason, type,
-     * size, sender and receiver; ten lines a second at most, then how many had none. What is `stopped` or
-     * `refused` while the system stops has none. false: a library does not speak unasked; troupe_main()
-     * asks.
+     * Print a line on standard error for each dead letter, in the process that makes it: reason, type, size, sender
+     * and receiver. At most ten lines a second are printed, then how many dead letters had none. Those with the
+     * reasons `stopped` and `undeliverable` have no line while the system stops. troupe_main() sets this.
      */
     bool dead_letter_log;
 };
@@ -132,18 +132,21 @@ struct troupe_system_options {
 /**
  * Make a system. Raises this process's soft limit of open files to the hard one.
  *
- * Placement: the first rule that matches an actor's name or its behaviour's name wins, among the
- * rules of `options->place` first, then those of the environment variable `TROUPE_PLACE` (separated
- * by `;`), then the launch file's, then the spawn's own `place`, then those of
- * `options->place_default`; else `ecs`. At the end of the system a rule that matched nothing is named
- * on standard error. Limits are found alike, with `TROUPE_LIMIT`, and are those of the first match.
+ * Placement: the first rule that matches the name of an actor or of its behaviour decides. Rules are tried in
+ * this order: `options->place`, the environment variable `TROUPE_PLACE` (separated by `;`), the
+ * launch file, the spawn's own `place`, `options->place_default`; without a match it is `ecs`. When the
+ * system has stopped, a rule that matched nothing is reported on standard error. Limits are found in the same
+ * way, with `TROUPE_LIMIT`, and are all those of the first match.
  *
  * The actors of the launch file are started last, in its order.
  *
  * Mailboxes: actors that share an executor (`ecs`, `thread:N`) share its mailbox and its bound; an
  * actor placed on `thread` has its own.
  *
- * @param options     How; what `behaviours` lists is kept, the rest is copied.
+ * In a process that was started for actors, this function runs them and does not return: see
+ * troupe_run_if_child().
+ *
+ * @param options     The behaviours that are listed are kept, the rest is copied.
  * @param out_system  Receives the system.
  *
  * @retval TROUPE_OK               *out_system is set.
@@ -151,10 +154,12 @@ struct troupe_system_options {
  *                                 file is wrong, with its line and column, or cannot be read; or two
  *                                 behaviours share a name; or one has no name or no `receive`; or one of
  *                                 `signals` cannot be a message.
- * @retval TROUPE_ERR_UNSUPPORTED  a rule asks for a backend or transport that cannot.
- * @retval TROUPE_ERR_LIMIT        fewer than 256 descriptors are free.
+ * @retval TROUPE_ERR_UNSUPPORTED  a rule asks for a backend or transport that does not work here.
+ * @retval TROUPE_ERR_LIMIT        fewer than 256 descriptors are free, or there are no more threads.
  * @retval TROUPE_ERR_NOMEM        no memory.
- * @retval TROUPE_ERR_SYSTEM       the operating system refused.
+ * @retval TROUPE_ERR_SYSTEM       the operating system refused; the detail says what.
+ * @return else what troupe_spawn() returned for an actor of the launch file, which the detail names; the actors
+ *         before it are stopped.
  *
  * @owns    The caller owns *out_system until troupe_system_destroy().
  * @threads any; the caller becomes the owner
@@ -165,7 +170,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_new(
 
 /**
  * @return the context of the owner's thread outside of callbacks: for spawning, sending and looking
- *         up names before and between runs. Its messages come from nobody.
+ *         up names before and between runs. Its messages have no sender.
  *
  * @owns    The system keeps it.
  * @threads the owner's
@@ -177,46 +182,48 @@ TROUPE_API troupe_context_t *troupe_system_context(troupe_system_t *system);
  * Run until the system is asked to stop (troupe_system_stop(), troupe_shutdown(), the end of the
  * actor named by troupe_system_set_root()) and has stopped: then every actor has ended.
  *
- * @retval TROUPE_OK            It ended in order.
- * @retval TROUPE_ERR_TIMEDOUT  an executor did not stop in time; the detail names its actors, and standard
- *                              error has a line for each, as troupe_system_print_active() prints them. Processes
- *                              were killed; threads go on.
+ * @retval TROUPE_OK            Every actor has ended.
+ * @retval TROUPE_ERR_TIMEDOUT  an executor did not stop within `stop_timeout_ns`. The detail names those that are
+ *                              left, and standard error has a line for each, as troupe_system_print_active()
+ *                              prints it. Processes were killed; threads go on.
+ * @retval TROUPE_ERR_THREAD    called from another thread than the owner's; checked in debug builds.
  *
  * @threads the owner's
  * @blocks  until the system has ended
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_run(troupe_system_t *system);
 
-/** How much one troupe_system_progress() may do. Zero-initialise; 0 is no bound. */
+/** How much one troupe_system_progress() may do; 0 is no bound. */
 struct troupe_budget {
-    uint64_t messages; /**< About how many messages to handle at most; checked between frames. */
+    uint64_t messages; /**< How many messages to handle, about: it is checked between frames. */
 
     /**
-     * About how long to go on, in nanoseconds; checked between frames. Systems (troupe/ecs.h) come first,
-     * and are not cut short; messages have what they leave, and an eighth at least.
+     * How long to go on, in nanoseconds, about: it is checked between frames. The ECS systems (troupe/ecs.h) come
+     * first and are not cut short; messages have the rest, and an eighth at least.
      */
     uint64_t ns;
 };
 
 /**
- * Do what is at hand for the owner's thread and return: the world's systems (troupe/ecs.h), each once if
- * it is due; then receive, timers, callbacks, flush.
+ * Do what there is to do on the owner's thread, and return: run each ECS system (troupe/ecs.h) that is due, once;
+ * then receive, run callbacks and due timers, flush.
  *
- * @param budget  How much; NULL: one turn, which is all the mail at hand.
+ * @param budget  How much to do; NULL: one turn, which is all messages that have arrived.
  *
  * @retval TROUPE_OK          Done; call again when troupe_system_fd() is readable or
  *                            troupe_system_timeout_ns() has passed.
  * @retval TROUPE_ERR_CLOSED  the system was asked to stop; call troupe_system_destroy().
+ * @retval TROUPE_ERR_THREAD  called from another thread than the owner's; checked in debug builds.
  *
  * @threads the owner's
- * @blocks  never, callbacks aside
+ * @blocks  never, apart from callbacks
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_progress(
     troupe_system_t *system, const struct troupe_budget *budget);
 
 /**
- * @return an epoll descriptor that is readable while there is something to do: mail, work left over
- *         by a budget, a timer. Level-triggered; put it in a poll, select or epoll of your own.
+ * @return an epoll descriptor that is readable while there is something to do: messages, work left over
+ *         by a budget, a due timer. It is level-triggered; add it to a poll, select or epoll of your own.
  *         -1 when the operating system refused one; the detail says why.
  *
  * @owns    The system keeps it.
@@ -226,8 +233,8 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_progress(
 TROUPE_API int troupe_system_fd(troupe_system_t *system);
 
 /**
- * @return nanoseconds until the next timer of the owner's world; 0 when something is to be done now;
- *         -1 when there is no timer.
+ * @return nanoseconds until the next timer of executor 0; 0 when there is something to do now; -1 when there is no
+ *         timer.
  *
  * @threads the owner's
  * @blocks  never
@@ -235,7 +242,7 @@ TROUPE_API int troupe_system_fd(troupe_system_t *system);
 TROUPE_API int64_t troupe_system_timeout_ns(troupe_system_t *system);
 
 /**
- * Ask the system to stop, and carry on. Safe in a signal handler.
+ * Ask the system to stop, and return at once. Safe in a signal handler.
  *
  * @threads any
  * @blocks  never
@@ -243,10 +250,11 @@ TROUPE_API int64_t troupe_system_timeout_ns(troupe_system_t *system);
 TROUPE_API void troupe_system_stop(troupe_system_t *system);
 
 /**
- * Stop the system when @p actor ends; at most one actor is watched, the latest.
+ * Make @p actor the root actor: when it ends, the system stops. There is one root actor; a later call replaces it.
  *
- * How an actor ended is kept from the moment it is watched: of one that ended before, all that
- * troupe_system_root_exit() tells is `normal`, or `init_failed`, and that it was too late.
+ * The exit of an actor is kept only from the moment it is the root. For one that ended before, the system stops
+ * as well, and troupe_system_root_exit() gives `normal`, or `init_failed` where it never ran, with a text
+ * that says so.
  *
  * @threads the owner's
  * @blocks  never
@@ -254,10 +262,10 @@ TROUPE_API void troupe_system_stop(troupe_system_t *system);
 TROUPE_API void troupe_system_set_root(troupe_system_t *system, troupe_ref_t actor);
 
 /**
- * Tell how the watched actor ended.
+ * Get the exit of the root actor.
  *
  * @retval TROUPE_OK         *out_exit is set.
- * @retval TROUPE_ERR_NOENT  it has not, or none is watched.
+ * @retval TROUPE_ERR_NOENT  it has not ended, or there is no root actor.
  *
  * @threads the owner's
  * @blocks  never
@@ -266,7 +274,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_root_exit(
     troupe_system_t *system, struct troupe_exit *out_exit);
 
 /**
- * Count what happened so far.
+ * Get the counters of the whole system, summed up since it was made.
  *
  * @threads any
  * @blocks  never
@@ -278,7 +286,7 @@ TROUPE_API void troupe_system_stats(troupe_system_t *system, struct troupe_stats
  * letters by reason.
  *
  * @threads the owner's
- * @blocks  never, @p file aside
+ * @blocks  never, apart from writing to @p file
  */
 TROUPE_API void troupe_system_print_stats(troupe_system_t *system, FILE *file);
 
@@ -291,30 +299,31 @@ TROUPE_API void troupe_system_print_stats(troupe_system_t *system, FILE *file);
  * @return whether they balance; false is a mistake in Troupe, or memory of the system that was overwritten.
  *
  * @threads the owner's
- * @blocks  never, @p file aside
+ * @blocks  never, apart from writing to @p file
  */
 TROUPE_API bool troupe_system_audit(troupe_system_t *system, FILE *file);
 
 /**
- * Print to @p file what keeps the system alive: a line for each executor and port, in whichever process,
- * with its actors, the mail that waits for it, its timers, the callback it is in and for how long at
- * least, and whom it waits for where it is about to end. Names of actors in other processes are not
- * known here; timers are those it had when it last had nothing to do.
+ * Print to @p file what keeps the system alive: a line for each executor and inbox of all processes, with
+ * its actors, its waiting messages, its timers, its current callback and for how long that has run at least,
+ * and, where it is about to end, which executors it waits for. Names of actors in other processes are not
+ * known here; timers are counted as of when the executor last had nothing to do.
  *
  * @threads any
- * @blocks  for 20 ms, to see which callbacks are still the same, and for @p file
+ * @blocks  for 20 ms, to see which callbacks are still the same, and for writing to @p file
  */
 TROUPE_API void troupe_system_print_active(troupe_system_t *system, FILE *file);
 
 /**
  * Stop the system if it still runs, free it, and set *system_p to NULL. Does nothing when it is NULL.
- * Ports are destroyed before it.
+ * Destroy its inboxes first.
  *
- * Actors on this thread that still wait for mail get it during this call.
+ * Messages that still wait for actors on this thread are handled during this call.
  *
  * @retval TROUPE_OK            Freed.
- * @retval TROUPE_ERR_TIMEDOUT  a callback on another thread did not return in time, or a port is
- *                              still open; the detail names it. *system_p is as before.
+ * @retval TROUPE_ERR_TIMEDOUT  an executor did not stop in time, or an inbox is still open; the detail says which.
+ *                              *system_p is as before: the call may be repeated.
+ * @retval TROUPE_ERR_THREAD    called from another thread than the owner's; checked in debug builds.
  *
  * @owns    Takes *system_p on ::TROUPE_OK only.
  * @threads the owner's

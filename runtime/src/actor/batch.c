@@ -16,6 +16,7 @@
 #include "actor/executor.h"
 #include "actor/receive.h"
 #include "actor/send.h"
+#include "base/counter.h"
 #include "channel/channel.h"
 #include "channel/channel_send.h"
 #include "channel/grant.h"

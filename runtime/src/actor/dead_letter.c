@@ -13,6 +13,7 @@
 #include "actor/dead_letter_log.h"
 #include "actor/executor.h"
 #include "actor/send.h"
+#include "base/counter.h"
 #include "channel/channel.h"
 #include "channel/events.h"
 #include "channel/grant.h"

@@ -11,6 +11,7 @@
 #include "actor/monitor_notify.h"
 #include "actor/send.h"
 #include "actor/stash.h"
+#include "base/counter.h"
 #include "shared/activity.h"
 #include "shared/ledger.h"
 #include "shared/names.h"

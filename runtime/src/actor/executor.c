@@ -2,6 +2,7 @@
 
 #include "actor/runtime.h"
 #include "base/error.h"
+#include "base/wake.h"
 #include "shared/doorbell.h"
 #include "shared/shared.h"
 

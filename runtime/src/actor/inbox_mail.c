@@ -12,6 +12,7 @@
 
 #include "actor/executor.h"
 #include "actor/send.h"
+#include "base/counter.h"
 #include "base/idmap.h"
 #include "base/memory.h"
 #include "channel/channel.h"

@@ -23,6 +23,7 @@
 #include "actor/monitor_command.h"
 #include "actor/send.h"
 #include "actor/stash.h"
+#include "base/counter.h"
 #include "base/timer_heap.h"
 #include "channel/channel.h"
 #include "channel/grant.h"

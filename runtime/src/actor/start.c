@@ -17,6 +17,7 @@
 #include "actor/receive.h"
 #include "actor/send.h"
 #include "actor/stash.h"
+#include "base/counter.h"
 #include "base/memory.h"
 #include "shared/activity.h"
 #include "wire/format.h"

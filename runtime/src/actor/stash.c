@@ -2,6 +2,7 @@
 
 #include "actor/actor_table.h"
 #include "actor/send.h"
+#include "base/counter.h"
 #include "base/memory.h"
 #include "channel/channel.h"
 #include "channel/grant.h"

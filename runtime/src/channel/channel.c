@@ -132,8 +132,8 @@ enum troupe_err trp_channel_connect(
 static enum troupe_err channel_open_out(struct trp_channels *channels, struct trp_channel *channel)
 {
     struct trp_shared *shared = channels->shared;
-    enum troupe_err err = trp_ledger_open(
-        shared, channels->slot, channel->peer_id, &channel->ledger, &channel->slot);
+    enum troupe_err err =
+        trp_ledger_open(shared, channels->slot, channel->peer_id, &channel->ledger, &channel->slot);
     if (err == TROUPE_ERR_LIMIT) {
         return TRP_EXPLAIN(
             err, "all %d channels of a system are in use; end some executors", TRP_SHARED_LEDGERS);

@@ -10,7 +10,6 @@
  */
 #include "channel/channel_close.h"
 
-#include "actor/send.h"
 #include "base/check.h"
 #include "base/counter.h"
 #include "base/idmap.h"
@@ -27,7 +26,6 @@
 #include "channel/writable.h"
 #include "shared/ledger.h"
 #include "shared/records.h"
-#include "shared/shared.h"
 #include "shared/slot.h"
 #include "wire/zmq.h"
 

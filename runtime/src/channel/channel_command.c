@@ -7,7 +7,6 @@
  */
 #include "channel/channel_command.h"
 
-#include "actor/send.h"
 #include "base/check.h"
 #include "base/counter.h"
 #include "base/descriptors.h"
@@ -15,10 +14,8 @@
 #include "base/memory.h"
 #include "channel/channel.h"
 #include "channel/channel_send.h"
-#include "channel/mailbox.h"
 #include "shared/doorbell.h"
 #include "shared/ledger.h"
-#include "shared/shared.h"
 #include "wire/format.h"
 #include "wire/frame_write.h"
 #include "wire/zmq.h"

@@ -9,7 +9,6 @@
  */
 #include "channel/channel_death.h"
 
-#include "actor/send.h"
 #include "base/counter.h"
 #include "channel/channel.h"
 #include "channel/channel_close.h"
@@ -24,6 +23,7 @@
 #include "wire/format.h"
 #include "wire/frame_read.h"
 #include "wire/frame_write.h"
+#include "wire/zmq.h"
 
 void trp_channels_lose(
     struct trp_channels *channels,

@@ -8,7 +8,6 @@
  */
 #include "channel/channel_send.h"
 
-#include "actor/send.h"
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/memory.h"
@@ -17,7 +16,6 @@
 #include "channel/retained.h"
 #include "shared/doorbell.h"
 #include "shared/ledger.h"
-#include "shared/shared.h"
 #include "wire/frame_pool.h"
 #include "wire/frame_write.h"
 #include "wire/zmq.h"

@@ -24,8 +24,8 @@ struct trp_channels {
     struct trp_shared *shared;
     void *zmq_context;
     struct trp_records *records; // of the first process; NULL: this is another
-    struct trp_slot *slot;        // the executor's own
-    struct trp_mailbox *mailbox;  // the executor's
+    struct trp_slot *slot;       // the executor's own
+    struct trp_mailbox *mailbox; // the executor's
     struct trp_frame_cache frames;
     bool
         is_inbox; // it has no loop that returns unspent credit, so it takes credit for one message at a time

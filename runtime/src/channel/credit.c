@@ -13,7 +13,6 @@
 #include "channel/channel_command.h"
 #include "shared/credit_pool.h"
 #include "shared/ledger.h"
-#include "shared/shared.h"
 
 enum {
     FIRST_CHUNK_MESSAGES = 16,
@@ -86,7 +85,8 @@ bool trp_channel_refill(
 bool trp_channel_take_provisional(struct trp_channel *channel, size_t body_bytes)
 {
     if (channel->was_granted || channel->provisional_count == TRP_PROVISIONAL_MESSAGES ||
-        body_bytes > TRP_PROVISIONAL_BYTES_MAX || !trp_credit_pool_take_reserve(&channel->slot->pool)) {
+        body_bytes > TRP_PROVISIONAL_BYTES_MAX ||
+        !trp_credit_pool_take_reserve(&channel->slot->pool)) {
         return false;
     }
     channel->provisional_count++;

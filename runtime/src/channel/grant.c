@@ -74,9 +74,12 @@ static void grant_settle_loop(struct trp_channels *channels)
     struct trp_channel *loop = channels->loop;
     bool is_requested = channels->waiting_first != NULL;
     int64_t keep_messages =
-        is_requested ? 0 : trp_credit_share(channels->slot->pool.bound_messages, TRP_CREDIT_GRANT_SHARE);
+        is_requested
+            ? 0
+            : trp_credit_share(channels->slot->pool.bound_messages, TRP_CREDIT_GRANT_SHARE);
     int64_t keep_bytes =
-        is_requested ? 0 : trp_credit_share(channels->slot->pool.bound_bytes, TRP_CREDIT_GRANT_SHARE);
+        is_requested ? 0
+                     : trp_credit_share(channels->slot->pool.bound_bytes, TRP_CREDIT_GRANT_SHARE);
     int64_t messages = loop->credit_messages - keep_messages;
     int64_t bytes = loop->credit_bytes - keep_bytes;
     if (messages > 0 || bytes > 0) {
@@ -103,7 +106,8 @@ static bool grant_take(
         least = request->messages;
     }
     struct trp_credit_grant credit = {0};
-    credit.messages = trp_credit_pool_take(&pool->free_messages, held_messages, least, request->messages);
+    credit.messages =
+        trp_credit_pool_take(&pool->free_messages, held_messages, least, request->messages);
     if (credit.messages < least) {
         trp_credit_pool_give(pool, credit.messages, 0);
         return false;

@@ -53,7 +53,10 @@ enum troupe_err trp_mailbox_listen(
     struct trp_mailbox *mailbox, const char *endpoint, int listener_fd, int64_t bound_bytes)
 {
     enum troupe_err err = trp_zmq_listen(
-        mailbox->pull, endpoint, listener_fd, bound_bytes > PART_BYTES_MAX ? bound_bytes : PART_BYTES_MAX);
+        mailbox->pull,
+        endpoint,
+        listener_fd,
+        bound_bytes > PART_BYTES_MAX ? bound_bytes : PART_BYTES_MAX);
     mailbox->listens = err == TROUPE_OK;
     return err;
 }

@@ -10,7 +10,6 @@
 #include "base/counter.h"
 #include "channel/mailbox.h"
 #include "shared/ledger.h"
-#include "shared/shared.h"
 #include "wire/frame_pool.h"
 #include "wire/frame_write.h"
 #include "wire/zmq.h"

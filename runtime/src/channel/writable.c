@@ -11,7 +11,6 @@
  */
 #include "channel/writable.h"
 
-#include "actor/send.h"
 #include "base/counter.h"
 #include "base/descriptors.h"
 #include "base/memory.h"

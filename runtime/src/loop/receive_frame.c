@@ -18,6 +18,7 @@
 #include "actor/send.h"
 #include "actor/start.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "channel/channel.h"
 #include "channel/channel_close.h"
 #include "channel/channel_death.h"

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "main/main_line.h"
-#include "node/system.h"
+#include "node/spawn.h"
 #include "observe/crash.h"
 #include "troupe/system.h"
 

@@ -1,5 +1,6 @@
 #include "main/main_line.h"
 
+#include "base/shell_words.h"
 #include "config/watchdog_option.h"
 #include "troupe/backend.h"
 

@@ -1,6 +1,3 @@
-/*
- * Opening and closing inboxes: executors whose turns are taken by the thread that receives.
- */
 #include "node/inboxes.h"
 
 #include "actor/inbox_mail.h"
@@ -13,12 +10,17 @@
 #include "loop/close.h"
 #include "loop/executor_new.h"
 #include "loop/loop.h"
+#include "node/executors.h"
 #include "node/system.h"
 #include "troupe/inbox.h"
 
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
+
+/*
+ * Opening and closing inboxes. An inbox is an executor without a loop: the thread that receives from it takes its
+ * turns.
+ */
 
 enum troupe_err troupe_inbox_new(troupe_system_t *system, troupe_inbox_t **out_inbox)
 {
@@ -38,11 +40,11 @@ enum troupe_err troupe_inbox_new(troupe_system_t *system, troupe_inbox_t **out_i
     }
     pthread_mutexattr_t attributes;
     (void)pthread_mutexattr_init(&attributes);
-    // A dead letter that is found under the lock is posted under it.
+    // Recursive: a dead letter that is found under the lock is sent under it.
     (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
     (void)pthread_mutex_init(&inbox->lock, &attributes);
     (void)pthread_mutexattr_destroy(&attributes);
-    enum troupe_err err = trp_system_add_inbox(system, inbox, &inbox->executor);
+    enum troupe_err err = trp_executors_add_inbox(system, inbox, &inbox->executor);
     if (err != TROUPE_OK) {
         (void)pthread_mutex_destroy(&inbox->lock);
         free(inbox);
@@ -52,14 +54,14 @@ enum troupe_err troupe_inbox_new(troupe_system_t *system, troupe_inbox_t **out_i
     return TROUPE_OK;
 }
 
-/** Help the owner's world along, if this is its thread: it would not run while we wait here. */
+/** Run a turn of executor 0, if this is its thread: it would not run while this thread waits here. */
 static void inbox_run_caller(troupe_inbox_t *inbox)
 {
     troupe_system_t *system = trp_system_of(inbox->executor);
-    struct troupe_executor *actors = system->executor;
-    if (!system->stopped && pthread_equal(actors->owner, pthread_self()) && !actors->in_turn) {
-        (void)trp_executor_turn(actors);
-        (void)trp_mailbox_poll(&actors->mailbox);
+    struct troupe_executor *caller = system->executor;
+    if (!system->stopped && pthread_equal(caller->owner, pthread_self()) && !caller->in_turn) {
+        (void)trp_executor_turn(caller);
+        (void)trp_mailbox_poll(&caller->mailbox);
     }
 }
 
@@ -91,9 +93,10 @@ static void inbox_close(troupe_inbox_t *inbox)
     trp_inbox_lock(inbox);
     inbox_dead_letter_all(inbox);
     trp_executor_finish(executor);
-    inbox_dead_letter_all(inbox); // ROOMs that came of finishing
+    inbox_dead_letter_all(inbox); // ROOM notices that closing the channels brought
     trp_inbox_unlock(inbox);
-    while (trp_channels_reap(&executor->channels)) { // what went by ipc or tcp is to arrive
+    while (
+        trp_channels_reap(&executor->channels)) { // until what was sent by ipc or tcp has arrived
         trp_inbox_step(inbox, step_ns);
     }
 }
@@ -109,9 +112,9 @@ enum troupe_err troupe_inbox_destroy(troupe_inbox_t **inbox_p)
         return err;
     }
     inbox_close(inbox);
-    trp_system_remove_inbox(trp_system_of(inbox->executor), inbox->executor);
+    trp_executors_remove_inbox(trp_system_of(inbox->executor), inbox->executor);
     while (atomic_load_explicit(&inbox->pins, memory_order_acquire) != 0) {
-        (void)sched_yield(); // an executor is between finding this inbox and leaving it
+        (void)sched_yield(); // another thread is in trp_inboxes_detach() for this inbox
     }
     trp_executor_free(&inbox->executor);
     (void)pthread_mutex_destroy(&inbox->lock);
@@ -120,11 +123,11 @@ enum troupe_err troupe_inbox_destroy(troupe_inbox_t **inbox_p)
     return TROUPE_OK;
 }
 
-bool trp_inbox_detach(troupe_system_t *system, uint32_t peer_id, uint32_t executor_id)
+bool trp_inboxes_detach(troupe_system_t *system, uint32_t inbox_id, uint32_t peer_id)
 {
     troupe_inbox_t *inbox = NULL;
     (void)pthread_mutex_lock(&system->runtime.lock);
-    struct troupe_executor *executor = trp_idmap_find(&system->runtime.executors, peer_id);
+    struct troupe_executor *executor = trp_idmap_find(&system->runtime.executors, inbox_id);
     if (executor != NULL && executor->inbox != NULL) {
         inbox = executor->inbox;
         atomic_fetch_add_explicit(&inbox->pins, 1, memory_order_acquire);
@@ -134,12 +137,12 @@ bool trp_inbox_detach(troupe_system_t *system, uint32_t peer_id, uint32_t execut
         return false;
     }
     trp_inbox_lock(inbox);
-    struct trp_channel *channel = trp_idmap_find(&inbox->executor->channels.by_peer, executor_id);
+    struct trp_channel *channel = trp_idmap_find(&inbox->executor->channels.by_peer, peer_id);
     if (channel != NULL && channel->out_open) {
         trp_channel_finish(&inbox->executor->channels, channel);
     }
     trp_inbox_unlock(inbox);
-    // Release: pairs with the acquire in troupe_inbox_destroy(): all that was done here was done.
+    // Release: pairs with the acquire in troupe_inbox_destroy(), which frees what was used here.
     atomic_fetch_sub_explicit(&inbox->pins, 1, memory_order_release);
     return true;
 }

@@ -1,6 +1,6 @@
 /**
  * @file inboxes.h
- * @brief The inboxes of a process.
+ * @brief Closing channels of the inboxes of a process, which have no loop that would do it.
  */
 #ifndef TRP_INBOXES_H
 #define TRP_INBOXES_H
@@ -11,11 +11,12 @@
 #include <stdint.h>
 
 /**
- * Close the channel of inbox @p inbox_id to executor @p peer_id, which takes no more mail.
+ * Close the channel of inbox @p inbox_id to executor @p peer_id, which takes no more mail. Its thread may be in a call
+ * meanwhile: the inbox's lock is taken.
  *
  * @return  false: there is no such inbox in this process.
  * @threads any
  */
-bool trp_inbox_detach(troupe_system_t *system, uint32_t inbox_id, uint32_t peer_id);
+bool trp_inboxes_detach(troupe_system_t *system, uint32_t inbox_id, uint32_t peer_id);
 
 #endif

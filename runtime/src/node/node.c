@@ -1,17 +1,19 @@
-/*
- * What executors need of their node, carried out: see actor/node_ops.h.
- */
 #include "node/node.h"
 
+#include "node/child_list.h"
+#include "node/executors.h"
 #include "node/inboxes.h"
-#include "node/process_manager.h"
+#include "node/refresh.h"
+#include "node/root_actor.h"
 #include "node/signals.h"
 #include "node/system.h"
+
+/* What executors need of their node: see actor/node_ops.h. */
 
 static void node_actor_ended(
     struct trp_runtime *runtime, troupe_ref_t actor, const struct troupe_exit *exit)
 {
-    trp_system_actor_ended(trp_system_from(runtime), actor, exit);
+    trp_root_actor_ended(trp_system_from(runtime), actor, exit);
 }
 
 static void node_forget_signals(struct trp_runtime *runtime, troupe_ref_t actor)
@@ -21,17 +23,17 @@ static void node_forget_signals(struct trp_runtime *runtime, troupe_ref_t actor)
 
 static bool node_may_end(struct trp_runtime *runtime, const struct troupe_executor *executor)
 {
-    return trp_system_is_alone(trp_system_from(runtime), executor);
+    return trp_executors_is_alone(trp_system_from(runtime), executor);
 }
 
 static void node_executor_ended(struct trp_runtime *runtime, struct troupe_executor *executor)
 {
-    trp_system_remove_executor(trp_system_from(runtime), executor);
+    trp_executors_remove(trp_system_from(runtime), executor);
 }
 
 static void node_kill(struct trp_runtime *runtime, uint32_t node, uint32_t executor)
 {
-    trp_process_manager_kill(trp_system_from(runtime), node, executor);
+    trp_child_list_kill_dedicated(trp_system_from(runtime), node, executor);
 }
 
 static void node_stop(struct trp_runtime *runtime)
@@ -41,18 +43,18 @@ static void node_stop(struct trp_runtime *runtime)
 
 static void node_refresh_process(struct trp_runtime *runtime, uint32_t node)
 {
-    trp_process_manager_refresh(trp_system_from(runtime), node);
+    trp_refresh_process(trp_system_from(runtime), node);
 }
 
 static bool node_detach_inbox(struct trp_runtime *runtime, uint32_t inbox_id, uint32_t peer_id)
 {
-    return trp_inbox_detach(trp_system_from(runtime), inbox_id, peer_id);
+    return trp_inboxes_detach(trp_system_from(runtime), inbox_id, peer_id);
 }
 
 const struct trp_node_ops trp_node_ops = {
     .actor_ended = node_actor_ended,
     .forget_signals = node_forget_signals,
-    .deliver_signals = trp_signals_notify,
+    .deliver_signals = trp_signals_deliver,
     .may_end = node_may_end,
     .executor_ended = node_executor_ended,
     .kill = node_kill,

@@ -1,8 +1,7 @@
 #include "node/process_exit.h"
 
 #include "actor/send.h"
-#include "node/signals.h"
-#include "node/system.h"
+#include "base/counter.h"
 #include "shared/dead_counts.h"
 #include "shared/ledger.h"
 #include "shared/process.h"
@@ -15,27 +14,50 @@
 
 #include <stdio.h>
 
-/** @return whether an executor will do nothing more with its mail. */
+/*
+ *     slots      its executors are DEAD, with its exit
+ *     names      free
+ *     channels   both ends dead: each message is `unknown` or a dead letter; one end dead: the living end settles
+ *                it (see channel.c), and its process is a neighbour that is to be notified
+ *     root       if the root actor was on it, the system stops
+ */
+
+/** @return whether an executor has ended or died, so that it does nothing more with its mail. */
 static bool process_exit_is_over(const struct trp_slot *slot)
 {
     return slot == NULL || trp_slot_state(slot) == TRP_SLOT_DEAD ||
            trp_slot_state(slot) == TRP_SLOT_ENDED || trp_slot_state(slot) == TRP_SLOT_FREE;
 }
 
-/** Forget a process that was never asked for, since its asker died first. */
-static void process_exit_free_node(struct trp_shared *shared, uint32_t id)
+/** Free a process that was not requested yet when the process that wanted it died. */
+static void process_exit_free_process(struct trp_shared *shared, uint32_t id)
 {
-    struct trp_process *node = trp_process_find(shared, id);
-    if (node != NULL &&
-        atomic_load_explicit(&node->state, memory_order_relaxed) == TRP_PROCESS_REQUESTED) {
-        atomic_store_explicit(&node->state, TRP_PROCESS_FREE, memory_order_release);
+    struct trp_process *process = trp_process_find(shared, id);
+    if (process != NULL &&
+        atomic_load_explicit(&process->state, memory_order_relaxed) == TRP_PROCESS_REQUESTED) {
+        atomic_store_explicit(&process->state, TRP_PROCESS_FREE, memory_order_release);
     }
 }
 
+/** Mark an executor as dead, with the exit of its process. @threads holding shared memory's lock */
+static void process_exit_mark_slot(
+    struct trp_shared *shared, struct trp_slot *slot, const struct troupe_exit *exit)
+{
+    uint64_t living =
+        trp_counted(&slot->counters.actors_started) - trp_counted(&slot->counters.actors_ended);
+    trp_count(&slot->counters.actors_ended, living);
+    slot->exit = *exit;
+    slot->has_exit = true;
+    atomic_store_explicit(&slot->state, TRP_SLOT_DEAD, memory_order_release);
+    trp_names_remove_all(shared, slot);
+    trp_slot_remove_endpoint(shared, slot);
+}
+
 /**
- * Mark the executors of a process as dead, and those it was about to have a process started for.
+ * Mark the executors of a process as dead, and those for which it was about to have a process started.
  *
- * @return whether there were any.
+ * @return  whether there were any that had not ended in order.
+ * @threads holding shared memory's lock
  */
 static bool process_exit_mark(
     struct trp_shared *shared, uint32_t node, bool never_ran, const struct troupe_exit *exit)
@@ -45,8 +67,8 @@ static bool process_exit_mark(
     for (uint32_t i = 0; i < high; i++) {
         struct trp_slot *slot = &shared->slots[i];
         enum trp_slot_state state = trp_slot_state(slot);
-        bool asked_in_vain = slot->reply_to == node;
-        if ((slot->node != node && !asked_in_vain) || state == TRP_SLOT_FREE) {
+        bool was_pending = slot->reply_to == node;
+        if ((slot->node != node && !was_pending) || state == TRP_SLOT_FREE) {
             continue;
         }
         bool has_open = atomic_load_explicit(&slot->in_open_count, memory_order_relaxed) != 0 ||
@@ -55,42 +77,34 @@ static bool process_exit_mark(
             continue;
         }
         died = true;
-        slot->failed |= never_ran || asked_in_vain;
+        slot->failed |= never_ran || was_pending;
         slot->reply_to = 0;
-        if (asked_in_vain) {
-            process_exit_free_node(shared, slot->node);
+        if (was_pending) {
+            process_exit_free_process(shared, slot->node);
             trp_process_pools_remove(shared, slot->id);
         }
-        trp_count(
-            &slot->counters.actors_ended,
-            trp_counted(&slot->counters.actors_started) -
-                trp_counted(&slot->counters.actors_ended));
-        slot->exit = *exit;
-        slot->has_exit = true;
-        atomic_store_explicit(&slot->state, TRP_SLOT_DEAD, memory_order_release);
-        trp_names_remove_all(shared, slot);
-        trp_slot_remove_endpoint(shared, slot);
+        process_exit_mark_slot(shared, slot, exit);
     }
     return died;
 }
 
 static void process_exit_add_neighbour(
-    struct trp_process_exit *process_exit_count, const struct trp_slot *slot, uint32_t node)
+    struct trp_process_exit *out_settled, const struct trp_slot *slot, uint32_t node)
 {
     if (slot == NULL || slot->node == node) {
         return;
     }
-    for (uint32_t i = 0; i < process_exit_count->neighbour_count; i++) {
-        if (process_exit_count->neighbours[i] == slot->node) {
+    for (uint32_t i = 0; i < out_settled->neighbour_count; i++) {
+        if (out_settled->neighbours[i] == slot->node) {
             return;
         }
     }
-    if (process_exit_count->neighbour_count < TRP_NEIGHBOURS_MAX) {
-        process_exit_count->neighbours[process_exit_count->neighbour_count++] = slot->node;
+    if (out_settled->neighbour_count < TRP_NEIGHBOURS_MAX) {
+        out_settled->neighbours[out_settled->neighbour_count++] = slot->node;
     }
 }
 
-/** Count what was lost among the dead; nobody is left to tell of it. @threads holding shared memory's lock */
+/** Count dead letters between dead executors: there is no executor that would report them. @threads holding shared memory's lock */
 static void process_exit_add_dead_counts(
     struct trp_shared *shared,
     const struct trp_slot *to,
@@ -110,7 +124,7 @@ static void process_exit_add_dead_counts(
     trp_dead_counts_add(&shared->dead_counts, entry, reason, count);
 }
 
-/** Give each message of a ledger whose two ends are over its outcome. @threads holding shared memory's lock */
+/** Count an outcome for each message of a channel both of whose executors are over. @threads holding shared memory's lock */
 static void process_exit_settle_ledger(
     struct trp_shared *shared,
     struct trp_ledger *ledger,
@@ -134,9 +148,9 @@ static void process_exit_settle_ledger(
     atomic_store_explicit(&ledger->state, TRP_LEDGER_CLOSED, memory_order_release);
 }
 
-/** Go through the mail from and to a process that died. @threads holding shared memory's lock */
+/** Settle the channels from and to a process that died, or note whose part it is. @threads holding shared memory's lock */
 static void process_exit_settle_ledgers(
-    struct trp_shared *shared, uint32_t node, struct trp_process_exit *process_exit_count)
+    struct trp_shared *shared, uint32_t node, struct trp_process_exit *out_settled)
 {
     uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
@@ -152,30 +166,30 @@ static void process_exit_settle_ledgers(
         if (process_exit_is_over(from) && process_exit_is_over(to)) {
             process_exit_settle_ledger(shared, ledger, from, to);
         } else {
-            process_exit_add_neighbour(process_exit_count, from, node);
-            process_exit_add_neighbour(process_exit_count, to, node);
+            process_exit_add_neighbour(out_settled, from, node);
+            process_exit_add_neighbour(out_settled, to, node);
         }
     }
 }
 
 void trp_process_exit_settle(
-    struct troupe_system *system,
-    const struct trp_process *node,
+    troupe_system_t *system,
+    const struct trp_process *process,
     const struct troupe_exit *exit,
-    struct trp_process_exit *out_exits)
+    struct trp_process_exit *out_settled)
 {
     struct trp_shared *shared = system->runtime.shared;
-    *out_exits = (struct trp_process_exit){0};
+    *out_settled = (struct trp_process_exit){0};
     bool root = false;
     trp_shared_lock(shared);
     bool never_ran =
-        atomic_load_explicit(&node->state, memory_order_acquire) == TRP_PROCESS_REQUESTED;
-    out_exits->died = process_exit_mark(shared, node->id, never_ran, exit);
-    trp_subscribers_remove_process(shared, node->id);
-    trp_process_pools_remove(shared, node->executor);
-    if (out_exits->died) {
-        process_exit_settle_ledgers(shared, node->id, out_exits);
-        root = trp_root_note_process_exit(shared, node->id, exit);
+        atomic_load_explicit(&process->state, memory_order_acquire) == TRP_PROCESS_REQUESTED;
+    out_settled->died = process_exit_mark(shared, process->id, never_ran, exit);
+    trp_subscribers_remove_process(shared, process->id);
+    trp_process_pools_remove(shared, process->executor);
+    if (out_settled->died) {
+        process_exit_settle_ledgers(shared, process->id, out_settled);
+        root = trp_root_note_process_exit(shared, process->id, exit);
         atomic_fetch_add_explicit(&shared->process_exit_count, 1, memory_order_release);
     }
     trp_shared_unlock(shared);

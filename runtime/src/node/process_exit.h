@@ -1,34 +1,34 @@
 /**
- * @file deaths.h
- * @brief What the first process settles when another has ended: in order, or by dying.
+ * @file process_exit.h
+ * @brief Settling the exit of a process in shared memory, whether it ended in order or died.
  */
 #ifndef TRP_PROCESS_EXIT_H
 #define TRP_PROCESS_EXIT_H
 
-#include "shared/shared.h"
-#include "troupe/behaviour.h"
+#include "node/system.h"
 
-struct troupe_system;
+#include <stdbool.h>
+#include <stdint.h>
 
 enum { TRP_NEIGHBOURS_MAX = 256 };
 
-/** Who is to be told. */
+/** Which processes are to look at shared memory afterwards. */
 struct trp_process_exit {
-    bool died; // else it had ended in order
+    bool died; // some executor of it had not ended in order
     uint32_t neighbour_count;
-    uint32_t neighbours[TRP_NEIGHBOURS_MAX]; // processes that have mail on the way from or to it
+    uint32_t neighbours[TRP_NEIGHBOURS_MAX]; // living processes with mail on the way from or to it
 };
 
 /**
- * Settle the end of a process. Of one that died: its executors are DEAD, its names are free, mail among
- * the dead has its outcome. Mail between the dead and the living the living settle; see channel.c.
+ * Settle the exit of a process. If it died, its executors are DEAD, its names are free, and messages between dead
+ * executors have their outcome. Messages between a dead and a living executor the living one settles.
  *
- * @threads the process manager's of the first process
+ * @threads the process manager's, of the first process
  */
 void trp_process_exit_settle(
-    struct troupe_system *system,
-    const struct trp_process *node,
+    troupe_system_t *system,
+    const struct trp_process *process,
     const struct troupe_exit *exit,
-    struct trp_process_exit *out_exits);
+    struct trp_process_exit *out_settled);
 
 #endif

@@ -35,13 +35,13 @@ enum troupe_err trp_rlimits_set_threads(const struct troupe_limits *limits)
         return rlimits_explain("nice");
     }
     if (limits->memory_bytes != 0) {
-        // Each further arena takes 64 MiB of address space, before a byte of it is used.
+        // Each further arena of malloc takes 64 MiB of address space before a byte of it is used.
         (void)mallopt(M_ARENA_MAX, 1); // NOLINT(concurrency-mt-unsafe): no other thread yet
     }
     return TROUPE_OK;
 }
 
-/** @return the address space this process holds, in bytes; 0: it cannot be told. */
+/** @return the address space this process holds, in bytes; 0: it is not known. */
 static uint64_t rlimits_held_bytes(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
@@ -54,7 +54,7 @@ static uint64_t rlimits_held_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/** @return the lowest descriptor that is free, which is about how many are taken. */
+/** @return the lowest free descriptor, which is about how many are open. */
 static uint64_t rlimits_held_files(void)
 {
     int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
@@ -82,7 +82,7 @@ enum troupe_err trp_rlimits_set_process(const struct troupe_limits *limits)
             return rlimits_explain("core");
         }
     }
-    // The soft limit tells by which signal it was; the hard one ends who ignores that.
+    // At the soft limit comes SIGXCPU, which shows in the exit; at the hard one SIGKILL, which cannot be ignored.
     if (limits->cpu_seconds != 0 &&
         !rlimits_set(RLIMIT_CPU, limits->cpu_seconds, (uint64_t)limits->cpu_seconds + 1)) {
         return rlimits_explain("cpu");

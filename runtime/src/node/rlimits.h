@@ -1,6 +1,6 @@
 /**
- * @file confine.h
- * @brief Limits, set on this process: for a child that carries actors.
+ * @file rlimits.h
+ * @brief Setting the limits of an actor on this process, which is a child that was started for it.
  */
 #ifndef TRP_RLIMITS_H
 #define TRP_RLIMITS_H
@@ -8,11 +8,11 @@
 #include "base/error.h"
 #include "troupe/limits.h"
 
-/** Set what holds for the threads there will be: niceness and CPUs. @threads the only one there is */
+/** Set what threads inherit when they are made: niceness and CPUs. @threads the only one of the process */
 enum troupe_err trp_rlimits_set_threads(const struct troupe_limits *limits);
 
 /**
- * Set the rest, beyond what the process holds now: the runtime is made, no actor has started.
+ * Set the other limits, on top of what the process holds now: the runtime is made, no actor has started.
  *
  * @retval TROUPE_ERR_INVAL  the operating system refuses; the detail says which limit.
  */

@@ -3,6 +3,7 @@
 #include "actor/executor.h"
 #include "actor/runtime.h"
 #include "actor/send.h"
+#include "node/control_socket.h"
 #include "node/process_manager.h"
 #include "node/system.h"
 #include "shared/shared.h"
@@ -17,16 +18,16 @@
 #include <unistd.h>
 
 enum {
-    SIGNAL_MAX = 64, // the kernel's highest
-    QUEUE = 64,
-    COPY_MAX = TRP_SIGNAL_SUBSCRIBERS_MAX,
+    SIGNAL_MAX = 64,         // the highest number of the kernel
+    SIGNAL_QUEUE_COUNT = 64, // read at a time
 };
 
 struct trp_signals {
-    int fd;
+    struct trp_event_source
+        source; // the signalfd; one event at a time, so that the kernel keeps the rest
     pthread_mutex_t lock;
-    struct troupe_signal queue[QUEUE]; // guarded by `lock`
-    uint32_t count;                    // guarded by `lock`
+    struct troupe_signal queue[SIGNAL_QUEUE_COUNT]; // guarded by `lock`
+    uint32_t count;                                 // guarded by `lock`
 };
 
 static uint64_t signals_bit(int number)
@@ -34,13 +35,13 @@ static uint64_t signals_bit(int number)
     return UINT64_C(1) << (number - 1);
 }
 
-/** @return the signals of a set that can be messages: not those that say where a thread went wrong. */
+/** @return the signals of a set that can be messages: not those that report a fault of a thread. */
 static uint64_t signals_of_set(const sigset_t *set)
 {
     static const int never[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS};
     uint64_t mask = 0;
     for (int number = 1; number <= SIGNAL_MAX; number++) {
-        // Those that the C library keeps for itself are members of no set.
+        // Signals that the C library keeps for itself are members of no set.
         mask |= sigismember(set, number) == 1 ? signals_bit(number) : 0;
     }
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
@@ -80,52 +81,17 @@ static void signals_fill(uint64_t mask, sigset_t *out_set)
     }
 }
 
-/** Make what signals are read by. @return NULL: no memory, or no descriptor. */
-static struct trp_signals *signals_new(void)
+/**
+ * Read signals into the queue, up to its end. What is left stays in the kernel: the source is armed again once the
+ * queue was delivered.
+ */
+static void signals_ready(troupe_system_t *system, void *data)
 {
-    sigset_t none;
-    (void)sigemptyset(&none);
-    struct trp_signals *signals = calloc(1, sizeof(*signals));
-    if (signals == NULL) {
-        return NULL;
-    }
-    signals->fd = signalfd(-1, &none, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (signals->fd < 0) {
-        free(signals);
-        return NULL;
-    }
-    (void)pthread_mutex_init(&signals->lock, NULL);
-    return signals;
-}
-
-void trp_signals_refresh(troupe_system_t *system)
-{
-    uint64_t wanted = trp_signal_subscribers_wanted(system->runtime.shared);
-    (void)pthread_mutex_lock(&system->runtime.lock);
-    if (system->signals == NULL && wanted != 0) {
-        system->signals = signals_new(); // if not, the next who asks, or comes by, tries again
-    }
-    if (system->signals != NULL && system->signals_read != wanted) {
-        sigset_t set;
-        signals_fill(wanted, &set);
-        (void)signalfd(system->signals->fd, &set, 0);
-        system->signals_read = wanted;
-        trp_process_manager_watch_once(system, system->signals->fd);
-    }
-    (void)pthread_mutex_unlock(&system->runtime.lock);
-}
-
-bool trp_signals_read(troupe_system_t *system, int fd)
-{
-    (void)pthread_mutex_lock(&system->runtime.lock);
-    struct trp_signals *signals = system->signals;
-    (void)pthread_mutex_unlock(&system->runtime.lock);
-    if (signals == NULL || signals->fd != fd) {
-        return false;
-    }
+    struct trp_signals *signals = data;
     struct signalfd_siginfo info;
     (void)pthread_mutex_lock(&signals->lock);
-    while (signals->count < QUEUE && read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+    while (signals->count < SIGNAL_QUEUE_COUNT &&
+           read(signals->source.fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         signals->queue[signals->count++] = (struct troupe_signal){
             .number = (int32_t)info.ssi_signo,
             .pid = (int32_t)info.ssi_pid,
@@ -134,15 +100,54 @@ bool trp_signals_read(troupe_system_t *system, int fd)
         };
     }
     (void)pthread_mutex_unlock(&signals->lock);
-    // It is looked at again once these were told: what waits in the kernel is not lost.
     atomic_store_explicit(&system->executor->attention, true, memory_order_release);
     trp_runtime_wake(&system->runtime);
-    return true;
 }
 
-/* Telling. -------------------------------------------------------------------------------------- */
+/** Make a reader of no signals yet. @return NULL: no memory, or no descriptor. */
+static struct trp_signals *signals_new(troupe_system_t *system)
+{
+    sigset_t none;
+    (void)sigemptyset(&none);
+    struct trp_signals *signals = calloc(1, sizeof(*signals));
+    if (signals == NULL) {
+        return NULL;
+    }
+    signals->source = (struct trp_event_source){
+        .ready = signals_ready,
+        .data = signals,
+        .fd = signalfd(-1, &none, SFD_CLOEXEC | SFD_NONBLOCK),
+        .is_once = true,
+    };
+    if (signals->source.fd < 0) {
+        free(signals);
+        return NULL;
+    }
+    (void)pthread_mutex_init(&signals->lock, NULL);
+    trp_process_manager_watch(system, &signals->source);
+    return signals;
+}
 
-static void signals_notify_one(
+void trp_signals_refresh(troupe_system_t *system)
+{
+    uint64_t wanted = trp_signal_subscribers_wanted(system->runtime.shared);
+    (void)pthread_mutex_lock(&system->runtime.lock);
+    if (system->signals == NULL && wanted != 0 && trp_process_manager_runs(system)) {
+        system->signals = signals_new(system); // if it fails, the next refresh tries again
+    }
+    if (system->signals != NULL && system->signals_read != wanted) {
+        sigset_t set;
+        signals_fill(wanted, &set);
+        (void)signalfd(system->signals->source.fd, &set, 0);
+        system->signals_read = wanted;
+        trp_process_manager_rearm(system, &system->signals->source);
+    }
+    (void)pthread_mutex_unlock(&system->runtime.lock);
+}
+
+/* Delivering. ----------------------------------------------------------------------------------- */
+
+static void signals_deliver_one(
     struct troupe_executor *executor,
     const struct troupe_signal *signal,
     const struct trp_signal_subscriber *subscribers,
@@ -156,7 +161,7 @@ static void signals_notify_one(
     }
 }
 
-void trp_signals_notify(struct troupe_executor *executor)
+void trp_signals_deliver(struct troupe_executor *executor)
 {
     troupe_system_t *system = trp_system_of(executor);
     if (executor != system->executor || !trp_system_is_first(system)) {
@@ -168,7 +173,7 @@ void trp_signals_notify(struct troupe_executor *executor)
     if (signals == NULL) {
         return;
     }
-    struct troupe_signal queue[QUEUE];
+    struct troupe_signal queue[SIGNAL_QUEUE_COUNT];
     (void)pthread_mutex_lock(&signals->lock);
     uint32_t count = signals->count;
     memcpy(queue, signals->queue, count * sizeof(*queue));
@@ -177,24 +182,28 @@ void trp_signals_notify(struct troupe_executor *executor)
     if (count == 0) {
         return;
     }
-    struct trp_signal_subscriber subscribers[COPY_MAX];
-    struct trp_shared *shared = system->runtime.shared;
-    trp_shared_lock(shared); // notices are posted without it
-    uint32_t subscriber_count = shared->signal_subscriber_count;
-    memcpy(subscribers, shared->signal_subscribers, subscriber_count * sizeof(*subscribers));
-    trp_shared_unlock(shared);
+    struct trp_signal_subscriber subscribers[TRP_SIGNAL_SUBSCRIBERS_MAX];
+    uint32_t subscriber_count = trp_signal_subscribers_copy(system->runtime.shared, subscribers);
     for (uint32_t i = 0; i < count; i++) {
-        signals_notify_one(executor, &queue[i], subscribers, subscriber_count);
+        signals_deliver_one(executor, &queue[i], subscribers, subscriber_count);
     }
-    trp_process_manager_watch_once(system, signals->fd);
+    trp_process_manager_rearm(system, &signals->source);
 }
 
 /* Subscribing. ---------------------------------------------------------------------------------- */
 
-static enum troupe_err signals_check(const troupe_context_t *ctx, int number)
+/** Check that an actor may subscribe to a signal, or unsubscribe from it. */
+static enum troupe_err signals_check(const troupe_context_t *ctx, int number, bool on)
 {
+    enum troupe_err err = trp_check_thread(ctx);
+    if (err != TROUPE_OK) {
+        return err;
+    }
     if (ctx->actor == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "only an actor can ask for signals");
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "only an actor can subscribe to signals");
+    }
+    if (!on && number == 0) {
+        return TROUPE_OK;
     }
     const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
     uint64_t blocked = executor->runtime->shared->signals_blocked;
@@ -208,69 +217,62 @@ static enum troupe_err signals_check(const troupe_context_t *ctx, int number)
     return TROUPE_OK;
 }
 
-/** What is asked for has changed. */
-static enum troupe_err signals_apply(troupe_system_t *system)
+/** Have the first process read what is subscribed to now. */
+static void signals_apply(troupe_system_t *system)
 {
-    if (!trp_system_is_first(system)) {
-        trp_process_manager_notify_first(system);
-        return TROUPE_OK;
-    }
-    enum troupe_err err = trp_process_manager_start(system);
-    if (err == TROUPE_OK) {
+    if (trp_system_is_first(system)) {
         trp_signals_refresh(system);
+    } else {
+        trp_control_notify_first(system);
     }
-    return err;
 }
 
-enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number)
+static void signals_unsubscribe(troupe_context_t *ctx, int number)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
-    enum troupe_err err = trp_check_thread(ctx);
+    uint64_t signals = number == 0 ? UINT64_MAX : signals_bit(number);
+    if ((ctx->actor->flags & TRP_ACTOR_SIGNALS) == 0) {
+        return;
+    }
+    if (trp_signal_subscribers_remove(executor->runtime->shared, troupe_self(ctx), signals)) {
+        ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SIGNALS;
+    }
+    signals_apply(trp_system_of(executor));
+}
+
+enum troupe_err troupe_signals_subscribe(troupe_context_t *ctx, int number, bool on)
+{
+    troupe_system_t *system = trp_system_of(trp_executor_of(ctx));
+    struct trp_shared *shared = system->runtime.shared;
+    enum troupe_err err = signals_check(ctx, number, on);
+    if (err == TROUPE_OK && !on) {
+        signals_unsubscribe(ctx, number);
+        return TROUPE_OK;
+    }
     if (err == TROUPE_OK) {
-        err = signals_check(ctx, number);
+        // A child has one already, and so has the first process, which started that child.
+        err = trp_process_manager_start(system);
     }
-    if (err != TROUPE_OK) {
-        return err;
+    if (err == TROUPE_OK) {
+        err = trp_signal_subscribers_add(shared, troupe_self(ctx), signals_bit(number));
     }
-    struct trp_shared *shared = executor->runtime->shared;
-    trp_shared_lock(shared);
-    err = signals_add(shared, troupe_self(ctx), number);
-    trp_shared_unlock(shared);
     if (err == TROUPE_OK) {
         ctx->actor->flags |= TRP_ACTOR_SIGNALS;
-        err = signals_apply(trp_system_of(executor));
+        signals_apply(system);
     }
     return err;
 }
 
 void trp_signals_forget(troupe_system_t *system, troupe_ref_t subscriber)
 {
-    struct trp_shared *shared = system->runtime.shared;
-    trp_shared_lock(shared);
-    for (uint32_t i = 0; i < shared->signal_subscriber_count; i++) {
-        if (troupe_ref_equal(shared->signal_subscribers[i].ref, subscriber)) {
-            shared->signal_subscribers[i] =
-                shared->signal_subscribers[--shared->signal_subscriber_count];
-            break;
-        }
-    }
-    trp_shared_unlock(shared);
-    (void)signals_apply(system); // it has its thread already
-}
-
-void troupe_signals_unsubscribe(troupe_context_t *ctx)
-{
-    struct troupe_executor *executor = trp_executor_of(ctx);
-    if (ctx->actor != NULL && (ctx->actor->flags & TRP_ACTOR_SIGNALS) != 0) {
-        ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SIGNALS;
-        trp_signals_forget(trp_system_of(executor), troupe_self(ctx));
-    }
+    (void)trp_signal_subscribers_remove(system->runtime.shared, subscriber, UINT64_MAX);
+    signals_apply(system);
 }
 
 void trp_signals_free(struct trp_signals *signals)
 {
     if (signals != NULL) {
-        (void)close(signals->fd);
+        (void)close(signals->source.fd);
         (void)pthread_mutex_destroy(&signals->lock);
         free(signals);
     }

@@ -1,32 +1,30 @@
-/*
- * Spawning: where an actor goes, and its START.
- *
- *     placement --> executor (found, or started) --> row (added, or reserved) --> START
- */
+#include "node/spawn.h"
+
 #include "actor/actor_table.h"
 #include "actor/executor.h"
 #include "actor/inbox_mail.h"
 #include "actor/send.h"
-#include "base/descriptors.h"
 #include "base/idmap.h"
 #include "channel/channel.h"
-#include "config/limits.h"
 #include "config/placement.h"
-#include "node/process_manager.h"
+#include "node/refresh.h"
+#include "node/root_actor.h"
+#include "node/spawn_executor.h"
+#include "node/spawn_pool.h"
+#include "node/spawn_process.h"
 #include "node/system.h"
-#include "shared/process.h"
-#include "shared/process_pool.h"
 #include "shared/shared.h"
 #include "shared/slot.h"
-#include "shared/slot_endpoint.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"
-#include "wire/frame_write.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+/*
+ *     placement --> executor: found, or started --> row: added here, or reserved there --> START
+ *
+ * A spawn reports local errors only. Once the START is sent, the actor's own exit reason says what failed.
+ */
 
 enum {
     ARGS_BYTES_MAX = 32768,
@@ -36,21 +34,20 @@ enum {
 };
 _Static_assert(START_BYTES_MAX <= TRP_BODY_BYTES_MAX, "a START fits into a frame");
 
-/** Where an actor goes. */
+/** Where an actor goes: to an executor that runs, or to one that is started for it alone. */
 struct spawn_target {
     uint32_t executor_id;
-    uint32_t node;                 // of the executor
-    struct troupe_executor *fresh; // started with this actor only; NULL: it runs already
-    struct trp_process *process;   // likewise; it is a process of its own
-    int listener_fd;               // of that
+    struct troupe_executor *fresh;     // to be started in this process; NULL: none
+    struct trp_spawn_process prepared; // to be started as a process; `process` NULL: none
+    bool is_started;                   // it was started for this actor, and ends with it
 };
 
-/** @return which of the system's a behaviour is; as many as there are: none. */
+/** @return the index of a behaviour among the system's; their count when it is not one of them. */
 static uint32_t spawn_find_behaviour(
     struct troupe_executor *spawner, const struct troupe_behaviour *behaviour)
 {
     const troupe_system_t *system = trp_system_of(spawner);
-    uint32_t index = spawner->spawned_behaviour; // who spawns many spawns the same again and again
+    uint32_t index = spawner->spawned_behaviour; // most spawn the same one again
     if (index < system->runtime.behaviour_count && system->runtime.behaviours[index] == behaviour) {
         return index;
     }
@@ -63,6 +60,7 @@ static uint32_t spawn_find_behaviour(
     return index;
 }
 
+/** Check what can be checked before an executor is chosen. */
 static enum troupe_err spawn_check(
     struct troupe_executor *spawner,
     const struct troupe_spawn_options *options,
@@ -70,6 +68,10 @@ static enum troupe_err spawn_check(
 {
     const troupe_system_t *system = trp_system_of(spawner);
     const struct troupe_behaviour *behaviour = options->behaviour;
+    if (spawner->channels.ending ||
+        atomic_load_explicit(&system->runtime.stop_asked, memory_order_relaxed)) {
+        return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
+    }
     const uint32_t index = spawn_find_behaviour(spawner, behaviour);
     if (index == system->runtime.behaviour_count) {
         return TRP_EXPLAIN(
@@ -94,7 +96,7 @@ static enum troupe_err spawn_check(
     return TROUPE_OK;
 }
 
-/** Find the rule that says where the actor goes; NULL: none does. */
+/** Find the rule that says where the actor goes; *out_rule is NULL when none does. */
 static enum troupe_err spawn_find_rule(
     troupe_system_t *system, const struct troupe_spawn_options *options, struct trp_rule **out_rule)
 {
@@ -113,195 +115,7 @@ static enum troupe_err spawn_find_rule(
     return TROUPE_OK;
 }
 
-/** Make and start an executor. */
-static enum troupe_err spawn_new_executor(
-    troupe_system_t *system,
-    const struct troupe_spawn_options *options,
-    const struct trp_place *place,
-    struct troupe_executor **out_executor)
-{
-    const struct troupe_backend_ops *ops = place->ops;
-    trp_system_reap(system); // first: what those had who are gone is free with it
-    if (!trp_descriptors_are_free(TRP_DESCRIPTORS_FOR_CHANNELS)) {
-        return TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT,
-            "fewer than %d descriptors are free: no executor for '%s'; end some actors, pool them "
-            "by %s:N, or raise the limit of open files",
-            TRP_DESCRIPTORS_FREE_MIN + TRP_DESCRIPTORS_FOR_CHANNELS,
-            options->name != NULL ? options->name : options->behaviour->name,
-            ops->name);
-    }
-    (void)pthread_mutex_lock(&system->runtime.lock);
-    void *self = NULL;
-    enum troupe_err err = trp_system_backend(system, ops, &self);
-    (void)pthread_mutex_unlock(&system->runtime.lock);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    const char *name = options->name != NULL ? options->name : options->behaviour->name;
-    struct troupe_executor *executor = NULL;
-    err = trp_system_add_executor(system, TRP_MODE_LOOP, place->transport, name, &executor);
-    if (err == TROUPE_OK) {
-        executor->ops = ops;
-        executor->backend_self = self;
-        *out_executor = executor;
-    }
-    return err;
-}
-
-/** @return which executor of a pool an actor goes to. @threads holding the lock of @p turn */
-static uint32_t spawn_pool_slot(uint32_t *turn, uint32_t count, const char *name)
-{
-    if (name == NULL) {
-        return (*turn)++ % count;
-    }
-    uint64_t hash = UINT64_C(14695981039346656037); // FNV-1a
-    for (const char *at = name; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
-    }
-    return (uint32_t)(hash % count);
-}
-
-/** Find the pool's executor for an actor, or make it. */
-static enum troupe_err spawn_pool_executor(
-    troupe_system_t *system,
-    const struct troupe_spawn_options *options,
-    struct trp_rule *rule,
-    struct spawn_target *target)
-{
-    // One at a time makes an executor of the pool, so that no slot gets two.
-    (void)pthread_mutex_lock(&system->pool_lock);
-    (void)pthread_mutex_lock(&system->runtime.lock);
-    uint32_t slot = spawn_pool_slot(&rule->pool_turn, rule->place.count, options->name);
-    target->executor_id = rule->pool[slot];
-    (void)pthread_mutex_unlock(&system->runtime.lock);
-    enum troupe_err err = TROUPE_OK;
-    if (target->executor_id == 0) {
-        struct troupe_executor *executor = NULL;
-        err = spawn_new_executor(system, options, &rule->place, &executor);
-        if (err == TROUPE_OK) {
-            uint32_t id = executor->id;
-            err = trp_system_start_executor(system, executor, options->cpu_mask);
-            if (err != TROUPE_OK) {
-                trp_system_discard_executor(system, executor);
-            }
-            if (err == TROUPE_OK) {
-                (void)pthread_mutex_lock(&system->runtime.lock);
-                rule->pool[slot] = id;
-                (void)pthread_mutex_unlock(&system->runtime.lock);
-                target->executor_id = id;
-            }
-        }
-    }
-    (void)pthread_mutex_unlock(&system->pool_lock);
-    return err;
-}
-
-/** Say what a process is to be: everything but starting it. */
-static enum troupe_err spawn_prepare_process(
-    troupe_system_t *system,
-    const struct troupe_spawn_options *options,
-    const struct trp_rule *rule,
-    struct spawn_target *target)
-{
-    struct trp_shared *shared = system->runtime.shared;
-    const char *name = options->name != NULL ? options->name : options->behaviour->name;
-    enum troupe_err err = trp_system_go_remote(system);
-    if (err == TROUPE_OK) {
-        err = trp_process_manager_start(system);
-    }
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
-    uint32_t node = atomic_fetch_add_explicit(&shared->next_node, 1, memory_order_relaxed);
-    struct trp_slot *slot = trp_slot_take(shared, id, node, system->runtime.node, name);
-    struct trp_process *process = slot == NULL ? NULL : trp_process_take(shared, slot);
-    if (process != NULL) {
-        slot->transport = (uint8_t)rule->place.transport;
-        process->dedicated = rule->place.count == 0;
-        struct troupe_limits limits;
-        trp_limit_rules_match(
-            system->config.limits,
-            options->name,
-            options->behaviour->name,
-            &options->limits,
-            &limits);
-        limits.cpu_mask = limits.cpu_mask != 0 ? limits.cpu_mask : options->cpu_mask;
-        trp_limits_print(&limits, process->limits);
-        (void)snprintf(process->name, sizeof(process->name), "%s", name);
-        (void)snprintf(process->backend, sizeof(process->backend), "%s", rule->place.ops->name);
-        err = trp_slot_listen(shared, slot, &target->listener_fd);
-    } else {
-        err = TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT, "a system has at most %d processes at a time", TRP_SHARED_PROCESSES);
-    }
-    if (err != TROUPE_OK) {
-        trp_system_discard_process(system, process, slot);
-        return err;
-    }
-    target->executor_id = id;
-    target->node = node;
-    target->process = process;
-    return TROUPE_OK;
-}
-
-/** Give up a process that was prepared. */
-static void spawn_discard_process(troupe_system_t *system, struct spawn_target *target)
-{
-    (void)close(target->listener_fd);
-    trp_shared_lock(system->runtime.shared);
-    struct trp_slot *slot = trp_shared_find_slot(system->runtime.shared, target->executor_id);
-    trp_shared_unlock(system->runtime.shared);
-    TRP_CHECK(slot != NULL);
-    trp_slot_remove_endpoint(system->runtime.shared, slot);
-    trp_system_discard_process(system, target->process, slot);
-    target->process = NULL;
-}
-
-/** Have a process that was prepared started. */
-static void spawn_launch_process(troupe_system_t *system, struct spawn_target *target)
-{
-    uint32_t index = (uint32_t)(target->process - system->runtime.shared->processes);
-    trp_process_manager_spawn(system, index, target->listener_fd);
-    target->process = NULL;
-}
-
-/** Find the pool's process for an actor, or start it. The pool is the whole system's. */
-static enum troupe_err spawn_pool_process(
-    troupe_system_t *system,
-    const struct troupe_spawn_options *options,
-    struct trp_rule *rule,
-    struct spawn_target *target)
-{
-    struct trp_shared *shared = system->runtime.shared;
-    struct trp_process_pool *pool = trp_process_pool_find(shared, rule->text, rule->place.count);
-    if (pool == NULL) {
-        return TRP_EXPLAIN(
-            TROUPE_ERR_LIMIT, "too many pools of processes; no room for '%s'", rule->text);
-    }
-    uint32_t slot = 0;
-    trp_shared_lock(shared);
-    slot = spawn_pool_slot(&pool->turn, rule->place.count, options->name);
-    trp_shared_unlock(shared);
-    target->executor_id = trp_process_pool_claim(shared, pool, slot, 0);
-    if (target->executor_id != 0) {
-        return TROUPE_OK;
-    }
-    enum troupe_err err = spawn_prepare_process(system, options, rule, target);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    uint32_t id = trp_process_pool_claim(shared, pool, slot, target->executor_id);
-    if (id == target->executor_id) {
-        spawn_launch_process(system, target);
-    } else { // another was faster
-        spawn_discard_process(system, target);
-        target->executor_id = id;
-    }
-    return TROUPE_OK;
-}
-
+/** Find the executor where the actor goes, or make one. */
 static enum troupe_err spawn_place(
     struct troupe_executor *spawner,
     const struct troupe_spawn_options *options,
@@ -319,13 +133,15 @@ static enum troupe_err spawn_place(
     }
     bool isolates = (rule->place.ops->traits & TROUPE_TRAIT_ISOLATES_CRASHES) != 0;
     if (rule->place.count > 0) {
-        return isolates ? spawn_pool_process(system, options, rule, target)
-                        : spawn_pool_executor(system, options, rule, target);
+        return isolates ? trp_spawn_pool_process(system, options, rule, &target->executor_id)
+                        : trp_spawn_pool_executor(system, options, rule, &target->executor_id);
     }
     if (isolates) {
-        return spawn_prepare_process(system, options, rule, target);
+        err = trp_spawn_process_prepare(system, options, rule, &target->prepared);
+        target->executor_id = target->prepared.executor_id;
+        return err;
     }
-    err = spawn_new_executor(system, options, &rule->place, &target->fresh);
+    err = trp_spawn_executor_new(system, options, &rule->place, &target->fresh);
     if (err == TROUPE_OK) {
         target->fresh->dedicated = true;
         target->executor_id = target->fresh->id;
@@ -333,8 +149,12 @@ static enum troupe_err spawn_place(
     return err;
 }
 
-/** Reserve a row on an executor of another process; it is one that nobody had. @return false: it takes none. */
-static bool spawn_reserve_elsewhere(struct trp_shared *shared, troupe_ref_t *ref)
+/**
+ * Reserve a row on an executor of another process, one that no actor had before.
+ *
+ * @return false when the executor takes no more actors.
+ */
+static bool spawn_reserve_remote(struct trp_shared *shared, troupe_ref_t *ref)
 {
     trp_shared_lock(shared);
     struct trp_slot *slot = trp_shared_find_slot(shared, ref->executor);
@@ -348,7 +168,7 @@ static bool spawn_reserve_elsewhere(struct trp_shared *shared, troupe_ref_t *ref
     return open;
 }
 
-/** Get the actor a row on its executor. */
+/** Add a row for the actor on this executor, or reserve one on another. */
 static enum troupe_err spawn_get_row(
     struct troupe_executor *spawner, uint32_t executor_id, troupe_ref_t *out_ref)
 {
@@ -367,7 +187,7 @@ static enum troupe_err spawn_get_row(
             open = trp_slot_state(executor->slot) == TRP_SLOT_OPEN;
             got = open && trp_actor_table_reserve(&executor->actors, &ref.index, &ref.generation);
         } else {
-            got = open = spawn_reserve_elsewhere(system->runtime.shared, &ref);
+            got = open = spawn_reserve_remote(system->runtime.shared, &ref);
         }
         (void)pthread_mutex_unlock(&system->runtime.lock);
         if (!open) {
@@ -381,111 +201,113 @@ static enum troupe_err spawn_get_row(
     return TROUPE_OK;
 }
 
-static enum troupe_err spawn_post_start(
+/** Append bytes to a START, padded where more may follow. @return where the next ones go */
+static size_t spawn_append(uint8_t *bytes, size_t at, const void *data, uint32_t size)
+{
+    if (size != 0) {
+        memset(bytes + at, 0, trp_pad8(size));
+        memcpy(bytes + at, data, size);
+    }
+    return at + trp_pad8(size);
+}
+
+/** Send a START: a struct trp_start, the actor's name, its behaviour's name where indexes may differ, arguments. */
+static enum troupe_err spawn_send_start(
     struct troupe_executor *spawner,
     const struct troupe_spawn_options *options,
     uint32_t behaviour_index,
     troupe_ref_t ref)
 {
     _Alignas(8) uint8_t bytes[START_BYTES_MAX];
-    struct trp_start start = {
+    const char *behaviour_name = options->behaviour->name;
+    const struct trp_start start = {
         .behaviour_index = behaviour_index,
         .name_bytes = options->name != NULL ? (uint32_t)strlen(options->name) : 0,
         .args_bytes = (uint32_t)options->args_bytes,
-        .behaviour_bytes =
-            ref.node != spawner->node ? (uint32_t)strlen(options->behaviour->name) : 0,
+        .behaviour_bytes = ref.node != spawner->node ? (uint32_t)strlen(behaviour_name) : 0,
     };
-    size_t at = sizeof(start);
-    memcpy(bytes, &start, sizeof(start));
-    if (start.name_bytes != 0) {
-        memset(bytes + at, 0, trp_pad8(start.name_bytes));
-        memcpy(bytes + at, options->name, start.name_bytes);
-        at += trp_pad8(start.name_bytes);
-    }
-    if (start.behaviour_bytes != 0) {
-        memset(bytes + at, 0, trp_pad8(start.behaviour_bytes));
-        memcpy(bytes + at, options->behaviour->name, start.behaviour_bytes);
-        at += trp_pad8(start.behaviour_bytes);
-    }
+    size_t at = spawn_append(bytes, 0, &start, sizeof(start));
+    at = spawn_append(bytes, at, options->name, start.name_bytes);
+    at = spawn_append(bytes, at, behaviour_name, start.behaviour_bytes);
     if (start.args_bytes != 0) {
         memcpy(bytes + at, options->args, start.args_bytes);
-        at += start.args_bytes;
     }
     const struct trp_outgoing outgoing = {
         .to = ref,
         .kind = TRP_KIND_START,
         .flags = TRP_FLAG_UNMETERED,
         .body = bytes,
-        .body_bytes = at,
+        .body_bytes = at + start.args_bytes,
     };
     return trp_send_message(spawner, &outgoing);
 }
 
-/** Give up an actor whose START could not be posted. */
+/** Remove the row of an actor whose START could not be sent. */
 static void spawn_undo(struct troupe_executor *spawner, troupe_ref_t ref)
 {
     if (ref.executor == spawner->id) {
         struct trp_actor *actor = trp_actor_table_find(&spawner->actors, ref.index, ref.generation);
         trp_actor_table_remove(&spawner->actors, actor, ref.index);
-    } // a row reserved elsewhere is lost: nobody will ever claim it
+    } // a row reserved on another executor stays reserved and empty
 }
 
-/** Start an executor of an actor's own, with the channels between it and us; or neither. */
-static enum troupe_err spawn_start_fresh(
-    struct troupe_executor *spawner, struct troupe_executor *fresh, uint64_t cpu_mask)
+/**
+ * Open the channel that a START will take to a process, reserve its row, and only then have the process launched;
+ * or discard it.
+ */
+static enum troupe_err spawn_launch(
+    struct troupe_executor *spawner,
+    struct spawn_target *target,
+    bool is_root,
+    troupe_ref_t *out_ref)
 {
-    if (spawner->inbox != NULL) {
-        trp_inbox_lock(spawner->inbox);
-    }
-    // The channel first: a thread that nobody can talk to would never end.
-    struct trp_channel *channel = NULL;
-    enum troupe_err err = trp_channel_open(&spawner->channels, fresh->id, &channel);
-    if (err == TROUPE_OK) {
-        // The way back as well, while it is still ours: a thread that is new takes three times as long for
-        // it, and would wake us for nothing. If there is none now, its first message to us looks again.
-        struct trp_channel *back = NULL;
-        bool has_back = trp_channel_open(&fresh->channels, spawner->id, &back) == TROUPE_OK;
-        err = trp_system_start_executor(trp_system_of(spawner), fresh, cpu_mask);
-        if (err != TROUPE_OK) {
-            if (has_back) {
-                trp_channel_abandon(&fresh->channels, back);
-            }
-            trp_channel_abandon(&spawner->channels, channel);
-        }
-    }
-    if (err != TROUPE_OK) {
-        trp_system_discard_executor(trp_system_of(spawner), fresh);
-    }
-    if (spawner->inbox != NULL) {
-        trp_inbox_unlock(spawner->inbox);
-    }
-    return err;
-}
-
-/** Open the channel that a START will take, and get its row, for a process that is launched next; or give it up. */
-static enum troupe_err spawn_prepare_start(
-    struct troupe_executor *spawner, struct spawn_target *target, bool root, troupe_ref_t *out_ref)
-{
+    troupe_system_t *system = trp_system_of(spawner);
     if (spawner->inbox != NULL) {
         trp_inbox_lock(spawner->inbox);
     }
     struct trp_channel *channel = NULL;
     enum troupe_err err = trp_channel_open(&spawner->channels, target->executor_id, &channel);
     if (err == TROUPE_OK) {
-        // All before the start: the process may be dead a moment after it.
         err = spawn_get_row(spawner, target->executor_id, out_ref);
-        if (err == TROUPE_OK && root) {
-            trp_system_set_root(trp_system_of(spawner), *out_ref);
-        }
         if (err != TROUPE_OK) {
             trp_channel_abandon(&spawner->channels, channel);
+        } else if (is_root) {
+            trp_root_actor_set(system, *out_ref);
         }
     }
     if (spawner->inbox != NULL) {
         trp_inbox_unlock(spawner->inbox);
     }
     if (err != TROUPE_OK) {
-        spawn_discard_process(trp_system_of(spawner), target);
+        trp_spawn_process_discard(system, &target->prepared);
+        return err;
+    }
+    trp_spawn_process_launch(system, &target->prepared);
+    target->is_started = true;
+    return TROUPE_OK;
+}
+
+/** Start the executor of a target where it is new, and get the actor's row. */
+static enum troupe_err spawn_reserve(
+    struct troupe_executor *spawner,
+    const struct troupe_spawn_options *options,
+    struct spawn_target *target,
+    bool is_root,
+    troupe_ref_t *out_ref)
+{
+    if (target->prepared.process != NULL) {
+        return spawn_launch(spawner, target, is_root, out_ref);
+    }
+    enum troupe_err err = TROUPE_OK;
+    if (target->fresh != NULL) {
+        err = trp_spawn_executor_start(spawner, target->fresh, options->cpu_mask);
+        target->is_started = err == TROUPE_OK;
+    }
+    if (err == TROUPE_OK) {
+        err = spawn_get_row(spawner, target->executor_id, out_ref);
+    }
+    if (err == TROUPE_OK && is_root) {
+        trp_root_actor_set(trp_system_of(spawner), *out_ref);
     }
     return err;
 }
@@ -493,17 +315,12 @@ static enum troupe_err spawn_prepare_start(
 enum troupe_err trp_spawn(
     troupe_context_t *ctx,
     const struct troupe_spawn_options *options,
-    bool root,
+    bool is_root,
     troupe_ref_t *out_ref)
 {
     struct troupe_executor *spawner = trp_executor_of(ctx);
     uint32_t behaviour_index = 0;
     enum troupe_err err = trp_check_thread(ctx);
-    if (err == TROUPE_OK &&
-        (spawner->channels.ending ||
-         atomic_load_explicit(&spawner->runtime->stop_asked, memory_order_relaxed))) {
-        err = TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
-    }
     if (err == TROUPE_OK) {
         err = spawn_check(spawner, options, &behaviour_index);
     }
@@ -514,34 +331,17 @@ enum troupe_err trp_spawn(
     if (err != TROUPE_OK) {
         return err;
     }
-    if (target.fresh != NULL) {
-        err = spawn_start_fresh(spawner, target.fresh, options->cpu_mask);
-    }
     troupe_ref_t ref = TROUPE_REF_NONE;
-    bool is_process = target.process != NULL;
-    if (is_process) {
-        err = spawn_prepare_start(spawner, &target, root, &ref);
-    }
-    bool started = err == TROUPE_OK &&
-                   (target.fresh != NULL || is_process); // and it stays while our channel is open
-    if (err == TROUPE_OK && !is_process) {
-        err = spawn_get_row(spawner, target.executor_id, &ref);
-    }
-    if (err == TROUPE_OK && root && !is_process) {
-        trp_system_set_root(trp_system_of(spawner), ref);
-    }
-    if (target.process != NULL) {
-        // Only now: it may be dead before this thread goes on, and that is no error of the spawn.
-        spawn_launch_process(trp_system_of(spawner), &target);
-    }
+    err = spawn_reserve(spawner, options, &target, is_root, &ref);
     if (err == TROUPE_OK) {
-        err = spawn_post_start(spawner, options, behaviour_index, ref);
+        err = spawn_send_start(spawner, options, behaviour_index, ref);
         if (err != TROUPE_OK) {
             spawn_undo(spawner, ref);
         }
     }
-    if (err != TROUPE_OK && started) {
-        trp_system_ask_to_end(trp_system_of(spawner), target.executor_id);
+    if (err != TROUPE_OK &&
+        target.is_started) { // it would wait for its actor; our channel keeps it
+        trp_refresh_stop_executor(trp_system_of(spawner), target.executor_id);
     }
     if (err == TROUPE_OK && out_ref != NULL) {
         *out_ref = ref;

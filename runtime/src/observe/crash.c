@@ -2,6 +2,7 @@
 
 #include "actor/executor.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/sigsafe.h"
 #include "shared/activity.h"
 #include "shared/ledger.h"

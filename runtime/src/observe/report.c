@@ -8,6 +8,7 @@
 #include "actor/actor_table.h"
 #include "actor/executor.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/idmap.h"
 #include "observe/crash.h"
 #include "shared/activity.h"

@@ -85,15 +85,21 @@ enum troupe_err trp_signal_subscribers_add(
     return err;
 }
 
-void trp_signal_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber)
+bool trp_signal_subscribers_remove(
+    struct trp_shared *shared, troupe_ref_t subscriber, uint64_t signals)
 {
     struct trp_signal_subscribers *subscribers = &shared->signal_subscribers;
     trp_shared_lock(shared);
     struct trp_signal_subscriber *entry = subscribers_find_signal(subscribers, subscriber);
     if (entry != NULL) {
-        *entry = subscribers->entries[--subscribers->count];
+        entry->signals &= ~signals;
+        if (entry->signals == 0) {
+            *entry = subscribers->entries[--subscribers->count];
+            entry = NULL;
+        }
     }
     trp_shared_unlock(shared);
+    return entry == NULL;
 }
 
 uint32_t trp_signal_subscribers_copy(

@@ -56,8 +56,9 @@ uint32_t trp_subscribers_copy(
 enum troupe_err trp_signal_subscribers_add(
     struct trp_shared *shared, troupe_ref_t subscriber, uint64_t signals);
 
-/** Remove an actor, if it is a subscriber. */
-void trp_signal_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber);
+/** Remove signals from those of an actor. @return whether it has none left, and is no subscriber any more. */
+bool trp_signal_subscribers_remove(
+    struct trp_shared *shared, troupe_ref_t subscriber, uint64_t signals);
 
 /** Copy the list. @return how many there are. */
 uint32_t trp_signal_subscribers_copy(
