@@ -130,13 +130,13 @@ Test(actor_table, remembers_whose_start_failed_until_the_next_tenant)
     struct trp_actor *actor = add(&index);
     trp_actor_table_remove(&world, actor, index);
     actor->flags |= TRP_ACTOR_FAILED;
-    cr_expect(trp_actor_table_refused(&world, index, 1));
-    cr_expect(not(trp_actor_table_refused(&world, index, 2)));
+    cr_expect(trp_actor_table_failed(&world, index, 1));
+    cr_expect(not(trp_actor_table_failed(&world, index, 2)));
 
     (void)add(&index);
 
-    cr_expect(not(trp_actor_table_refused(&world, index, 1)));
-    cr_expect(not(trp_actor_table_refused(&world, index, 2)));
+    cr_expect(not(trp_actor_table_failed(&world, index, 1)));
+    cr_expect(not(trp_actor_table_failed(&world, index, 2)));
 }
 
 /* Reservations. -------------------------------------------------------------------------------- */

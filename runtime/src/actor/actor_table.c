@@ -1,3 +1,14 @@
+/*
+ * Rows and columns of actors.
+ *
+ * A row comes from one of three sources: the list of free rows, for actors that the executor spawns on itself; the
+ * spare rows under `lock`, for those that other executors of the process spawn; or row_count, a counter in shared
+ * memory that all processes advance. Another process knows no free or spare row, so it reserves each row once, with
+ * generation 1; when that actor ends the row joins the free rows.
+ *
+ * A column keeps the states of one behaviour in chunks that double up to 4 MiB. A freed state is linked into the
+ * column's free list through its own first bytes.
+ */
 #include "actor/actor_table.h"
 
 #include "base/memory.h"
@@ -44,10 +55,11 @@ void trp_actor_table_fini(struct trp_actor_table *actors)
     (void)pthread_mutex_destroy(&actors->lock);
 }
 
-/** Have memory for rows up to the end of the next segment. @return false: none, or no more segments. */
+/** Add the next segment of rows. @return false: no memory, or no segment is left. */
 static bool actor_table_add_segment(struct trp_actor_table *actors)
 {
-    uint32_t count = actors->made_count + (1u << TRP_SEGMENT_FIRST_BITS); // twice the last one's
+    uint32_t count = actors->made_count +
+                     (1u << TRP_SEGMENT_FIRST_BITS); // as many as all before and the first 16
     uint32_t which = (31 ^ (uint32_t)__builtin_clz(count)) - TRP_SEGMENT_FIRST_BITS;
     if (which == TRP_SEGMENT_COUNT) {
         return false;
@@ -85,7 +97,7 @@ struct trp_actor *trp_actor_table_add(struct trp_actor_table *actors, uint32_t *
         }
         uint32_t got = atomic_fetch_add_explicit(actors->row_count, 1, memory_order_relaxed);
         if (TRP_UNLIKELY(got != index)) {
-            // Another executor reserved that row at this moment, and this one got a later one.
+            // Another executor reserved that row at this moment; this one got a later row.
             index = got;
             actor = trp_actor_table_make_row(actors, index);
             if (actor == NULL) {
@@ -142,7 +154,7 @@ bool trp_actor_table_reserve(
     return reserved;
 }
 
-/** @return the latest generation that was reserved from elsewhere in that row; 0: none. */
+/** @return the latest generation that another executor of the process reserved of a row; 0: none. */
 static uint32_t actor_table_reserved(struct trp_actor_table *actors, uint32_t index)
 {
     (void)pthread_mutex_lock(&actors->lock);
@@ -175,15 +187,22 @@ bool trp_actor_table_is_reserved(
     struct trp_actor_table *actors, uint32_t index, uint32_t generation)
 {
     uint32_t reserved = actor_table_reserved(actors, index);
-    // Another process reserves each row once, and leaves no note here.
-    bool foreign = reserved == 0 && generation == 1 && index < UINT32_MAX / 2 &&
-                   index < atomic_load_explicit(actors->row_count, memory_order_relaxed);
-    if (generation == 0 || (reserved != generation && !foreign)) {
+    // Another process reserves each row once, and can only advance row_count.
+    bool is_foreign = reserved == 0 && generation == 1 && index < UINT32_MAX / 2 &&
+                      index < atomic_load_explicit(actors->row_count, memory_order_relaxed);
+    if (generation == 0 || (reserved != generation && !is_foreign)) {
         return false;
     }
     const struct trp_actor *actor = trp_actor_table_try_row(actors, index);
-    return actor == NULL ||
-           actor->generation < generation; // a row without memory had no tenant yet
+    return actor == NULL || actor->generation < generation; // a row without memory had no actor yet
+}
+
+bool trp_actor_table_is_starting(
+    struct trp_actor_table *actors, uint32_t index, uint32_t generation)
+{
+    const struct trp_actor *actor = trp_actor_table_find(actors, index, generation);
+    return actor != NULL ? actor->life == TRP_LIFE_STARTING
+                         : trp_actor_table_is_reserved(actors, index, generation);
 }
 
 bool trp_actor_table_had(const struct trp_actor_table *actors, uint32_t index, uint32_t generation)
@@ -195,7 +214,7 @@ bool trp_actor_table_had(const struct trp_actor_table *actors, uint32_t index, u
     return actor != NULL && generation <= actor->generation;
 }
 
-bool trp_actor_table_refused(
+bool trp_actor_table_failed(
     const struct trp_actor_table *actors, uint32_t index, uint32_t generation)
 {
     const struct trp_actor *actor = trp_actor_table_try_row(actors, index);
@@ -205,6 +224,7 @@ bool trp_actor_table_refused(
 
 void trp_actor_table_note_exit(struct trp_actor *actor, const struct troupe_exit *exit)
 {
+    // A free row needs neither its column nor its neighbour in the order of start.
     actor->flags |= TRP_ACTOR_HAS_EXIT;
     actor->column = (uint16_t)exit->reason;
     actor->previous = (uint32_t)exit->code;
@@ -230,7 +250,7 @@ void trp_actor_table_last_exit(
         out_exit->text,
         sizeof(out_exit->text),
         "%s",
-        actor == NULL ? "there never was such an actor" : "ended before anybody asked");
+        actor == NULL ? "there was no such actor" : "ended before it was monitored");
 }
 
 static bool actor_table_add_chunk(struct trp_column *column)
@@ -316,21 +336,21 @@ void trp_actor_table_remove(struct trp_actor_table *actors, struct trp_actor *ac
         *(void **)actor->state = column->free_state;
         column->free_state = actor->state;
     }
-    if (actor->name != NULL) { // who tells what its executor is at may be reading it
+    if (actor->name != NULL) { // a report of current callbacks may read it under the lock
         (void)pthread_mutex_lock(&actors->lock);
         free(actor->name);
         (void)pthread_mutex_unlock(&actors->lock);
     }
-    // A row that another process reserved is the owner's from here on.
-    bool remote =
+    // A row that another process reserved belongs to the executor from here on.
+    bool is_reserved =
         (actor->flags & TRP_ACTOR_REMOTE) != 0 && actor_table_reserved(actors, index) != 0;
-    // The behaviour stays, so that dead letters can say who it was.
+    // The behaviour stays, so that dead letters can name the actor.
     *actor = (struct trp_actor){.generation = actor->generation, .behaviour = actor->behaviour};
     actors->live_count--;
     if (actor->generation == UINT32_MAX) {
-        return; // retired, rather than have a reference reach the next tenant
+        return; // retired: the next generation would wrap, and stale references reach it
     }
-    if (!remote) {
+    if (!is_reserved) {
         actor->next = actors->free_row;
         actors->free_row = index + 1;
         return;
@@ -338,6 +358,6 @@ void trp_actor_table_remove(struct trp_actor_table *actors, struct trp_actor *ac
     (void)pthread_mutex_lock(&actors->lock);
     if (actor_table_grow(&actors->spare, &actors->spare_capacity, actors->spare_count)) {
         actors->spare[actors->spare_count++] = index;
-    } // without memory the row is lost, not the actor
+    } // else no memory: the row is not used again
     (void)pthread_mutex_unlock(&actors->lock);
 }

@@ -73,7 +73,7 @@ bool trp_asks_take(struct trp_asks *asks, uint64_t number, struct trp_ask *out_a
     }
     *out_ask = *ask;
     ask->is_pending = false;
-    // A number that would come again is retired with its entry.
+    // An entry whose generation wraps is retired, or its numbers would come again.
     if (++ask->generation != 0) {
         ask->next_free = asks->free_head;
         asks->free_head = (uint32_t)number;

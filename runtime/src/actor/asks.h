@@ -1,9 +1,9 @@
 /**
  * @file asks.h
- * @brief Asks that wait for their answers.
+ * @brief Asks that wait for their replies.
  *
- * An ask's number goes with the message and comes back with the reply; a number is used once, so a
- * late reply never meets the next ask. One thread at a time; zeroed memory is an empty table.
+ * The number of an ask travels with the message and comes back with the reply. A number is used once, so a late
+ * reply never reaches the next ask. Only one thread at a time uses a table; zeroed memory is an empty one.
  */
 #ifndef TRP_ASKS_H
 #define TRP_ASKS_H
@@ -15,41 +15,41 @@
 
 struct trp_ask {
     uint32_t generation;
-    uint32_t next_free; // + 1
-    bool is_pending;
-    bool awaits_name;
+    uint32_t next_free; // index + 1
+    bool is_pending;    // its reply is still to come
+    bool awaits_name;   // for troupe_await_name(): no message was sent
     uint32_t actor_index;
     uint32_t actor_generation;
-    uint64_t timer; // of its deadline
+    uint64_t timer; // that ends it at its deadline
     troupe_reply_fn *on_reply;
     uint64_t tag;
     bool is_exclusive; // its actor handles nothing else until the reply comes
     troupe_ref_t to;   // the receiver of an exclusive ask; none for a name
     struct troupe_reply_to
-        unanswered; // what its actor has not answered yet, and cannot while it waits
+        unanswered; // of an exclusive ask: what its actor was asked, and has not replied to
 };
 
 struct trp_asks {
     struct trp_ask *entries;
-    uint32_t count; // ever used
+    uint32_t count; // entries that were ever used
     uint32_t capacity;
-    uint32_t free_head; // + 1
+    uint32_t free_head; // index + 1
 };
 
 /** Free the table. */
 void trp_asks_fini(struct trp_asks *asks);
 
-/** Add an ask that waits. @return its number, or 0 without memory. */
+/** Add an ask. @return its number; 0: no memory. */
 uint64_t trp_asks_add(struct trp_asks *asks, const struct trp_ask *ask);
 
-/** @return the ask that waits under that number, good until the next call; or NULL. */
+/** @return the ask with that number, valid until the next one is added; NULL: its reply came, or it was taken. */
 struct trp_ask *trp_asks_find(struct trp_asks *asks, uint64_t number);
 
-/** @return the number of an ask of that actor with that tag that waits, or 0. */
+/** @return the number of a pending ask of that actor with that tag, or 0. */
 uint64_t trp_asks_find_tag(
     const struct trp_asks *asks, uint32_t actor_index, uint32_t actor_generation, uint64_t tag);
 
-/** Take an ask out. @return false: none waits under that number. */
+/** Remove an ask from the table. @return false: none is pending with that number. */
 bool trp_asks_take(struct trp_asks *asks, uint64_t number, struct trp_ask *out_ask);
 
 #endif

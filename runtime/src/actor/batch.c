@@ -1,3 +1,14 @@
+/*
+ * A batch from its first message to its last outcome.
+ *
+ *     gather    take from the frame what may be part of it
+ *     call      receive_batch, which selects one actor after the other
+ *     settle    end the actors that stopped; count; deliver singly what was skipped
+ *
+ * A message is skipped when its actor stopped, waits or became another within the batch. It is delivered singly
+ * afterwards, and so has the outcome that it would have had without a batch: a dead letter, a deferral, another
+ * behaviour. Until then it counts as not started, so that the ledgers agree with what a crash would leave.
+ */
 #include "actor/batch.h"
 
 #include "actor/actor_table.h"
@@ -15,24 +26,13 @@
 #include "wire/frame_read.h"
 #include "wire/frame_write.h"
 
-/*
- * A batch from its first message to its last outcome.
- *
- *     gather    what may be in it, from the frame
- *     call      receive_batch, which turns from actor to actor
- *     settle    end who stopped; count; then meet singly what was passed over
- *
- * A message is passed over when its actor stopped, waits or became another within the batch. Met singly
- * afterwards, it finds what it would have found without the batch: nobody, a deferral, another behaviour.
- */
-
 _Static_assert(TROUPE_BATCH_MAX == 64, "a bit each in 64");
 
-/** What may stand in the envelope of a message that goes into a batch. */
+/** Flags that the envelope of a message in a batch may have. */
 #define BATCH_FLAGS \
     ((uint32_t)(TRP_FLAG_SENDER | TRP_FLAG_RUN | TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL))
 
-/** Messages of one envelope: of its item what cannot be told from the first of them. */
+/** The messages of one envelope: the part of its item that their struct troupe_message does not hold. */
 struct batch_piece {
     const struct trp_envelope *envelope;
     const uint8_t *body; // of the first
@@ -42,14 +42,14 @@ struct batch_piece {
     uint32_t count;
 };
 
-/** How an actor asked to end. */
+/** An actor that asked to end within the batch, and how. */
 struct batch_exit {
     struct trp_actor *actor;
     uint64_t actor_key;
     struct troupe_exit exit;
 };
 
-/** The messages that are handed over in one call. Only what is counted in the arrays is ever written. */
+/** The messages of one call. It is on the stack, and of its arrays only what the counts say is ever written. */
 struct trp_batch {
     const struct troupe_behaviour *behaviour; // of all its actors
     uint32_t count;                           // of messages
@@ -61,7 +61,7 @@ struct trp_batch {
     struct trp_actor *actors[TROUPE_BATCH_MAX];
     uint64_t actor_keys[TROUPE_BATCH_MAX];
     void *states[TROUPE_BATCH_MAX];
-    const troupe_message_t *handed[TROUPE_BATCH_MAX];
+    const troupe_message_t *in_call[TROUPE_BATCH_MAX];
     struct troupe_message messages[TROUPE_BATCH_MAX];
     struct troupe_body bodies[TROUPE_BATCH_MAX];
     struct batch_piece pieces[TROUPE_BATCH_MAX];
@@ -70,7 +70,7 @@ struct trp_batch {
 
 /* Gather. --------------------------------------------------------------------------------------- */
 
-/** @return who takes an envelope's messages in batches; NULL: nobody does. */
+/** @return the receiver of an envelope, if it takes batches; else NULL. */
 static struct trp_actor *batch_find_actor(
     struct troupe_executor *executor, const struct trp_envelope *envelope)
 {
@@ -79,7 +79,7 @@ static struct trp_actor *batch_find_actor(
     return actor != NULL && actor->life == TRP_LIFE_BATCHED ? actor : NULL;
 }
 
-/** @return whose an item is, if it may go into a batch; else NULL. */
+/** @return the receiver of an item, if it may be part of a batch; else NULL. */
 static struct trp_actor *batch_find(struct troupe_executor *executor, const struct trp_item *item)
 {
     bool may_batch = item->kind == TRP_KIND_USER && (item->flags & ~BATCH_FLAGS) == 0;
@@ -101,10 +101,10 @@ static inline void batch_add(
     batch->bodies[at] = body;
     batch->messages[at] = (struct troupe_message){
         .type = envelope->type, .sender = sender, .body = &batch->bodies[at]};
-    batch->handed[at] = &batch->messages[at];
+    batch->in_call[at] = &batch->messages[at];
 }
 
-/** Take as many messages of an item as there is room for, and leave the rest in it. */
+/** Take as many messages of an item as there is room for; the rest stays in the item. */
 static void batch_take(struct trp_batch *batch, struct trp_actor *actor, struct trp_item *item)
 {
     uint32_t room = TROUPE_BATCH_MAX - batch->count;
@@ -125,7 +125,7 @@ static void batch_take(struct trp_batch *batch, struct trp_actor *actor, struct 
     item->body += (size_t)count * trp_pad8(item->body_bytes);
 }
 
-/** @return the item of a piece again; what is the same for each item of a batch is left out of pieces. */
+/** @return the item of a piece, made again; fields that are the same for all items of a batch are not in pieces. */
 static struct trp_item batch_item(const struct trp_batch *batch, const struct batch_piece *piece)
 {
     troupe_ref_t sender = batch->messages[piece->first].sender;
@@ -141,7 +141,7 @@ static struct trp_item batch_item(const struct trp_batch *batch, const struct ba
     };
 }
 
-/** Read one message more, and no item. @return false: what comes next is none such, or not for here. */
+/** Take one plain message straight from the frame. @return false: the next is not plain, or not for this batch. */
 static bool batch_take_plain(
     struct troupe_executor *executor, struct trp_batch *batch, struct trp_cursor *cursor)
 {
@@ -166,7 +166,7 @@ static bool batch_take_plain(
     return true;
 }
 
-/** Fill a batch with an item, whose actor is @p actor, and what follows it. */
+/** Fill a batch with an item for @p actor, and with what follows it in the frame. */
 static void batch_gather(
     struct troupe_executor *executor,
     struct trp_batch *batch,
@@ -187,7 +187,7 @@ static void batch_gather(
         bool is_whole = trp_frame_next(cursor, &next) == TRP_FAULT_NONE;
         actor = is_whole ? batch_find(executor, &next) : NULL;
         if (actor == NULL || actor->behaviour != batch->behaviour) {
-            cursor->at = at; // for whoever reads on
+            cursor->at = at; // it is read again, after the batch
             return;
         }
         *item = next;
@@ -197,8 +197,8 @@ static void batch_gather(
 
 /* Call. ----------------------------------------------------------------------------------------- */
 
-/** Let the callback act as the actor of a message. */
-static void batch_turn_to(struct troupe_executor *executor, struct trp_batch *batch, uint32_t index)
+/** Make the receiver of a message the actor of the context. */
+static void batch_enter(struct troupe_executor *executor, struct trp_batch *batch, uint32_t index)
 {
     uint64_t actor_key = batch->actor_keys[index];
     trp_activity_begin(
@@ -212,8 +212,8 @@ static void batch_turn_to(struct troupe_executor *executor, struct trp_batch *ba
     batch->handled |= UINT64_C(1) << index;
 }
 
-/** Turn away from the selected actor: note how it is to end, if it is. */
-static void batch_turn_away(struct troupe_executor *executor, struct trp_batch *batch)
+/** Leave the selected actor, and remember how it asked to end, if it did. */
+static void batch_leave(struct troupe_executor *executor, struct trp_batch *batch)
 {
     const struct troupe_context *ctx = &executor->context;
     if (TRP_UNLIKELY(ctx->actor->life == TRP_LIFE_STOPPING)) {
@@ -222,8 +222,8 @@ static void batch_turn_away(struct troupe_executor *executor, struct trp_batch *
     }
 }
 
-/** @return whether an actor was asked to stop by another of the batch. */
-static bool batch_is_to_stop(const struct troupe_executor *executor, uint64_t actor_key)
+/** @return whether another actor of the batch asked this one to stop. */
+static bool batch_is_stopped(const struct troupe_executor *executor, uint64_t actor_key)
 {
     for (uint32_t i = 0; i < executor->stop_count; i++) {
         if (trp_actor_key(executor->stops[i].index, executor->stops[i].generation) == actor_key) {
@@ -233,7 +233,7 @@ static bool batch_is_to_stop(const struct troupe_executor *executor, uint64_t ac
     return false;
 }
 
-/** @return whether an actor was passed over before: what it gets later is not to overtake that. */
+/** @return whether a message of an actor was skipped before: its later ones must not overtake that. */
 static bool batch_was_skipped(const struct trp_batch *batch, uint64_t actor_key)
 {
     for (uint64_t left = batch->skipped; left != 0; left &= left - 1) {
@@ -256,17 +256,17 @@ bool troupe_batch_select(troupe_context_t *ctx, size_t index)
     }
     const struct trp_actor *actor = batch->actors[index];
     uint64_t actor_key = batch->actor_keys[index];
-    bool is_as_before = actor->life == TRP_LIFE_BATCHED && actor->behaviour == batch->behaviour &&
-                        !batch_is_to_stop(executor, actor_key) &&
+    bool is_unchanged = actor->life == TRP_LIFE_BATCHED && actor->behaviour == batch->behaviour &&
+                        !batch_is_stopped(executor, actor_key) &&
                         !batch_was_skipped(batch, actor_key);
-    if (TRP_UNLIKELY(!is_as_before)) {
+    if (TRP_UNLIKELY(!is_unchanged)) {
         batch->skipped |= UINT64_C(1) << index & ~batch->handled;
         return false;
     }
     if (actor != executor->context.actor) {
-        batch_turn_away(executor, batch);
+        batch_leave(executor, batch);
     }
-    batch_turn_to(executor, batch, (uint32_t)index);
+    batch_enter(executor, batch, (uint32_t)index);
     return true;
 }
 
@@ -275,11 +275,12 @@ static void batch_call(struct troupe_executor *executor, struct trp_batch *batch
     batch->handled = 0;
     batch->skipped = 0;
     batch->exit_count = 0;
-    batch_turn_to(executor, batch, 0);
+    batch_enter(executor, batch, 0);
     executor->batch = batch;
-    batch->behaviour->receive_batch(&executor->context, batch->states, batch->handed, batch->count);
+    batch->behaviour->receive_batch(
+        &executor->context, batch->states, batch->in_call, batch->count);
     executor->batch = NULL;
-    batch_turn_away(executor, batch);
+    batch_leave(executor, batch);
     executor->context.actor = NULL;
     executor->context.actor_key = 0;
     trp_activity_end(executor->slot);
@@ -287,8 +288,8 @@ static void batch_call(struct troupe_executor *executor, struct trp_batch *batch
 
 /* Settle. --------------------------------------------------------------------------------------- */
 
-/** End whom the callback asked to end. */
-static void batch_end_some(struct troupe_executor *executor, const struct trp_batch *batch)
+/** End the actors that the callback asked to end. */
+static void batch_end_actors(struct troupe_executor *executor, const struct trp_batch *batch)
 {
     for (uint32_t i = 0; i < batch->exit_count; i++) {
         const struct batch_exit *end = &batch->exits[i];
@@ -299,14 +300,14 @@ static void batch_end_some(struct troupe_executor *executor, const struct trp_ba
     }
 }
 
-/** @return the messages of a piece that were passed over, a bit each from the lowest. */
+/** @return the skipped messages of a piece, a bit each from the lowest. */
 static uint64_t batch_skipped_of(const struct trp_batch *batch, const struct batch_piece *piece)
 {
     uint32_t others = TROUPE_BATCH_MAX - piece->count;
     return batch->skipped >> piece->first << others >> others;
 }
 
-/** Give back the credit of what was met: most of it in one sum. */
+/** Return the credit of what was handled, most of it in one sum. */
 static void batch_return_credit(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_batch *batch)
 {
@@ -314,16 +315,16 @@ static void batch_return_credit(
     int64_t bytes = 0;
     for (uint32_t i = 0; i < batch->piece_count; i++) {
         const struct batch_piece *piece = &batch->pieces[i];
-        uint32_t met = piece->count;
+        uint32_t handled = piece->count;
         if (TRP_UNLIKELY(batch->skipped != 0)) {
-            met -= (uint32_t)__builtin_popcountll(batch_skipped_of(batch, piece));
+            handled -= (uint32_t)__builtin_popcountll(batch_skipped_of(batch, piece));
         }
         if (TRP_LIKELY((piece->flags & (TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL)) == 0)) {
-            count += met;
-            bytes += (int64_t)met * piece->body_bytes;
+            count += handled;
+            bytes += (int64_t)handled * piece->body_bytes;
         } else {
             const struct trp_item item = batch_item(batch, piece);
-            trp_channel_return_credit(&executor->channels, channel, &item, met);
+            trp_channel_return_credit(&executor->channels, channel, &item, handled);
         }
     }
     if (count != 0) {
@@ -331,17 +332,17 @@ static void batch_return_credit(
     }
 }
 
-/** Meet singly what was passed over. */
+/** Deliver singly what was skipped. */
 static void batch_deliver_skipped(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_batch *batch)
 {
     for (uint32_t i = 0; i < batch->piece_count; i++) {
         const struct batch_piece *piece = &batch->pieces[i];
-        uint64_t passed = batch_skipped_of(batch, piece);
-        for (; passed != 0; passed &= passed - 1) {
+        uint64_t skipped = batch_skipped_of(batch, piece);
+        for (; skipped != 0; skipped &= skipped - 1) {
             struct trp_item item = batch_item(batch, piece);
             item.count = 1;
-            item.body += (size_t)__builtin_ctzll(passed) * trp_pad8(item.body_bytes);
+            item.body += (size_t)__builtin_ctzll(skipped) * trp_pad8(item.body_bytes);
             trp_actor_deliver(executor, channel, &item);
         }
     }
@@ -352,11 +353,11 @@ static void batch_run(
 {
     trp_ledger_start(channel->in_ledger, batch->count);
     batch_call(executor, batch);
-    batch_end_some(executor, batch);
-    uint32_t met = batch->count - (uint32_t)__builtin_popcountll(batch->skipped);
-    trp_ledger_start(channel->in_ledger, met); // the others are to be begun anew
-    trp_count(&channel->in_ledger->handled, met);
-    executor->handled_count += met;
+    batch_end_actors(executor, batch);
+    uint32_t handled = batch->count - (uint32_t)__builtin_popcountll(batch->skipped);
+    trp_ledger_start(channel->in_ledger, handled); // what was skipped starts again
+    trp_count(&channel->in_ledger->handled, handled);
+    executor->handled_count += handled;
     executor->callback_count += batch->count;
     if (executor->channels.dirty != NULL && (executor->callback_count & 15) < batch->count) {
         trp_channels_flush_old(&executor->channels);
@@ -367,7 +368,7 @@ static void batch_run(
     }
 }
 
-// What it has on its stack is no business of frames without batches.
+// Not inlined: a frame without batches does not pay for its stack.
 __attribute__((noinline)) bool trp_batch_deliver(
     struct troupe_executor *executor,
     struct trp_channel *channel,
@@ -378,13 +379,13 @@ __attribute__((noinline)) bool trp_batch_deliver(
     struct trp_batch batch;
     struct trp_actor *actor = NULL;
     while (item->count != 0 && (actor = batch_find(executor, item)) != NULL) {
-        uint32_t started = item->count; // counted already
+        uint32_t counted_before = item->count; // by the caller
         batch_gather(executor, &batch, cursor, item, actor);
-        uint64_t more = (uint64_t)batch.count + item->count - started;
+        uint64_t more = (uint64_t)batch.count + item->count - counted_before;
         channel->received_count += more;
         *counted += more;
         if (batch.count == 1) {
-            *item = batch_item(&batch, &batch.pieces[0]); // it comes alone
+            *item = batch_item(&batch, &batch.pieces[0]); // alone, it is no batch
             return false;
         }
         batch_run(executor, channel, &batch);

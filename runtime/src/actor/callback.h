@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+/** Make an actor the one of the context, and publish which callback runs: a message's @p type, or a special one. */
 static inline void trp_callback_enter(
     struct troupe_executor *executor, struct trp_actor *actor, uint64_t actor_key, uint32_t type)
 {
@@ -18,7 +19,7 @@ static inline void trp_callback_enter(
     executor->context.actor_key = actor_key;
 }
 
-/** The callback returned. */
+/** The callback has returned: no actor runs. */
 static inline void trp_callback_exit(struct troupe_executor *executor)
 {
     executor->context.actor = NULL;

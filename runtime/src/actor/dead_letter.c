@@ -1,6 +1,15 @@
+/*
+ * What happens to a message that no actor will handle.
+ *
+ *     dead letter --> counter of its channel --> counts of its receiver --> a line in the log
+ *                 --> the ask fails, if it was one --> a notice to each subscriber
+ *
+ * Each message becomes a dead letter in one place only: where it was accepted last. What follows from it is sent with
+ * notices, which are not counted, so that a dead letter never causes another one.
+ */
 #include "actor/dead_letter.h"
 
-#include "actor/actor_table.h"
+#include "actor/actor_name.h"
 #include "actor/dead_letter_log.h"
 #include "actor/executor.h"
 #include "actor/send.h"
@@ -9,8 +18,6 @@
 #include "channel/events.h"
 #include "channel/grant.h"
 #include "shared/dead_counts.h"
-#include "shared/names.h"
-#include "shared/shared.h"
 #include "shared/subscribers.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"
@@ -18,16 +25,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/** @return in words what the end of an ask is because of that reason. */
+/** @return what happened to an ask that ended for that reason. */
 static const char *dead_letter_verb(uint32_t reason)
 {
     switch (reason) {
     case TROUPE_DEAD_EXPIRED:
-        return "was not met in its time to live";
+        return "was not handled within its time to live";
     case TROUPE_DEAD_PEER_DOWN:
-        return "died with its receiver's process";
+        return "was lost with its receiver's process";
     default:
-        return "found nobody";
+        return "had no receiver";
     }
 }
 
@@ -74,53 +81,14 @@ static void dead_letter_notify(struct troupe_executor *executor, const struct tr
     }
 }
 
-/** Print the name of an actor of this very executor. @return false: it is not known. */
-static bool dead_letter_own_name(
-    const struct troupe_executor *executor, troupe_ref_t ref, char name[TRP_DEAD_COUNTS_NAME_BYTES])
-{
-    bool may_be_here = ref.executor == executor->id && ref.generation != 0 &&
-                       executor->mode != TRP_MODE_INBOX && ref.index < UINT32_MAX / 2;
-    const struct trp_actor *row =
-        may_be_here ? trp_actor_table_try_row(&executor->actors, ref.index) : NULL;
-    // A row keeps the behaviour of its last tenant.
-    if (row == NULL || row->generation != ref.generation || row->behaviour == NULL) {
-        return false;
-    }
-    const char *known = row->name != NULL ? row->name : row->behaviour->name;
-    (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " '%.48s'", known);
-    return true;
-}
-
-void trp_dead_letter_name(
-    struct troupe_executor *executor,
-    troupe_ref_t ref,
-    char name[static TRP_DEAD_COUNTS_NAME_BYTES])
-{
-    name[0] = '\0';
-    if (dead_letter_own_name(executor, ref, name)) {
-        return;
-    }
-    struct trp_shared *shared = executor->runtime->shared;
-    trp_shared_lock(shared);
-    const struct trp_slot *slot = trp_shared_find_slot(shared, ref.executor);
-    if (slot != NULL && slot->node == ref.node) {
-        (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " on '%s'", slot->name);
-        const char *known = ref.generation == 0 ? NULL : trp_names_of(shared, slot, ref);
-        if (known != NULL) {
-            (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " '%.48s'", known);
-        }
-    }
-    trp_shared_unlock(shared);
-}
-
-/** Add to the receiver's toll. @return the name it has there, or "". */
+/** Count a dead letter of its receiver. @return the receiver's name, as trp_actor_name_print() prints it, or "". */
 static const char *dead_letter_count(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     bool is_new = false;
     struct trp_dead_counts *dead_counts = &executor->runtime->shared->dead_counts;
     struct trp_dead_counts_entry *entry = trp_dead_counts_seek(dead_counts, dead->to, &is_new);
     if (is_new) {
-        trp_dead_letter_name(executor, dead->to, entry->name);
+        trp_actor_name_print(executor, dead->to, entry->name);
         trp_dead_counts_publish(entry);
     }
     trp_dead_counts_add(dead_counts, entry, dead->reason, trp_dead_count(dead));
@@ -139,7 +107,6 @@ void trp_dead_letter(struct troupe_executor *executor, const struct trp_dead *de
     }
 }
 
-/** Make dead letters of the last @p count messages of an item. */
 void trp_dead_letter_item(
     struct troupe_executor *executor,
     struct trp_channel *channel,

@@ -19,17 +19,8 @@ void trp_dead_letter_item(
     uint32_t count,
     enum troupe_dead_reason reason);
 
-/** Notify the asker that its ask had no receiver, and why. */
+/** Fail an ask: send the actor that asked a notice of why there will be no reply. */
 void trp_dead_letter_fail_ask(struct troupe_executor *executor, const struct trp_dead *dead);
-
-/**
- * Print the name of an actor with a blank in front: " 'ping'"; or " on 'ecs'" where only its executor is known; or
- * "" where not even that is.
- */
-void trp_dead_letter_name(
-    struct troupe_executor *executor,
-    troupe_ref_t ref,
-    char name[static TRP_DEAD_COUNTS_NAME_BYTES]);
 
 /** Set the error detail: why an ask failed. @return the error that it failed with. */
 enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failure *failure);

@@ -1,6 +1,6 @@
 #include "actor/dead_letter_log.h"
 
-#include "actor/dead_letter.h"
+#include "actor/actor_name.h"
 #include "actor/executor.h"
 #include "base/clock.h"
 #include "channel/events.h"
@@ -12,8 +12,8 @@ enum { DEAD_LETTER_LOG_LINE_BYTES = 512 };
 
 #define SECOND_NS UINT64_C(1000000000)
 
-/** @return whether a dead letter is what the end of a system brings with it. */
-static bool dead_log_is_usual(const struct trp_runtime *runtime, const struct trp_dead *dead)
+/** @return whether a dead letter is expected, since the system stops. */
+static bool dead_log_is_expected(const struct trp_runtime *runtime, const struct trp_dead *dead)
 {
     return (dead->reason == TROUPE_DEAD_STOPPED || dead->reason == TROUPE_DEAD_UNDELIVERABLE) &&
            (atomic_load_explicit(&runtime->stop_asked, memory_order_relaxed) ||
@@ -26,14 +26,14 @@ void trp_dead_log_close(struct trp_dead_log *log)
     if (count != 0) {
         (void)fprintf(
             stderr,
-            "troupe: %" PRIu64 " more dead letter%s had no line here, where %d a second have one\n",
+            "troupe: %" PRIu64 " more dead letter%s had no line: at most %d a second are printed\n",
             count,
             count == 1 ? "" : "s",
             TRP_DEAD_LOG_LINES);
     }
 }
 
-/** @return whether there may be one more line in this second. */
+/** @return whether one more line may be printed in this second. */
 static bool dead_log_may_write(struct trp_dead_log *log)
 {
     uint64_t now_ns = trp_clock_monotonic(NULL);
@@ -44,13 +44,13 @@ static bool dead_log_may_write(struct trp_dead_log *log)
         atomic_store_explicit(&log->line_count, 0, memory_order_relaxed);
         trp_dead_log_close(log);
     }
-    // Looked at first, so that a flood does not count it round.
+    // Read before it is incremented, so that a flood of dead letters cannot make the count wrap.
     return atomic_load_explicit(&log->line_count, memory_order_relaxed) < TRP_DEAD_LOG_LINES &&
            atomic_fetch_add_explicit(&log->line_count, 1, memory_order_relaxed) <
                TRP_DEAD_LOG_LINES;
 }
 
-/** Print what is known of one message. */
+/** Print the line of one message. */
 static void dead_log_print_one(
     struct troupe_executor *executor,
     const struct trp_dead *dead,
@@ -60,9 +60,9 @@ static void dead_log_print_one(
     char from[TROUPE_REF_TEXT_BYTES];
     char to[TROUPE_REF_TEXT_BYTES];
     char from_name[TRP_DEAD_COUNTS_NAME_BYTES] = "";
-    bool is_signed = dead->from.generation != 0;
-    if (is_signed) {
-        trp_dead_letter_name(executor, dead->from, from_name);
+    bool has_sender = dead->from.generation != 0;
+    if (has_sender) {
+        trp_actor_name_print(executor, dead->from, from_name);
     }
     (void)snprintf(
         line,
@@ -71,13 +71,13 @@ static void dead_log_print_one(
         troupe_dead_reason_text(dead->reason),
         dead->type,
         dead->body_bytes,
-        is_signed ? troupe_ref_print(dead->from, from) : "the main program",
+        has_sender ? troupe_ref_print(dead->from, from) : "the main program",
         from_name,
         troupe_ref_print(dead->to, to),
         to_name);
 }
 
-/** Print how many messages were lost of which no more is known. */
+/** Print the line of messages whose envelopes are lost. */
 static void dead_log_print_sum(
     struct troupe_executor *executor,
     const struct trp_dead *dead,
@@ -85,12 +85,12 @@ static void dead_log_print_sum(
     char line[DEAD_LETTER_LOG_LINE_BYTES])
 {
     char from_name[TRP_DEAD_COUNTS_NAME_BYTES] = "";
-    trp_dead_letter_name(executor, dead->from, from_name);
+    trp_actor_name_print(executor, dead->from, from_name);
     (void)snprintf(
         line,
         DEAD_LETTER_LOG_LINE_BYTES,
         "troupe: %" PRIu64 " dead letters, %s: from executor %" PRIu32 "%s to executor %" PRIu32
-        "%s; what they said is lost\n",
+        "%s; their contents are lost\n",
         dead->lost,
         troupe_dead_reason_text(dead->reason),
         dead->from.executor,
@@ -103,7 +103,7 @@ void trp_dead_log_write(
     struct troupe_executor *executor, const struct trp_dead *dead, const char *to_name)
 {
     struct trp_dead_log *log = &executor->runtime->dead_log;
-    if (!log->is_on || dead_log_is_usual(executor->runtime, dead)) {
+    if (!log->is_on || dead_log_is_expected(executor->runtime, dead)) {
         return;
     }
     if (!dead_log_may_write(log)) {
@@ -116,5 +116,5 @@ void trp_dead_log_write(
     } else {
         dead_log_print_sum(executor, dead, to_name, line);
     }
-    (void)fputs(line, stderr); // whole, so that lines of several threads do not mix
+    (void)fputs(line, stderr); // in one call, so that lines of several threads do not mix
 }

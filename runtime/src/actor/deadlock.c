@@ -1,8 +1,10 @@
 #include "actor/deadlock.h"
 
+#include "actor/actor_name.h"
 #include "actor/actor_table.h"
 #include "actor/asks.h"
 #include "actor/executor.h"
+#include "actor/monitor_command.h"
 #include "actor/send.h"
 #include "actor/stash.h"
 #include "base/timer_heap.h"
@@ -12,11 +14,11 @@
 #include <string.h>
 
 enum {
-    HOPS_MAX = 32, // a longer circle is ended by a deadline
+    HOPS_MAX = 32, // a longer circle ends at a deadline
     HOP_NAME_BYTES = 24,
 };
 
-/** An actor on the way of a probe. */
+/** An actor that a probe has passed. */
 struct deadlock_hop {
     troupe_ref_t actor;
     char name[HOP_NAME_BYTES];
@@ -24,7 +26,7 @@ struct deadlock_hop {
 
 struct deadlock_probe {
     uint64_t first_ask; // of the first hop
-    uint64_t last_ask;  // of the last hop: what the receiver was asked
+    uint64_t last_ask;  // of the last hop to the receiver of the probe
     uint64_t hop_count;
     struct deadlock_hop hops[HOPS_MAX];
 };
@@ -34,7 +36,7 @@ static size_t deadlock_probe_bytes(const struct deadlock_probe *probe)
     return offsetof(struct deadlock_probe, hops) + probe->hop_count * sizeof(probe->hops[0]);
 }
 
-/** @return the ask an actor waits for; NULL: it does not wait. */
+/** @return the ask that an actor waits for; NULL: it does not wait. */
 static struct trp_ask *deadlock_find(
     struct troupe_executor *executor, const struct trp_actor *actor)
 {
@@ -46,7 +48,7 @@ static bool deadlock_same(const struct troupe_reply_to *a, const struct troupe_r
     return a->ask == b->ask && troupe_ref_equal(a->ref, b->ref);
 }
 
-/** Send a probe on from an actor that waits. Without memory a deadline ends the circle, if it is one. */
+/** Send a probe on from an actor that waits. Without memory for it a deadline ends the circle, if there is one. */
 static void deadlock_send_probe(
     struct troupe_executor *executor,
     const struct trp_actor *actor,
@@ -54,17 +56,16 @@ static void deadlock_send_probe(
     struct deadlock_probe *probe)
 {
     const struct trp_ask *ask = deadlock_find(executor, actor);
-    TRP_CHECK(ask != NULL); // it waits
+    TRP_CHECK(ask != NULL);
     struct deadlock_hop *hop = &probe->hops[probe->hop_count++];
-    const char *name = actor->name != NULL ? actor->name : actor->behaviour->name;
     hop->actor = trp_actor_ref(executor, index, actor->generation);
-    (void)snprintf(hop->name, sizeof(hop->name), "%s", name);
+    (void)snprintf(hop->name, sizeof(hop->name), "%s", trp_actor_name(actor));
     probe->last_ask = (uint64_t)ask->generation << 32 | actor->wait;
     const struct trp_outgoing outgoing = {
         .to = ask->to,
         .from_index = index,
         .from_generation = actor->generation,
-        .type = TRP_SIGNAL_PROBE,
+        .type = TRP_MONITOR_PROBE,
         .kind = TRP_KIND_MONITOR,
         .flags = TRP_FLAG_UNMETERED,
         .body = probe,
@@ -83,7 +84,7 @@ void trp_deadlock_begin_wait(troupe_context_t *ctx, uint64_t number, troupe_ref_
     ask->unanswered = ctx->unanswered;
     ctx->actor->wait = (uint32_t)number;
     ctx->actor->life = TRP_LIFE_WAITING;
-    if (!troupe_ref_is_none(to)) { // a name is awaited from no actor
+    if (!troupe_ref_is_none(to)) { // else it awaits a name, which no actor owes it
         struct deadlock_probe probe = {.first_ask = number};
         deadlock_send_probe(executor, ctx->actor, trp_context_index(ctx), &probe);
     }
@@ -102,7 +103,7 @@ void trp_deadlock_end_wait(
     executor->context.unanswered = ask->unanswered;
 }
 
-void trp_deadlock_reply_received(
+void trp_deadlock_note_reply(
     struct troupe_executor *executor, const struct troupe_reply_to *reply_to)
 {
     struct troupe_context *ctx = &executor->context;
@@ -115,7 +116,7 @@ void trp_deadlock_reply_received(
     }
 }
 
-/** Put a circle into words: "a waits for b waits for a". */
+/** Set the error detail to the circle: "a waits for b waits for a". */
 static void deadlock_explain(const struct deadlock_probe *probe)
 {
     char text[768] = "";
@@ -135,7 +136,7 @@ static void deadlock_explain(const struct deadlock_probe *probe)
     (void)TRP_EXPLAIN(TROUPE_ERR_DEADLOCK, "%s", text);
 }
 
-/** A probe came back to its first actor: take out the ask that fails. @return false: it is over already. */
+/** A probe has returned to its first actor: remove the ask that fails. @return false: it has ended already. */
 static bool deadlock_break(
     struct troupe_executor *executor, const struct deadlock_probe *probe, struct trp_ask *out_ask)
 {
@@ -147,7 +148,7 @@ static bool deadlock_break(
     return true;
 }
 
-/** Read a probe. @return false: it is none. */
+/** Copy a probe out of a frame. @return false: it is malformed. */
 static bool deadlock_read_probe(const struct trp_item *item, struct deadlock_probe *out_probe)
 {
     size_t least = offsetof(struct deadlock_probe, hops);
@@ -169,7 +170,7 @@ bool trp_deadlock_handle_probe(
     if (actor == NULL || actor->life != TRP_LIFE_WAITING || !deadlock_read_probe(item, &probe)) {
         return false;
     }
-    // Only if it has that ask still to answer does the one before wait for what this one waits for.
+    // The last hop waits for this actor only if that has not replied yet: the ask is in progress, or in its stash.
     const struct troupe_reply_to reply_to = {
         .ref = probe.hops[probe.hop_count - 1].actor,
         .ask = probe.last_ask,

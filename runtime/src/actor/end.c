@@ -8,7 +8,7 @@
 #include "actor/callback.h"
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
-#include "actor/monitor.h"
+#include "actor/monitor_notify.h"
 #include "actor/send.h"
 #include "actor/stash.h"
 #include "base/counter.h"
@@ -34,7 +34,7 @@ void trp_executor_end_if_done(struct troupe_executor *executor)
     }
 }
 
-/** Let the backend forget what it keeps for an actor. */
+/** Have the backend free what it keeps for an actor. */
 static void actor_notify_backend(struct troupe_executor *executor, uint32_t index)
 {
     if (executor->ops != NULL && executor->ops->actor_ended != NULL) {
@@ -42,7 +42,6 @@ static void actor_notify_backend(struct troupe_executor *executor, uint32_t inde
     }
 }
 
-/** Have nobody find an actor any more, tell its end, and free its row. */
 void trp_actor_free(
     struct troupe_executor *executor,
     struct trp_actor *actor,
@@ -65,7 +64,7 @@ void trp_actor_free(
     trp_actor_table_note_exit(actor, exit);
 }
 
-/** Bury what was deferred for an actor that has ended. */
+/** Make dead letters of what was deferred for an actor that has ended. */
 static void actor_dead_letter_stash(struct troupe_executor *executor, struct trp_stash_entry *stash)
 {
     while (stash != NULL) {
@@ -119,9 +118,7 @@ void trp_actor_handle_stop(struct troupe_executor *executor, const struct trp_it
             .reason = killed ? TROUPE_EXIT_KILLED : TROUPE_EXIT_SHUTDOWN,
         };
         trp_actor_end(executor, actor, index, &exit);
-    } else if (
-        (actor != NULL && actor->life == TRP_LIFE_STARTING) ||
-        trp_actor_table_is_reserved(&executor->actors, index, generation)) {
+    } else if (trp_actor_table_is_starting(&executor->actors, index, generation)) {
         (void)trp_stash_add(executor, executor->channels.loop, item);
     }
 }
@@ -132,10 +129,10 @@ void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct
     uint32_t generation = item->envelope->to_generation;
     if (trp_actor_table_find(&executor->actors, index, generation) != NULL ||
         trp_actor_table_is_reserved(&executor->actors, index, generation)) {
-        return; // its end will be told
+        return; // its exit will be reported when it ends
     }
     bool failed = trp_actor_table_had(&executor->actors, index, generation) &&
-                  trp_actor_table_refused(&executor->actors, index, generation);
+                  trp_actor_table_failed(&executor->actors, index, generation);
     const struct troupe_exit exit = {
         .reason = failed ? TROUPE_EXIT_INIT_FAILED : TROUPE_EXIT_NORMAL,
         .text = "ended before it became the root actor",
@@ -146,7 +143,7 @@ void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct
 
 void trp_actor_run_stops(struct troupe_executor *executor)
 {
-    // A fini may ask for more: they are met in this same round.
+    // A fini may append to the list.
     for (uint32_t i = 0; i < executor->stop_count; i++) {
         const struct trp_envelope envelope = {
             .to_index = executor->stops[i].index,

@@ -1,6 +1,6 @@
 /**
  * @file end.h
- * @brief The end of an actor, and what is to be done when a callback has returned.
+ * @brief The end of an actor, and what follows when a callback has returned.
  */
 #ifndef TRP_END_H
 #define TRP_END_H
@@ -23,7 +23,7 @@ void trp_actor_free(
     uint32_t index,
     const struct troupe_exit *exit);
 
-/** End a dedicated executor once its actor has ended, and nothing else runs in its process. */
+/** End a dedicated executor if its actor has ended, and nothing else runs in its process. */
 void trp_executor_end_if_done(struct troupe_executor *executor);
 
 /** Handle a STOP: end its actor, or stash it for an actor whose START is on its way. */
@@ -32,14 +32,14 @@ void trp_actor_handle_stop(struct troupe_executor *executor, const struct trp_it
 /** Handle a CHECK_ALIVE: report the exit of its actor, if that has ended. */
 void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct trp_item *item);
 
-/** End the actors that callbacks asked to stop. */
+/** End the actors that callbacks asked to stop, and those that their `fini`s ask to stop. */
 void trp_actor_run_stops(struct troupe_executor *executor);
 
-/** End the actors that a callback asked to end, its own among them. @return whether its own still runs. */
+/** End the actors that a callback asked to end, its own included. @return whether its own still runs. */
 bool trp_actor_settle(
     struct troupe_executor *executor, struct trp_actor *actor, uint64_t actor_key);
 
-/** Now and then send on what has waited for long. */
+/** At every 16th callback, flush frames that have been open for long. */
 static inline void trp_actor_flush_old(struct troupe_executor *executor)
 {
     if (executor->channels.dirty != NULL && (++executor->callback_count & 15) == 0) {
@@ -54,7 +54,7 @@ static inline bool trp_actor_is_unsettled(
     return TRP_UNLIKELY(actor->life != TRP_LIFE_RUNNING) || TRP_UNLIKELY(executor->stop_count > 0);
 }
 
-/** Look after what a callback left to do. @return whether the actor still runs. */
+/** Leave a callback, and do what it left to do. @return whether the actor still runs. */
 static inline bool trp_actor_leave(
     struct troupe_executor *executor, struct trp_actor *actor, uint64_t actor_key)
 {

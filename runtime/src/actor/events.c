@@ -1,12 +1,17 @@
 /*
- * What channels report, carried out: dead letters, ROOMs, exits of peers, and wake-ups of other executors.
+ * What channels report to the executor that owns them:
+ *
+ *     dead          a message will not be handled      --> dead letter; or its ask fails, if it was in progress
+ *     writable      there is room for a sender again   --> ROOM to the actor, or into the inbox
+ *     peer_ended    a peer's process died              --> exits of its actors to those that monitor them here
+ *     wake          a peer is to check its flags       --> its eventfd, or a message to its process
  */
 #include "actor/events.h"
 
 #include "actor/actor_table.h"
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
-#include "actor/monitor.h"
+#include "actor/monitor_notify.h"
 #include "actor/send.h"
 #include "base/idmap.h"
 #include "shared/shared.h"
@@ -47,7 +52,7 @@ static enum trp_writable events_writable(
 static void events_peer_ended(
     struct trp_channels *channels, uint32_t peer_id, const struct troupe_exit *exit)
 {
-    trp_monitor_lose_process(events_executor(channels), peer_id, exit);
+    trp_monitor_notify_process_exit(events_executor(channels), peer_id, exit);
 }
 
 /** Set the flag of an executor of this process, and end its sleep. */

@@ -1,12 +1,13 @@
 /**
  * @file events.h
- * @brief What channels report, carried out for the executor that owns them.
+ * @brief The table of struct trp_channel_events for the channels of an executor.
  */
 #ifndef TRP_ACTOR_EVENTS_H
 #define TRP_ACTOR_EVENTS_H
 
 #include "channel/events.h"
 
+/** Carries out what channels report. */
 extern const struct trp_channel_events trp_executor_events;
 
 #endif

@@ -13,7 +13,7 @@ uint64_t trp_executor_now(const struct troupe_executor *executor)
 
 void trp_executor_wake(struct troupe_executor *executor)
 {
-    // Where it sleeps at its doorbell, the descriptor would only end a sleep to come.
+    // One that sleeps at its doorbell does not need the descriptor, which would end its next sleep instead.
     if (!trp_doorbell_call(&executor->slot->doorbell)) {
         trp_wake(executor->wake_fd);
     }

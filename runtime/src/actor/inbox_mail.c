@@ -1,6 +1,15 @@
+/*
+ * Messages between the frame in which they arrived and the thread that receives them.
+ *
+ *     frame --deliver--> list of the inbox --troupe_inbox_receive()--> settle: credit returned, handled
+ *                  \--> the pending ask, if it is its reply
+ *                   \--> dead letter: wrong row, closing, late reply, no memory
+ *
+ * An inbox holds messages for an unknown time, in which the channel that brought one may end. So the ledger of the
+ * inbox's channel to itself takes each message over on arrival, as it does with a stashed message.
+ */
 #include "actor/inbox_mail.h"
 
-#include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/send.h"
 #include "base/counter.h"
@@ -50,7 +59,7 @@ static struct trp_inbox_mail *inbox_mail_new(
     return mail;
 }
 
-/** Make mail of one message of an item. */
+/** @return mail with a copy of one message of an item; NULL: no memory. */
 static struct trp_inbox_mail *inbox_mail_of(const struct trp_item *item, uint32_t which)
 {
     const uint8_t *body = item->body + which * trp_pad8(item->body_bytes);
@@ -83,7 +92,6 @@ static void inbox_append(troupe_inbox_t *inbox, struct trp_inbox_mail *mail)
     inbox->last = mail;
 }
 
-/** Account for a message that is done with: on its channel, if that is still open, and on the inbox. */
 void trp_inbox_settle(
     struct troupe_executor *executor, const struct trp_inbox_mail *mail, bool handled)
 {
@@ -101,7 +109,7 @@ void trp_inbox_settle(
     }
     if (channel == NULL || (!channel->in_open && !channel->is_loop)) {
         if (mail->metered &&
-            !mail->provisional) { // its channel is gone, its credit is still ours to free
+            !mail->provisional) { // its channel has ended, and left its credit to be returned here
             trp_credit_pool_give(
                 &executor->slot->pool, 1, (int64_t)troupe_message_body_bytes(&mail->message));
         }
@@ -116,7 +124,6 @@ void trp_inbox_settle(
     }
 }
 
-/** Make a dead letter of mail, and free it. */
 void trp_inbox_dead_letter(
     struct troupe_executor *executor, struct trp_inbox_mail *mail, enum troupe_dead_reason reason)
 {
@@ -130,14 +137,14 @@ void trp_inbox_dead_letter(
             .body_bytes = troupe_message_body_bytes(&mail->message),
             .ask = mail->message.ask,
         };
-        trp_dead_letter(executor, &dead);
+        executor->channels.events->dead(&executor->channels, &dead);
         trp_inbox_settle(executor, mail, false);
     }
     troupe_message_t *message = &mail->message;
     troupe_message_destroy(&message);
 }
 
-/** Take what answers the ask that waits. @return false: it is no answer, or a late one. */
+/** Take the reply to the pending ask, or its failure. @return false: it is for an earlier ask. */
 static bool inbox_take_reply(
     troupe_inbox_t *inbox, const struct trp_item *item, struct trp_inbox_mail *mail)
 {
@@ -157,7 +164,7 @@ static bool inbox_take_reply(
     return true;
 }
 
-/** There is no memory for a message: it is a dead letter, and its credit and body go back. */
+/** Make a dead letter of a message for which there is no memory, without mail. */
 static void inbox_lose(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
@@ -179,7 +186,7 @@ static void inbox_lose(
             .body_bytes = content.bytes,
             .ask = item->kind == TRP_KIND_USER ? item->ask : 0,
         };
-        trp_dead_letter(executor, &dead);
+        executor->channels.events->dead(&executor->channels, &dead);
         trp_inbox_settle(executor, &lost, false);
     }
     if (item->given != NULL) {
@@ -187,12 +194,30 @@ static void inbox_lose(
     }
 }
 
+/** Put mail where it belongs: to the pending ask, to the list, or among the dead letters. */
+static void inbox_sort(
+    struct troupe_executor *executor, const struct trp_item *item, struct trp_inbox_mail *mail)
+{
+    bool is_reply =
+        item->kind == TRP_KIND_REPLY || (item->kind == TRP_KIND_NOTICE && item->ask != 0);
+    if (is_reply) {
+        if (!inbox_take_reply(executor->inbox, item, mail)) {
+            trp_inbox_dead_letter(executor, mail, TROUPE_DEAD_LATE_REPLY);
+        }
+    } else if (item->envelope->to_index != 0 || item->envelope->to_generation != 1) {
+        trp_inbox_dead_letter(executor, mail, TROUPE_DEAD_NO_SUCH_ACTOR);
+    } else if (executor->channels.ending) {
+        trp_inbox_dead_letter(executor, mail, TROUPE_DEAD_STOPPED);
+    } else {
+        inbox_append(executor->inbox, mail);
+    }
+}
+
 void trp_inbox_deliver(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
-    troupe_inbox_t *inbox = executor->inbox;
     if (trp_kind_is_counted(item->kind)) {
-        // The inbox sends it on to itself: it may be received after its channel has ended.
+        // From here on it is a message of the inbox to itself.
         trp_count(&executor->channels.loop->ledger->accepted, item->count);
         trp_count(&channel->in_ledger->moved, item->count);
     }
@@ -200,7 +225,7 @@ void trp_inbox_deliver(
         struct trp_inbox_mail *mail = inbox_mail_of(item, i);
         uint64_t since_ns = 0;
         while (mail == NULL && item->kind == TRP_KIND_NOTICE) {
-            trp_memory_wait(&since_ns); // nobody counts notices: one that is lost is never missed
+            trp_memory_wait(&since_ns); // a lost notice would appear in no counter
             mail = inbox_mail_of(item, i);
         }
         if (mail == NULL) {
@@ -209,19 +234,7 @@ void trp_inbox_deliver(
         }
         mail->peer_id = channel->peer_id;
         mail->expires_ns = trp_item_expiry(executor, item);
-        bool is_reply =
-            item->kind == TRP_KIND_REPLY || (item->kind == TRP_KIND_NOTICE && item->ask != 0);
-        if (is_reply) {
-            if (!inbox_take_reply(inbox, item, mail)) {
-                trp_inbox_dead_letter(executor, mail, TROUPE_DEAD_LATE_REPLY);
-            }
-        } else if (item->envelope->to_index != 0 || item->envelope->to_generation != 1) {
-            trp_inbox_dead_letter(executor, mail, TROUPE_DEAD_NO_SUCH_ACTOR);
-        } else if (executor->channels.ending) {
-            trp_inbox_dead_letter(executor, mail, TROUPE_DEAD_STOPPED);
-        } else {
-            inbox_append(inbox, mail);
-        }
+        inbox_sort(executor, item, mail);
     }
 }
 

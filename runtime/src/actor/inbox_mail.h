@@ -1,10 +1,10 @@
 /**
  * @file inbox_mail.h
- * @brief An inbox, and the messages that wait in it.
+ * @brief An inbox, and the messages in it that wait to be received.
  *
- * An inbox has no loop that would handle a CLOSE_REQUEST, so an executor that ends closes the inbox's channel to it
- * itself: that, and nothing else, is what `lock` is for. It is held while channels or mail are touched, and never
- * while waiting.
+ * A thread that receives runs the turns of the inbox's executor itself. Between those calls nothing would handle a
+ * CLOSE_REQUEST, so an executor that ends closes the inbox's channel to it from its own thread. `lock` exists for
+ * that case: it is held while the channels or the messages of the inbox are used, and never while waiting.
  */
 #ifndef TRP_INBOX_MAIL_H
 #define TRP_INBOX_MAIL_H
@@ -14,15 +14,15 @@
 
 #include <pthread.h>
 
-/** A message that waits to be received. The message is first: freeing it frees all. */
+/** A message in an inbox. Its struct troupe_message is first, so that freeing that frees all. */
 struct trp_inbox_mail {
     struct troupe_message message;
     struct troupe_body content;
     struct trp_inbox_mail *next;
     uint32_t peer_id;
-    bool counted;
-    bool metered;
-    bool provisional;
+    bool counted;        // it is in the ledgers
+    bool metered;        // it used credit of its channel
+    bool provisional;    // it used the reserve instead
     uint64_t expires_ns; // see trp_item_expiry()
     _Alignas(8) uint8_t body[];
 };
@@ -32,12 +32,12 @@ struct troupe_inbox {
     pthread_mutex_t lock;
     struct trp_inbox_mail *first; // guarded by `lock`
     struct trp_inbox_mail *last;  // guarded by `lock`
-    uint64_t ask;                 // the ask that waits; 0: none
-    uint64_t ask_count;           // ever
+    uint64_t ask;                 // the pending ask; 0: none
+    uint64_t ask_count;           // numbers of asks that were used
     troupe_message_t *reply;
-    enum troupe_err failure;       // of the ask that waits
-    struct trp_ask_failure failed; // why
-    _Atomic uint32_t pins;         // executors that are closing a channel of this inbox's
+    enum troupe_err failure;       // of the latest ask; TROUPE_OK: it has `reply`
+    struct trp_ask_failure failed; // why it failed
+    _Atomic uint32_t pins; // threads that close a channel of this inbox: it may not be freed
 };
 
 /** Take the lock of an inbox. */
@@ -46,7 +46,7 @@ void trp_inbox_lock(struct troupe_inbox *inbox);
 /** Undo trp_inbox_lock(). */
 void trp_inbox_unlock(struct troupe_inbox *inbox);
 
-/** Account for a message that is done with: on its channel, if that is still open, and on the inbox. */
+/** Return the credit of a message that left the inbox, on its channel if that is open, and count it if @p handled. */
 void trp_inbox_settle(
     struct troupe_executor *executor, const struct trp_inbox_mail *mail, bool handled);
 
@@ -58,7 +58,7 @@ void trp_inbox_dead_letter(
 void trp_inbox_deliver(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item);
 
-/** Put a notice into an inbox. @return false: no memory. */
+/** Append a notice to an inbox. @return false: no memory. */
 bool trp_inbox_notice(
     struct troupe_executor *executor, uint32_t type, const void *body, size_t body_bytes);
 

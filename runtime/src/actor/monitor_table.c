@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { WATCHES_FIRST_CAPACITY = 8 };
+enum { MONITORS_FIRST_CAPACITY = 8 };
 
 void trp_monitor_table_fini(struct trp_monitor_table *monitors)
 {
@@ -13,7 +13,7 @@ void trp_monitor_table_fini(struct trp_monitor_table *monitors)
 
 static bool monitor_table_grow(struct trp_monitor_table *monitors)
 {
-    uint32_t capacity = monitors->capacity == 0 ? WATCHES_FIRST_CAPACITY : monitors->capacity * 2;
+    uint32_t capacity = monitors->capacity == 0 ? MONITORS_FIRST_CAPACITY : monitors->capacity * 2;
     struct trp_monitor_entry *entries = realloc(monitors->entries, capacity * sizeof(*entries));
     if (entries == NULL) {
         return false;

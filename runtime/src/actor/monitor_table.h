@@ -1,12 +1,12 @@
 /**
- * @file watches.h
- * @brief Who is to be told of whose end: a table of an executor, and in it a list for each actor.
+ * @file monitor_table.h
+ * @brief The monitors and links of an executor: one table, with a list in it for each actor.
  *
- *     HOLDS   the actor hears of the peer's end        the peer has it as HELD
- *     HELD    the peer hears of the actor's end        the peer has it as HOLDS
- *     LINK    each hears of the other's end            the peer has it as LINK
+ *     MONITORS       the actor is notified of the peer's exit     the peer's executor has a MONITORED_BY
+ *     MONITORED_BY   the peer is notified of the actor's exit     the peer's executor has a MONITORS
+ *     LINK           each is notified of the other's exit         the peer's executor has a LINK
  *
- * One thread at a time; zeroed memory is an empty table.
+ * Only one thread at a time uses a table; zeroed memory is an empty one.
  */
 #ifndef TRP_MONITOR_TABLE_H
 #define TRP_MONITOR_TABLE_H
@@ -21,7 +21,7 @@ enum trp_monitor_side {
     TRP_MONITORS = 1,
     TRP_MONITORED_BY = 2,
     TRP_MONITOR_LINK = 3,
-    TRP_MONITOR_UNSENT = 4, // the actor has ended, and there was no memory yet to tell the peer
+    TRP_MONITOR_UNSENT = 4, // the actor has ended, and there was no memory to send its EXIT yet
 };
 
 struct trp_monitor_entry {
@@ -29,35 +29,35 @@ struct trp_monitor_entry {
     uint32_t next;     // of the same list, index + 1
     uint32_t previous; // likewise
     uint8_t side;      // an enum trp_monitor_side
-    uint8_t reason;    // UNTOLD: how the actor ended
+    uint8_t reason;    // UNSENT: how the actor ended
     int32_t code;      // likewise
     uint32_t actor_index;
-    uint32_t actor_generation; // 0: it is about the executor itself
+    uint32_t actor_generation; // 0: the executor itself is monitored
     troupe_ref_t peer;
-    uint64_t number; // at the one who holds it; 0: a link
+    uint64_t number; // in the table of the executor with the MONITORS; 0: a link
 };
 
 struct trp_monitor_table {
     struct trp_monitor_entry *entries;
-    uint32_t count; // ever used
+    uint32_t count; // entries that were ever used
     uint32_t capacity;
     uint32_t free_head;    // index + 1
-    uint32_t of_executor;  // HELD: who hears of the executor's end, index + 1
-    uint32_t unsent_first; // index + 1
+    uint32_t of_executor;  // its list of MONITORED_BY for the executor itself, index + 1
+    uint32_t unsent_first; // the list of UNSENT, index + 1
 };
 
 /** Free the table. */
 void trp_monitor_table_fini(struct trp_monitor_table *monitors);
 
 /**
- * Add an entry to the list that starts at @p head; one that HOLDS gets its own number.
+ * Add an entry to the list that starts at @p head; a MONITORS gets a number of its own.
  *
- * @return it, good until the next one is added; NULL: no memory.
+ * @return it, valid until the next one is added; NULL: no memory.
  */
 struct trp_monitor_entry *trp_monitor_table_add(
     struct trp_monitor_table *monitors, uint32_t *head, const struct trp_monitor_entry *like);
 
-/** @return the entry that HOLDS under that number, or NULL. */
+/** @return the MONITORS with that number, or NULL. */
 struct trp_monitor_entry *trp_monitor_table_find(
     struct trp_monitor_table *monitors, uint64_t number);
 
@@ -69,7 +69,7 @@ struct trp_monitor_entry *trp_monitor_table_find_peer(
     troupe_ref_t peer,
     uint64_t number);
 
-/** Take an entry off its list and free it. */
+/** Remove an entry from its list, and free it. */
 void trp_monitor_table_remove(
     struct trp_monitor_table *monitors, uint32_t *head, struct trp_monitor_entry *entry);
 

@@ -1,9 +1,14 @@
 /*
- * The life of an actor on its executor: START, messages, end.
+ * Delivery of messages to actors.
  *
- *     START --> init --> mail that came before --> messages ... --> fini --> the row is free
- *                  \                                            ^
- *                   +-- failed: its mail is refused             +-- stop, fail, STOP, system's end
+ *     deliver_plain   small messages of a frame, in a loop: the common case
+ *     deliver         everything else, one item at a time: runs, replies, notices, messages with a time to live
+ *     handle_monitor  what the commands of monitors decide: a notice, an end, a failed ask
+ *
+ * A message is counted as started before its callback, and as handled after everything that the callback left to do,
+ * so that after a crash exactly the message that was in progress is unknown. Its credit is returned at the same time.
+ *
+ * When the reply to an exclusive ask has been handled, what was stashed meanwhile is replayed, up to the next such ask.
  */
 #include "actor/receive.h"
 
@@ -15,6 +20,7 @@
 #include "actor/end.h"
 #include "actor/executor.h"
 #include "actor/monitor.h"
+#include "actor/monitor_command.h"
 #include "actor/send.h"
 #include "actor/stash.h"
 #include "base/counter.h"
@@ -32,22 +38,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Messages for nobody. -------------------------------------------------------------------------- */
+/* Messages without a running receiver. ---------------------------------------------------------- */
 
 static void actor_deliver_notice(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item);
 
-/** Meet a message whose actor is not running here. */
+/** Handle a message whose actor does not run here: stash it, or make dead letters of it. */
 static void actor_miss(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
-    const struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
-    bool awaited = actor != NULL
-                       ? actor->life == TRP_LIFE_STARTING
-                       : trp_actor_table_is_reserved(&executor->actors, index, generation);
-    if (awaited && trp_stash_add(executor, channel, item)) {
+    bool is_starting = trp_actor_table_is_starting(&executor->actors, index, generation);
+    if (is_starting && trp_stash_add(executor, channel, item)) {
         return;
     }
     if (item->kind == TRP_KIND_NOTICE && item->ask == 0) {
@@ -55,16 +58,16 @@ static void actor_miss(
         return;
     }
     enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
-    if (awaited) {
-        reason = TROUPE_DEAD_UNDELIVERABLE; // no memory to hold it
+    if (is_starting) {
+        reason = TROUPE_DEAD_UNDELIVERABLE; // no memory for a stash entry
     } else if (trp_actor_table_had(&executor->actors, index, generation)) {
-        bool failed = trp_actor_table_refused(&executor->actors, index, generation);
+        bool failed = trp_actor_table_failed(&executor->actors, index, generation);
         reason = failed ? TROUPE_DEAD_UNDELIVERABLE : TROUPE_DEAD_STOPPED;
     }
     trp_dead_letter_item(executor, channel, item, item->count, reason);
 }
 
-/** Defer the last @p count messages of an item until its actor has the answer it waits for. */
+/** Defer the last @p count messages of an item until its actor has the reply that it waits for. */
 static void actor_defer(
     struct troupe_executor *executor,
     struct trp_channel *channel,
@@ -82,7 +85,7 @@ static void actor_defer(
 
 /* Callbacks. ------------------------------------------------------------------------------------ */
 
-/** One message more of a channel was handled. */
+/** Count one message of a channel as handled. */
 static inline void actor_count_handled(
     struct troupe_executor *executor, struct trp_channel *channel)
 {
@@ -90,7 +93,7 @@ static inline void actor_count_handled(
     executor->handled_count++;
 }
 
-/** Have the actor meet the one message of an item. @param channel  That counts it; NULL: it is not counted. */
+/** Call `receive` with the one message of an item. @param channel  Counts it; NULL: it is not counted. */
 static void actor_receive(
     struct troupe_executor *executor,
     struct trp_channel *channel,
@@ -123,7 +126,7 @@ static void actor_receive(
     }
 }
 
-/** Have an actor meet a message that has a body and nothing else. @return whether it still runs. */
+/** Call `receive` with a message that is nothing but a body. @return whether the actor still runs. */
 TRP_INLINE bool actor_receive_plain(
     struct troupe_executor *executor,
     struct trp_channel *channel,
@@ -136,9 +139,10 @@ TRP_INLINE bool actor_receive_plain(
     trp_ledger_start(channel->in_ledger, 1);
     trp_callback_enter(executor, actor, actor_key, type);
     actor->behaviour->receive(&executor->context, actor->state, message);
-    // Where nothing is left to do, another of these may follow at once, and begins where this one ended.
+    // In the common case nothing is left to do, and the next callback may begin at once: the caller exits this one.
     if (trp_actor_is_unsettled(executor, actor)) {
-        actor_key = executor->context.actor_key; // not held over the call
+        actor_key =
+            executor->context.actor_key; // read again, rather than kept in a register over the call
         trp_callback_exit(executor);
         runs = trp_actor_settle(executor, actor, actor_key);
     }
@@ -147,7 +151,7 @@ TRP_INLINE bool actor_receive_plain(
     return runs;
 }
 
-/** Have the actor meet the messages of a run, until it stops. @return how many it met. */
+/** Call `receive` with the messages of a run, until the actor stops. @return how many it handled. */
 static uint32_t actor_receive_run(
     struct troupe_executor *executor,
     struct trp_channel *channel,
@@ -167,7 +171,7 @@ static uint32_t actor_receive_run(
     bool runs = true;
     do {
         if (stride != 0) {
-            body.data = at; // the size again, too: a body may have been taken out
+            body.data = at; // the size as well: the callback may have taken the body out
             body.bytes = run->body_bytes;
             at += stride;
         }
@@ -177,19 +181,19 @@ static uint32_t actor_receive_run(
     return run->count - left;
 }
 
-/** Let an item's messages but the first @p met be: its actor has ended, or waits. */
-static void actor_pass_over(
+/** The actor of an item has ended, or waits: make dead letters of its messages, or defer them, but for the first ones. */
+static void actor_drop_rest(
     struct troupe_executor *executor,
     struct trp_channel *channel,
     const struct trp_item *item,
-    uint32_t met)
+    uint32_t handled)
 {
     struct trp_actor *actor = trp_actor_table_find(
         &executor->actors, item->envelope->to_index, item->envelope->to_generation);
     if (actor != NULL && actor->life == TRP_LIFE_WAITING) {
-        actor_defer(executor, channel, actor, item, item->count - met);
+        actor_defer(executor, channel, actor, item, item->count - handled);
     } else {
-        trp_dead_letter_item(executor, channel, item, item->count - met, TROUPE_DEAD_STOPPED);
+        trp_dead_letter_item(executor, channel, item, item->count - handled, TROUPE_DEAD_STOPPED);
     }
 }
 
@@ -210,14 +214,14 @@ void trp_actor_deliver_plain(
             break;
         }
         uint32_t size = envelope->tag;
-        union { // a body's bytes belong to who owns the frame
+        union { // callbacks get the bytes of the frame, which they may change
             const void *read_only;
             void *data;
         } at = {.read_only = size != 0 ? envelope + 1 : NULL};
         body.data = at.data;
         body.bytes = size;
         message.type = envelope->type;
-        // Written in the two steps in which it is read: the processor waits for a read of two writes.
+        // Written in the same two parts in which it is read: a read that spans two writes stalls the processor.
         memcpy(&message.sender.index, &envelope->from_index, 2 * sizeof(uint32_t));
         uint64_t actor_key = trp_actor_key(envelope->to_index, envelope->to_generation);
         cursor->at += bytes;
@@ -230,7 +234,25 @@ void trp_actor_deliver_plain(
 
 static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation);
 
-/** Hand the answer of an ask to who asked. @return false: nobody waits for it. */
+/** Call `on_reply` of an ask that was removed from the table; @p message NULL: the ask failed. */
+static void actor_end_ask(
+    struct troupe_executor *executor,
+    struct trp_actor *actor,
+    uint64_t actor_key,
+    const struct trp_ask *ask,
+    enum troupe_err err,
+    const troupe_message_t *message)
+{
+    uint32_t callback =
+        message == NULL ? (uint32_t)TRP_CALLBACK_FAILED_ASK : message->type | TRP_CALLBACK_REPLY;
+    trp_callback_enter(executor, actor, actor_key, callback);
+    trp_deadlock_end_wait(executor, actor, ask);
+    ask->on_reply(&executor->context, actor->state, ask->tag, err, message);
+    executor->context.unanswered.ask = 0;
+    (void)trp_actor_leave(executor, actor, actor_key);
+}
+
+/** Deliver the reply to an ask, or its failure. @return false: the ask has ended. */
 static bool actor_deliver_reply(
     struct troupe_executor *executor,
     struct trp_channel *channel,
@@ -249,29 +271,18 @@ static bool actor_deliver_reply(
         .sender = trp_item_sender(item),
         .body = &body,
     };
-    bool failed = (item->flags & TRP_FLAG_FAILED) != 0;
-    if (failed) {
+    enum troupe_err err = TROUPE_OK;
+    if ((item->flags & TRP_FLAG_FAILED) != 0) {
         const struct trp_ask_failure failure = trp_item_failure(item);
-        (void)trp_ask_explain((enum troupe_err)item->envelope->type, &failure);
+        err = trp_ask_explain((enum troupe_err)item->envelope->type, &failure);
     }
-    bool counted = item->kind == TRP_KIND_REPLY;
-    uint64_t actor_key = trp_actor_key(item->envelope->to_index, item->envelope->to_generation);
-    if (counted) {
+    bool is_counted = item->kind == TRP_KIND_REPLY;
+    if (is_counted) {
         trp_ledger_start(channel->in_ledger, 1);
     }
-    uint32_t callback =
-        failed ? (uint32_t)TRP_CALLBACK_FAILED_ASK : message.type | TRP_CALLBACK_REPLY;
-    trp_callback_enter(executor, actor, actor_key, callback);
-    trp_deadlock_end_wait(executor, actor, &ask);
-    ask.on_reply(
-        &executor->context,
-        actor->state,
-        ask.tag,
-        failed ? (enum troupe_err)item->envelope->type : TROUPE_OK,
-        failed ? NULL : &message);
-    executor->context.unanswered.ask = 0;
-    (void)trp_actor_leave(executor, actor, actor_key);
-    if (counted) {
+    uint64_t actor_key = trp_actor_key(item->envelope->to_index, item->envelope->to_generation);
+    actor_end_ask(executor, actor, actor_key, &ask, err, err == TROUPE_OK ? &message : NULL);
+    if (is_counted) {
         actor_count_handled(executor, channel);
     }
     if (message.given) {
@@ -281,7 +292,7 @@ static bool actor_deliver_reply(
     return true;
 }
 
-/** Have an actor that waits no more meet what was deferred, until it waits again. */
+/** Deliver what was deferred to an actor that waits no longer, until it waits again. */
 static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation)
 {
     struct trp_actor *actor = NULL;
@@ -297,7 +308,7 @@ static void actor_replay(struct troupe_executor *executor, uint32_t index, uint3
     }
 }
 
-/** Have the actor meet a notice; @p actor NULL: it is gone. With a ROOM goes the credit to use it. */
+/** Deliver a notice; @p actor NULL: it has ended. For a ROOM, credit is set aside while the callback runs. */
 static void actor_deliver_notice(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
 {
@@ -324,12 +335,7 @@ void trp_actor_fail_ask(
     enum troupe_err err)
 {
     uint32_t generation = actor->generation;
-    uint64_t actor_key = trp_actor_key(index, generation);
-    trp_callback_enter(executor, actor, actor_key, TRP_CALLBACK_FAILED_ASK);
-    trp_deadlock_end_wait(executor, actor, ask);
-    ask->on_reply(&executor->context, actor->state, ask->tag, err, NULL);
-    executor->context.unanswered.ask = 0;
-    (void)trp_actor_leave(executor, actor, actor_key);
+    actor_end_ask(executor, actor, trp_actor_key(index, generation), ask, err, NULL);
     actor_replay(executor, index, generation);
 }
 
@@ -359,20 +365,20 @@ void trp_actor_deliver(
         trp_dead_letter_item(executor, channel, item, item->count, TROUPE_DEAD_EXPIRED);
         return;
     }
-    uint32_t met = 0;
+    uint32_t handled = 0;
     if (item->count > 1 && trp_actor_runs(actor)) {
-        met = actor_receive_run(executor, channel, actor, item);
+        handled = actor_receive_run(executor, channel, actor, item);
     } else if (trp_actor_runs(actor)) {
         actor_receive(executor, channel, actor, item);
-        met = 1;
+        handled = 1;
     }
-    trp_channel_return_credit(&executor->channels, channel, item, met);
-    if (TRP_UNLIKELY(met < item->count)) {
-        actor_pass_over(executor, channel, item, met);
+    trp_channel_return_credit(&executor->channels, channel, item, handled);
+    if (TRP_UNLIKELY(handled < item->count)) {
+        actor_drop_rest(executor, channel, item, handled);
     }
 }
 
-/** Deliver a notice that was made here. */
+/** Deliver a notice that was made on this executor. */
 static void actor_notify(
     struct troupe_executor *executor,
     struct trp_actor *actor,
@@ -401,11 +407,11 @@ static void actor_notify(
     }
 }
 
-/** Handle a MONITOR command for an actor that is not about to start, and carry out what is decided. */
+/** Handle a MONITOR command, and carry out what is decided about its actor. */
 static void actor_carry_out(struct troupe_executor *executor, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
-    if (item->envelope->type == TRP_SIGNAL_PROBE) {
+    if (item->envelope->type == TRP_MONITOR_PROBE) {
         struct trp_ask ask;
         if (trp_deadlock_handle_probe(executor, item, &ask)) {
             struct trp_actor *actor = trp_actor_table_row(&executor->actors, index);
@@ -432,15 +438,8 @@ void trp_actor_handle_monitor(struct troupe_executor *executor, const struct trp
 {
     uint32_t index = item->envelope->to_index;
     uint32_t generation = item->envelope->to_generation;
-    const struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
-    bool awaited = actor != NULL
-                       ? actor->life == TRP_LIFE_STARTING
-                       : trp_actor_table_is_reserved(&executor->actors, index, generation);
-    if (!awaited || !trp_stash_add(executor, executor->channels.loop, item)) {
+    if (!trp_actor_table_is_starting(&executor->actors, index, generation) ||
+        !trp_stash_add(executor, executor->channels.loop, item)) {
         actor_carry_out(executor, item);
     }
 }
-
-/* Start. ---------------------------------------------------------------------------------------- */
-
-/* End. ------------------------------------------------------------------------------------------ */

@@ -1,6 +1,8 @@
 /**
  * @file runtime.h
- * @brief What all executors of a process share.
+ * @brief What all executors of a process share: clock, shared memory, behaviours, and the directory of executors.
+ *
+ * It is the first field of struct troupe_system, and all of the system that actor/, loop/ and api/ know.
  *
  * Lock order: a pool's lock, an inbox's lock, the runtime's `lock`, then shared memory's. No behaviour runs under
  * any of them, and the path of a message takes none.
@@ -25,7 +27,7 @@
 struct trp_runtime {
     uint32_t node;
     const struct trp_node_ops *ops;
-    const struct troupe_behaviour **behaviours; // a list of its own
+    const struct troupe_behaviour **behaviours; // a copy of the program's list
     uint32_t behaviour_count;
     uint64_t mailbox_messages;
     uint64_t mailbox_bytes;
@@ -38,11 +40,11 @@ struct trp_runtime {
     struct trp_records *records; // of the first process; NULL: this is another
     int wake_fd;                 // an eventfd that wakes executor 0
     bool
-        has_foreign_loop; // troupe_system_fd() was asked for: somebody else waits. The owner's thread's
-    _Atomic bool stop_asked;      // this process was asked to stop
-    _Atomic bool draining;        // executors that go to sleep wake executor 0
-    void *context;                // ZeroMQ's
-    struct trp_dead_log dead_log; // any thread's
+        has_foreign_loop; // a loop of the program waits on troupe_system_fd(). The owner's thread's
+    _Atomic bool stop_asked; // this process was asked to stop
+    _Atomic bool draining;   // shutdown waits for mail: executors that go to sleep wake executor 0
+    void *context;           // of ZeroMQ
+    struct trp_dead_log dead_log; // any thread uses it
     struct trp_frame_pool frames;
     struct trp_spinners spinners;
 

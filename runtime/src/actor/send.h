@@ -2,8 +2,8 @@
  * @file send.h
  * @brief Sending a message: from the context of a callback into the open frame of a channel.
  *
- * What most sends are is done by trp_send_word() and trp_send_plain(): a small body, from the running actor, to
- * the executor that the last one went to, with credit at hand. trp_send_message() does everything else.
+ * The common case is done by trp_send_word() and trp_send_plain(): a small body, from the running actor, to the same
+ * executor as the message before, with credit left. trp_send_message() does everything else.
  */
 #ifndef TRP_SEND_H
 #define TRP_SEND_H
@@ -11,7 +11,7 @@
 #include "actor/executor.h"
 #include "channel/channel.h"
 
-/** What is to be sent, before it is known which frame it goes into. */
+/** A message to send, before it is known into which frame it goes. */
 struct trp_outgoing {
     troupe_ref_t to;
     uint32_t from_index;
@@ -22,28 +22,34 @@ struct trp_outgoing {
     const void *body;
     size_t body_bytes;
     uint64_t ask;
-    uint32_t from_node;        // 0: from here; else whose executor the sender is on
-    uint32_t from_executor;    // likewise
+    uint32_t from_node; // 0: the sender is on this executor; else this and the next say on which
+    uint32_t from_executor;
     uint64_t expires_ns;       // with TRP_FLAG_EXPIRES: see trp_outgoing_set_ttl()
-    struct troupe_body *given; // taken when posted; NULL: copy `body`
+    struct troupe_body *given; // taken when the message is accepted; NULL: `body` is copied
 };
 
-/** Open the channel of an executor to itself, if there are descriptors for it. */
+/** @return the size of the body. */
+static inline size_t trp_outgoing_bytes(const struct trp_outgoing *outgoing)
+{
+    return outgoing->given != NULL ? outgoing->given->bytes : outgoing->body_bytes;
+}
+
+/** Open the channel of an executor to itself. @return TROUPE_ERR_LIMIT, explained, when no descriptor is free. */
 enum troupe_err trp_send_open_loop(struct troupe_executor *executor);
 
 /** Set the time to live, @p ttl_ns from now on; 0: no limit. */
 void trp_outgoing_set_ttl(
     const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_outgoing *outgoing);
 
-/** Set the time at which a message expires, by the system's clock; 0: never. */
+/** Set the time at which a message expires, by the clock of the system; 0: never. */
 void trp_outgoing_set_expiry(
     const struct troupe_executor *executor, uint64_t expires_ns, struct trp_outgoing *outgoing);
 
-/** Send a message, as troupe_send() says. */
+/** Send a message; errors as troupe_send(). */
 enum troupe_err trp_send_message(
     struct troupe_executor *executor, const struct trp_outgoing *outgoing);
 
-/** Send a notice to an actor. @return false: no memory; since notices are not counted, that is all. */
+/** Send a notice to an actor, or put it into the inbox that sends it to itself. @return false: it was not sent, and not counted. */
 bool trp_send_notice(
     struct troupe_executor *executor,
     troupe_ref_t to,
@@ -51,10 +57,7 @@ bool trp_send_notice(
     const void *body,
     size_t body_bytes);
 
-/** A message was appended to the open frame of a channel to a peer: make sure that it leaves. */
-void trp_send_mark(struct troupe_executor *executor, struct trp_channel *channel);
-
-/** Count a message that was appended. */
+/** Count a message that was appended as accepted. */
 static inline void trp_send_account(struct trp_channel *channel)
 {
     trp_count(&channel->ledger->accepted, 1);
@@ -62,10 +65,9 @@ static inline void trp_send_account(struct trp_channel *channel)
 }
 
 /**
- * Append a small message of the running actor to the open frame of the channel that was used last, if that has
- * credit: the common case.
+ * Append a small message of the running actor to the open frame of the most recently used channel.
  *
- * @return false: it is not that simple; nothing was done.
+ * @return false: it is for another channel, or has no credit or too large a body; nothing was done.
  */
 bool trp_send_plain(
     struct troupe_executor *executor,
@@ -75,7 +77,7 @@ bool trp_send_plain(
     size_t body_bytes);
 
 /**
- * As trp_send_plain(), of 8 bytes, where there is room for it behind others: without a call, so that it takes
+ * As trp_send_plain(), of 8 bytes, if it is neither the first nor the last of its frame. It makes no call, so it needs
  * few registers.
  */
 TRP_INLINE bool trp_send_word(
@@ -83,7 +85,7 @@ TRP_INLINE bool trp_send_word(
 {
     uint64_t from = executor->context.actor_key;
     struct trp_channel *channel = executor->channels.last_out;
-    // The first of a frame has more to do, and so has the last.
+    // The first message of a frame also marks the channel, and the last one flushes it.
     if (from == 0 || trp_address_key(to.node, to.executor) != executor->channels.last_address_key ||
         channel->credit_messages <= 0 || channel->credit_bytes < 8 ||
         channel->frame.capacity - channel->frame.used < TRP_WORD_BYTES ||

@@ -28,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** Meet what came before the actor, or bury it if @p refusal says why it did not start. */
+/** Deliver what came before the actor; or make dead letters of it, if @p refusal says why the actor did not start. */
 static void actor_deliver_stash(
     struct troupe_executor *executor,
     struct trp_stash_entry *stash,
@@ -58,7 +58,7 @@ static void actor_deliver_stash(
     }
 }
 
-/** Give a starting actor what its START says. @return false: no memory. */
+/** Give a starting actor its name and its state. @return false: no memory. */
 static bool actor_equip(
     struct troupe_executor *executor,
     struct trp_actor *actor,
@@ -78,7 +78,7 @@ static bool actor_equip(
         &executor->actors, actor, (uint16_t)behaviour_index, actor->behaviour->state_bytes);
 }
 
-/** The actor could not start: tell why, refuse its mail, free its row. */
+/** An actor could not start: report why, free its row, and make dead letters of its messages. */
 static void actor_fail_start(
     struct troupe_executor *executor,
     struct trp_actor *actor,
@@ -118,7 +118,7 @@ static enum troupe_err actor_init(
     return err;
 }
 
-/** @return whether a START is all there, and about something this system knows. */
+/** @return whether a START is well-formed. */
 static bool actor_start_is_valid(
     const struct troupe_executor *executor, const struct trp_item *item)
 {
@@ -133,7 +133,7 @@ static bool actor_start_is_valid(
                item->body_bytes;
 }
 
-/** @return which behaviour a START is about; UINT32_MAX: none that this process knows. */
+/** @return the index of a START's behaviour; UINT32_MAX: this process has no such behaviour. */
 static uint32_t actor_find_behaviour(
     const struct trp_runtime *runtime, const struct trp_start *start, const char *name)
 {
@@ -150,7 +150,7 @@ static uint32_t actor_find_behaviour(
     return UINT32_MAX;
 }
 
-/** @return the row of who is to start; NULL: it was never reserved, or its tenant is gone. */
+/** @return the row of the actor that is to start; NULL: it is not reserved for it, or the actor has ended. */
 static struct trp_actor *actor_claim(
     struct troupe_executor *executor, uint32_t index, uint32_t generation)
 {
@@ -161,12 +161,25 @@ static struct trp_actor *actor_claim(
     uint64_t since_ns = 0;
     while (trp_actor_table_is_reserved(&executor->actors, index, generation) &&
            trp_actor_table_make_row(&executor->actors, index) == NULL) {
-        trp_memory_wait(&since_ns); // without a row nobody could be told how it ended
+        trp_memory_wait(&since_ns); // without a row its exit could not be reported
     }
     return trp_actor_table_claim(&executor->actors, index, generation);
 }
 
-/** Have an actor begin as its START says. @return false: *out_exit says why it cannot. */
+/** Set how an actor ends whose behaviour this process does not have. */
+static void actor_explain_unknown(
+    const struct trp_start *start, const char *behaviour_name, struct troupe_exit *out_exit)
+{
+    *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_NOENT};
+    (void)snprintf(
+        out_exit->text,
+        sizeof(out_exit->text),
+        "the program of its process has no behaviour '%.*s'",
+        (int)start->behaviour_bytes,
+        behaviour_name);
+}
+
+/** Make an actor as its START says, and run its `init`. @return false: it failed, as *out_exit says. */
 static bool actor_begin(
     struct troupe_executor *executor,
     struct trp_actor *actor,
@@ -183,14 +196,7 @@ static bool actor_begin(
         return false;
     }
     if (behaviour == UINT32_MAX) {
-        *out_exit =
-            (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_NOENT};
-        (void)snprintf(
-            out_exit->text,
-            sizeof(out_exit->text),
-            "the program of its process has no behaviour '%.*s'",
-            (int)start->behaviour_bytes,
-            behaviour_name);
+        actor_explain_unknown(start, behaviour_name, out_exit);
         return false;
     }
     if (!actor_equip(executor, actor, start, name, behaviour)) {
@@ -222,7 +228,7 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
         actor_fail_start(executor, actor, index, &exit);
         return;
     }
-    // What it asked for in its init: to stop, or to wait for an answer.
+    // In its init it may have asked to stop, or have begun to wait for a reply: then it is no longer STARTING.
     if (actor->life == TRP_LIFE_STARTING) {
         trp_actor_table_set_running(&executor->actors, actor);
     }

@@ -7,10 +7,10 @@
 
 #include "actor/executor.h"
 
-/** Start the actor of a START. */
+/** Handle a START: start its actor. */
 void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item);
 
-/** Make dead letters of the messages for actors whose START never came. */
+/** Make dead letters of all that is in stashes: the executor ends, and the STARTs for it will not come. */
 void trp_actor_drop_stash(struct troupe_executor *executor);
 
 #endif

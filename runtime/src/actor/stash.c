@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** @return a copy of an item, with its bodies; NULL: no memory, and its messages are counted. */
+/** @return a copy of an item, with its bodies; NULL: no memory. Waits for memory for what is not counted. */
 static struct trp_stash_entry *stash_new(const struct trp_item *item)
 {
     size_t body_bytes = item->given != NULL ? 0 : trp_pad8(item->body_bytes) * item->count;
@@ -24,7 +24,8 @@ static struct trp_stash_entry *stash_new(const struct trp_item *item)
         if (trp_kind_is_counted(item->kind)) {
             return NULL;
         }
-        trp_memory_wait(&since_ns); // a STOP, a signal, a notice: nobody would miss it
+        trp_memory_wait(
+            &since_ns); // a STOP, an EXIT, a notice: if it were lost, no counter would show it
     }
     *stash = (struct trp_stash_entry){.item = *item, .envelope = *item->envelope};
     stash->item.envelope = &stash->envelope;
@@ -51,9 +52,9 @@ static void stash_append(
 }
 
 /**
- * From here on the executor sends a kept item to itself, for the channel that brought it may end first.
+ * Make a stashed item one of the executor to itself, since the channel that brought it may end first.
  *
- * @param deferred  It keeps its room in the mailbox until it is met.
+ * @param deferred  It keeps its room in the mailbox until it is delivered.
  */
 static void stash_adopt(
     struct troupe_executor *executor,
@@ -69,7 +70,7 @@ static void stash_adopt(
     trp_count(&channel->in_ledger->moved, item->count);
     uint32_t free_flags = TRP_FLAG_UNMETERED | TRP_FLAG_PROVISIONAL;
     if (deferred && (item->flags & free_flags) == 0 && item->kind == TRP_KIND_USER) {
-        // For the sender it came back; to the pool it does when the message is met.
+        // The ledger shows the credit as returned now; the pool gets it when the message is delivered.
         stash->reserved_messages = item->count;
         stash->reserved_bytes = (int64_t)item->count * (int64_t)trp_item_bytes(item);
         atomic_fetch_add_explicit(
@@ -112,7 +113,7 @@ bool trp_stash_add(
     return true;
 }
 
-/** Put back the rest of what was deferred before: it goes first, with its share of the room. */
+/** Defer again the rest of an entry that is being delivered: it goes first, with its share of the room. */
 static void stash_put_back(
     struct troupe_executor *executor, struct trp_actor *actor, struct trp_stash_entry *stash)
 {

@@ -10,9 +10,9 @@
 
 #include <stdlib.h>
 
-enum { ALARMS_AGAIN_NS = 1000000 }; // when a message that could not be sent is tried again
+enum { TIMERS_RETRY_NS = 1000000 }; // until a message that could not be sent is tried again
 
-/** An ask was not answered in time. */
+/** An ask had no reply in time. @p actor NULL: it has ended. */
 static void actor_timer_handle_timeout(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_actor_timer *timer)
 {
@@ -49,11 +49,37 @@ static bool actor_timer_send(struct troupe_executor *executor, const struct trp_
     return trp_send_message(executor, &outgoing) == TROUPE_OK;
 }
 
-/** When a periodic alarm is due next: what was missed is skipped. */
+/** @return when a periodic timer is due next: later than now, so that periods that were missed are skipped. */
 static uint64_t actor_timer_next_due(uint64_t due_ns, uint64_t period_ns, uint64_t now_ns)
 {
     uint64_t next_ns = due_ns + period_ns;
     return next_ns > now_ns ? next_ns : now_ns + period_ns - (now_ns - due_ns) % period_ns;
+}
+
+/** Run a timer that was due at @p due_ns. @return when it is due again; UINT64_MAX: it is over. */
+static uint64_t actor_timer_run(
+    struct troupe_executor *executor,
+    const struct trp_actor_timer *timer,
+    uint64_t due_ns,
+    uint64_t now_ns)
+{
+    struct trp_actor *actor =
+        trp_actor_table_find(&executor->actors, timer->actor_index, timer->actor_generation);
+    if (actor != NULL && !trp_actor_is_up(actor)) {
+        actor = NULL;
+    }
+    if (timer->ask != 0) {
+        actor_timer_handle_timeout(executor, actor, timer);
+        return UINT64_MAX;
+    }
+    if (actor == NULL && timer->actor_generation != 0) {
+        return UINT64_MAX; // it ends with its actor
+    }
+    bool sent = actor_timer_send(executor, timer); // runs no callback, so the heap stays as it is
+    if (timer->period_ns != 0) {
+        return actor_timer_next_due(due_ns, timer->period_ns, now_ns);
+    }
+    return sent ? UINT64_MAX : now_ns + TIMERS_RETRY_NS;
 }
 
 bool trp_actor_timers_run(struct troupe_executor *executor, uint64_t now_ns)
@@ -66,25 +92,10 @@ bool trp_actor_timers_run(struct troupe_executor *executor, uint64_t now_ns)
         if (timer == NULL) {
             break;
         }
-        struct trp_actor *actor =
-            trp_actor_table_find(&executor->actors, timer->actor_index, timer->actor_generation);
-        if (actor != NULL && !trp_actor_is_up(actor)) {
-            actor = NULL;
-        }
-        bool again = timer->period_ns != 0 && actor != NULL;
-        if (again) {
-            uint64_t next_ns = actor_timer_next_due(due_ns, timer->period_ns, now_ns);
+        uint64_t next_ns = actor_timer_run(executor, timer, due_ns, now_ns);
+        if (next_ns != UINT64_MAX) {
             trp_timer_heap_restart(&executor->timers, id, next_ns, timer);
-        }
-        if (timer->ask != 0) {
-            actor_timer_handle_timeout(executor, actor, timer);
-        } else if (
-            (actor != NULL || timer->actor_generation == 0) && !actor_timer_send(executor, timer) &&
-            !again) { // a beat is skipped, but this is due
-            trp_timer_heap_restart(&executor->timers, id, now_ns + ALARMS_AGAIN_NS, timer);
-            again = true;
-        }
-        if (!again) {
+        } else {
             free(timer);
         }
         worked = true;

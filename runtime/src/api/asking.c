@@ -1,4 +1,3 @@
-
 #include "api/asking.h"
 
 #include "actor/actor_table.h"
@@ -33,13 +32,33 @@ static enum troupe_err asking_check(
     return TROUPE_OK;
 }
 
+/** Add the timer of an ask's deadline, then the ask. @return its number; 0: no memory. */
+static uint64_t asking_add(
+    struct troupe_executor *executor,
+    struct trp_ask *ask,
+    uint64_t timeout_ns,
+    struct trp_actor_timer *timer)
+{
+    uint64_t wait_ns = timeout_ns == 0 ? TROUPE_ASK_TIMEOUT_DEFAULT_NS : timeout_ns;
+    uint64_t now_ns = trp_executor_now(executor);
+    uint64_t due_ns = wait_ns < UINT64_MAX - 1 - now_ns ? now_ns + wait_ns : UINT64_MAX - 1;
+    ask->timer = trp_timer_heap_add(&executor->timers, due_ns, timer);
+    if (ask->timer == 0) {
+        return 0;
+    }
+    timer->ask = trp_asks_add(&executor->asks, ask);
+    if (timer->ask == 0) {
+        (void)trp_timer_heap_cancel(&executor->timers, ask->timer);
+    }
+    return timer->ask;
+}
+
 enum troupe_err trp_ask_begin(
     troupe_context_t *ctx,
     const struct troupe_ask_options *options,
     bool awaits_name,
     uint64_t *out_ask)
 {
-    struct troupe_executor *executor = trp_executor_of(ctx);
     if (ctx->actor == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_UNSUPPORTED,
@@ -49,12 +68,6 @@ enum troupe_err trp_ask_begin(
     if (err != TROUPE_OK) {
         return err;
     }
-    struct trp_actor_timer *timer = calloc(1, sizeof(*timer));
-    if (timer == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
-    }
-    timer->actor_index = trp_context_index(ctx);
-    timer->actor_generation = ctx->actor->generation;
     struct trp_ask ask = {
         .awaits_name = awaits_name,
         .actor_index = trp_context_index(ctx),
@@ -62,18 +75,16 @@ enum troupe_err trp_ask_begin(
         .on_reply = options->on_reply,
         .tag = options->tag,
     };
-    uint64_t wait_ns =
-        options->timeout_ns == 0 ? TROUPE_ASK_TIMEOUT_DEFAULT_NS : options->timeout_ns;
-    uint64_t now_ns = trp_executor_now(executor);
-    uint64_t due_ns = wait_ns < UINT64_MAX - 1 - now_ns ? now_ns + wait_ns : UINT64_MAX - 1;
-    ask.timer = trp_timer_heap_add(&executor->timers, due_ns, timer);
-    timer->ask = ask.timer == 0 ? 0 : trp_asks_add(&executor->asks, &ask);
-    if (timer->ask == 0) {
-        (void)trp_timer_heap_cancel(&executor->timers, ask.timer);
+    struct trp_actor_timer *timer = calloc(1, sizeof(*timer));
+    if (timer != NULL) {
+        timer->actor_index = ask.actor_index;
+        timer->actor_generation = ask.actor_generation;
+        *out_ask = asking_add(trp_executor_of(ctx), &ask, options->timeout_ns, timer);
+    }
+    if (timer == NULL || *out_ask == 0) {
         free(timer);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
     }
-    *out_ask = timer->ask;
     return TROUPE_OK;
 }
 
@@ -147,7 +158,10 @@ enum troupe_err troupe_reply_later(
     size_t body_bytes)
 {
     if (troupe_ref_is_none(reply_to.ref)) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "a reply of type %u is for nobody", type);
+        return TRP_EXPLAIN(
+            TROUPE_ERR_NOENT,
+            "a reply of type %u has no receiver: the message had no sender",
+            type);
     }
     if (reply_to.ask == 0) {
         return troupe_send(ctx, reply_to.ref, type, body, body_bytes);
@@ -160,7 +174,7 @@ enum troupe_err troupe_reply_later(
     if (body_bytes > executor->runtime->mailbox_bytes) {
         return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
-            "a reply of %zu bytes is over the mailbox's bound of %llu",
+            "a reply of %zu bytes is over the mailbox's bound of %llu bytes",
             body_bytes,
             (unsigned long long)executor->runtime->mailbox_bytes);
     }
@@ -176,7 +190,7 @@ enum troupe_err troupe_reply_later(
     trp_sending_sign(ctx, &outgoing);
     err = trp_send_message(executor, &outgoing);
     if (err == TROUPE_OK) {
-        trp_deadlock_reply_received(executor, &reply_to);
+        trp_deadlock_note_reply(executor, &reply_to);
     }
     return err;
 }
@@ -213,24 +227,5 @@ enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
         trp_ask_undo(ctx, number);
     }
     return found ? TROUPE_OK
-                 : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no ask with that tag waits for an answer");
-}
-
-enum troupe_err troupe_forward(
-    troupe_context_t *ctx, const troupe_message_t *message, troupe_ref_t to)
-{
-    const struct troupe_outgoing wanted = {
-        .to = to,
-        .type = troupe_message_type(message),
-        .body = troupe_message_body(message),
-        .body_bytes = troupe_message_body_bytes(message),
-    };
-    enum troupe_err err =
-        trp_sending_check(ctx, wanted.to, wanted.type, wanted.body, wanted.body_bytes);
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    struct trp_outgoing outgoing = trp_sending_outgoing(ctx, &wanted);
-    trp_outgoing_set_expiry(trp_executor_of(ctx), message->expires_ns, &outgoing);
-    return trp_sending_delegate(ctx, troupe_message_reply_to(message), &outgoing);
+                 : TRP_EXPLAIN(TROUPE_ERR_NOENT, "no ask with that tag waits for a reply");
 }

@@ -1,6 +1,6 @@
 /**
  * @file asking.h
- * @brief Asks of actors, and of inboxes.
+ * @brief What asks, waits for names, and asks of inboxes share.
  */
 #ifndef TRP_ASKING_H
 #define TRP_ASKING_H
@@ -9,9 +9,9 @@
 #include "troupe/context.h"
 
 /**
- * Note an ask of the running actor, with its deadline. Other errors as troupe_ask().
+ * Add an ask of the running actor to the table, and a timer for its deadline; errors as troupe_ask().
  *
- * @param awaits_name  It is for a name, and sends no message.
+ * @param awaits_name  The ask is for a name, and sends no message.
  * @param out_ask      Receives its number.
  */
 enum troupe_err trp_ask_begin(
@@ -20,10 +20,10 @@ enum troupe_err trp_ask_begin(
     bool awaits_name,
     uint64_t *out_ask);
 
-/** Forget an ask that could not be sent. */
+/** Remove an ask and its timer: it could not be sent, or was cancelled. */
 void trp_ask_undo(troupe_context_t *ctx, uint64_t number);
 
-/** Send the ask of an inbox under a number of its own. */
+/** Send an ask of an inbox, which numbers its asks itself. */
 enum troupe_err trp_inbox_send_ask(
     troupe_context_t *ctx, const struct troupe_outgoing *wanted, uint64_t ask);
 

@@ -1,3 +1,11 @@
+/*
+ * Inboxes: executors without a loop, whose turns are taken by the thread that receives or asks.
+ *
+ *     receive    first message of the list --> return it;  else take turns until one comes, or the deadline
+ *     ask        send --> take turns until the reply comes; other messages stay in the list
+ *
+ * See inbox_mail.h for the lock. Opening and closing an inbox is node/inboxes.c.
+ */
 #include "api/inbox.h"
 
 #include "actor/dead_letter.h"
@@ -14,15 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A inbox: an executor whose turns are taken by whoever receives.
- *
- * It has no loop that would meet a CLOSE_REQUEST, so an executor that ends closes the inbox's channel to it itself:
- * that, and nothing else, is what `lock` is for. It is held while channels or mail are touched, and never
- * while waiting.
- */
-
-enum { AGAIN_NS = 1000000 }; // how soon is tried again what there was no memory for
+enum { RETRY_NS = 1000000 }; // until what failed for want of memory is tried again
 
 static bool inbox_is_mine(const troupe_inbox_t *inbox)
 {
@@ -43,11 +43,6 @@ troupe_context_t *troupe_inbox_context(troupe_inbox_t *inbox)
     return trp_inbox_check(inbox) == TROUPE_OK ? &inbox->executor->context : NULL;
 }
 
-/* Mail that comes. ------------------------------------------------------------------------------ */
-
-/* Receiving. ------------------------------------------------------------------------------------ */
-
-/** Do what is at hand, or wait for something. */
 void trp_inbox_step(troupe_inbox_t *inbox, uint64_t timeout_ns)
 {
     struct troupe_executor *executor = inbox->executor;
@@ -55,9 +50,9 @@ void trp_inbox_step(troupe_inbox_t *inbox, uint64_t timeout_ns)
     trp_executor_listen(executor);
     trp_executor_handle_flags(executor);
     bool worked = trp_executor_turn(executor);
-    trp_channels_settle(&executor->channels, true); // there is no later for a inbox
-    bool again = executor->channels.rooms_delayed || executor->channels.dirty != NULL;
-    timeout_ns = again && timeout_ns > AGAIN_NS ? AGAIN_NS : timeout_ns;
+    trp_channels_settle(&executor->channels, true); // no later turn is certain
+    bool retries = executor->channels.rooms_delayed || executor->channels.dirty != NULL;
+    timeout_ns = retries && timeout_ns > RETRY_NS ? RETRY_NS : timeout_ns;
     trp_inbox_unlock(inbox);
     if (worked || timeout_ns == 0 || trp_mailbox_spin(&executor->mailbox, timeout_ns) ||
         trp_mailbox_poll(&executor->mailbox)) {
@@ -72,12 +67,13 @@ static uint64_t inbox_deadline_ns(uint64_t timeout_ns)
     return timeout_ns < UINT64_MAX - now_ns ? now_ns + timeout_ns : UINT64_MAX;
 }
 
-/** @return whether the time to live has passed of mail that has one. */
+/** @return whether mail has exceeded its time to live. */
 static bool inbox_is_expired(const troupe_inbox_t *inbox, const struct trp_inbox_mail *mail)
 {
     return mail->expires_ns != UINT64_MAX && trp_executor_now(inbox->executor) >= mail->expires_ns;
 }
 
+/** Take the first message that has not expired, and count it as handled. @return NULL: there is none. */
 static struct trp_inbox_mail *inbox_take_first(troupe_inbox_t *inbox)
 {
     trp_inbox_lock(inbox);
@@ -105,7 +101,7 @@ enum troupe_err troupe_inbox_receive(
         return err;
     }
     uint64_t deadline_ns = inbox_deadline_ns(timeout_ns);
-    bool looked = false;
+    bool took_turn = false;
     for (;;) {
         struct trp_inbox_mail *mail = inbox_take_first(inbox);
         if (mail != NULL) {
@@ -113,11 +109,11 @@ enum troupe_err troupe_inbox_receive(
             return TROUPE_OK;
         }
         uint64_t now_ns = trp_clock_monotonic(NULL);
-        if (looked && now_ns >= deadline_ns) {
+        if (took_turn && now_ns >= deadline_ns) {
             return TRP_EXPLAIN(TROUPE_ERR_TIMEDOUT, "no message came to the inbox in time");
         }
         trp_inbox_step(inbox, now_ns < deadline_ns ? deadline_ns - now_ns : 0);
-        looked = true;
+        took_turn = true;
     }
 }
 
@@ -143,7 +139,7 @@ enum troupe_err troupe_inbox_ask(
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns >= deadline_ns) {
             inbox->ask = 0;
-            return TRP_EXPLAIN(TROUPE_ERR_TIMEDOUT, "no answer came to the inbox in time");
+            return TRP_EXPLAIN(TROUPE_ERR_TIMEDOUT, "no reply came to the inbox in time");
         }
         trp_inbox_step(inbox, deadline_ns - now_ns);
     }
@@ -153,5 +149,3 @@ enum troupe_err troupe_inbox_ask(
     *out_reply = inbox->reply;
     return TROUPE_OK;
 }
-
-/* The end. -------------------------------------------------------------------------------------- */

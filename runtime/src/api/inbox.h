@@ -1,6 +1,6 @@
 /**
  * @file inbox.h
- * @brief Taking the turns of an inbox.
+ * @brief Turns of an inbox, for receiving and for closing it.
  */
 #ifndef TRP_API_INBOX_H
 #define TRP_API_INBOX_H
@@ -9,10 +9,10 @@
 
 #include <stdint.h>
 
-/** Check that the caller is on the inbox's thread. */
+/** Check that the caller is on the inbox's thread. @return TROUPE_ERR_THREAD, explained, when it is not. */
 enum troupe_err trp_inbox_check(const troupe_inbox_t *inbox);
 
-/** Do what is at hand, or wait for something for up to @p timeout_ns. */
+/** Take a turn of the inbox's executor; if there was nothing to do, wait up to @p timeout_ns. */
 void trp_inbox_step(troupe_inbox_t *inbox, uint64_t timeout_ns);
 
 #endif

@@ -11,11 +11,12 @@ static enum troupe_err monitoring_check(const troupe_context_t *ctx, troupe_ref_
         return err;
     }
     if (ctx->actor == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could hear of an end");
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL, "no actor runs in this context that could be notified of an exit");
     }
     return !troupe_ref_is_none(actor)
                ? TROUPE_OK
-               : TRP_EXPLAIN(TROUPE_ERR_INVAL, "the end of nobody cannot be told");
+               : TRP_EXPLAIN(TROUPE_ERR_INVAL, "the reference to monitor is TROUPE_REF_NONE");
 }
 
 enum troupe_err troupe_monitor(
@@ -26,7 +27,8 @@ enum troupe_err troupe_monitor(
         return err;
     }
     if (troupe_ref_equal(actor, troupe_self(ctx))) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "an actor hears of its own end in its `fini`");
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL, "an actor cannot monitor itself: `fini` is called when it ends");
     }
     return trp_monitor_request(ctx, actor, false, out_monitor);
 }
@@ -54,7 +56,8 @@ enum troupe_err troupe_monitor_executor(
     }
     if (actor.executor == trp_executor_of(ctx)->id) {
         return TRP_EXPLAIN(
-            TROUPE_ERR_INVAL, "an actor ends with its own executor, and hears of it in its `fini`");
+            TROUPE_ERR_INVAL,
+            "an actor cannot monitor its own executor, since it ends with it: use `fini`");
     }
     return trp_monitor_request(
         ctx, (troupe_ref_t){.node = actor.node, .executor = actor.executor}, false, out_monitor);
@@ -70,9 +73,10 @@ enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monitor_t monitor
     struct trp_monitor_entry *entry = trp_monitor_table_find(&executor->monitors, monitor);
     if (entry == NULL || ctx->actor == NULL || entry->actor_index != trp_context_index(ctx) ||
         entry->actor_generation != ctx->actor->generation) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such monitor: its notice came, or it was undone");
+        return TRP_EXPLAIN(
+            TROUPE_ERR_NOENT, "no such monitor: its notice has come, or it was undone");
     }
-    // Without memory for it, the notice will come, and find no monitor.
+    // If that cannot be sent, the EXIT will come and find no monitor.
     (void)trp_monitor_undo(ctx, entry);
     return TROUPE_OK;
 }
@@ -101,7 +105,8 @@ enum troupe_err troupe_unlink(troupe_context_t *ctx, troupe_ref_t actor)
     struct trp_monitor_entry *entry = trp_monitor_table_find_peer(
         &executor->monitors, ctx->actor->monitors, TRP_MONITOR_LINK, actor, 0);
     if (entry == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no link to that actor: it has ended, or never was");
+        return TRP_EXPLAIN(
+            TROUPE_ERR_NOENT, "no link to that actor: it has ended, or was never linked");
     }
     return trp_monitor_undo(ctx, entry);
 }

@@ -1,3 +1,7 @@
+/*
+ * Names of actors, which are kept in shared memory (shared/names.h). What is done here is to reply to the asks that
+ * wait for a name: when an actor registers it, or at once if one has done so before.
+ */
 #include "actor/deadlock.h"
 #include "actor/executor.h"
 #include "actor/send.h"
@@ -8,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum troupe_err name_check(const char *name)
+static enum troupe_err naming_check(const char *name)
 {
     size_t bytes = name == NULL ? 0 : strnlen(name, TRP_NAME_BYTES_MAX + 1);
     if (bytes == 0 || bytes > TRP_NAME_BYTES_MAX) {
@@ -22,8 +26,8 @@ static enum troupe_err name_check(const char *name)
     return TROUPE_OK;
 }
 
-/** Answer somebody who waited for a name. */
-static void name_reply(
+/** Reply to an ask that waited for a name. */
+static void naming_reply(
     struct troupe_executor *executor, troupe_ref_t waiter, uint64_t ask, troupe_ref_t owner)
 {
     const struct trp_outgoing outgoing = {
@@ -38,12 +42,12 @@ static void name_reply(
     (void)trp_send_message(executor, &outgoing); // without memory the wait ends at its deadline
 }
 
-static void name_reply_all(
+static void naming_reply_all(
     struct troupe_executor *executor, struct trp_name_waiter *waiter, troupe_ref_t owner)
 {
     while (waiter != NULL) {
         struct trp_name_waiter *next = waiter->next;
-        name_reply(executor, waiter->ref, waiter->ask, owner);
+        naming_reply(executor, waiter->ref, waiter->ask, owner);
         free(waiter);
         waiter = next;
     }
@@ -54,10 +58,13 @@ enum troupe_err troupe_register(troupe_context_t *ctx, const char *name)
     struct troupe_executor *executor = trp_executor_of(ctx);
     enum troupe_err err = trp_check_thread(ctx);
     if (err == TROUPE_OK) {
-        err = name_check(name);
+        err = naming_check(name);
     }
     if (err == TROUPE_OK && ctx->actor == NULL) {
-        err = TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could go by '%s'", name);
+        err = TRP_EXPLAIN(
+            TROUPE_ERR_INVAL,
+            "no actor runs in this context that could be registered as '%s'",
+            name);
     }
     if (err != TROUPE_OK) {
         return err;
@@ -67,7 +74,7 @@ enum troupe_err troupe_register(troupe_context_t *ctx, const char *name)
     err = trp_names_add(executor->runtime->shared, name, self, &waiters);
     if (err == TROUPE_OK) {
         ctx->actor->flags |= TRP_ACTOR_NAMED;
-        name_reply_all(executor, waiters, self);
+        naming_reply_all(executor, waiters, self);
     }
     return err;
 }
@@ -76,7 +83,7 @@ enum troupe_err troupe_unregister(troupe_context_t *ctx, const char *name)
 {
     enum troupe_err err = trp_check_thread(ctx);
     if (err == TROUPE_OK) {
-        err = name_check(name);
+        err = naming_check(name);
     }
     if (err != TROUPE_OK) {
         return err;
@@ -89,14 +96,14 @@ enum troupe_err troupe_lookup(troupe_context_t *ctx, const char *name, troupe_re
     struct trp_shared *shared = trp_executor_of(ctx)->runtime->shared;
     enum troupe_err err = trp_check_thread(ctx);
     if (err == TROUPE_OK) {
-        err = name_check(name);
+        err = naming_check(name);
     }
     if (err != TROUPE_OK) {
         return err;
     }
     troupe_ref_t owner = trp_names_find(shared, name);
     if (troupe_ref_is_none(owner)) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "nobody goes by '%s'", name);
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no actor is registered as '%s'", name);
     }
     *out_ref = owner;
     return TROUPE_OK;
@@ -108,7 +115,7 @@ enum troupe_err troupe_await_name(
     struct troupe_executor *executor = trp_executor_of(ctx);
     enum troupe_err err = trp_check_thread(ctx);
     if (err == TROUPE_OK) {
-        err = name_check(name);
+        err = naming_check(name);
     }
     if (err != TROUPE_OK) {
         return err;
@@ -128,7 +135,7 @@ enum troupe_err troupe_await_name(
         trp_deadlock_begin_wait(ctx, ask, TROUPE_REF_NONE);
     }
     if (!troupe_ref_is_none(owner)) {
-        name_reply(executor, troupe_self(ctx), ask, owner);
+        naming_reply(executor, troupe_self(ctx), ask, owner);
     }
     return TROUPE_OK;
 }

@@ -1,3 +1,7 @@
+/*
+ * Sending. troupe_send() tries the common case in line, then trp_send_plain(), then trp_send_message(), which all other
+ * functions use at once. A message is checked only where it is not the common case, which a wrong message never is.
+ */
 #include "api/sending.h"
 
 #include "actor/deadlock.h"
@@ -10,14 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * The verbs of actors. What is longer than a few lines lives elsewhere: spawn.c, names.c,
- * dead_letter.c; the road of what is sent begins in post.c.
- */
-
-/* Sending. -------------------------------------------------------------------------------------- */
-
-/** Say who sends: the running actor, the inbox, or nobody. */
 void trp_sending_sign(const troupe_context_t *ctx, struct trp_outgoing *outgoing)
 {
     if (TRP_LIKELY(ctx->actor != NULL)) {
@@ -29,24 +25,28 @@ void trp_sending_sign(const troupe_context_t *ctx, struct trp_outgoing *outgoing
     outgoing->from_generation = executor->mode == TRP_MODE_INBOX ? 1 : 0;
 }
 
-/** Say what is wrong with a message that cannot be sent. */
-enum troupe_err trp_sending_explain(uint32_t type, size_t body_bytes, bool for_nobody)
+enum troupe_err trp_sending_explain(uint32_t type, size_t body_bytes, bool has_no_receiver)
 {
     if (type >= TROUPE_MESSAGE_RESERVED) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
-            "message type %u is the runtime's; use one below %u",
+            "message type %u is reserved for the runtime; use one below %u",
             type,
             TROUPE_MESSAGE_RESERVED);
     }
-    if (for_nobody) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a message of type %u is for nobody", type);
+    if (has_no_receiver) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL,
+            "a message of type %u has no receiver: its reference is TROUPE_REF_NONE",
+            type);
     }
     return TRP_EXPLAIN(
-        TROUPE_ERR_INVAL, "a message of type %u has %zu bytes and no body", type, body_bytes);
+        TROUPE_ERR_INVAL,
+        "a message of type %u has %zu bytes, but its body is NULL",
+        type,
+        body_bytes);
 }
 
-/** @return what is to be sent, for whoever signs it. */
 struct trp_outgoing trp_sending_outgoing(
     troupe_context_t *ctx, const struct troupe_outgoing *wanted)
 {
@@ -61,8 +61,8 @@ struct trp_outgoing trp_sending_outgoing(
     return outgoing;
 }
 
-/** Send as troupe_send() does where that is not as simple as in a world it mostly is. */
-__attribute__((noinline)) static enum troupe_err context_send(
+/** As troupe_send(), where that is not the common case. */
+__attribute__((noinline)) static enum troupe_err sending_send(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
     enum troupe_err err = trp_sending_check(ctx, to, type, body, body_bytes);
@@ -86,13 +86,12 @@ __attribute__((noinline)) static enum troupe_err context_send(
 enum troupe_err troupe_send(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
-    // What is wrong with a message is looked for where it is no plain one to a peer that is known.
     if (TRP_LIKELY(type < TROUPE_MESSAGE_RESERVED) && TRP_LIKELY(body != NULL) &&
         TRP_LIKELY(body_bytes == 8) && TRP_LIKELY(trp_check_thread(ctx) == TROUPE_OK) &&
         TRP_LIKELY(trp_send_word(trp_executor_of(ctx), to, type, body))) {
         return TROUPE_OK;
     }
-    return context_send(ctx, to, type, body, body_bytes);
+    return sending_send(ctx, to, type, body, body_bytes);
 }
 
 enum troupe_err troupe_send_message(troupe_context_t *ctx, const struct troupe_outgoing *wanted)
@@ -123,7 +122,9 @@ enum troupe_err troupe_send_body(
         return err;
     }
     if ((uintptr_t)body->data % 8 != 0) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "a body that is given away starts at a multiple of 8");
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL,
+            "a body that is given away has to start at an address that is a multiple of 8");
     }
     struct trp_outgoing outgoing = {
         .to = to,
@@ -137,19 +138,13 @@ enum troupe_err troupe_send_body(
 
 void troupe_flush(troupe_context_t *ctx)
 {
-    // A inbox's messages left already.
+    // What an inbox sends leaves at once.
     if (trp_check_thread(ctx) == TROUPE_OK && trp_executor_of(ctx)->inbox == NULL) {
         struct trp_channels *channels = &trp_executor_of(ctx)->channels;
         trp_channel_flush(channels, channels->loop);
         trp_channels_flush(channels);
     }
 }
-
-/* Asks. ----------------------------------------------------------------------------------------- */
-
-/* Timers. --------------------------------------------------------------------------------------- */
-
-/* Changing and stopping. ------------------------------------------------------------------------ */
 
 enum troupe_err trp_sending_delegate(
     troupe_context_t *ctx, struct troupe_reply_to reply_to, struct trp_outgoing *outgoing)
@@ -164,7 +159,7 @@ enum troupe_err trp_sending_delegate(
     outgoing->ask = reply_to.ask;
     enum troupe_err err = trp_send_message(executor, outgoing);
     if (err == TROUPE_OK) {
-        trp_deadlock_reply_received(executor, &reply_to);
+        trp_deadlock_note_reply(executor, &reply_to);
     }
     return err;
 }
@@ -180,4 +175,23 @@ enum troupe_err trp_sending_check_own(const struct troupe_outgoing *wanted, cons
         "%s is always on the sender's own behalf: leave `on_behalf_of` empty, or use "
         "troupe_send_message()",
         what);
+}
+
+enum troupe_err troupe_forward(
+    troupe_context_t *ctx, const troupe_message_t *message, troupe_ref_t to)
+{
+    const struct troupe_outgoing wanted = {
+        .to = to,
+        .type = troupe_message_type(message),
+        .body = troupe_message_body(message),
+        .body_bytes = troupe_message_body_bytes(message),
+    };
+    enum troupe_err err =
+        trp_sending_check(ctx, wanted.to, wanted.type, wanted.body, wanted.body_bytes);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct trp_outgoing outgoing = trp_sending_outgoing(ctx, &wanted);
+    trp_outgoing_set_expiry(trp_executor_of(ctx), message->expires_ns, &outgoing);
+    return trp_sending_delegate(ctx, troupe_message_reply_to(message), &outgoing);
 }

@@ -1,6 +1,6 @@
 /**
  * @file sending.h
- * @brief What the sending functions of the public API share.
+ * @brief What the public functions that send share.
  */
 #ifndef TRP_SENDING_H
 #define TRP_SENDING_H
@@ -8,10 +8,10 @@
 #include "actor/send.h"
 #include "troupe/context.h"
 
-/** Set the error detail: what is wrong with a message that cannot be sent. */
-enum troupe_err trp_sending_explain(uint32_t type, size_t body_bytes, bool for_nobody);
+/** Set the error detail: why a message is refused as invalid. @return TROUPE_ERR_INVAL */
+enum troupe_err trp_sending_explain(uint32_t type, size_t body_bytes, bool has_no_receiver);
 
-/** Check that a message may be sent from this context; the detail says what is wrong with it. */
+/** Check that a message may be sent from this context. Otherwise the error detail says why not. */
 static inline enum troupe_err trp_sending_check(
     const troupe_context_t *ctx,
     troupe_ref_t to,
@@ -28,18 +28,18 @@ static inline enum troupe_err trp_sending_check(
     return err;
 }
 
-/** Set the sender: the running actor, the inbox, or none. */
+/** Set the sender of a message: the running actor, the inbox, or none. */
 void trp_sending_sign(const troupe_context_t *ctx, struct trp_outgoing *outgoing);
 
-/** @return what is to be sent, without its sender. */
+/** @return the message that the program described, without its sender. */
 struct trp_outgoing trp_sending_outgoing(
     troupe_context_t *ctx, const struct troupe_outgoing *wanted);
 
-/** Send a message on behalf of @p asker: the reply to it goes there. */
+/** Send a message on behalf of the sender of another one, @p reply_to: its receiver replies there. */
 enum troupe_err trp_sending_delegate(
-    troupe_context_t *ctx, struct troupe_reply_to asker, struct trp_outgoing *outgoing);
+    troupe_context_t *ctx, struct troupe_reply_to reply_to, struct trp_outgoing *outgoing);
 
-/** Check that a message is sent on the sender's own behalf, as asks and timers are. */
+/** Check that `on_behalf_of` is empty, as it must be for an ask and a timer. @param what  Names those in the error detail. */
 enum troupe_err trp_sending_check_own(const struct troupe_outgoing *wanted, const char *what);
 
 #endif

@@ -1,4 +1,3 @@
-
 #include "actor/actor_table.h"
 #include "actor/end.h"
 #include "actor/executor.h"
@@ -13,6 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/** @return whether a behaviour is one of the system's. */
+static bool stopping_knows(
+    const struct trp_runtime *runtime, const struct troupe_behaviour *behaviour)
+{
+    bool known = false;
+    for (uint32_t i = 0; i < runtime->behaviour_count && !known; i++) {
+        known = runtime->behaviours[i] == behaviour;
+    }
+    return known;
+}
+
 enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behaviour *behaviour)
 {
     const struct trp_runtime *runtime = trp_executor_of(ctx)->runtime;
@@ -20,18 +30,15 @@ enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behavio
     if (err != TROUPE_OK) {
         return err;
     }
-    bool known = false;
-    for (uint32_t i = 0; i < runtime->behaviour_count; i++) {
-        known |= runtime->behaviours[i] == behaviour;
-    }
-    if (!known) {
+    if (!stopping_knows(runtime, behaviour)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_NOENT,
             "behaviour '%s' is not one of the system's; add it to TROUPE_BEHAVIOURS",
             behaviour == NULL || behaviour->name == NULL ? "" : behaviour->name);
     }
     if (ctx->actor == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "no actor runs here that could become another");
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL, "no actor runs in this context that could become another");
     }
     size_t have_bytes = runtime->behaviours[ctx->actor->column]->state_bytes;
     if (behaviour->state_bytes > have_bytes) {
@@ -82,8 +89,8 @@ bool troupe_check(troupe_context_t *ctx, enum troupe_err err)
     return false;
 }
 
-/** Note a local actor to stop once the running callback has returned. */
-static enum troupe_err stopping_note(
+/** Add an actor of this executor to those that end once the running callback has returned. */
+static enum troupe_err stopping_add(
     struct troupe_executor *executor, troupe_ref_t actor, enum troupe_exit_reason reason)
 {
     if (executor->stop_count == executor->stop_capacity) {
@@ -100,6 +107,22 @@ static enum troupe_err stopping_note(
     return TROUPE_OK;
 }
 
+/** Send a STOP to an actor of another executor. @threads holding the lock of the inbox, if the context is one's */
+static enum troupe_err stopping_send(
+    struct troupe_executor *executor, troupe_ref_t actor, enum troupe_exit_reason reason)
+{
+    struct trp_channel *channel = NULL;
+    enum troupe_err err = trp_channel_open(&executor->channels, actor.executor, &channel);
+    if (err != TROUPE_OK || channel->peer_node != actor.node) {
+        return err == TROUPE_ERR_NOENT ? TROUPE_OK : err; // its executor is gone
+    }
+    err = trp_channel_stop_actor(&executor->channels, channel, actor, reason);
+    if (err == TROUPE_OK && reason == TROUPE_EXIT_KILLED && channel->peer_node != executor->node) {
+        executor->runtime->ops->kill(executor->runtime, channel->peer_node, actor.executor);
+    }
+    return err;
+}
+
 static enum troupe_err stopping_end_actor(
     troupe_context_t *ctx, troupe_ref_t actor, enum troupe_exit_reason reason)
 {
@@ -109,29 +132,18 @@ static enum troupe_err stopping_end_actor(
         return err;
     }
     if (actor.executor == executor->id && !trp_channels_use_remote_loop(&executor->channels)) {
-        err = stopping_note(executor, actor, reason);
+        err = stopping_add(executor, actor, reason);
         if (err == TROUPE_OK && ctx->actor == NULL && !executor->in_turn) {
-            trp_actor_run_stops(executor); // no callback's end will
+            trp_actor_run_stops(executor); // no callback runs whose end would
         }
         return err;
     }
-    if (executor->inbox != NULL) {
-        trp_inbox_lock(executor->inbox);
+    if (executor->inbox == NULL) {
+        return stopping_send(executor, actor, reason);
     }
-    struct trp_channel *channel = NULL;
-    err = trp_channel_open(&executor->channels, actor.executor, &channel);
-    if (err == TROUPE_OK && channel->peer_node == actor.node) {
-        err = trp_channel_stop_actor(&executor->channels, channel, actor, reason);
-        if (err == TROUPE_OK && reason == TROUPE_EXIT_KILLED &&
-            channel->peer_node != executor->node) {
-            executor->runtime->ops->kill(executor->runtime, channel->peer_node, actor.executor);
-        }
-    } else if (err == TROUPE_ERR_NOENT) {
-        err = TROUPE_OK; // gone already
-    }
-    if (executor->inbox != NULL) {
-        trp_inbox_unlock(executor->inbox);
-    }
+    trp_inbox_lock(executor->inbox);
+    err = stopping_send(executor, actor, reason);
+    trp_inbox_unlock(executor->inbox);
     return err;
 }
 

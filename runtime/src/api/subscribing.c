@@ -4,8 +4,7 @@
 #include "shared/subscribers.h"
 #include "troupe/context.h"
 
-/** Remove the running actor from the subscribers. */
-static void dead_letter_unsubscribe(troupe_context_t *ctx)
+static void subscribing_remove(troupe_context_t *ctx)
 {
     if ((ctx->actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {
         ctx->actor->flags &= (uint8_t)~TRP_ACTOR_SUBSCRIBED;
@@ -25,7 +24,7 @@ enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx, bool on)
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "only an actor can subscribe to dead letters");
     }
     if (!on) {
-        dead_letter_unsubscribe(ctx);
+        subscribing_remove(ctx);
         return TROUPE_OK;
     }
     if ((actor->flags & TRP_ACTOR_SUBSCRIBED) != 0) {

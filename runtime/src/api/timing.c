@@ -1,4 +1,3 @@
-
 #include "actor/executor.h"
 #include "actor/runtime.h"
 #include "actor/timers.h"
@@ -24,37 +23,38 @@ uint64_t troupe_random(troupe_context_t *ctx)
     return bits ^ (bits >> 31);
 }
 
-static enum troupe_err timing_start(
-    troupe_context_t *ctx,
-    uint64_t delay_ns,
-    uint64_t period_ns,
-    const struct troupe_outgoing *outgoing,
-    troupe_timer_t *out_timer)
+/** Check the message of a timer. */
+static enum troupe_err timing_check(
+    const troupe_context_t *ctx, const struct troupe_outgoing *outgoing)
 {
-    struct troupe_executor *executor = trp_executor_of(ctx);
+    const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
     enum troupe_err err =
         trp_sending_check(ctx, outgoing->to, outgoing->type, outgoing->body, outgoing->body_bytes);
-    if (err != TROUPE_OK) {
-        return err;
+    if (err == TROUPE_OK) {
+        err = trp_sending_check_own(outgoing, "a timer");
     }
-    err = trp_sending_check_own(outgoing, "a timer");
-    if (err != TROUPE_OK) {
-        return err;
-    }
-    if (executor->mode == TRP_MODE_INBOX) {
-        return TRP_EXPLAIN(
+    if (err == TROUPE_OK && executor->mode == TRP_MODE_INBOX) {
+        err = TRP_EXPLAIN(
             TROUPE_ERR_UNSUPPORTED,
             "an inbox runs no timers: it has no loop; use a timer of an actor");
     }
-    if (outgoing->body_bytes > executor->runtime->mailbox_bytes) {
-        return TRP_EXPLAIN(
+    if (err == TROUPE_OK && outgoing->body_bytes > executor->runtime->mailbox_bytes) {
+        err = TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
-            "a timer's body of %zu bytes is over the bound",
-            outgoing->body_bytes);
+            "a timer's body of %zu bytes is over the mailbox's bound of %llu bytes",
+            outgoing->body_bytes,
+            (unsigned long long)executor->runtime->mailbox_bytes);
     }
+    return err;
+}
+
+/** @return a timer with a copy of its message; NULL: no memory. */
+static struct trp_actor_timer *timing_new(
+    const troupe_context_t *ctx, uint64_t period_ns, const struct troupe_outgoing *outgoing)
+{
     struct trp_actor_timer *timer = calloc(1, sizeof(*timer) + outgoing->body_bytes);
     if (timer == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
+        return NULL;
     }
     timer->actor_index = trp_context_index(ctx);
     timer->actor_generation = ctx->actor == NULL ? 0 : ctx->actor->generation;
@@ -66,15 +66,31 @@ static enum troupe_err timing_start(
     if (outgoing->body_bytes != 0) {
         memcpy(timer->body, outgoing->body, outgoing->body_bytes);
     }
+    return timer;
+}
+
+static enum troupe_err timing_start(
+    troupe_context_t *ctx,
+    uint64_t delay_ns,
+    uint64_t period_ns,
+    const struct troupe_outgoing *outgoing,
+    troupe_timer_t *out_timer)
+{
+    struct troupe_executor *executor = trp_executor_of(ctx);
+    enum troupe_err err = timing_check(ctx, outgoing);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    struct trp_actor_timer *timer = timing_new(ctx, period_ns, outgoing);
     uint64_t now_ns = trp_executor_now(executor);
     uint64_t due_ns = delay_ns < UINT64_MAX - 1 - now_ns ? now_ns + delay_ns : UINT64_MAX - 1;
-    troupe_timer_t id = trp_timer_heap_add(&executor->timers, due_ns, timer);
+    troupe_timer_t id = timer == NULL ? 0 : trp_timer_heap_add(&executor->timers, due_ns, timer);
     if (id == 0) {
         free(timer);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
     }
     if (!executor->in_turn) {
-        trp_runtime_wake_foreign_loop(executor->runtime); // a foreign loop does not know of it yet
+        trp_runtime_wake_foreign_loop(executor->runtime); // its timeout may be later than this
     }
     if (out_timer != NULL) {
         *out_timer = id;
@@ -111,7 +127,7 @@ enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer)
     }
     void *found = trp_timer_heap_cancel(&trp_executor_of(ctx)->timers, timer);
     if (found == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such timer runs: it fired, or was cancelled");
+        return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such timer: it has fired, or was cancelled");
     }
     free(found);
     return TROUPE_OK;

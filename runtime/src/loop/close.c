@@ -1,14 +1,19 @@
 /*
- * The end of an executor.
+ * The end of an executor:
  *
- *     stop its actors --> CLOSE_REQUEST to who sends here --> dead letters of what still comes --> FIN to all peers
+ *     end its actors --> CLOSE_REQUEST to all that send here --> their FINs, behind messages that become dead letters
+ *                    --> FIN to all that it sends to --> their acknowledgement, or the deadline
+ *
+ * A peer sends its FIN when it handles the CLOSE_REQUEST, so closing takes as long as its callbacks. A peer of another
+ * process that closes at the same moment may leave only its flags in shared memory, so those are checked as well,
+ * after 1 ms and then ever less often.
  */
 #include "loop/close.h"
 
 #include "actor/actor_table.h"
 #include "actor/end.h"
 #include "actor/executor.h"
-#include "actor/monitor.h"
+#include "actor/monitor_notify.h"
 #include "actor/start.h"
 #include "base/clock.h"
 #include "channel/channel.h"
@@ -25,9 +30,9 @@
 #include <unistd.h>
 
 enum {
-    CLOSE_STEP_NS = 1000000, // how soon an executor that closes looks for words in shared memory,
-    CLOSE_STEP_NS_MAX = 64000000, // and how seldom in the end
-    SENDERS = 256,                // who are told at a time that an executor is gone
+    CLOSE_STEP_NS = 1000000,      // until flags in shared memory are checked for the first time
+    CLOSE_STEP_NS_MAX = 64000000, // between checks in the end
+    SENDERS = 256,                // peers that are asked in one round
 };
 
 void trp_executor_stop_actors(struct troupe_executor *executor)
@@ -46,14 +51,14 @@ void trp_executor_stop_actors(struct troupe_executor *executor)
     executor->in_turn = false;
 }
 
-/** Who sends to an executor that takes no more mail. */
+/** A peer that sends to an executor that ends. */
 struct executor_sender {
     uint32_t id;
     bool is_remote;
 };
 
-/** Take no new channels. @return how many of those who have one, and were not told, are in @p senders. */
-static uint32_t executor_shut(
+/** Accept no new channels. @return how many peers that were not asked before are in @p senders. */
+static uint32_t executor_find_senders(
     struct troupe_executor *executor, struct executor_sender senders[static SENDERS])
 {
     struct trp_shared *shared = executor->runtime->shared;
@@ -83,7 +88,7 @@ void trp_executor_request_close(struct troupe_executor *executor)
     struct executor_sender senders[SENDERS];
     uint32_t count = 0;
     do {
-        count = executor_shut(executor, senders);
+        count = executor_find_senders(executor, senders);
         for (uint32_t i = 0; i < count; i++) {
             if (!executor->runtime->ops->detach_inbox(
                     executor->runtime, senders[i].id, executor->id)) {
@@ -98,9 +103,9 @@ bool trp_executor_has_peers(struct troupe_executor *executor)
     return atomic_load_explicit(&executor->slot->in_open_count, memory_order_acquire) > 0;
 }
 
-static void executor_finish_links(struct troupe_executor *executor)
+static void executor_finish_channels(struct troupe_executor *executor)
 {
-    // Finishing may free the channel and so change the table: begin again after each.
+    // Finishing a channel may free it, and so change the table: begin again after each.
     bool found = true;
     while (found) {
         found = false;
@@ -123,10 +128,10 @@ void trp_executor_finish(struct troupe_executor *executor)
     }
     executor->channels.closed_out = true;
     trp_channels_set_last(&executor->channels, NULL);
-    executor_finish_links(executor);
+    executor_finish_channels(executor);
 }
 
-/** Do what is at hand while closing, or wait a little for others to do theirs. */
+/** While closing, take a turn; or wait for peers, if there is nothing to do. */
 static void executor_close_step(
     struct troupe_executor *executor, uint64_t left_ns, uint64_t *step_ns)
 {
@@ -134,7 +139,7 @@ static void executor_close_step(
     if (trp_executor_turn(executor) || trp_mailbox_poll(&executor->mailbox)) {
         return;
     }
-    // Who is in another process may be closing, too, and then leaves only a word in shared memory.
+    // A peer of another process may be closing as well, and then leaves only flags in shared memory.
     bool listens = executor->mailbox.listens;
     uint64_t wait_ns = listens && *step_ns < left_ns ? *step_ns : left_ns;
     if (trp_executor_has_peers(executor)) {

@@ -1,6 +1,3 @@
-/*
- * Making and freeing an executor.
- */
 #include "loop/executor_new.h"
 
 #include "actor/actor_table.h"
@@ -20,28 +17,26 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum troupe_err trp_executor_new(
+/** Set up the fields of an executor that can be freed from here on. @return false: no memory. */
+static bool executor_init(
+    struct troupe_executor *executor,
     struct trp_runtime *runtime,
     struct trp_slot *slot,
     enum trp_executor_mode mode,
-    const char *name,
-    struct troupe_executor **out_executor)
+    const char *name)
 {
-    uint32_t id = slot->id;
-    struct troupe_executor *executor = calloc(1, sizeof(*executor));
-    if (executor == NULL) {
-        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
-    }
     executor->runtime = runtime;
-    executor->id = id;
     executor->node = runtime->node;
+    executor->id = slot->id;
     executor->mode = mode;
-    executor->wake_fd = -1;
-    executor->owner = pthread_self();
-    executor->random_state = runtime->seed ^ (id * UINT64_C(0x9E3779B97F4A7C15));
-    executor->handled_limit = UINT64_MAX;
     executor->name = strdup(name);
+    executor->owner = pthread_self();
+    executor->random_state = runtime->seed ^ (slot->id * UINT64_C(0x9E3779B97F4A7C15));
     executor->slot = slot;
+    executor->counters = &slot->counters;
+    executor->wake_fd = -1;
+    executor->listener_fd = -1;
+    executor->handled_limit = UINT64_MAX;
     executor->channels = (struct trp_channels){
         .events = &trp_executor_events,
         .shared = runtime->shared,
@@ -52,29 +47,49 @@ enum troupe_err trp_executor_new(
         .frames = {.pool = &runtime->frames},
         .is_inbox = mode == TRP_MODE_INBOX,
     };
-    executor->counters = &slot->counters;
-    executor->listener_fd = -1;
     bool made = trp_actor_table_init(&executor->actors, runtime->behaviour_count);
     executor->actors.row_count = &slot->row_count;
-    if (executor->name == NULL || !made) {
-        trp_executor_free(&executor);
-        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
-    }
-    // A inbox has its own, too: while it waits it hears of deaths, and that it is to listen.
-    executor->wake_fd =
-        mode == TRP_MODE_CALLER ? runtime->wake_fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return made && executor->name != NULL;
+}
+
+/** Open the descriptors of an executor: its eventfd, its mailbox, and the channel to itself. */
+static enum troupe_err executor_open(struct troupe_executor *executor)
+{
+    struct trp_runtime *runtime = executor->runtime;
+    // An inbox has an eventfd as well: it ends its wait when a process exits, and when it is to listen.
+    executor->wake_fd = executor->mode == TRP_MODE_CALLER ? runtime->wake_fd
+                                                          : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (executor->wake_fd < 0) {
-        trp_executor_free(&executor);
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
     }
     enum troupe_err err = trp_mailbox_init(
         &executor->mailbox,
         runtime->context,
-        id,
-        &slot->doorbell,
+        executor->id,
+        &executor->slot->doorbell,
         &runtime->spinners,
         executor->wake_fd);
     if (err == TROUPE_OK && !trp_channel_open_loop(&executor->channels)) {
+        err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    return err;
+}
+
+enum troupe_err trp_executor_new(
+    struct trp_runtime *runtime,
+    struct trp_slot *slot,
+    enum trp_executor_mode mode,
+    const char *name,
+    struct troupe_executor **out_executor)
+{
+    struct troupe_executor *executor = calloc(1, sizeof(*executor));
+    if (executor == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
+    }
+    enum troupe_err err = TROUPE_OK;
+    if (executor_init(executor, runtime, slot, mode, name)) {
+        err = executor_open(executor);
+    } else {
         err = TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an executor");
     }
     if (err != TROUPE_OK) {

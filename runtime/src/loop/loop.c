@@ -1,7 +1,19 @@
+/*
+ * The loop of an executor, on every backend.
+ *
+ *     turn    frames that have arrived, from peers and from itself --> timers --> settle credit --> flush
+ *     wait    spin a little --> check again --> return unspent credit --> sleep
+ *
+ * A turn handles what was there when it began. What its callbacks send to this same executor belongs to the next turn,
+ * so that peers and timers have their turn in between.
+ *
+ * What may be late is done rarely, for each costs more than a message: the clock of timers is read about every 20 µs,
+ * and ipc and tcp are polled as trp_mailbox_is_due() says.
+ */
 #include "loop/loop.h"
 
 #include "actor/executor.h"
-#include "actor/monitor.h"
+#include "actor/monitor_notify.h"
 #include "actor/runtime.h"
 #include "actor/timers.h"
 #include "base/clock.h"
@@ -25,23 +37,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/*
- * The loop of an executor, whatever carries it.
- *
- *     turn      all frames at hand, of peers and of itself; timers; settle credit; flush
- *     wait      spin a little, look once more, give unspent credit back, sleep
- *     close     CLOSE_REQUEST to who sends here; dead letters of what still comes; FIN to whom we send
- *
- * A turn takes what was there when it began: what its callbacks send to this same executor is the next
- * turn's, so peers and timers get their chance between.
- */
-
 enum {
-    SWEEP_NS = 10000000, // unspent credit of a quiet channel goes back after this
-    SWEEP_TURNS = 64,    // how often the clock is looked at for it
-    TIMERS_NS = 20000,   // about how late a busy executor may see that a timer is due
+    SWEEP_NS = 10000000, // unspent credit of a quiet channel is returned after this
+    SWEEP_TURNS = 64,    // turns after which the clock is read for it
+    TIMERS_NS = 20000,   // about how late a busy executor may run a timer
     TIMERS_STRIDE_MAX = 63,
-    LAST_FRAMES = 4096, // of a process that died
+    LAST_FRAMES = 4096, // most frames of processes that died, received at once
 };
 
 bool trp_executor_has_work(struct troupe_executor *executor)
@@ -61,7 +62,6 @@ uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor)
     return due_ns > now_ns ? due_ns - now_ns : 0;
 }
 
-/** Listen where others make us listen: the first process that is started must be able to reach us. */
 void trp_executor_listen(struct troupe_executor *executor)
 {
     if (TRP_LIKELY(executor->mailbox.listens)) {
@@ -76,12 +76,13 @@ void trp_executor_listen(struct troupe_executor *executor)
         trp_slot_print_endpoint(executor->runtime->shared, executor->slot, endpoint);
         int64_t bound_bytes = executor->slot->pool.bound_bytes;
         if (trp_mailbox_listen(&executor->mailbox, endpoint, fd, bound_bytes) != TROUPE_OK) {
-            (void)close(fd); // who sends here from elsewhere waits for ever, and says so at the end
+            (void)close(
+                fd); // peers of other processes cannot connect: shutdown reports the channel
         }
     }
 }
 
-/** @return who sent here and died before any of it came; 0: nobody. */
+/** @return an executor of a process that died, whose channel to here was not accepted yet; 0: none. */
 static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
 {
     struct trp_shared *shared = executor->runtime->shared;
@@ -100,9 +101,10 @@ static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
     return found;
 }
 
-static void executor_claim_all(struct troupe_executor *executor)
+/** Receive what has arrived, and accept the channels of processes that died, so that they can be settled. */
+static void executor_accept_dead(struct troupe_executor *executor)
 {
-    // What the dead sent, and is here already, is still met.
+    // What processes that died have sent, and has arrived, is still handled.
     uint32_t count = 0;
     while (count++ < LAST_FRAMES && trp_mailbox_poll(&executor->mailbox) &&
            trp_executor_receive(executor)) {
@@ -122,7 +124,7 @@ static void executor_handle_process_exits(struct troupe_executor *executor)
         return;
     }
     executor->channels.process_exits_seen = process_exit_count;
-    executor_claim_all(executor);
+    executor_accept_dead(executor);
     while (trp_channels_handle_process_exit(&executor->channels)) {
     }
 }
@@ -140,14 +142,14 @@ void trp_executor_handle_flags(struct troupe_executor *executor)
     (void)trp_channels_reap(&executor->channels);
 }
 
-/** Give back what is owed when it is worth it, and now and then what was not spent. */
+/** Return credit that is owed, if that is worth a message; and rarely, credit that was not spent. */
 static void executor_settle(struct troupe_executor *executor)
 {
     trp_executor_settle_credit(executor);
     if (TRP_UNLIKELY(executor->monitors.unsent_first != 0)) {
         trp_monitor_notify_again(executor);
     }
-    // Words are met each turn: with much mail, 64 of them can take seconds.
+    // At each turn: under load 64 turns can take seconds.
     if (TRP_UNLIKELY(atomic_load_explicit(&executor->attention, memory_order_relaxed))) {
         trp_executor_handle_flags(executor);
     }
@@ -158,13 +160,13 @@ static void executor_settle(struct troupe_executor *executor)
             trp_channels_return_credit(&executor->channels);
             trp_executor_handle_flags(executor);
             trp_executor_listen(executor);
-            // A FIN does not ring, and ZeroMQ itself has things to do when looked at.
+            // A FIN does not ring the doorbell, and ZeroMQ does work of its own when polled.
             (void)trp_mailbox_poll(&executor->mailbox);
         }
     }
 }
 
-/** @return whether to look at the timers this turn: while busy, only about every 20 µs. */
+/** @return whether to check the timers in this turn: while busy, only about every 20 µs. */
 static bool executor_checks_timers(struct troupe_executor *executor, bool busy)
 {
     if (!busy || !executor->runtime->clock_is_real) {
@@ -174,14 +176,14 @@ static bool executor_checks_timers(struct troupe_executor *executor, bool busy)
         executor->timers_turns--;
         return false;
     }
-    // Even the cycle counter costs a tenth of a turn, so let turns be counted where they are short.
+    // Reading the cycle counter costs a tenth of a short turn, so turns are counted instead, and the stride adapted.
     uint64_t cycles = trp_cycles();
-    uint64_t passed = cycles - executor->timers_cycles;
+    uint64_t elapsed = cycles - executor->timers_cycles;
     executor->timers_cycles = cycles;
     uint64_t wanted = trp_cycles_of_ns(TIMERS_NS);
-    if (passed > wanted) {
+    if (elapsed > wanted) {
         executor->timers_stride /= 4;
-    } else if (passed < wanted / 2 && executor->timers_stride < TIMERS_STRIDE_MAX) {
+    } else if (elapsed < wanted / 2 && executor->timers_stride < TIMERS_STRIDE_MAX) {
         executor->timers_stride = executor->timers_stride * 2 + 1;
     }
     executor->timers_turns = executor->timers_stride;
@@ -193,7 +195,7 @@ bool trp_executor_turn(struct troupe_executor *executor)
     bool worked = false;
     executor->in_turn = true;
     trp_channel_flush(
-        &executor->channels, executor->channels.loop); // what the main program sent between turns
+        &executor->channels, executor->channels.loop); // sent by the main program between turns
     worked = executor->mailbox.loop_count != 0;
     uint64_t bell = atomic_load_explicit(&executor->slot->doorbell.bell, memory_order_relaxed);
     while (((int64_t)(bell - executor->mailbox.received_count) > 0 ||
@@ -233,7 +235,7 @@ uint64_t trp_executor_prepare_idle(struct troupe_executor *executor)
         trp_channels_return_credit(&executor->channels);
     }
     trp_monitor_notify_again(executor);
-    // Who is waiting still could not be told: no descriptor, or no memory. That may change.
+    // What is left failed for want of a descriptor, or of memory, and is tried again.
     bool again = trp_channels_have_unspent(&executor->channels) ||
                  executor->channels.waiting_first != NULL || executor->channels.rooms_delayed ||
                  executor->monitors.unsent_first != 0 || executor->channels.finished_count > 0;
@@ -248,20 +250,18 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
     if (trp_executor_has_work(executor) || trp_mailbox_spin(&executor->mailbox, timeout_ns)) {
         return;
     }
-    uint64_t rest_ns = trp_executor_prepare_idle(executor);
+    uint64_t idle_ns = trp_executor_prepare_idle(executor);
     if (executor->mode == TRP_MODE_LOOP &&
         atomic_load_explicit(&executor->runtime->draining, memory_order_relaxed)) {
         trp_runtime_wake(executor->runtime);
     }
-    // A word that was met just now may have ended it, and its wake-up is spent.
-    bool ended = executor->channels.ending && executor->is_looping;
-    timeout_ns = timeout_ns < rest_ns ? timeout_ns : rest_ns;
-    if (ended || trp_executor_has_work(executor) ||
+    // A flag that was handled just now may have ended the executor; its wake-up will not come again.
+    bool has_ended = executor->channels.ending && executor->is_looping;
+    timeout_ns = timeout_ns < idle_ns ? timeout_ns : idle_ns;
+    if (has_ended || trp_executor_has_work(executor) ||
         trp_mailbox_wait_doorbell(&executor->mailbox, timeout_ns) ||
         trp_mailbox_poll(&executor->mailbox)) {
         return;
     }
     trp_mailbox_sleep(&executor->mailbox, timeout_ns);
 }
-
-/* The end. -------------------------------------------------------------------------------------- */

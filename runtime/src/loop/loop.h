@@ -7,16 +7,16 @@
 
 #include "actor/executor.h"
 
-/** Do what is at hand: frames, timers, credit, flush. @return whether something was. */
+/** Take a turn: frames that have arrived, timers that are due, credit, flush. @return whether there was anything to do. */
 bool trp_executor_turn(struct troupe_executor *executor);
 
-/** @return whether something is at hand. */
+/** @return whether a turn would find something to do. */
 bool trp_executor_has_work(struct troupe_executor *executor);
 
-/** Wait until something is at hand, at most @p timeout_ns. */
+/** Wait until there is something to do, at most @p timeout_ns. */
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns);
 
-/** @return nanoseconds until the next timer, UINT64_MAX when none runs. */
+/** @return nanoseconds until the next timer is due; UINT64_MAX: there is none. */
 uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor);
 
 /**
@@ -26,10 +26,10 @@ uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor);
  */
 uint64_t trp_executor_prepare_idle(struct troupe_executor *executor);
 
-/** Do what the flags of the executor ask for, and settle with peers whose processes have exited. */
+/** Do what the flags of the executor in shared memory ask for, and settle with peers whose processes have exited. */
 void trp_executor_handle_flags(struct troupe_executor *executor);
 
-/** Listen where this process made the executor a listener; from then on other processes reach it. */
+/** Listen on the descriptor that the process has made for the executor, if any; then other processes reach it. */
 void trp_executor_listen(struct troupe_executor *executor);
 
 #endif

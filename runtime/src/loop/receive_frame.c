@@ -1,6 +1,12 @@
 /*
- * Frames that come in: of peers, by the mailbox, and of the executor itself, by its loop. Each is checked, its
- * messages are delivered, and its commands carried out.
+ * Incoming frames: of peers, from the mailbox; and of the executor itself, from its loop.
+ *
+ *     frame --> check the header, cookie and sequence --> items --> messages: deliver; commands: carry out
+ *                  | not ours, or seen before        | malformed
+ *                  v                                 v
+ *               reject                            reject the rest of the frame: its messages are `undecodable`
+ *
+ * A frame of the executor itself has no header, since only this file's process writes it.
  */
 #include "loop/receive_frame.h"
 
@@ -31,11 +37,11 @@
 #include <unistd.h>
 
 enum {
-    REMOTE_FRAMES = 64, // by ipc and tcp, a turn
-    LONE_ROUNDS = 16,   // rounds of a turn in which one message follows the other
+    REMOTE_FRAMES = 64, // most frames by ipc and tcp in a turn
+    LONE_ROUNDS = 16,   // most rounds of a turn in which one message leads to one other
 };
 
-/** Say that the bytes that follow in a frame cannot be read. */
+/** Count a frame that cannot be read, and @p lost_count of its messages as dead letters. */
 static void executor_reject(
     struct troupe_executor *executor, struct trp_channel *channel, uint64_t lost_count)
 {
@@ -47,7 +53,7 @@ static void executor_reject(
     }
 }
 
-/** The peer takes no more mail. */
+/** The peer accepts no more messages: finish the channel to it. */
 static void executor_handle_close_request(
     struct troupe_executor *executor, struct trp_channel *channel)
 {
@@ -56,13 +62,13 @@ static void executor_handle_close_request(
     }
 }
 
-/** @return the body as a struct, or NULL when it is too small for it. */
+/** @return the body, for a struct of @p bytes; NULL: it is too small. */
 static const void *executor_body(const struct trp_item *item, size_t bytes)
 {
     return item->body_bytes >= bytes ? item->body : NULL;
 }
 
-/** Meet what is no message for an actor. */
+/** Carry out a command, which is an item that is no message to an actor. */
 static void executor_handle_command(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
@@ -101,11 +107,10 @@ static void executor_handle_command(
     case TRP_KIND_FIN:
         body = executor_body(item, sizeof(struct trp_fin));
         if (body != NULL) {
-            trp_channel_handle_fin(
-                &executor->channels, channel, body); // and the channel may be gone
+            trp_channel_handle_fin(&executor->channels, channel, body); // may free the channel
         }
         break;
-    case TRP_KIND_WAKE: // having woken up was all of it
+    case TRP_KIND_WAKE: // its effect was to wake the executor
     case TRP_KIND_USER:
     case TRP_KIND_REPLY:
     case TRP_KIND_NOTICE:
@@ -114,7 +119,7 @@ static void executor_handle_command(
     }
 }
 
-/** Have a given body that came by ipc or tcp be the part it names. @return false: it is not that one. */
+/** Replace the handle of a separate body by the part of the frame that it names. @return false: there is no such part. */
 static bool executor_take_part(
     struct troupe_executor *executor, struct trp_item *item, struct trp_given *out_part)
 {
@@ -131,7 +136,7 @@ static bool executor_take_part(
     return true;
 }
 
-/** Meet the messages of a frame. @return how many counted messages there were before a fault. */
+/** Handle the items of a frame up to its end or a fault. @return how many counted messages there were. */
 static uint64_t executor_receive_items(
     struct troupe_executor *executor,
     struct trp_channel *channel,
@@ -176,14 +181,14 @@ static uint64_t executor_receive_items(
         } else {
             executor_handle_command(executor, channel, &item);
             if (item.kind == TRP_KIND_FIN) {
-                break; // the last of a lane, and the channel may be gone with it
+                break; // the last of its lane; the channel may have been freed
             }
         }
     }
     return counted;
 }
 
-/** Receive and meet the next frame of its own. */
+/** Receive and handle the next frame of the executor itself. */
 TRP_INLINE void executor_receive_one_own(struct troupe_executor *executor)
 {
     const uint8_t *bytes = NULL;
@@ -201,14 +206,14 @@ TRP_INLINE void executor_receive_one_own(struct troupe_executor *executor)
     if (TRP_UNLIKELY(!trp_frame_at_end(&cursor))) {
         enum trp_fault fault;
         (void)executor_receive_items(executor, executor->channels.loop, &cursor, &fault);
-        TRP_CHECK(fault == TRP_FAULT_NONE); // nobody else writes these
+        TRP_CHECK(fault == TRP_FAULT_NONE); // this process wrote it
     }
     if (size > TRP_ZMSG_INLINE_BYTES) {
         trp_mailbox_release_frame(&executor->mailbox, size);
     }
 }
 
-/** Meet a frame that a peer sent, or somebody who claims to be one. */
+/** Handle a frame that a peer sent, or a stranger that claims to be one. */
 static void executor_receive_frame(
     struct troupe_executor *executor, const uint8_t *bytes, size_t size)
 {
@@ -224,7 +229,8 @@ static void executor_receive_frame(
                     : TRP_FAULT_COOKIE;
     }
     if (fault != TRP_FAULT_NONE) {
-        trp_mailbox_uncount(&executor->mailbox, bytes, size); // it did not ring
+        trp_mailbox_uncount(
+            &executor->mailbox, bytes, size); // a stranger does not ring the doorbell
         executor_reject(executor, NULL, 0);
         return;
     }
@@ -259,7 +265,6 @@ bool trp_executor_receive(struct troupe_executor *executor)
     return true;
 }
 
-/** @return whether a budget says to end the turn between two frames. */
 bool trp_executor_is_spent(const struct troupe_executor *executor)
 {
     return executor->handled_count >= executor->handled_limit ||
@@ -267,7 +272,7 @@ bool trp_executor_is_spent(const struct troupe_executor *executor)
             trp_clock_monotonic(NULL) >= executor->turn_deadline_ns);
 }
 
-/** @return whether one lone message of its own is all there is to do. */
+/** @return whether one message of the executor to itself is all there is to do. */
 static bool executor_is_lone(const struct troupe_executor *executor)
 {
     const struct trp_channel *loop = executor->channels.loop;
@@ -277,7 +282,7 @@ static bool executor_is_lone(const struct troupe_executor *executor)
            !trp_mailbox_has_mail(&executor->mailbox);
 }
 
-/** Send on the lone message of its own that is open. @return false: no memory; it stays open. */
+/** Send that message, which is in the open frame. @return false: no memory; it stays there. */
 TRP_INLINE bool executor_send_lone(struct troupe_executor *executor)
 {
     struct trp_outframe *frame = &executor->channels.loop->frame;
@@ -289,14 +294,13 @@ TRP_INLINE bool executor_send_lone(struct troupe_executor *executor)
     return true;
 }
 
-/** Meet the frames of its own that are there; and where each message sends but one, some of those. */
 void trp_executor_receive_own(struct troupe_executor *executor)
 {
     uint32_t count = executor->mailbox.loop_count;
     while (count-- != 0 && !trp_executor_is_spent(executor)) {
         executor_receive_one_own(executor);
     }
-    // What a turn does besides costs a fifth of a hop: a token that goes round need not pay it each time.
+    // The rest of a turn costs a fifth of a hop: where each message leads to one other, several share a turn.
     uint32_t rounds = executor->handled_limit == UINT64_MAX ? LONE_ROUNDS : 0;
     for (uint32_t round = 0;
          round < rounds && executor_is_lone(executor) && executor_send_lone(executor);
@@ -305,12 +309,11 @@ void trp_executor_receive_own(struct troupe_executor *executor)
     }
 }
 
-/** Give back what is owed, when it is worth it. */
 void trp_executor_settle_credit(struct troupe_executor *executor)
 {
     const struct trp_credit_pool *pool = &executor->slot->pool;
-    bool wanted = atomic_load_explicit(&pool->waiting_count, memory_order_relaxed) != 0;
-    if (wanted || executor->channels.rooms_delayed ||
+    bool is_wanted = atomic_load_explicit(&pool->waiting_count, memory_order_relaxed) != 0;
+    if (is_wanted || executor->channels.rooms_delayed ||
         executor->channels.owed_messages > pool->bound_messages / 16 ||
         executor->channels.owed_bytes > pool->bound_bytes / 16 ||
         executor->channels.loop->credit_messages > pool->bound_messages / 2) {
@@ -318,18 +321,17 @@ void trp_executor_settle_credit(struct troupe_executor *executor)
     }
 }
 
-/** Receive what came by ipc and tcp, which nobody rings for. @return whether there was any. */
 bool trp_executor_receive_remote(struct troupe_executor *executor)
 {
     uint32_t count = 0;
     while (count < REMOTE_FRAMES && !trp_executor_is_spent(executor) &&
            trp_mailbox_poll(&executor->mailbox) && trp_executor_receive(executor)) {
         count++;
-        trp_executor_settle_credit(executor); // so that they send on while this is met
+        trp_executor_settle_credit(executor); // peers send on while this is handled
         if (count == 1) {
             trp_channels_flush(
                 &executor
-                     ->channels); // the answer to a lone message need not wait for an empty look
+                     ->channels); // the reply to a single message does not wait for a poll that finds nothing
         }
     }
     return count > 0;
