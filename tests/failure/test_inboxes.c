@@ -106,7 +106,7 @@ Test(inboxes, an_ask_of_who_is_gone_says_so)
     cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_ERR_NOENT)); // it is going
     cast_wait_for_ends(stage.system, stage.port, 1);
     cr_expect(eq(int, cast_ask(stage.port, stage.echo, 2), TROUPE_ERR_NOENT)); // it is gone
-    cr_expect(strstr(troupe_error_detail(), "found nobody: stopped") != NULL);
+    cr_expect(strstr(troupe_error_detail(), "had no receiver: stopped") != NULL);
     struct troupe_stats stats = stage_close(&stage);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
 }

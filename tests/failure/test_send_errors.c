@@ -122,7 +122,7 @@ static void send_to_nobody(troupe_context_t *ctx, void *data)
     (void)data;
     struct troupe_outgoing letter = {.to = TROUPE_REF_NONE, .type = CAST_SAY, .body_bytes = 8};
     send_in_every_way(ctx, &letter, TROUPE_ERR_INVAL);
-    expect_words("nobody");
+    expect_words("has no receiver");
     cr_expect(eq(int, troupe_stop_actor(ctx, TROUPE_REF_NONE), TROUPE_ERR_INVAL));
 }
 
@@ -141,7 +141,7 @@ static void send_bytes_that_are_not_there(troupe_context_t *ctx, void *data)
 {
     const troupe_ref_t *echo = data;
     cr_expect(eq(int, troupe_send(ctx, *echo, CAST_SAY, NULL, 8), TROUPE_ERR_INVAL));
-    expect_words("no body");
+    expect_words("body is NULL");
     _Alignas(8) char bytes[16];
     struct troupe_body crooked = {.data = bytes + 1, .bytes = 8};
     cr_expect(eq(int, troupe_send_body(ctx, *echo, CAST_SAY, &crooked), TROUPE_ERR_INVAL));
