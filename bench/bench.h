@@ -40,7 +40,7 @@ struct bench_plan {
     uint64_t messages;       /**< In all. Numbered from 0, and the numbers are summed. */
     uint64_t size_bytes;     /**< Of each body, from ::BENCH_SIZE_BYTES_MIN. */
     uint64_t cpu_mask;       /**< CPUs dealt out one by one to the actors; 0: not pinned. */
-    uint64_t is_giving;      /**< 1: bodies are given away, not copied. */
+    uint64_t sends_bodies;   /**< 1: bodies are given away, not copied. */
     uint64_t is_batching;    /**< 1: who only receives takes batches. */
 };
 
@@ -52,7 +52,7 @@ struct bench_part {
     uint64_t receive_count; /**< How many it counts before it is done. */
     uint32_t peer_first;    /**< The first part it sends to. */
     uint32_t peer_count;    /**< How many, one after the other. */
-    uint32_t debt_count;    /**< How many of its sends may be refused at a time, to be made up. */
+    uint32_t backlog_count; /**< How many of its sends may be refused at a time, to be made up. */
 };
 
 /** How raw libzmq carries the same traffic. */
@@ -84,12 +84,12 @@ struct bench_workload {
     uint32_t actors_min;       /**< Fewest. */
     uint32_t actors_max;       /**< Most; equal to the fewest when the shape fixes them. */
     uint32_t parts_more;       /**< Parts beside the actors: the other side of a fan. */
-    uint64_t messages_world;   /**< Default where all actors share the caller's world. */
+    uint64_t messages_ecs;     /**< Default where all actors share the caller's world. */
     uint64_t messages_apart;   /**< Default where they do not, but share a process. */
     uint64_t messages_process; /**< Default where they are in several processes. */
     bool counts_actors;        /**< A message stands for an actor started; no number of actors. */
     bool rounds_up;            /**< Messages come in pairs. */
-    bool is_world;             /**< It is about entities, `actors` of them, and one actor beside. */
+    bool is_entities;          /**< It is about entities, `actors` of them, and one actor beside. */
     enum bench_floor_kind floor;
 
     /** Its behaviours, ended by NULL. */
@@ -99,7 +99,8 @@ struct bench_workload {
     const struct troupe_behaviour *batched;
 
     /** Say what part @p index of @p plan does. */
-    void (*cast)(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part);
+    void (*describe_part)(
+        const struct bench_plan *plan, uint32_t index, struct bench_part *out_part);
 };
 
 /** @return the workload, or NULL past the last. */
@@ -132,7 +133,7 @@ struct bench_tally {
     uint64_t messages;   /**< Counted by those who met them. */
     uint64_t checksum;   /**< The sum of their numbers. */
     /** From a spawn to its first answer, the median; or a round, the 99th of 100; 0: not measured. */
-    uint64_t answer_ns;
+    uint64_t reply_ns;
     uint64_t alive;    /**< How many actors answered when all had been started; likewise. */
     uint64_t ended_ns; /**< When all was done, by troupe_now(); all actors live then. */
     uint64_t stop_ns;  /**< From there until the system had ended. */
@@ -151,7 +152,7 @@ struct bench_options {
     uint32_t runs;       /**< --runs */
     bool has_floor;      /**< --floor */
     bool is_json;        /**< --json */
-    bool is_giving;      /**< --give */
+    bool sends_bodies;   /**< --give */
     bool is_batching;    /**< --batch */
     bool pins_all;       /**< --pin */
     bool pins_none;      /**< --no-pin */
@@ -186,7 +187,7 @@ void bench_case_free(struct bench_case *self);
 struct bench_result {
     double *ours_ns_per_message;
     double *floor_ns_per_message; /**< NULL without a floor. */
-    double *answer_ns;            /**< As in struct bench_tally, of each run. */
+    double *reply_ns;             /**< As in struct bench_tally, of each run. */
     double *stop_ns;              /**< An actor, of the system's end. */
     uint64_t alive;               /**< How many actors were alive at once; 0: not measured. */
     uint64_t checksum;

@@ -55,18 +55,18 @@ static const char *environment_rule(const char *name)
 }
 
 /** Add @p word to the `/`-separated words of @p text, unless it is one of them. */
-static void add_word(char *text, size_t text_bytes, const char *word, size_t word_bytes)
+static void add_part(char *text, size_t text_bytes, const char *word, size_t part_bytes)
 {
     for (const char *at = text; *at != '\0'; at += strspn(at, "/")) {
         size_t bytes = strcspn(at, "/");
-        if (bytes == word_bytes && memcmp(at, word, bytes) == 0) {
+        if (bytes == part_bytes && memcmp(at, word, bytes) == 0) {
             return;
         }
         at += bytes;
     }
     size_t used = strlen(text);
     (void)snprintf(
-        text + used, text_bytes - used, "%s%.*s", used > 0 ? "/" : "", (int)word_bytes, word);
+        text + used, text_bytes - used, "%s%.*s", used > 0 ? "/" : "", (int)part_bytes, word);
 }
 
 /** The rules that the measured actors meet, each NULL where the default holds. */
@@ -83,19 +83,19 @@ static const char *rule_place(const char *rule)
 }
 
 /** Note what the rules say about backends and transports. */
-static void case_note_places(struct bench_case *self, const struct case_rules *met)
+static void case_note_places(struct bench_case *self, const struct case_rules *matched)
 {
-    for (size_t i = 0; i < met->count; i++) {
-        const char *place = rule_place(met->rules[i]);
-        add_word(self->backend, sizeof(self->backend), place, strcspn(place, "+; "));
+    for (size_t i = 0; i < matched->count; i++) {
+        const char *place = rule_place(matched->rules[i]);
+        add_part(self->backend, sizeof(self->backend), place, strcspn(place, "+; "));
     }
     // Unless a rule says: the nearest by which they all can be reached.
     const char *nearest = case_has_processes(self) ? "ipc" : "inproc";
-    for (size_t i = 0; i < met->count; i++) {
-        const char *place = rule_place(met->rules[i]);
+    for (size_t i = 0; i < matched->count; i++) {
+        const char *place = rule_place(matched->rules[i]);
         place += strcspn(place, "+; ");
         const char *transport = *place == '+' ? place + 1 : nearest;
-        add_word(self->transport, sizeof(self->transport), transport, strcspn(transport, "; "));
+        add_part(self->transport, sizeof(self->transport), transport, strcspn(transport, "; "));
     }
 }
 
@@ -125,12 +125,12 @@ static bool case_place_all(struct bench_case *self, const struct bench_options *
         (void)fprintf(stderr, "troupe-bench: no memory for %zu rules\n", rule_count);
         return false;
     }
-    struct case_rules met = {0};
+    struct case_rules matched = {0};
     const struct troupe_behaviour *behaviour = NULL;
-    while ((behaviour = self->workload->behaviours[met.count]) != NULL) {
-        met.rules[met.count++] = case_place(options, is_kept, behaviour->name);
+    while ((behaviour = self->workload->behaviours[matched.count]) != NULL) {
+        matched.rules[matched.count++] = case_place(options, is_kept, behaviour->name);
     }
-    case_note_places(self, &met);
+    case_note_places(self, &matched);
     (void)case_place(options, is_kept, bench_root.name); // it is not measured
 
     size_t kept_count = 0;
@@ -189,7 +189,7 @@ static bool case_is_possible(const struct bench_case *self)
             self->workload->name);
         return false;
     }
-    if (!self->workload->is_world || strcmp(self->backend, "ecs") == 0) {
+    if (!self->workload->is_entities || strcmp(self->backend, "ecs") == 0) {
         return true;
     }
     (void)fprintf(
@@ -205,8 +205,8 @@ static bool case_is_possible(const struct bench_case *self)
 static bool case_count(struct bench_case *self, const struct bench_options *options)
 {
     const struct bench_workload *workload = self->workload;
-    bool is_world = strcmp(self->backend, "ecs") == 0;
-    uint64_t messages = is_world ? workload->messages_world : workload->messages_apart;
+    bool is_entities = strcmp(self->backend, "ecs") == 0;
+    uint64_t messages = is_entities ? workload->messages_ecs : workload->messages_apart;
     if (case_has_processes(self)) {
         messages = workload->messages_process;
     }
@@ -283,7 +283,7 @@ bool bench_case_init(
             {
                 .workload_index = workload_index,
                 .size_bytes = options->size_bytes,
-                .is_giving = options->is_giving ? 1 : 0,
+                .sends_bodies = options->sends_bodies ? 1 : 0,
                 .is_batching = options->is_batching ? 1 : 0,
             },
         .runs = options->runs,

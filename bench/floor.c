@@ -22,7 +22,7 @@
 struct floor_run;
 
 /** A part that is a thread. */
-struct floor_seat {
+struct floor_slot {
     struct floor_run *run;
     struct floor_part part;
     pthread_t thread;
@@ -34,7 +34,7 @@ struct floor_run {
     const struct bench_plan *plan;
     void *context;
     uint32_t part_count;
-    struct floor_seat *seats;
+    struct floor_slot *seats;
     pthread_barrier_t barrier; // all threads and the main one
 };
 
@@ -56,7 +56,7 @@ static _Noreturn void floor_die(const char *what, int err)
 
 static void *floor_thread(void *opaque)
 {
-    struct floor_seat *self = opaque;
+    struct floor_slot *self = opaque;
     (void)pthread_barrier_wait(&self->run->barrier);
     floor_part_run(&self->part);
     if (self->part.err != 0) {
@@ -66,7 +66,7 @@ static void *floor_thread(void *opaque)
 }
 
 /** Start the thread of a part where the plan pins it. @return 0 or an error number. */
-static int floor_start(struct floor_seat *self)
+static int floor_start(struct floor_slot *self)
 {
     uint64_t cpu_mask = bench_cpu_of(self->run->plan->cpu_mask, self->part.index);
     pthread_attr_t attributes;
@@ -107,30 +107,30 @@ static void *floor_socket(struct floor_run *run, int type, bool binds, uint32_t 
 }
 
 /** Bind what a part receives from. @return whether it could. */
-static bool floor_bind(struct floor_run *run, struct floor_seat *seat)
+static bool floor_bind(struct floor_run *run, struct floor_slot *slot)
 {
-    struct floor_part *self = &seat->part;
+    struct floor_part *self = &slot->part;
     self->out = calloc((size_t)self->part.peer_count + 1, sizeof(*self->out));
     if (self->out == NULL) {
         errno = ENOMEM;
         return false;
     }
     // The second of two connects to the first's socket, and that pair serves both ways.
-    seat->shares_in = run->kind == BENCH_FLOOR_ROUND && run->part_count == 2;
+    slot->shares_in = run->kind == BENCH_FLOOR_ROUND && run->part_count == 2;
     if (!floor_part_receives(self)) {
         return true;
     }
-    bool connects = seat->shares_in && self->index == 1;
+    bool connects = slot->shares_in && self->index == 1;
     int type = run->kind == BENCH_FLOOR_ROUND ? ZMQ_PAIR : ZMQ_PULL;
     self->in = floor_socket(run, type, !connects, connects ? 0 : self->index);
     return self->in != NULL;
 }
 
 /** Connect to those that a part sends to. @return whether it could. */
-static bool floor_connect(struct floor_run *run, struct floor_seat *seat)
+static bool floor_connect(struct floor_run *run, struct floor_slot *slot)
 {
-    struct floor_part *self = &seat->part;
-    if (seat->shares_in) {
+    struct floor_part *self = &slot->part;
+    if (slot->shares_in) {
         self->out[0] = self->in;
         return true;
     }
@@ -144,11 +144,11 @@ static bool floor_connect(struct floor_run *run, struct floor_seat *seat)
     return true;
 }
 
-static void floor_close(struct floor_seat *seat)
+static void floor_close(struct floor_slot *slot)
 {
-    struct floor_part *self = &seat->part;
+    struct floor_part *self = &slot->part;
     for (uint32_t i = 0; self->out != NULL && i < self->part.peer_count; i++) {
-        if (self->out[i] != NULL && !seat->shares_in) {
+        if (self->out[i] != NULL && !slot->shares_in) {
             (void)zmq_close(self->out[i]);
         }
     }

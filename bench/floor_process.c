@@ -4,7 +4,7 @@
  * high-water marks; without a bound it is slower, since queues then walk through new memory.
  *
  *     here                                  part (this program again, with BENCH_FLOOR_PART)
- *       | -- floor_order ------------------> |  binds
+ *       | -- floor_request ------------------> |  binds
  *       | <----------------- floor_address - |
  *       | -- an address for each peer -----> |  connects; an empty frame to each, one from each
  *       | <------------------ floor_report - |  ready
@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 /** What a part is to do. */
-struct floor_order {
+struct floor_request {
     struct bench_floor floor;
     struct bench_plan plan;
     uint64_t index;
@@ -53,13 +53,13 @@ struct floor_report {
 
 /** A part in its own process. */
 struct floor_guest {
-    struct floor_order order;
+    struct floor_request order;
     struct floor_part part;
     void *context;
 };
 
 /** Pin this process, so that the threads that ZeroMQ will start stay with it. */
-static void guest_pin(const struct floor_order *order)
+static void guest_pin(const struct floor_request *order)
 {
     uint64_t cpu_mask = bench_cpu_of(order->plan.cpu_mask, (uint32_t)order->index);
     if (cpu_mask == 0) {
@@ -131,7 +131,7 @@ static uint32_t guest_sender_count(const struct floor_guest *self)
 }
 
 /** Meet the empty frame of each who sends to us: then every connection stands. */
-static int guest_meet_senders(struct floor_guest *self)
+static int guest_accept_senders(struct floor_guest *self)
 {
     for (uint32_t left = guest_sender_count(self); left > 0; left--) {
         if (zmq_recv(self->part.in, NULL, 0, 0) < 0) {
@@ -160,7 +160,7 @@ static int guest_work(struct floor_guest *self)
         err = guest_connect(self);
     }
     if (err == 0) {
-        err = guest_meet_senders(self);
+        err = guest_accept_senders(self);
     }
     if (err == 0) {
         err = guest_report(self);
@@ -222,7 +222,7 @@ struct floor_child {
     struct floor_report report;
 };
 
-struct floor_family {
+struct floor_group {
     const struct bench_floor *floor;
     const struct bench_plan *plan;
     uint32_t count;
@@ -231,7 +231,7 @@ struct floor_family {
 };
 
 /** Start a part and give it its order. @return 0 or an error number. */
-static int family_start(struct floor_family *self, uint32_t index)
+static int family_start(struct floor_group *self, uint32_t index)
 {
     struct floor_child *child = &self->children[index];
     int pair[2];
@@ -254,7 +254,7 @@ static int family_start(struct floor_family *self, uint32_t index)
         child->pid = 0;
         return err;
     }
-    struct floor_order order = {.floor = *self->floor, .plan = *self->plan, .index = index};
+    struct floor_request order = {.floor = *self->floor, .plan = *self->plan, .index = index};
     return send(child->socket, &order, sizeof(order), MSG_NOSIGNAL) < 0 ? errno : 0;
 }
 
@@ -265,7 +265,7 @@ static int family_start(struct floor_family *self, uint32_t index)
  * @param offset  Where in a struct floor_child it belongs.
  * @return        0 or an error number.
  */
-static int family_hear(struct floor_family *self, size_t offset, size_t bytes)
+static int group_receive(struct floor_group *self, size_t offset, size_t bytes)
 {
     for (uint32_t i = 0; i < self->count; i++) {
         self->waits[i] = (struct pollfd){.fd = self->children[i].socket, .events = POLLIN};
@@ -294,7 +294,7 @@ static int family_hear(struct floor_family *self, size_t offset, size_t bytes)
 }
 
 /** Tell a part where its peers are. @return 0 or an error number. */
-static int family_introduce(struct floor_family *self, uint32_t index)
+static int family_introduce(struct floor_group *self, uint32_t index)
 {
     struct floor_part part;
     floor_part_init(&part, self->floor->kind, self->plan, index);
@@ -308,30 +308,30 @@ static int family_introduce(struct floor_family *self, uint32_t index)
 }
 
 /** Receive a report from each part. @return 0 or an error number, that of the first that failed. */
-static int family_hear_reports(struct floor_family *self)
+static int group_receive_reports(struct floor_group *self)
 {
-    return family_hear(self, offsetof(struct floor_child, report), sizeof(struct floor_report));
+    return group_receive(self, offsetof(struct floor_child, report), sizeof(struct floor_report));
 }
 
 /** Start all, acquaint them with each other and see them ready. @return 0 or an error number. */
-static int family_set_up(struct floor_family *self)
+static int group_set_up(struct floor_group *self)
 {
     int err = 0;
     for (uint32_t i = 0; i < self->count && err == 0; i++) {
         err = family_start(self, i);
     }
     if (err == 0) {
-        err =
-            family_hear(self, offsetof(struct floor_child, address), sizeof(struct floor_address));
+        err = group_receive(
+            self, offsetof(struct floor_child, address), sizeof(struct floor_address));
     }
     for (uint32_t i = 0; i < self->count && err == 0; i++) {
         err = family_introduce(self, i);
     }
-    return err == 0 ? family_hear_reports(self) : err;
+    return err == 0 ? group_receive_reports(self) : err;
 }
 
 /** Let all go and sum up what they report. @return 0 or an error number. */
-static int family_go(struct floor_family *self, struct bench_tally *out_tally)
+static int group_go(struct floor_group *self, struct bench_tally *out_tally)
 {
     // Backwards: part 0 is the one that starts, and the others should be awake.
     for (uint32_t i = self->count; i > 0; i--) {
@@ -339,7 +339,7 @@ static int family_go(struct floor_family *self, struct bench_tally *out_tally)
             return errno;
         }
     }
-    int err = family_hear_reports(self);
+    int err = group_receive_reports(self);
     uint64_t first_ns = UINT64_MAX;
     uint64_t last_ns = 0;
     for (uint32_t i = 0; i < self->count && err == 0; i++) {
@@ -354,7 +354,7 @@ static int family_go(struct floor_family *self, struct bench_tally *out_tally)
 }
 
 /** End all parts: in order, or where something failed without asking. */
-static void family_end(struct floor_family *self, bool in_order)
+static void group_end(struct floor_group *self, bool in_order)
 {
     for (uint32_t i = 0; i < self->count; i++) {
         if (self->children[i].pid != 0 && !in_order) {
@@ -374,7 +374,7 @@ static void family_end(struct floor_family *self, bool in_order)
 int floor_processes(
     const struct bench_floor *floor, const struct bench_plan *plan, struct bench_tally *out_tally)
 {
-    struct floor_family self = {.floor = floor, .plan = plan, .count = bench_part_count(plan)};
+    struct floor_group self = {.floor = floor, .plan = plan, .count = bench_part_count(plan)};
     self.children = calloc(self.count, sizeof(*self.children));
     self.waits = calloc(self.count, sizeof(*self.waits));
     int err = self.children == NULL || self.waits == NULL ? ENOMEM : 0;
@@ -382,11 +382,11 @@ int floor_processes(
         self.children[i].socket = -1;
     }
     if (err == 0) {
-        err = family_set_up(&self);
+        err = group_set_up(&self);
         if (err == 0) {
-            err = family_go(&self, out_tally);
+            err = group_go(&self, out_tally);
         }
-        family_end(&self, err == 0);
+        group_end(&self, err == 0);
     }
     free(self.children);
     free(self.waits);

@@ -131,7 +131,7 @@ static bool take_switch(struct command *command, const char *flag)
     } switches[] = {
         {"--floor", &options->has_floor},
         {"--json", &options->is_json},
-        {"--give", &options->is_giving},
+        {"--give", &options->sends_bodies},
         {"--batch", &options->is_batching},
         {"--pin", &options->pins_all},
         {"--no-pin", &options->pins_none},
@@ -182,7 +182,7 @@ static bool read_value(struct command *command, const char *flag, const char *va
 }
 
 /** Read word @p *index, and the next when it is its value. @return whether it is good. */
-static bool read_word(struct command *command, int argc, char **argv, int *index)
+static bool read_argument(struct command *command, int argc, char **argv, int *index)
 {
     const char *word = argv[*index];
     if (word[0] != '-') {
@@ -225,11 +225,11 @@ static void command_fini(struct command *command)
 static bool command_read(struct command *command, int argc, char **argv)
 {
     // As many as there are words, or workloads when none is named.
-    size_t word_count = (size_t)argc + 32;
+    size_t argument_count = (size_t)argc + 32;
     struct bench_options *options = &command->options;
-    options->place = calloc(word_count, sizeof(*options->place));
-    options->place_is_used = calloc(word_count, sizeof(*options->place_is_used));
-    command->workloads = calloc(word_count, sizeof(*command->workloads));
+    options->place = calloc(argument_count, sizeof(*options->place));
+    options->place_is_used = calloc(argument_count, sizeof(*options->place_is_used));
+    command->workloads = calloc(argument_count, sizeof(*command->workloads));
     if (options->place == NULL || options->place_is_used == NULL || command->workloads == NULL) {
         (void)fputs("troupe-bench: no memory for the command line\n", stderr);
         return false;
@@ -237,7 +237,7 @@ static bool command_read(struct command *command, int argc, char **argv)
     options->size_bytes = BENCH_SIZE_BYTES_MIN;
     options->runs = MAIN_RUNS_DEFAULT;
     for (int i = 1; i < argc; i++) {
-        if (!read_word(command, argc, argv, &i)) {
+        if (!read_argument(command, argc, argv, &i)) {
             return false;
         }
     }
@@ -248,7 +248,7 @@ static bool command_read(struct command *command, int argc, char **argv)
     bool names_none = command->workload_count == 0;
     for (uint32_t i = 0; names_none && bench_workload_get(i) != NULL; i++) {
         const struct bench_workload *workload = bench_workload_get(i);
-        bool is_placed = !workload->is_world || command->place_count == 0;
+        bool is_placed = !workload->is_entities || command->place_count == 0;
         if (is_placed && (!options->is_batching || workload->batched != NULL)) {
             command->workloads[command->workload_count++] = i;
         }

@@ -63,10 +63,10 @@ void bench_report_row(FILE *file, const struct bench_case *self, const struct be
         (void)fprintf(
             file,
             "  first answer after %.1f us, %" PRIu64 " alive at once",
-            median(result->answer_ns, self->runs) / 1000.0,
+            median(result->reply_ns, self->runs) / 1000.0,
             result->alive);
-    } else if (result->answer_ns[0] > 0) {
-        double round_us = median(result->answer_ns, self->runs) / 1000.0;
+    } else if (result->reply_ns[0] > 0) {
+        double round_us = median(result->reply_ns, self->runs) / 1000.0;
         (void)fprintf(file, "  99 of 100 rounds within %.1f us", round_us);
     }
     (void)fputc('\n', file);
@@ -90,7 +90,7 @@ static json_t *report_ours(const struct bench_case *self, const struct bench_res
         "actors", (json_int_t)actors,
         "size_bytes", (json_int_t)plan->size_bytes,
         "runs", (int)self->runs,
-        "given", plan->is_giving != 0,
+        "given", plan->sends_bodies != 0,
         "batched", plan->is_batching != 0,
         "pinned", plan->cpu_mask != 0,
         "ns_per_message_min", ours[0],
@@ -120,10 +120,10 @@ static bool report_add_floor(
 static bool report_add_start(
     json_t *line, const struct bench_case *self, const struct bench_result *result)
 {
-    double answer_ns = median(result->answer_ns, self->runs);
+    double reply_ns = median(result->reply_ns, self->runs);
     json_t *alive = json_integer((json_int_t)result->alive);
     bool has_alive = json_object_set_new(line, "alive_at_once", alive) == 0;
-    return json_object_set_new(line, "first_answer_ns_median", json_real(answer_ns)) == 0 &&
+    return json_object_set_new(line, "first_answer_ns_median", json_real(reply_ns)) == 0 &&
            has_alive;
 }
 
@@ -140,8 +140,8 @@ bool bench_report_json(FILE *file, const struct bench_case *self, const struct b
     }
     if (is_whole && result->alive > 0) {
         is_whole = report_add_start(line, self, result);
-    } else if (is_whole && result->answer_ns[0] > 0) {
-        json_t *round = json_real(median(result->answer_ns, self->runs));
+    } else if (is_whole && result->reply_ns[0] > 0) {
+        json_t *round = json_real(median(result->reply_ns, self->runs));
         is_whole = json_object_set_new(line, "round_ns_p99_median", round) == 0;
     }
     // Six digits: figures of a machine that does other things too have no more to say.

@@ -29,7 +29,7 @@ struct root {
     uint32_t worker_count;
     enum root_phase phase;
     uint32_t asked_count;
-    uint32_t answered_count;
+    uint32_t replied_count;
     struct bench_share sum;
 };
 
@@ -48,7 +48,7 @@ bool bench_tally_parse(const char *text, struct bench_tally *out_tally)
         .elapsed_ns = numbers[0],
         .messages = numbers[1],
         .checksum = numbers[2],
-        .answer_ns = numbers[3],
+        .reply_ns = numbers[3],
         .alive = numbers[4],
         .ended_ns = numbers[5],
     };
@@ -66,7 +66,7 @@ static void root_end(troupe_context_t *ctx, const struct root *self)
         elapsed_ns,
         self->sum.received,
         self->sum.checksum,
-        self->sum.answer_ns,
+        self->sum.reply_ns,
         self->sum.alive,
         troupe_now(ctx));
     troupe_fail(ctx, BENCH_EXIT_RESULT, text);
@@ -83,35 +83,35 @@ static void root_add(struct root *self, const struct bench_share *share)
     }
     self->sum.received += share->received;
     self->sum.checksum += share->checksum;
-    self->sum.answer_ns += share->answer_ns; // of one worker, who starts all
+    self->sum.reply_ns += share->reply_ns; // of one worker, who starts all
     self->sum.alive += share->alive;
 }
 
 static void root_ask(troupe_context_t *ctx, struct root *self);
 
-static void root_meet_answer(
+static void root_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
     (void)tag;
     struct root *self = state;
     if (err != TROUPE_OK) {
-        bench_give_up(ctx, "hear from a worker", err);
+        bench_fail(ctx, "hear from a worker", err);
         return;
     }
     if (self->phase == ROOT_RUNNING) {
-        const struct bench_share *share = TROUPE_BODY(answer, struct bench_share);
+        const struct bench_share *share = TROUPE_BODY(reply, struct bench_share);
         if (share == NULL) {
-            bench_give_up(ctx, "read a worker's report", TROUPE_ERR_INVAL);
+            bench_fail(ctx, "read a worker's report", TROUPE_ERR_INVAL);
             return;
         }
         root_add(self, share);
     }
-    self->answered_count++;
-    if (self->answered_count < self->worker_count) {
+    self->replied_count++;
+    if (self->replied_count < self->worker_count) {
         return;
     }
     if (self->phase == ROOT_RUNNING) {
@@ -120,7 +120,7 @@ static void root_meet_answer(
     }
     self->phase = ROOT_RUNNING;
     self->asked_count = 0;
-    self->answered_count = 0;
+    self->replied_count = 0;
     root_ask(ctx, self);
 }
 
@@ -128,7 +128,7 @@ static void root_meet_answer(
 static size_t root_write_setup(struct root *self, uint32_t index)
 {
     struct bench_part part = {0};
-    self->workload->cast(&self->plan, index, &part);
+    self->workload->describe_part(&self->plan, index, &part);
     struct bench_setup setup = {
         .plan = self->plan,
         .number_first = part.number_first,
@@ -136,7 +136,7 @@ static size_t root_write_setup(struct root *self, uint32_t index)
         .receive_count = part.receive_count,
         .index = index,
         .peer_count = part.peer_count,
-        .debt_count_max = part.debt_count,
+        .backlog_count_max = part.backlog_count,
     };
     size_t peers_bytes = part.peer_count * sizeof(*self->workers);
     memcpy(self->setup, &setup, sizeof(setup));
@@ -161,12 +161,12 @@ static void root_ask(troupe_context_t *ctx, struct root *self)
             ctx,
             &letter,
             &(const struct troupe_ask_options){
-                .timeout_ns = ROOT_DEADLINE_NS, .on_reply = root_meet_answer, .tag = index});
+                .timeout_ns = ROOT_DEADLINE_NS, .on_reply = root_on_reply, .tag = index});
         if (err == TROUPE_ERR_FULL) {
             return;
         }
         if (err != TROUPE_OK) {
-            bench_give_up(ctx, "ask a worker", err);
+            bench_fail(ctx, "ask a worker", err);
             return;
         }
         self->asked_count++;
@@ -177,14 +177,14 @@ static void root_start(troupe_context_t *ctx, struct root *self)
 {
     for (uint32_t i = 0; i < self->worker_count; i++) {
         struct bench_part part = {0};
-        self->workload->cast(&self->plan, i, &part);
+        self->workload->describe_part(&self->plan, i, &part);
         struct troupe_spawn_options options = {
             .behaviour = part.behaviour,
             .cpu_mask = bench_cpu_of(self->plan.cpu_mask, i),
         };
         enum troupe_err err = troupe_spawn(ctx, &options, &self->workers[i]);
         if (err != TROUPE_OK) {
-            bench_give_up(ctx, "spawn all workers (fewer --actors?)", err);
+            bench_fail(ctx, "spawn all workers (fewer --actors?)", err);
             return;
         }
     }

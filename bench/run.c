@@ -138,7 +138,7 @@ static enum bench_outcome run_once(
         if (result->floor_ns_per_message != NULL) {
             result->floor_ns_per_message[index] = (double)floor.elapsed_ns / messages;
         }
-        result->answer_ns[index] = (double)ours.answer_ns;
+        result->reply_ns[index] = (double)ours.reply_ns;
         result->stop_ns[index] = (double)ours.stop_ns / messages;
         result->alive = ours.alive;
         result->checksum = ours.checksum;
@@ -177,11 +177,11 @@ enum bench_outcome bench_case_run(const struct bench_case *self, struct bench_re
 {
     struct bench_result result = {
         .ours_ns_per_message = calloc(self->runs, sizeof(double)),
-        .answer_ns = calloc(self->runs, sizeof(double)),
+        .reply_ns = calloc(self->runs, sizeof(double)),
         .stop_ns = calloc(self->runs, sizeof(double)),
     };
     bool has_memory =
-        result.ours_ns_per_message != NULL && result.answer_ns != NULL && result.stop_ns != NULL;
+        result.ours_ns_per_message != NULL && result.reply_ns != NULL && result.stop_ns != NULL;
     if (self->floor.kind != BENCH_FLOOR_NONE) {
         result.floor_ns_per_message = calloc(self->runs, sizeof(double));
         has_memory = has_memory && result.floor_ns_per_message != NULL;
@@ -197,7 +197,7 @@ enum bench_outcome bench_case_run(const struct bench_case *self, struct bench_re
         return outcome;
     }
     qsort(result.ours_ns_per_message, self->runs, sizeof(double), compare_doubles);
-    qsort(result.answer_ns, self->runs, sizeof(double), compare_doubles);
+    qsort(result.reply_ns, self->runs, sizeof(double), compare_doubles);
     qsort(result.stop_ns, self->runs, sizeof(double), compare_doubles);
     if (result.floor_ns_per_message != NULL) {
         qsort(result.floor_ns_per_message, self->runs, sizeof(double), compare_doubles);
@@ -210,7 +210,7 @@ void bench_result_free(struct bench_result *result)
 {
     free(result->ours_ns_per_message);
     free(result->floor_ns_per_message);
-    free(result->answer_ns);
+    free(result->reply_ns);
     free(result->stop_ns);
     *result = (struct bench_result){0};
 }

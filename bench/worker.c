@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void bench_give_up(troupe_context_t *ctx, const char *what, enum troupe_err err)
+void bench_fail(troupe_context_t *ctx, const char *what, enum troupe_err err)
 {
     (void)fprintf(
         stderr,
@@ -23,11 +23,11 @@ void bench_worker_fini(struct bench_worker *self)
 {
     free(self->peers);
     free(self->bytes);
-    free(self->debts);
-    troupe_body_free(&self->to_give);
+    free(self->backlog);
+    troupe_body_free(&self->body_to_send);
     self->peers = NULL;
     self->bytes = NULL;
-    self->debts = NULL;
+    self->backlog = NULL;
 }
 
 static enum troupe_err worker_set_up(struct bench_worker *self, const troupe_message_t *message)
@@ -40,9 +40,9 @@ static enum troupe_err worker_set_up(struct bench_worker *self, const troupe_mes
 
     // One more than needed: an array of none is then no special case.
     self->peers = calloc((size_t)self->setup.peer_count + 1, sizeof(*self->peers));
-    self->debts = calloc((size_t)self->setup.debt_count_max + 1, sizeof(*self->debts));
+    self->backlog = calloc((size_t)self->setup.backlog_count_max + 1, sizeof(*self->backlog));
     self->bytes = calloc(1, (size_t)self->setup.plan.size_bytes);
-    if (self->peers == NULL || self->debts == NULL || self->bytes == NULL) {
+    if (self->peers == NULL || self->backlog == NULL || self->bytes == NULL) {
         return TROUPE_ERR_NOMEM; // `fini` frees what there is
     }
     size_t peers_bytes = self->setup.peer_count * sizeof(*self->peers);
@@ -50,14 +50,14 @@ static enum troupe_err worker_set_up(struct bench_worker *self, const troupe_mes
     return TROUPE_OK;
 }
 
-static void worker_pay_debts(troupe_context_t *ctx, struct bench_worker *self)
+static void worker_send_backlog(troupe_context_t *ctx, struct bench_worker *self)
 {
     // All of them, whoever has room: what is refused again comes back to the list by itself.
-    uint32_t debt_count = self->debt_count;
-    self->debt_count = 0;
-    for (uint32_t i = 0; i < debt_count; i++) {
-        struct bench_debt debt = self->debts[i];
-        bench_worker_post(ctx, self, debt.to, debt.type, debt.number);
+    uint32_t backlog_count = self->backlog_count;
+    self->backlog_count = 0;
+    for (uint32_t i = 0; i < backlog_count; i++) {
+        struct bench_backlog entry = self->backlog[i];
+        bench_worker_send_or_queue(ctx, self, entry.to, entry.type, entry.number);
     }
 }
 
@@ -71,42 +71,43 @@ void bench_worker_control(
             err = troupe_reply(ctx, message, BENCH_READY, NULL, 0);
         }
         if (err != TROUPE_OK) {
-            bench_give_up(ctx, "set up", err);
+            bench_fail(ctx, "set up", err);
         }
         break;
     }
     case BENCH_RUN:
-        self->asker = troupe_message_reply_to(message);
+        self->reply_to = troupe_message_reply_to(message);
         self->is_running = true;
         bench_worker_finish_if_done(ctx, self); // it may have nothing to do at all
         break;
     case TROUPE_MESSAGE_ROOM:
-        worker_pay_debts(ctx, self);
+        worker_send_backlog(ctx, self);
         break;
     default:
-        bench_give_up(ctx, "tell what a message means", TROUPE_ERR_INVAL);
+        bench_fail(ctx, "tell what a message means", TROUPE_ERR_INVAL);
         break;
     }
 }
 
-static enum troupe_err worker_give(
+static enum troupe_err worker_send_body(
     troupe_context_t *ctx,
     struct bench_worker *self,
     troupe_ref_t to,
     uint32_t type,
     uint64_t number)
 {
-    if (self->to_give.data == NULL) {
-        enum troupe_err err = troupe_body_new((size_t)self->setup.plan.size_bytes, &self->to_give);
+    if (self->body_to_send.data == NULL) {
+        enum troupe_err err =
+            troupe_body_new((size_t)self->setup.plan.size_bytes, &self->body_to_send);
         if (err != TROUPE_OK) {
             return err;
         }
     }
-    memcpy(self->to_give.data, &number, sizeof(number));
-    return troupe_send_body(ctx, to, type, &self->to_give);
+    memcpy(self->body_to_send.data, &number, sizeof(number));
+    return troupe_send_body(ctx, to, type, &self->body_to_send);
 }
 
-bool bench_worker_stumble(
+bool bench_worker_send_slow(
     troupe_context_t *ctx,
     struct bench_worker *self,
     troupe_ref_t to,
@@ -115,15 +116,15 @@ bool bench_worker_stumble(
     enum troupe_err err)
 {
     if (err == TROUPE_OK) {
-        err = worker_give(ctx, self, to, type, number);
+        err = worker_send_body(ctx, self, to, type, number);
     }
     if (err != TROUPE_OK && err != TROUPE_ERR_FULL) {
-        bench_give_up(ctx, "send", err);
+        bench_fail(ctx, "send", err);
     }
     return err == TROUPE_OK;
 }
 
-void bench_worker_post(
+void bench_worker_send_or_queue(
     troupe_context_t *ctx,
     struct bench_worker *self,
     troupe_ref_t to,
@@ -133,11 +134,11 @@ void bench_worker_post(
     if (bench_worker_send(ctx, self, to, type, number)) {
         return;
     }
-    if (self->debt_count == self->setup.debt_count_max) {
-        bench_give_up(ctx, "owe more than it counted on", TROUPE_ERR_FULL);
+    if (self->backlog_count == self->setup.backlog_count_max) {
+        bench_fail(ctx, "owe more than it counted on", TROUPE_ERR_FULL);
         return;
     }
-    self->debts[self->debt_count++] = (struct bench_debt){to, type, number};
+    self->backlog[self->backlog_count++] = (struct bench_backlog){to, type, number};
 }
 
 void bench_worker_start(troupe_context_t *ctx, struct bench_worker *self)
@@ -159,8 +160,8 @@ void bench_worker_finish_if_done(troupe_context_t *ctx, struct bench_worker *sel
     }
     self->has_reported = true;
     enum troupe_err err =
-        troupe_reply_later(ctx, self->asker, BENCH_REPORT, &self->share, sizeof(self->share));
+        troupe_reply_later(ctx, self->reply_to, BENCH_REPORT, &self->share, sizeof(self->share));
     if (err != TROUPE_OK) {
-        bench_give_up(ctx, "report", err);
+        bench_fail(ctx, "report", err);
     }
 }

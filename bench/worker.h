@@ -31,7 +31,7 @@ enum bench_message {
     BENCH_RUN = 4,    /**< No body. */
     BENCH_REPORT = 5, /**< A struct bench_share. */
     BENCH_NUMBER = 6, /**< What is measured. This and the next start with a number. */
-    BENCH_ANSWER = 7, /**< What comes back. */
+    BENCH_REPLY = 7,  /**< What comes back. */
 };
 
 /** What a worker is told. The references of its peers follow. */
@@ -42,7 +42,7 @@ struct bench_setup {
     uint64_t receive_count;
     uint32_t index;
     uint32_t peer_count;
-    uint32_t debt_count_max;
+    uint32_t backlog_count_max;
     uint32_t unused; // keeps the references that follow where they are aligned
 };
 
@@ -52,12 +52,12 @@ struct bench_share {
     uint64_t last_ns;  /**< When it met its last. */
     uint64_t received;
     uint64_t checksum;
-    uint64_t answer_ns; /**< See struct bench_tally; 0: not measured. */
-    uint64_t alive;     /**< How many actors answered when all had been started; likewise. */
+    uint64_t reply_ns; /**< See struct bench_tally; 0: not measured. */
+    uint64_t alive;    /**< How many actors answered when all had been started; likewise. */
 };
 
 /** A message that was refused. */
-struct bench_debt {
+struct bench_backlog {
     troupe_ref_t to;
     uint32_t type;
     uint64_t number;
@@ -70,13 +70,13 @@ struct bench_worker {
     uint64_t sent; /**< Of its own, not counting answers. */
 
     troupe_ref_t *peers;
-    void *bytes;                /**< A body to copy from. */
-    struct troupe_body to_give; /**< A body to give away, when the last one was accepted. */
+    void *bytes;                     /**< A body to copy from. */
+    struct troupe_body body_to_send; /**< A body to give away, when the last one was accepted. */
 
-    struct bench_debt *debts;
-    uint32_t debt_count;
+    struct bench_backlog *backlog;
+    uint32_t backlog_count;
 
-    struct troupe_reply_to asker; /**< Who waits for the report. */
+    struct troupe_reply_to reply_to; /**< Who waits for the report. */
     bool is_running;
     bool has_reported;
 };
@@ -97,7 +97,7 @@ void bench_worker_control(
     troupe_context_t *ctx, struct bench_worker *self, const troupe_message_t *message);
 
 /** Give a number away, or, after a send that failed, see why. @return as bench_worker_send() */
-bool bench_worker_stumble(
+bool bench_worker_send_slow(
     troupe_context_t *ctx,
     struct bench_worker *self,
     troupe_ref_t to,
@@ -114,18 +114,18 @@ static inline bool bench_worker_send(
     uint64_t number)
 {
     enum troupe_err err = TROUPE_OK;
-    if (self->setup.plan.is_giving == 0) {
+    if (self->setup.plan.sends_bodies == 0) {
         memcpy(self->bytes, &number, sizeof(number));
         err = troupe_send(ctx, to, type, self->bytes, (size_t)self->setup.plan.size_bytes);
         if (err == TROUPE_OK) {
             return true;
         }
     }
-    return bench_worker_stumble(ctx, self, to, type, number, err);
+    return bench_worker_send_slow(ctx, self, to, type, number, err);
 }
 
 /** Send a number, now or as soon as there is room for it. */
-void bench_worker_post(
+void bench_worker_send_or_queue(
     troupe_context_t *ctx,
     struct bench_worker *self,
     troupe_ref_t to,
@@ -150,6 +150,6 @@ static inline void bench_worker_count(
 }
 
 /** End the benchmark: say on standard error what could not be done, and stop the system. */
-void bench_give_up(troupe_context_t *ctx, const char *what, enum troupe_err err);
+void bench_fail(troupe_context_t *ctx, const char *what, enum troupe_err err);
 
 #endif

@@ -30,7 +30,7 @@ static void big_ping(troupe_context_t *ctx, struct bench_worker *worker)
     index -= index < worker->setup.peer_count ? 0 : worker->setup.peer_count;
     uint64_t number = worker->setup.number_first + worker->sent;
     worker->sent++;
-    bench_worker_post(ctx, worker, worker->peers[index], BENCH_NUMBER, number);
+    bench_worker_send_or_queue(ctx, worker, worker->peers[index], BENCH_NUMBER, number);
 }
 
 static void big_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -39,8 +39,9 @@ static void big_receive(troupe_context_t *ctx, void *state, const troupe_message
     uint32_t type = troupe_message_type(message);
     if (type == BENCH_NUMBER) {
         uint64_t number = bench_number(message) + big_pings(worker);
-        bench_worker_post(ctx, worker, troupe_message_sender(message), BENCH_ANSWER, number);
-    } else if (type == BENCH_ANSWER) {
+        bench_worker_send_or_queue(
+            ctx, worker, troupe_message_sender(message), BENCH_REPLY, number);
+    } else if (type == BENCH_REPLY) {
         // Who sent the ping counts it too, by its pong: how many pings come to an actor is chance,
         // so it could not know when it has met the last.
         uint64_t number = bench_number(message);
@@ -69,12 +70,13 @@ static const struct troupe_behaviour big = {
     .fini = big_fini,
 };
 
-static void big_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+static void big_describe_part(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     uint64_t pings = plan->messages / 2;
     uint64_t remainder = pings % plan->actors;
     uint64_t before = index * (pings / plan->actors);
-    uint64_t share = bench_dealt(pings, index, plan->actors);
+    uint64_t share = bench_share_of(pings, index, plan->actors);
     *out_part = (struct bench_part){
         .behaviour = &big,
         .number_first = before + (index < remainder ? index : remainder),
@@ -82,7 +84,7 @@ static void big_cast(const struct bench_plan *plan, uint32_t index, struct bench
         .receive_count = 2 * share,
         .peer_first = 0,
         .peer_count = plan->actors,
-        .debt_count = plan->actors, // a pong to each of the others, and a ping of its own
+        .backlog_count = plan->actors, // a pong to each of the others, and a ping of its own
     };
 }
 
@@ -92,11 +94,11 @@ const struct bench_workload bench_big = {
     .actors = 120,
     .actors_min = 2,
     .actors_max = 1000, // each is told of all others
-    .messages_world = 1000000,
+    .messages_ecs = 1000000,
     .messages_apart = 60000,
     .messages_process = 60000,
     .rounds_up = true,
     .floor = BENCH_FLOOR_NONE,
     .behaviours = (const struct troupe_behaviour *const[]){&big, NULL},
-    .cast = big_cast,
+    .describe_part = big_describe_part,
 };

@@ -110,11 +110,11 @@ static void sink_become_batched(troupe_context_t *ctx)
 {
     enum troupe_err err = troupe_become(ctx, &batched_sink);
     if (err != TROUPE_OK) {
-        bench_give_up(ctx, "take batches", err);
+        bench_fail(ctx, "take batches", err);
     }
 }
 
-static void counting_cast(
+static void counting_describe_part(
     const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     if (index == 0) {
@@ -129,7 +129,8 @@ static void counting_cast(
     *out_part = (struct bench_part){.behaviour = &counter, .receive_count = plan->messages};
 }
 
-static void fan_in_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+static void fan_in_describe_part(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     if (index == plan->actors) {
         *out_part = (struct bench_part){.behaviour = &sink, .receive_count = plan->messages};
@@ -141,13 +142,14 @@ static void fan_in_cast(const struct bench_plan *plan, uint32_t index, struct be
     *out_part = (struct bench_part){
         .behaviour = &source,
         .number_first = before + (index < remainder ? index : remainder),
-        .send_count = bench_dealt(plan->messages, index, plan->actors),
+        .send_count = bench_share_of(plan->messages, index, plan->actors),
         .peer_first = plan->actors,
         .peer_count = 1,
     };
 }
 
-static void fan_out_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+static void fan_out_describe_part(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     if (index == 0) {
         *out_part = (struct bench_part){
@@ -160,7 +162,7 @@ static void fan_out_cast(const struct bench_plan *plan, uint32_t index, struct b
     }
     *out_part = (struct bench_part){
         .behaviour = &sink,
-        .receive_count = bench_dealt(plan->messages, index - 1, plan->actors),
+        .receive_count = bench_share_of(plan->messages, index - 1, plan->actors),
     };
 }
 
@@ -170,13 +172,13 @@ const struct bench_workload bench_counting = {
     .actors = 2,
     .actors_min = 2,
     .actors_max = 2,
-    .messages_world = 10000000,
+    .messages_ecs = 10000000,
     .messages_apart = 10000000,
     .messages_process = 5000000,
     .floor = BENCH_FLOOR_FLOW,
     .behaviours = (const struct troupe_behaviour *const[]){&producer, &counter, NULL},
     .batched = &batched_sink,
-    .cast = counting_cast,
+    .describe_part = counting_describe_part,
 };
 
 const struct bench_workload bench_fan_in = {
@@ -186,13 +188,13 @@ const struct bench_workload bench_fan_in = {
     .actors_min = 1,
     .actors_max = 10000,
     .parts_more = 1,
-    .messages_world = 6000000,
+    .messages_ecs = 6000000,
     .messages_apart = 1200000,
     .messages_process = 1200000,
     .floor = BENCH_FLOOR_FLOW,
     .behaviours = (const struct troupe_behaviour *const[]){&source, &sink, NULL},
     .batched = &batched_sink,
-    .cast = fan_in_cast,
+    .describe_part = fan_in_describe_part,
 };
 
 const struct bench_workload bench_fan_out = {
@@ -202,11 +204,11 @@ const struct bench_workload bench_fan_out = {
     .actors_min = 1,
     .actors_max = 10000,
     .parts_more = 1,
-    .messages_world = 6000000,
+    .messages_ecs = 6000000,
     .messages_apart = 1200000,
     .messages_process = 1200000,
     .floor = BENCH_FLOOR_FLOW,
     .behaviours = (const struct troupe_behaviour *const[]){&source, &sink, NULL},
     .batched = &batched_sink,
-    .cast = fan_out_cast,
+    .describe_part = fan_out_describe_part,
 };

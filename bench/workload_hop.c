@@ -16,7 +16,7 @@ struct hopper {
 static void hopper_pass(troupe_context_t *ctx, struct bench_worker *worker, uint64_t number)
 {
     if (number < worker->setup.plan.messages) {
-        bench_worker_post(ctx, worker, worker->peers[0], BENCH_NUMBER, number);
+        bench_worker_send_or_queue(ctx, worker, worker->peers[0], BENCH_NUMBER, number);
     }
 }
 
@@ -58,23 +58,24 @@ static const struct troupe_behaviour ping = HOPPER("ping");
 static const struct troupe_behaviour pong = HOPPER("pong");
 static const struct troupe_behaviour ring = HOPPER("ring");
 
-static void hop_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+static void hop_describe_part(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     // Number k goes to part k + 1, counted round: part i meets those that part i - 1 sends.
     uint32_t before = (index + plan->actors - 1) % plan->actors;
     *out_part = (struct bench_part){
         .behaviour = &ring,
-        .receive_count = bench_dealt(plan->messages, before, plan->actors),
+        .receive_count = bench_share_of(plan->messages, before, plan->actors),
         .peer_first = (index + 1) % plan->actors,
         .peer_count = 1,
-        .debt_count = 1,
+        .backlog_count = 1,
     };
 }
 
-static void ping_pong_cast(
+static void ping_pong_describe_part(
     const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
-    hop_cast(plan, index, out_part);
+    hop_describe_part(plan, index, out_part);
     out_part->behaviour = index == 0 ? &ping : &pong;
 }
 
@@ -84,12 +85,12 @@ const struct bench_workload bench_ping_pong = {
     .actors = 2,
     .actors_min = 2,
     .actors_max = 2,
-    .messages_world = 1000000,
+    .messages_ecs = 1000000,
     .messages_apart = 200000,
     .messages_process = 50000,
     .floor = BENCH_FLOOR_ROUND,
     .behaviours = (const struct troupe_behaviour *const[]){&ping, &pong, NULL},
-    .cast = ping_pong_cast,
+    .describe_part = ping_pong_describe_part,
 };
 
 const struct bench_workload bench_ring = {
@@ -98,10 +99,10 @@ const struct bench_workload bench_ring = {
     .actors = 100,
     .actors_min = 1,
     .actors_max = 100000,
-    .messages_world = 1000000,
+    .messages_ecs = 1000000,
     .messages_apart = 20000,
     .messages_process = 10000,
     .floor = BENCH_FLOOR_ROUND,
     .behaviours = (const struct troupe_behaviour *const[]){&ring, NULL},
-    .cast = hop_cast,
+    .describe_part = hop_describe_part,
 };

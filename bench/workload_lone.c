@@ -28,14 +28,14 @@ struct lone {
 static void probe_send(troupe_context_t *ctx, struct lone *self, uint64_t number)
 {
     self->sent_ns = troupe_now(ctx);
-    bench_worker_post(ctx, &self->worker, self->worker.peers[0], BENCH_NUMBER, number);
+    bench_worker_send_or_queue(ctx, &self->worker, self->worker.peers[0], BENCH_NUMBER, number);
 }
 
 static void probe_start(troupe_context_t *ctx, struct lone *self)
 {
     self->rounds = calloc(self->worker.setup.plan.messages / 2 + 1, sizeof(*self->rounds));
     if (self->rounds == NULL) {
-        bench_give_up(ctx, "note how long rounds take", TROUPE_ERR_NOMEM);
+        bench_fail(ctx, "note how long rounds take", TROUPE_ERR_NOMEM);
         return;
     }
     bench_worker_start(ctx, &self->worker);
@@ -52,8 +52,8 @@ static int compare_rounds(const void *a, const void *b)
 static void probe_end(troupe_context_t *ctx, struct lone *self)
 {
     qsort(self->rounds, (size_t)self->count, sizeof(*self->rounds), compare_rounds);
-    self->worker.share.answer_ns = self->rounds[self->count * 99 / 100];
-    bench_worker_post(ctx, &self->worker, self->worker.peers[1], BENCH_ANSWER, 0);
+    self->worker.share.reply_ns = self->rounds[self->count * 99 / 100];
+    bench_worker_send_or_queue(ctx, &self->worker, self->worker.peers[1], BENCH_REPLY, 0);
 }
 
 static void probe_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -61,7 +61,7 @@ static void probe_receive(troupe_context_t *ctx, void *state, const troupe_messa
     struct lone *self = state;
     struct bench_worker *worker = &self->worker;
     uint32_t type = troupe_message_type(message);
-    if (type != BENCH_ANSWER) {
+    if (type != BENCH_REPLY) {
         bench_worker_control(ctx, worker, message);
         if (type == BENCH_RUN) {
             probe_start(ctx, self);
@@ -86,7 +86,8 @@ static void echo_receive(troupe_context_t *ctx, void *state, const troupe_messag
         return;
     }
     uint64_t number = bench_number(message);
-    bench_worker_post(ctx, worker, troupe_message_sender(message), BENCH_ANSWER, number + 1);
+    bench_worker_send_or_queue(
+        ctx, worker, troupe_message_sender(message), BENCH_REPLY, number + 1);
     bench_worker_count(ctx, worker, 1, number);
 }
 
@@ -96,7 +97,7 @@ static void flood_receive(troupe_context_t *ctx, void *state, const troupe_messa
 {
     struct lone *self = state;
     struct bench_worker *worker = &self->worker;
-    if (troupe_message_type(message) == BENCH_ANSWER) {
+    if (troupe_message_type(message) == BENCH_REPLY) {
         self->is_over = true;
         return;
     }
@@ -135,7 +136,8 @@ static const struct troupe_behaviour echo = LONE("hall_echo", echo_receive);
 static const struct troupe_behaviour flood = LONE("flood", flood_receive);
 static const struct troupe_behaviour drain = LONE("hall_drain", drain_receive);
 
-static void lone_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+static void lone_describe_part(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     static const struct troupe_behaviour *const behaviours[LONE_PARTS] = {
         [LONE_PROBE] = &probe,
@@ -149,7 +151,7 @@ static void lone_cast(const struct bench_plan *plan, uint32_t index, struct benc
         .receive_count = counts ? plan->messages / 2 : 0,
         .peer_first = index == LONE_FLOOD ? LONE_DRAIN : LONE_ECHO, // and for the probe the flood
         .peer_count = index == LONE_PROBE ? 2 : 1,
-        .debt_count = 2,
+        .backlog_count = 2,
     };
 }
 
@@ -159,11 +161,11 @@ const struct bench_workload bench_lone = {
     .actors = LONE_PARTS,
     .actors_min = LONE_PARTS,
     .actors_max = LONE_PARTS,
-    .messages_world = 2000,
+    .messages_ecs = 2000,
     .messages_apart = 2000,
     .messages_process = 2000,
     .rounds_up = true,
     .floor = BENCH_FLOOR_NONE,
     .behaviours = (const struct troupe_behaviour *const[]){&probe, &echo, &flood, &drain, NULL},
-    .cast = lone_cast,
+    .describe_part = lone_describe_part,
 };

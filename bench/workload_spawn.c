@@ -13,17 +13,17 @@
 
 /** One that is spawned. Small: there are a million of them. */
 struct spawned {
-    troupe_ref_t owed_to; // nobody, unless its answer was refused
+    troupe_ref_t pending_to; // nobody, unless its answer was refused
     uint64_t number;
 };
 
-static void spawned_answer(troupe_context_t *ctx, struct spawned *self, troupe_ref_t to)
+static void spawned_reply(troupe_context_t *ctx, struct spawned *self, troupe_ref_t to)
 {
-    enum troupe_err err = TROUPE_SEND(ctx, to, BENCH_ANSWER, &self->number);
+    enum troupe_err err = TROUPE_SEND(ctx, to, BENCH_REPLY, &self->number);
     if (err == TROUPE_ERR_FULL) {
-        self->owed_to = to;
+        self->pending_to = to;
     } else if (err != TROUPE_OK) {
-        bench_give_up(ctx, "answer", err);
+        bench_fail(ctx, "answer", err);
     }
 }
 
@@ -32,9 +32,9 @@ static void spawned_receive(troupe_context_t *ctx, void *state, const troupe_mes
     struct spawned *self = state;
     if (troupe_message_type(message) == BENCH_NUMBER) {
         self->number = bench_number(message);
-        spawned_answer(ctx, self, troupe_message_sender(message));
+        spawned_reply(ctx, self, troupe_message_sender(message));
     } else {
-        spawned_answer(ctx, self, self->owed_to); // ROOM
+        spawned_reply(ctx, self, self->pending_to); // ROOM
     }
 }
 
@@ -49,7 +49,7 @@ static const struct troupe_behaviour spawned = {
 struct spawner {
     struct bench_worker worker;
     troupe_ref_t latest;
-    bool is_greeted; // the latest has got its first message
+    bool has_first_message; // the latest has got its first message
 };
 
 static bool spawner_spawn(troupe_context_t *ctx, struct spawner *self)
@@ -61,7 +61,7 @@ static bool spawner_spawn(troupe_context_t *ctx, struct spawner *self)
     };
     enum troupe_err err = troupe_spawn(ctx, &options, &self->latest);
     if (err != TROUPE_OK) {
-        bench_give_up(ctx, "spawn all actors (fewer --messages?)", err);
+        bench_fail(ctx, "spawn all actors (fewer --messages?)", err);
     }
     return err == TROUPE_OK;
 }
@@ -71,11 +71,12 @@ static void spawner_pump(troupe_context_t *ctx, struct spawner *self)
 {
     struct bench_worker *worker = &self->worker;
     while (worker->sent < worker->setup.send_count) {
-        if (self->is_greeted && !spawner_spawn(ctx, self)) {
+        if (self->has_first_message && !spawner_spawn(ctx, self)) {
             return;
         }
-        self->is_greeted = bench_worker_send(ctx, worker, self->latest, BENCH_NUMBER, worker->sent);
-        if (!self->is_greeted) {
+        self->has_first_message =
+            bench_worker_send(ctx, worker, self->latest, BENCH_NUMBER, worker->sent);
+        if (!self->has_first_message) {
             return;
         }
         worker->sent++;
@@ -86,14 +87,14 @@ static void spawner_receive(troupe_context_t *ctx, void *state, const troupe_mes
 {
     struct spawner *self = state;
     uint32_t type = troupe_message_type(message);
-    if (type == BENCH_ANSWER) {
+    if (type == BENCH_REPLY) {
         bench_worker_count(ctx, &self->worker, 1, bench_number(message));
         return;
     }
     bench_worker_control(ctx, &self->worker, message);
     if (type == BENCH_RUN) {
         bench_worker_start(ctx, &self->worker);
-        self->is_greeted = true; // nobody waits for a greeting yet
+        self->has_first_message = true; // nobody waits for a greeting yet
         spawner_pump(ctx, self);
     } else if (type == TROUPE_MESSAGE_ROOM) {
         spawner_pump(ctx, self);
@@ -114,7 +115,8 @@ static const struct troupe_behaviour spawner = {
     .fini = spawner_fini,
 };
 
-static void spawn_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+static void spawn_describe_part(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     (void)index;
     *out_part = (struct bench_part){
@@ -128,13 +130,13 @@ const struct bench_workload bench_spawn = {
     .name = "spawn",
     .question = "actors started, each with a first message met and answered",
     .parts_more = 1,
-    .messages_world = 1000000,
+    .messages_ecs = 1000000,
     .messages_apart = 1000,
     .messages_process = 300,
     .counts_actors = true,
     .floor = BENCH_FLOOR_NONE,
     .behaviours = (const struct troupe_behaviour *const[]){&spawner, &spawned, NULL},
-    .cast = spawn_cast,
+    .describe_part = spawn_describe_part,
 };
 
 /* One after the other. ------------------------------------------------------------------------- */
@@ -142,7 +144,7 @@ const struct bench_workload bench_spawn = {
 struct starter {
     struct bench_worker worker;
     troupe_ref_t *started;
-    uint64_t *answer_ns; // of each, from its spawn to its first answer
+    uint64_t *reply_ns;  // of each, from its spawn to its first answer
     uint64_t spawned_ns; // when the latest was
 };
 
@@ -158,10 +160,10 @@ static void starter_start_next(troupe_context_t *ctx, struct starter *self)
     self->spawned_ns = troupe_now(ctx);
     enum troupe_err err = troupe_spawn(ctx, &options, &self->started[index]);
     if (err != TROUPE_OK) {
-        bench_give_up(ctx, "start all actors (fewer --actors?)", err);
+        bench_fail(ctx, "start all actors (fewer --actors?)", err);
         return;
     }
-    bench_worker_post(ctx, worker, self->started[index], BENCH_NUMBER, index);
+    bench_worker_send_or_queue(ctx, worker, self->started[index], BENCH_NUMBER, index);
 }
 
 static int compare_times(const void *a, const void *b)
@@ -172,29 +174,29 @@ static int compare_times(const void *a, const void *b)
 }
 
 /** Meet the first answer of the latest. */
-static void starter_meet_first(troupe_context_t *ctx, struct starter *self, uint64_t number)
+static void starter_on_first_reply(troupe_context_t *ctx, struct starter *self, uint64_t number)
 {
     struct bench_share *share = &self->worker.share;
     uint64_t now_ns = troupe_now(ctx);
-    self->answer_ns[share->received++] = now_ns - self->spawned_ns;
+    self->reply_ns[share->received++] = now_ns - self->spawned_ns;
     share->checksum += number;
     if (share->received < self->worker.setup.receive_count) {
         starter_start_next(ctx, self);
         return;
     }
     share->last_ns = now_ns;
-    qsort(self->answer_ns, (size_t)share->received, sizeof(*self->answer_ns), compare_times);
-    share->answer_ns = self->answer_ns[share->received / 2];
-    bench_worker_post(ctx, &self->worker, self->started[0], BENCH_NUMBER, 0);
+    qsort(self->reply_ns, (size_t)share->received, sizeof(*self->reply_ns), compare_times);
+    share->reply_ns = self->reply_ns[share->received / 2];
+    bench_worker_send_or_queue(ctx, &self->worker, self->started[0], BENCH_NUMBER, 0);
 }
 
 /** Call the roll, outside of the measured time: who answers now is alive beside all others. */
-static void starter_meet_again(troupe_context_t *ctx, struct starter *self)
+static void starter_on_second_reply(troupe_context_t *ctx, struct starter *self)
 {
     struct bench_worker *worker = &self->worker;
     uint64_t index = ++worker->share.alive;
     if (index < worker->setup.receive_count) {
-        bench_worker_post(ctx, worker, self->started[index], BENCH_NUMBER, index);
+        bench_worker_send_or_queue(ctx, worker, self->started[index], BENCH_NUMBER, index);
         return;
     }
     worker->sent = worker->setup.send_count; // only now, so that it reports no sooner
@@ -205,9 +207,9 @@ static void starter_run(troupe_context_t *ctx, struct starter *self)
 {
     size_t count = (size_t)self->worker.setup.receive_count;
     self->started = calloc(count, sizeof(*self->started));
-    self->answer_ns = calloc(count, sizeof(*self->answer_ns));
-    if (self->started == NULL || self->answer_ns == NULL) {
-        bench_give_up(ctx, "remember so many actors", TROUPE_ERR_NOMEM);
+    self->reply_ns = calloc(count, sizeof(*self->reply_ns));
+    if (self->started == NULL || self->reply_ns == NULL) {
+        bench_fail(ctx, "remember so many actors", TROUPE_ERR_NOMEM);
         return;
     }
     bench_worker_start(ctx, &self->worker);
@@ -218,15 +220,15 @@ static void starter_receive(troupe_context_t *ctx, void *state, const troupe_mes
 {
     struct starter *self = state;
     uint32_t type = troupe_message_type(message);
-    if (type != BENCH_ANSWER) {
+    if (type != BENCH_REPLY) {
         bench_worker_control(ctx, &self->worker, message);
         if (type == BENCH_RUN) {
             starter_run(ctx, self);
         }
     } else if (self->worker.share.last_ns == 0) {
-        starter_meet_first(ctx, self, bench_number(message));
+        starter_on_first_reply(ctx, self, bench_number(message));
     } else {
-        starter_meet_again(ctx, self);
+        starter_on_second_reply(ctx, self);
     }
 }
 
@@ -236,7 +238,7 @@ static void starter_fini(troupe_context_t *ctx, void *state, const struct troupe
     (void)exit;
     struct starter *self = state;
     free(self->started);
-    free(self->answer_ns);
+    free(self->reply_ns);
     bench_worker_fini(&self->worker);
 }
 
@@ -247,14 +249,15 @@ static const struct troupe_behaviour starter = {
     .fini = starter_fini,
 };
 
-static void start_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+static void start_describe_part(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     (void)index;
     *out_part = (struct bench_part){
         .behaviour = &starter,
         .send_count = plan->messages,
         .receive_count = plan->messages,
-        .debt_count = 1,
+        .backlog_count = 1,
     };
 }
 
@@ -262,11 +265,11 @@ const struct bench_workload bench_start = {
     .name = "start",
     .question = "actors started one by one, each after the other's first answer",
     .parts_more = 1,
-    .messages_world = 100000,
+    .messages_ecs = 100000,
     .messages_apart = 1000,
     .messages_process = 300,
     .counts_actors = true,
     .floor = BENCH_FLOOR_NONE,
     .behaviours = (const struct troupe_behaviour *const[]){&starter, &spawned, NULL},
-    .cast = start_cast,
+    .describe_part = start_describe_part,
 };

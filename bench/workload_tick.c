@@ -18,9 +18,9 @@ static void idle_receive(troupe_context_t *ctx, void *state, const troupe_messag
     (void)state;
     uint64_t number = bench_number(message);
     enum troupe_err err =
-        troupe_send(ctx, troupe_message_sender(message), BENCH_ANSWER, &number, sizeof(number));
+        troupe_send(ctx, troupe_message_sender(message), BENCH_REPLY, &number, sizeof(number));
     if (err != TROUPE_OK) {
-        bench_give_up(ctx, "answer", err);
+        bench_fail(ctx, "answer", err);
     }
 }
 
@@ -41,7 +41,7 @@ static bool ticker_spawn(troupe_context_t *ctx, struct ticker *self)
         troupe_ref_t ref = TROUPE_REF_NONE;
         enum troupe_err err = troupe_spawn(ctx, &options, &ref);
         if (err != TROUPE_OK) {
-            bench_give_up(ctx, "spawn all actors (fewer --actors?)", err);
+            bench_fail(ctx, "spawn all actors (fewer --actors?)", err);
             return false;
         }
         self->listeners[i * TICK_MAIL / count] = ref; // the last of each hundredth
@@ -56,12 +56,12 @@ static void ticker_tick(troupe_context_t *ctx, struct ticker *self)
     uint64_t left = self->is_warm ? worker->setup.send_count - worker->sent : TICK_MAIL;
     self->awaited = left < TICK_MAIL ? (uint32_t)left : TICK_MAIL;
     for (uint32_t i = 0; i < self->awaited; i++) {
-        bench_worker_post(ctx, worker, self->listeners[i], BENCH_NUMBER, worker->sent);
+        bench_worker_send_or_queue(ctx, worker, self->listeners[i], BENCH_NUMBER, worker->sent);
         worker->sent += self->is_warm ? 1 : 0;
     }
 }
 
-static void ticker_meet_answer(troupe_context_t *ctx, struct ticker *self, uint64_t number)
+static void ticker_on_reply(troupe_context_t *ctx, struct ticker *self, uint64_t number)
 {
     bool counts = self->is_warm;
     if (--self->awaited == 0 && !self->is_warm) {
@@ -79,8 +79,8 @@ static void ticker_meet_answer(troupe_context_t *ctx, struct ticker *self, uint6
 static void ticker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct ticker *self = state;
-    if (troupe_message_type(message) == BENCH_ANSWER) {
-        ticker_meet_answer(ctx, self, bench_number(message));
+    if (troupe_message_type(message) == BENCH_REPLY) {
+        ticker_on_reply(ctx, self, bench_number(message));
         return;
     }
     bench_worker_control(ctx, &self->worker, message);
@@ -103,14 +103,15 @@ static const struct troupe_behaviour ticker = {
     .fini = ticker_fini,
 };
 
-static void tick_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+static void tick_describe_part(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     (void)index;
     *out_part = (struct bench_part){
         .behaviour = &ticker,
         .send_count = plan->messages,
         .receive_count = plan->messages,
-        .debt_count = TICK_MAIL,
+        .backlog_count = TICK_MAIL,
     };
 }
 
@@ -121,11 +122,11 @@ const struct bench_workload bench_tick = {
     .actors_min = TICK_MAIL,
     .actors_max = 10000000,
     .parts_more = 1,
-    .messages_world = 1000000,
+    .messages_ecs = 1000000,
     .messages_apart = 100000,
     .messages_process = 100000,
-    .is_world = true,
+    .is_entities = true,
     .floor = BENCH_FLOOR_NONE,
     .behaviours = (const struct troupe_behaviour *const[]){&ticker, &idle, NULL},
-    .cast = tick_cast,
+    .describe_part = tick_describe_part,
 };

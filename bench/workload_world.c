@@ -86,7 +86,7 @@ static void entities_report(
     self->worker.share.last_ns = last_ns;
     bench_worker_count(ctx, &self->worker, done, bench_checksum(&counted));
     if (done < self->worker.setup.receive_count) {
-        bench_give_up(ctx, "do all of it", TROUPE_ERR_NOENT);
+        bench_fail(ctx, "do all of it", TROUPE_ERR_NOENT);
     }
 }
 
@@ -141,7 +141,7 @@ static void query_receive(troupe_context_t *ctx, void *state, const troupe_messa
     uint64_t left = self->worker.setup.receive_count;
     enum troupe_err err = entities_make(ctx, self, left);
     if (err != TROUPE_OK) {
-        bench_give_up(ctx, "make its entities", err);
+        bench_fail(ctx, "make its entities", err);
         return;
     }
     bench_worker_start(ctx, &self->worker);
@@ -159,7 +159,8 @@ static const struct troupe_behaviour query = {
     .fini = entities_fini,
 };
 
-static void query_cast(const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
+static void query_describe_part(
+    const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     (void)index;
     *out_part = (struct bench_part){.behaviour = &query, .receive_count = plan->messages};
@@ -172,11 +173,11 @@ const struct bench_workload bench_query = {
     .actors_min = 1,
     .actors_max = WORLD_ENTITIES_MAX,
     .parts_more = 1,
-    .messages_world = 100000000,
-    .is_world = true,
+    .messages_ecs = 100000000,
+    .is_entities = true,
     .floor = BENCH_FLOOR_NONE,
     .behaviours = (const struct troupe_behaviour *const[]){&query, NULL},
-    .cast = query_cast,
+    .describe_part = query_describe_part,
 };
 
 /* A component more, a component less. ------------------------------------------------------------ */
@@ -216,7 +217,7 @@ static void component_receive(troupe_context_t *ctx, void *state, const troupe_m
     uint64_t pairs = self->worker.setup.receive_count / 2;
     enum troupe_err err = entities_make(ctx, self, pairs);
     if (err != TROUPE_OK) {
-        bench_give_up(ctx, "make its entities", err);
+        bench_fail(ctx, "make its entities", err);
         return;
     }
     uint64_t done = 0;
@@ -238,7 +239,7 @@ static const struct troupe_behaviour component = {
     .fini = entities_fini,
 };
 
-static void component_cast(
+static void component_describe_part(
     const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
     (void)index;
@@ -252,10 +253,10 @@ const struct bench_workload bench_component = {
     .actors_min = 1,
     .actors_max = WORLD_ENTITIES_MAX,
     .parts_more = 1,
-    .messages_world = 10000000,
+    .messages_ecs = 10000000,
     .rounds_up = true,
-    .is_world = true,
+    .is_entities = true,
     .floor = BENCH_FLOOR_NONE,
     .behaviours = (const struct troupe_behaviour *const[]){&component, NULL},
-    .cast = component_cast,
+    .describe_part = component_describe_part,
 };

@@ -61,7 +61,7 @@ uint32_t bench_part_count(const struct bench_plan *plan)
     if (workload == NULL) {
         return 0;
     }
-    bool has_many = !workload->counts_actors && !workload->is_world;
+    bool has_many = !workload->counts_actors && !workload->is_entities;
     return (has_many ? plan->actors : 0) + workload->parts_more;
 }
 

@@ -21,7 +21,7 @@ extern const struct bench_workload bench_query;
 extern const struct bench_workload bench_component;
 
 /** @return how many of @p count things the @p index -th of @p sharers gets, dealt out in turn. */
-static inline uint64_t bench_dealt(uint64_t count, uint32_t index, uint32_t sharers)
+static inline uint64_t bench_share_of(uint64_t count, uint32_t index, uint32_t sharers)
 {
     return count / sharers + (index < count % sharers ? 1 : 0);
 }

@@ -19,7 +19,7 @@ static void read_settings(int times)
 static enum troupe_err server_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
-    (void)(troupe_check(ctx, troupe_signals_subscribe(ctx, SIGHUP)) && troupe_check(ctx, troupe_signals_subscribe(ctx, SIGTERM)));
+    (void)(troupe_check(ctx, troupe_signals_subscribe(ctx, SIGHUP, true)) && troupe_check(ctx, troupe_signals_subscribe(ctx, SIGTERM, true)));
     read_settings(++*(int *)state);
     return TROUPE_OK;
 }

@@ -29,7 +29,7 @@ enum {
 #define DEADLINE_NS UINT64_C(20000000000)
 
 struct chaos {
-    struct chaos_keeper keeper;
+    struct chaos_controller controller;
     struct chance chance;
     uint64_t seed;
     uint32_t kills; // wanted
@@ -41,7 +41,7 @@ struct chaos {
     char parent[64];      // of its run directory, with the log
 };
 
-static const struct troupe_behaviour *const behaviours[] = {&chaos_keeper, &chaos_talker, NULL};
+static const struct troupe_behaviour *const behaviours[] = {&chaos_controller, &chaos_worker, NULL};
 
 /* Words for people. ---------------------------------------------------------------------------- */
 
@@ -59,8 +59,8 @@ static void chaos_show_log(const struct chaos *chaos)
         rewind(log);
     }
     size_t bytes = fread(text, 1, sizeof(text), log);
-    (void)fprintf(chaos->keeper.say, "--- the end of %s:\n", path);
-    (void)fwrite(text, 1, bytes, chaos->keeper.say);
+    (void)fprintf(chaos->controller.out, "--- the end of %s:\n", path);
+    (void)fwrite(text, 1, bytes, chaos->controller.out);
     (void)fclose(log);
 }
 
@@ -70,11 +70,11 @@ static bool chaos_audit(const struct chaos *chaos)
     char *text = NULL;
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
-    bool closes = file != NULL && troupe_system_audit(chaos->keeper.system, file);
+    bool closes = file != NULL && troupe_system_audit(chaos->controller.system, file);
     if (file != NULL) {
         (void)fclose(file);
     }
-    (void)fputs(closes || text == NULL ? "" : text, chaos->keeper.say);
+    (void)fputs(closes || text == NULL ? "" : text, chaos->controller.out);
     free(text);
     return closes;
 }
@@ -82,25 +82,25 @@ static bool chaos_audit(const struct chaos *chaos)
 /** What cannot be gone on with. */
 _Noreturn static void chaos_fail(struct chaos *chaos, const char *what)
 {
-    FILE *say = chaos->keeper.say;
+    FILE *out = chaos->controller.out;
     (void)fprintf(
-        say,
+        out,
         "chaos: seed %" PRIu64 ", after %u kills: %s (%s)\n",
         chaos->seed,
         (unsigned)chaos->killed,
         what,
         troupe_error_detail());
     chaos_show_log(chaos);
-    if (chaos->keeper.system != NULL) {
-        chaos_keeper_print(&chaos->keeper);
+    if (chaos->controller.system != NULL) {
+        chaos_controller_print(&chaos->controller);
         (void)chaos_audit(chaos);
-        troupe_system_print_active(chaos->keeper.system, say);
+        troupe_system_print_active(chaos->controller.system, out);
     }
-    (void)fflush(say);
+    (void)fflush(out);
     _exit(1);
 }
 
-static void chaos_need(struct chaos *chaos, bool condition, const char *what)
+static void chaos_require(struct chaos *chaos, bool condition, const char *what)
 {
     if (!condition) {
         chaos_fail(chaos, what);
@@ -130,25 +130,25 @@ static void chaos_end_later(struct chaos *chaos, pid_t pid, uint32_t delay_ns)
 {
     pthread_t thread;
     struct chaos_victim *victim = malloc(sizeof(*victim));
-    chaos_need(chaos, victim != NULL, "memory");
+    chaos_require(chaos, victim != NULL, "memory");
     *victim = (struct chaos_victim){.pid = pid, .delay_ns = delay_ns};
-    chaos_need(chaos, pthread_create(&thread, NULL, chaos_end_stopped, victim) == 0, "a thread");
+    chaos_require(chaos, pthread_create(&thread, NULL, chaos_end_stopped, victim) == 0, "a thread");
     (void)pthread_detach(thread);
 }
 
 /** Do what is at hand, and wait for more until @p deadline_ns, a millisecond at most. */
 static void chaos_step(struct chaos *chaos, uint64_t deadline_ns)
 {
-    struct chaos_keeper *keeper = &chaos->keeper;
-    troupe_context_t *ctx = troupe_system_context(keeper->system);
-    if (chaos_keeper_is_due(keeper)) {
-        enum troupe_err err = troupe_send(ctx, keeper->ref, CHAOS_TEND, NULL, 0);
-        chaos_need(chaos, err == TROUPE_OK || err == TROUPE_ERR_FULL, "the keeper is tended");
+    struct chaos_controller *controller = &chaos->controller;
+    troupe_context_t *ctx = troupe_system_context(controller->system);
+    if (chaos_controller_is_due(controller)) {
+        enum troupe_err err = troupe_send(ctx, controller->ref, CHAOS_CHECK, NULL, 0);
+        chaos_require(chaos, err == TROUPE_OK || err == TROUPE_ERR_FULL, "the keeper is tended");
     }
-    enum troupe_err err = troupe_system_progress(keeper->system, NULL);
-    chaos_need(chaos, err == TROUPE_OK, "the system goes on");
-    if (chaos_now_ns() < deadline_ns && troupe_system_timeout_ns(keeper->system) != 0) {
-        struct pollfd ready = {.fd = troupe_system_fd(keeper->system), .events = POLLIN};
+    enum troupe_err err = troupe_system_progress(controller->system, NULL);
+    chaos_require(chaos, err == TROUPE_OK, "the system goes on");
+    if (chaos_now_ns() < deadline_ns && troupe_system_timeout_ns(controller->system) != 0) {
+        struct pollfd ready = {.fd = troupe_system_fd(controller->system), .events = POLLIN};
         (void)poll(&ready, 1, 1);
     }
 }
@@ -167,21 +167,21 @@ static void chaos_run_until(struct chaos *chaos, chaos_is_fn *is, const char *wh
 {
     uint64_t deadline_ns = chaos_now_ns() + DEADLINE_NS;
     while (!is(chaos)) {
-        chaos_need(chaos, chaos_now_ns() < deadline_ns, what);
+        chaos_require(chaos, chaos_now_ns() < deadline_ns, what);
         chaos_step(chaos, deadline_ns);
     }
 }
 
 static bool is_settled(struct chaos *chaos)
 {
-    return chaos_keeper_is_settled(&chaos->keeper);
+    return chaos_controller_is_settled(&chaos->controller);
 }
 
 /** @return whether nothing is on its way, nor was when it looked before. */
 static bool is_quiet(struct chaos *chaos)
 {
     struct troupe_stats stats;
-    troupe_system_stats(chaos->keeper.system, &stats);
+    troupe_system_stats(chaos->controller.system, &stats);
     bool quiet = stats.waiting == 0 && stats.accepted == chaos->accepted;
     chaos->accepted = stats.accepted;
     return quiet;
@@ -191,25 +191,25 @@ static bool is_quiet(struct chaos *chaos)
  * @return whether all asks of all talkers are over, and all were told of all ends. Of those of whom that
  *         is not so yet another account will be asked: ends are no mail that is waited for before.
  */
-static bool is_answered(struct chaos *chaos)
+static bool is_replied(struct chaos *chaos)
 {
-    struct chaos_keeper *keeper = &chaos->keeper;
-    bool answered = chaos_keeper_is_settled(keeper);
-    for (uint32_t slot = 0; answered && slot < CHAOS_TALKERS; slot++) {
-        const struct chaos_report *report = &keeper->seats[slot].report;
-        if (report->asks != report->asks_over || chaos_keeper_is_untold(keeper, slot)) {
-            keeper->seats[slot].state = CHAOS_PAUSED;
-            answered = false;
+    struct chaos_controller *controller = &chaos->controller;
+    bool replied = chaos_controller_is_settled(controller);
+    for (uint32_t slot = 0; replied && slot < CHAOS_WORKERS; slot++) {
+        const struct chaos_report *report = &controller->slots[slot].report;
+        if (report->asks != report->asks_over || chaos_controller_is_unreported(controller, slot)) {
+            controller->slots[slot].state = CHAOS_PAUSED;
+            replied = false;
         }
     }
-    return answered;
+    return replied;
 }
 
 /** @return whether a process is there that may be struck. */
 static bool has_victim(struct chaos *chaos)
 {
     for (uint32_t slot = 0; slot < CHAOS_PROCESSES; slot++) {
-        if (chaos_is_target(&chaos->keeper, chaos_life_of(&chaos->keeper, slot))) {
+        if (chaos_is_target(&chaos->controller, chaos_instance_of(&chaos->controller, slot))) {
             return true;
         }
     }
@@ -219,41 +219,43 @@ static bool has_victim(struct chaos *chaos)
 /* Blows. --------------------------------------------------------------------------------------- */
 
 /** Give a process its last signal, or its last but one. */
-static void chaos_strike(struct chaos *chaos)
+static void chaos_kill_one(struct chaos *chaos)
 {
     chaos_run_until(chaos, has_victim, "nobody is there to be struck");
-    struct chaos_life *life = NULL;
+    struct chaos_instance *instance = NULL;
     do {
-        life = chaos_life_of(&chaos->keeper, chance_below(&chaos->chance, CHAOS_PROCESSES));
-    } while (!chaos_is_target(&chaos->keeper, life));
-    life->way = 1 + (enum chaos_way)chance_below(&chaos->chance, CHAOS_WAYS - 1);
+        instance =
+            chaos_instance_of(&chaos->controller, chance_below(&chaos->chance, CHAOS_PROCESSES));
+    } while (!chaos_is_target(&chaos->controller, instance));
+    instance->way = 1 + (enum chaos_way)chance_below(&chaos->chance, CHAOS_WAYS - 1);
     static const int signals[] = {
         [CHAOS_KILL] = SIGKILL, [CHAOS_SEGV] = SIGSEGV, [CHAOS_STOP_KILL] = SIGSTOP};
-    life->ended_ns = chaos_now_ns();
-    chaos_need(chaos, kill(life->pid, signals[life->way]) == 0, "a process can be signalled");
-    if (life->way == CHAOS_STOP_KILL) {
+    instance->ended_ns = chaos_now_ns();
+    chaos_require(
+        chaos, kill(instance->pid, signals[instance->way]) == 0, "a process can be signalled");
+    if (instance->way == CHAOS_STOP_KILL) {
         uint32_t delay_ns = chance_below(&chaos->chance, STOP_NS);
-        life->ended_ns += delay_ns;
-        chaos_end_later(chaos, life->pid, delay_ns);
+        instance->ended_ns += delay_ns;
+        chaos_end_later(chaos, instance->pid, delay_ns);
     }
-    chaos->by_way[life->way]++;
+    chaos->by_way[instance->way]++;
     chaos->killed++;
 }
 
 /** The counters balance exactly: every accepted message has one outcome. */
-static void chaos_check_counters(struct chaos *chaos)
+static void chaos_check_balance(struct chaos *chaos)
 {
     struct troupe_stats stats;
-    troupe_system_stats(chaos->keeper.system, &stats);
+    troupe_system_stats(chaos->controller.system, &stats);
     const uint64_t *dead = stats.dead_by_reason;
     uint64_t explained = dead[TROUPE_DEAD_PEER_DOWN] + dead[TROUPE_DEAD_SENDER_DOWN] +
                          dead[TROUPE_DEAD_LATE_REPLY] + dead[TROUPE_DEAD_STOPPED];
-    chaos_need(
+    chaos_require(
         chaos,
         stats.accepted == stats.handled + stats.dead + stats.unknown && stats.dead == explained &&
             stats.unknown <= chaos->killed && stats.sequence_gaps == 0,
         "the counters do not balance");
-    chaos_need(chaos, chaos_audit(chaos), "the audit does not balance");
+    chaos_require(chaos, chaos_audit(chaos), "the audit does not balance");
     chaos->audits++;
 }
 
@@ -274,35 +276,34 @@ static uint32_t count_descriptors(void)
 /** Have all be silent, and compare all accounts. */
 static void chaos_pause(struct chaos *chaos)
 {
-    struct chaos_keeper *keeper = &chaos->keeper;
-    keeper->want = CHAOS_PAUSED;
+    struct chaos_controller *controller = &chaos->controller;
+    controller->want = CHAOS_PAUSED;
     chaos_run_until(chaos, is_settled, "waited in vain for all to be there and silent");
     chaos->accepted = UINT64_MAX;
     chaos_run_until(chaos, is_quiet, "waited in vain for the mail to settle");
-    chaos_check_counters(chaos);
-    keeper->want = CHAOS_REPORTED;
-    chaos_run_until(
-        chaos, is_answered, "waited in vain for all asks to be over, and all ends told");
-    chaos_keeper_check(keeper);
+    chaos_check_balance(chaos);
+    controller->want = CHAOS_REPORTED;
+    chaos_run_until(chaos, is_replied, "waited in vain for all asks to be over, and all ends told");
+    chaos_controller_check(controller);
     uint32_t descriptors = count_descriptors();
     chaos->descriptors = chaos->descriptors == 0 ? descriptors : chaos->descriptors;
     if (descriptors > chaos->descriptors + DESCRIPTORS_SPARE) {
-        chaos_parse_error(
-            keeper,
+        chaos_add_error(
+            controller,
             "%u descriptors, %u before",
             (unsigned)descriptors,
             (unsigned)chaos->descriptors);
     }
-    chaos_need(chaos, keeper->flaws == 0, "something is not as it should be");
+    chaos_require(chaos, controller->errors == 0, "something is not as it should be");
 }
 
 static void chaos_round(struct chaos *chaos)
 {
-    uint32_t blows = 1 + chance_below(&chaos->chance, 3);
-    chaos->keeper.want = CHAOS_GOING;
-    for (uint32_t i = 0; i < blows && chaos->killed < chaos->kills; i++) {
+    uint32_t kill_count = 1 + chance_below(&chaos->chance, 3);
+    chaos->controller.want = CHAOS_GOING;
+    for (uint32_t i = 0; i < kill_count && chaos->killed < chaos->kills; i++) {
         chaos_run_for(chaos, chance_below(&chaos->chance, LOAD_NS));
-        chaos_strike(chaos);
+        chaos_kill_one(chaos);
     }
     chaos_run_for(chaos, chance_below(&chaos->chance, LOAD_NS));
     chaos_pause(chaos);
@@ -316,16 +317,16 @@ static void chaos_open_log(struct chaos *chaos)
     char path[96];
     const struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
-    chaos->keeper.say = fdopen(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), "w");
+    chaos->controller.out = fdopen(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), "w");
     (void)snprintf(chaos->parent, sizeof(chaos->parent), "/tmp/troupe-chaos-XXXXXX");
-    if (chaos->keeper.say == NULL || mkdtemp(chaos->parent) == NULL) {
+    if (chaos->controller.out == NULL || mkdtemp(chaos->parent) == NULL) {
         perror("chaos");
         exit(1);
     }
-    (void)setvbuf(chaos->keeper.say, NULL, _IOLBF, 0);
+    (void)setvbuf(chaos->controller.out, NULL, _IOLBF, 0);
     (void)snprintf(path, sizeof(path), "%s/log", chaos->parent);
     int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    chaos_need(
+    chaos_require(
         chaos,
         setenv("XDG_RUNTIME_DIR", chaos->parent, 1) == 0 && log >= 0 &&
             dup2(log, STDERR_FILENO) >= 0,
@@ -335,50 +336,53 @@ static void chaos_open_log(struct chaos *chaos)
 
 static void chaos_open(struct chaos *chaos)
 {
-    struct chaos_keeper *keeper = &chaos->keeper;
+    struct chaos_controller *controller = &chaos->controller;
     chaos_open_log(chaos);
-    keeper->random = chance_bits(&chaos->chance);
-    keeper->life_max = chaos->kills * CHAOS_PROCESSES + CHAOS_TALKERS;
-    keeper->lives = calloc(keeper->life_max, sizeof(*keeper->lives));
-    chaos_need(chaos, keeper->lives != NULL, "memory");
+    controller->random = chance_bits(&chaos->chance);
+    controller->instance_max = chaos->kills * CHAOS_PROCESSES + CHAOS_WORKERS;
+    controller->instances = calloc(controller->instance_max, sizeof(*controller->instances));
+    chaos_require(chaos, controller->instances != NULL, "memory");
     const struct troupe_system_options options = {
         .behaviours = behaviours,
         .mailbox_messages = CHAOS_MAILBOX,
         .seed = chance_bits(&chaos->chance),
         .stop_timeout_ns = DEADLINE_NS,
     };
-    chaos_need(chaos, troupe_system_new(&options, &keeper->system) == TROUPE_OK, "a system");
+    chaos_require(chaos, troupe_system_new(&options, &controller->system) == TROUPE_OK, "a system");
     const struct troupe_spawn_options spawn = {
-        .behaviour = &chaos_keeper,
-        .args = &keeper,
-        .args_bytes = sizeof(keeper),
+        .behaviour = &chaos_controller,
+        .args = &controller,
+        .args_bytes = sizeof(controller),
     };
-    chaos_need(
+    chaos_require(
         chaos,
-        troupe_spawn(troupe_system_context(keeper->system), &spawn, &keeper->ref) == TROUPE_OK,
+        troupe_spawn(troupe_system_context(controller->system), &spawn, &controller->ref) ==
+            TROUPE_OK,
         "a keeper");
 }
 
 /** End the system; nothing may be left. @return its last counts. */
 static struct troupe_stats chaos_close(struct chaos *chaos)
 {
-    struct chaos_keeper *keeper = &chaos->keeper;
+    struct chaos_controller *controller = &chaos->controller;
     struct troupe_stats stats;
-    keeper->stopping = true;
-    troupe_system_stop(keeper->system);
-    chaos_need(chaos, troupe_system_run(keeper->system) == TROUPE_OK, "it ends in order");
-    chaos_check_counters(chaos);
-    troupe_system_stats(keeper->system, &stats);
-    chaos_need(chaos, stats.executors_ended == stats.executors_started, "all executors are gone");
-    chaos_need(chaos, troupe_system_destroy(&keeper->system) == TROUPE_OK, "it can be freed");
+    controller->stopping = true;
+    troupe_system_stop(controller->system);
+    chaos_require(chaos, troupe_system_run(controller->system) == TROUPE_OK, "it ends in order");
+    chaos_check_balance(chaos);
+    troupe_system_stats(controller->system, &stats);
+    chaos_require(
+        chaos, stats.executors_ended == stats.executors_started, "all executors are gone");
+    chaos_require(
+        chaos, troupe_system_destroy(&controller->system) == TROUPE_OK, "it can be freed");
     bool alone = waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD;
-    chaos_need(chaos, alone, "a child is left, or a zombie");
+    chaos_require(chaos, alone, "a child is left, or a zombie");
     char path[96];
     (void)snprintf(path, sizeof(path), "%s/troupe", chaos->parent);
-    chaos_need(chaos, rmdir(path) == 0, "the run directory is left");
+    chaos_require(chaos, rmdir(path) == 0, "the run directory is left");
     (void)snprintf(path, sizeof(path), "%s/log", chaos->parent);
     (void)unlink(path);
-    chaos_need(chaos, rmdir(chaos->parent) == 0, "some file is left");
+    chaos_require(chaos, rmdir(chaos->parent) == 0, "some file is left");
     return stats;
 }
 
@@ -392,13 +396,13 @@ static int times_compare(const void *a, const void *b)
 /** Say how long it took until the keeper was told. */
 static void chaos_print_times(const struct chaos *chaos)
 {
-    const struct chaos_keeper *keeper = &chaos->keeper;
-    uint64_t *times_ns = calloc(keeper->life_max, sizeof(*times_ns));
+    const struct chaos_controller *controller = &chaos->controller;
+    uint64_t *times_ns = calloc(controller->instance_max, sizeof(*times_ns));
     uint32_t count = 0;
-    for (uint32_t i = 0; times_ns != NULL && i < keeper->life_count; i++) {
-        const struct chaos_life *life = &keeper->lives[i];
-        if (life->told > 0) {
-            times_ns[count++] = life->told_ns - life->ended_ns;
+    for (uint32_t i = 0; times_ns != NULL && i < controller->instance_count; i++) {
+        const struct chaos_instance *instance = &controller->instances[i];
+        if (instance->reported > 0) {
+            times_ns[count++] = instance->reported_ns - instance->ended_ns;
         }
     }
     if (count > 0) {
@@ -422,14 +426,14 @@ static void chaos_print(const struct chaos *chaos, const struct troupe_stats *st
         (unsigned)chaos->by_way[CHAOS_KILL],
         (unsigned)chaos->by_way[CHAOS_SEGV],
         (unsigned)chaos->by_way[CHAOS_STOP_KILL],
-        (unsigned)(chaos->keeper.life_count - CHAOS_TALKERS),
+        (unsigned)(chaos->controller.instance_count - CHAOS_WORKERS),
         (unsigned)chaos->audits);
     chaos_print_times(chaos);
     (void)printf(
         "and %" PRIu64 " more ends to talkers, each once; %" PRIu64
         " of them asked too late for how\n",
-        chaos->keeper.told,
-        chaos->keeper.told_unknown);
+        chaos->controller.reported,
+        chaos->controller.reported_unknown);
     (void)printf(
         "%" PRIu64 " messages accepted, %" PRIu64 " handled, none twice and none out of order, "
         "%" PRIu64 " unknown, %" PRIu64 " dead",
@@ -523,6 +527,6 @@ int main(int argc, char **argv)
     }
     struct troupe_stats stats = chaos_close(&chaos);
     chaos_print(&chaos, &stats);
-    free(chaos.keeper.lives);
+    free(chaos.controller.instances);
     return 0;
 }

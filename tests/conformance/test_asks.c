@@ -7,55 +7,55 @@
 #include <string.h>
 
 enum {
-    BEGIN = 1,    // to the asker: ask of the scenario, struct begin; answered by ENDED
+    BEGIN = 1,    // to the client: ask of the scenario, struct begin; answered by ENDED
     ENDED,        // struct ended
-    DOUBLE,       // to the oracle: uint64_t; it answers with DOUBLED at once
+    DOUBLE,       // to the server: uint64_t; it answers with DOUBLED at once
     DOUBLED,      // uint64_t
-    KEEP,         // to the oracle: uint64_t; it answers when it is told to
-    ANSWER_ALL,   // to the oracle: answer what you kept, the latest first; asks for ALL_ANSWERED
-    ALL_ANSWERED, // uint64_t, how many it had kept
-    TWICE,        // to the oracle: answer twice
-    LEAVE,        // to the oracle: stop yourself
-    IGNORE,       // to the oracle: no answer at all
-    ABANDON,      // to the asker: struct begin; ask, and stop
+    KEEP,         // to the server: uint64_t; it answers when it is told to
+    REPLY_ALL,    // to the server: answer what you kept, the latest first; asks for ALL_REPLIED
+    ALL_REPLIED,  // uint64_t, how many it had kept
+    TWICE,        // to the server: answer twice
+    STOP,         // to the server: stop yourself
+    IGNORE,       // to the server: no answer at all
+    ASK_AND_STOP, // to the client: struct begin; ask, and stop
 };
 
-/* The oracle. ---------------------------------------------------------------------------------- */
+/* The server. ---------------------------------------------------------------------------------- */
 
 enum { KEPT_MAX = 1000 };
 
-struct oracle {
+struct server {
     uint32_t retained_count;
     struct {
-        struct troupe_reply_to asker;
+        struct troupe_reply_to client;
         uint64_t number;
     } kept[KEPT_MAX];
 };
 
-static void oracle_keep(struct oracle *oracle, const troupe_message_t *message)
+static void server_keep(struct server *server, const troupe_message_t *message)
 {
-    MUST_BE(oracle->retained_count < KEPT_MAX);
-    oracle->kept[oracle->retained_count].asker = troupe_message_reply_to(message);
-    oracle->kept[oracle->retained_count].number = *TROUPE_BODY(message, uint64_t);
-    oracle->retained_count++;
+    MUST_BE(server->retained_count < KEPT_MAX);
+    server->kept[server->retained_count].client = troupe_message_reply_to(message);
+    server->kept[server->retained_count].number = *TROUPE_BODY(message, uint64_t);
+    server->retained_count++;
 }
 
-static void oracle_answer_all(
-    troupe_context_t *ctx, struct oracle *oracle, const troupe_message_t *message)
+static void server_reply_all(
+    troupe_context_t *ctx, struct server *server, const troupe_message_t *message)
 {
-    uint64_t count = oracle->retained_count;
-    while (oracle->retained_count > 0) {
-        oracle->retained_count--;
-        uint64_t doubled = 2 * oracle->kept[oracle->retained_count].number;
+    uint64_t count = server->retained_count;
+    while (server->retained_count > 0) {
+        server->retained_count--;
+        uint64_t doubled = 2 * server->kept[server->retained_count].number;
         MUST(troupe_reply_later(
-            ctx, oracle->kept[oracle->retained_count].asker, DOUBLED, &doubled, sizeof(doubled)));
+            ctx, server->kept[server->retained_count].client, DOUBLED, &doubled, sizeof(doubled)));
     }
-    REPORT(ctx, message, ALL_ANSWERED, &count);
+    REPORT(ctx, message, ALL_REPLIED, &count);
 }
 
-static void oracle_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void server_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct oracle *oracle = state;
+    struct server *server = state;
     uint32_t type = troupe_message_type(message);
     if (type == DOUBLE || type == TWICE) {
         uint64_t doubled = 2 * *TROUPE_BODY(message, uint64_t);
@@ -64,38 +64,38 @@ static void oracle_receive(troupe_context_t *ctx, void *state, const troupe_mess
             REPORT(ctx, message, DOUBLED, &doubled);
         }
     } else if (type == KEEP) {
-        oracle_keep(oracle, message);
-    } else if (type == ANSWER_ALL) {
-        oracle_answer_all(ctx, oracle, message);
-    } else if (type == LEAVE) {
+        server_keep(server, message);
+    } else if (type == REPLY_ALL) {
+        server_reply_all(ctx, server, message);
+    } else if (type == STOP) {
         troupe_stop(ctx);
     }
 }
 
-static const struct troupe_behaviour oracle = {
-    .name = "oracle", .state_bytes = sizeof(struct oracle), .receive = oracle_receive};
+static const struct troupe_behaviour server = {
+    .name = "server", .state_bytes = sizeof(struct server), .receive = server_receive};
 
-/* The asker asks the oracle, as the test says, and tells what came of it. ---------------------- */
+/* The client asks the server, as the test says, and tells what came of it. ---------------------- */
 
 struct begin {
-    troupe_ref_t oracle;
+    troupe_ref_t server;
     uint32_t type;
-    uint32_t count;      // asks at once
-    uint32_t rounds;     // each asked from the answer of the one before
-    uint32_t also_leave; // send the oracle LEAVE before the first ask
+    uint32_t count;       // asks at once
+    uint32_t rounds;      // each asked from the answer of the one before
+    uint32_t stops_first; // send the server STOP before the first ask
     uint64_t timeout_ns;
 };
 
 struct ended {
     uint32_t by_err[TROUPE_ERR_EXISTS + 1];
-    uint32_t wrong_answers;
+    uint32_t wrong_replies;
     uint32_t wrong_senders;
     uint32_t repeated_tags;
-    uint32_t with_no_answer; // calls with an error and no message
+    uint32_t without_message; // calls with an error and no message
     uint64_t elapsed_ns;
 };
 
-struct asker {
+struct client {
     struct troupe_reply_to scenario;
     struct begin begin;
     struct ended ended;
@@ -104,52 +104,52 @@ struct asker {
     uint8_t has_tag[KEPT_MAX];
 };
 
-static void asker_ask(troupe_context_t *ctx, struct asker *asker);
+static void client_ask(troupe_context_t *ctx, struct client *client);
 
-static void asker_check(struct asker *asker, uint64_t tag, const troupe_message_t *answer)
+static void client_check(struct client *client, uint64_t tag, const troupe_message_t *reply)
 {
-    const uint64_t *doubled = TROUPE_BODY(answer, uint64_t);
-    bool is_right =
-        troupe_message_type(answer) == DOUBLED && doubled != NULL && *doubled == 2 * tag;
-    asker->ended.wrong_answers += is_right ? 0 : 1;
-    asker->ended.wrong_senders +=
-        troupe_ref_equal(troupe_message_sender(answer), asker->begin.oracle) ? 0 : 1;
+    const uint64_t *doubled = TROUPE_BODY(reply, uint64_t);
+    bool is_right = troupe_message_type(reply) == DOUBLED && doubled != NULL && *doubled == 2 * tag;
+    client->ended.wrong_replies += is_right ? 0 : 1;
+    client->ended.wrong_senders +=
+        troupe_ref_equal(troupe_message_sender(reply), client->begin.server) ? 0 : 1;
 }
 
-static void asker_on_answer(
+static void client_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    struct asker *asker = state;
+    struct client *client = state;
     MUST_BE(tag < KEPT_MAX);
-    asker->ended.by_err[err]++;
-    asker->ended.repeated_tags += asker->begin.rounds == 0 && asker->has_tag[tag] != 0 ? 1 : 0;
-    asker->has_tag[tag] = 1;
-    asker->pending--;
-    if (answer != NULL) {
-        asker_check(asker, tag, answer);
+    client->ended.by_err[err]++;
+    client->ended.repeated_tags += client->begin.rounds == 0 && client->has_tag[tag] != 0 ? 1 : 0;
+    client->has_tag[tag] = 1;
+    client->pending--;
+    if (reply != NULL) {
+        client_check(client, tag, reply);
     } else {
-        asker->ended.with_no_answer++;
+        client->ended.without_message++;
     }
-    if (asker->begin.rounds > 0) {
-        asker->begin.rounds--;
-        asker_ask(ctx, asker);
+    if (client->begin.rounds > 0) {
+        client->begin.rounds--;
+        client_ask(ctx, client);
     }
-    if (asker->pending == 0) {
-        asker->ended.elapsed_ns = troupe_now(ctx) - asker->start_ns;
-        MUST(troupe_reply_later(ctx, asker->scenario, ENDED, &asker->ended, sizeof(asker->ended)));
+    if (client->pending == 0) {
+        client->ended.elapsed_ns = troupe_now(ctx) - client->start_ns;
+        MUST(troupe_reply_later(
+            ctx, client->scenario, ENDED, &client->ended, sizeof(client->ended)));
     }
 }
 
-static void asker_ask(troupe_context_t *ctx, struct asker *asker)
+static void client_ask(troupe_context_t *ctx, struct client *client)
 {
-    for (uint64_t tag = 0; tag < asker->begin.count; tag++) {
+    for (uint64_t tag = 0; tag < client->begin.count; tag++) {
         struct troupe_outgoing letter = {
-            .to = asker->begin.oracle,
-            .type = asker->begin.type,
+            .to = client->begin.server,
+            .type = client->begin.type,
             .body = &tag,
             .body_bytes = sizeof(tag),
         };
@@ -157,203 +157,203 @@ static void asker_ask(troupe_context_t *ctx, struct asker *asker)
             ctx,
             &letter,
             &(const struct troupe_ask_options){
-                .timeout_ns = asker->begin.timeout_ns, .on_reply = asker_on_answer, .tag = tag}));
-        asker->pending++;
+                .timeout_ns = client->begin.timeout_ns, .on_reply = client_on_reply, .tag = tag}));
+        client->pending++;
     }
 }
 
-static void asker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void client_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct asker *asker = state;
-    asker->scenario = troupe_message_reply_to(message);
-    asker->begin = *TROUPE_BODY(message, struct begin);
-    asker->start_ns = troupe_now(ctx);
-    if (asker->begin.also_leave != 0) {
-        MUST(troupe_send(ctx, asker->begin.oracle, LEAVE, NULL, 0));
+    struct client *client = state;
+    client->scenario = troupe_message_reply_to(message);
+    client->begin = *TROUPE_BODY(message, struct begin);
+    client->start_ns = troupe_now(ctx);
+    if (client->begin.stops_first != 0) {
+        MUST(troupe_send(ctx, client->begin.server, STOP, NULL, 0));
     }
-    asker_ask(ctx, asker);
-    if (troupe_message_type(message) == ABANDON) {
-        MUST(troupe_reply(ctx, message, ENDED, &asker->ended, sizeof(asker->ended)));
+    client_ask(ctx, client);
+    if (troupe_message_type(message) == ASK_AND_STOP) {
+        MUST(troupe_reply(ctx, message, ENDED, &client->ended, sizeof(client->ended)));
         troupe_stop(ctx);
     }
 }
 
-static const struct troupe_behaviour asker = {
-    .name = "asker", .state_bytes = sizeof(struct asker), .receive = asker_receive};
+static const struct troupe_behaviour client = {
+    .name = "client", .state_bytes = sizeof(struct client), .receive = client_receive};
 
 /** An hour: whatever ends before the fixture's deadline did not end by this. */
 #define NEVER_NS UINT64_C(3600000000000)
 
-static struct fixture *open_with_oracle(
-    const struct fixture_placement *placement, troupe_ref_t *out_asker, troupe_ref_t *out_oracle)
+static struct fixture *open_with_server(
+    const struct fixture_placement *placement, troupe_ref_t *out_client, troupe_ref_t *out_server)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&asker, &oracle)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&client, &server)};
     struct fixture *fixture = fixture_open(placement, &options);
-    *out_asker = fixture_spawn(fixture, &asker);
-    *out_oracle = fixture_spawn(fixture, &oracle);
+    *out_client = fixture_spawn(fixture, &client);
+    *out_server = fixture_spawn(fixture, &server);
     return fixture;
 }
 
-/** Have the oracle answer until it has answered @p count asks, which may still be on their way. */
-static void answer_all(struct fixture *fixture, troupe_ref_t oracle_ref, uint64_t count)
+/** Have the server answer until it has answered @p count asks, which may still be on their way. */
+static void reply_all(struct fixture *fixture, troupe_ref_t server_ref, uint64_t count)
 {
     uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
-    uint64_t answered = 0;
-    while (answered < count) {
-        cr_assert(lt(u64, measure_now_ns(), deadline_ns), "the oracle never got all asks");
-        fixture_ask(fixture, oracle_ref, ANSWER_ALL, NULL, 0);
-        answered += *FIXTURE_HEAR(fixture, ALL_ANSWERED, uint64_t);
+    uint64_t replied = 0;
+    while (replied < count) {
+        cr_assert(lt(u64, measure_now_ns(), deadline_ns), "the server never got all asks");
+        fixture_ask(fixture, server_ref, REPLY_ALL, NULL, 0);
+        replied += *FIXTURE_RECEIVE(fixture, ALL_REPLIED, uint64_t);
     }
 }
 
-BACKEND_TEST(asks, an_answer_is_met_once_by_who_asked)
+BACKEND_TEST(asks, the_asking_actor_handles_a_reply_exactly_once)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct begin begin = {.type = DOUBLE, .count = 1, .timeout_ns = NEVER_NS};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
 
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin));
 
-    const struct ended *ended = FIXTURE_HEAR(fixture, ENDED, struct ended);
+    const struct ended *ended = FIXTURE_RECEIVE(fixture, ENDED, struct ended);
     cr_expect(eq(u32, ended->by_err[TROUPE_OK], 1));
-    cr_expect(eq(u32, ended->wrong_answers, 0));
+    cr_expect(eq(u32, ended->wrong_replies, 0));
     cr_expect(eq(u32, ended->wrong_senders, 0));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-BACKEND_TEST(asks, an_answer_can_be_met_with_the_next_ask)
+BACKEND_TEST(asks, a_reply_handler_can_send_the_next_ask)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct begin begin = {.type = DOUBLE, .count = 1, .rounds = 100, .timeout_ns = NEVER_NS};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
 
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin));
 
-    const struct ended *ended = FIXTURE_HEAR(fixture, ENDED, struct ended);
+    const struct ended *ended = FIXTURE_RECEIVE(fixture, ENDED, struct ended);
     cr_expect(eq(u32, ended->by_err[TROUPE_OK], 101));
-    cr_expect(eq(u32, ended->wrong_answers, 0));
+    cr_expect(eq(u32, ended->wrong_replies, 0));
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(asks, a_thousand_asks_are_told_apart_by_their_tags)
+BACKEND_TEST(asks, a_thousand_asks_are_distinguished_by_their_tags)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct begin begin = {.type = KEEP, .count = 1000, .timeout_ns = NEVER_NS};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin));
 
-    answer_all(fixture, begin.oracle, begin.count);
+    reply_all(fixture, begin.server, begin.count);
 
-    const struct ended *ended = FIXTURE_HEAR(fixture, ENDED, struct ended);
+    const struct ended *ended = FIXTURE_RECEIVE(fixture, ENDED, struct ended);
     cr_expect(eq(u32, ended->by_err[TROUPE_OK], 1000));
-    cr_expect(eq(u32, ended->wrong_answers, 0));
+    cr_expect(eq(u32, ended->wrong_replies, 0));
     cr_expect(eq(u32, ended->repeated_tags, 0));
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(asks, an_answer_may_come_from_a_later_callback)
+BACKEND_TEST(asks, a_reply_may_come_from_a_later_callback)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct begin begin = {.type = KEEP, .count = 1, .timeout_ns = NEVER_NS};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
     uint64_t number = 21;
-    fixture_ask(fixture, begin.oracle, KEEP, &number, sizeof(number));
+    fixture_ask(fixture, begin.server, KEEP, &number, sizeof(number));
 
-    answer_all(fixture, begin.oracle, 1);
+    reply_all(fixture, begin.server, 1);
 
-    const struct heard *heard = fixture_hear(fixture, DOUBLED);
-    cr_expect(heard->is_reply);
-    cr_expect(eq(u64, *(const uint64_t *)heard->body, 42));
+    const struct received *received = fixture_receive(fixture, DOUBLED);
+    cr_expect(received->is_reply);
+    cr_expect(eq(u64, *(const uint64_t *)received->body, 42));
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(asks, an_ask_without_an_answer_times_out_and_not_before)
+BACKEND_TEST(asks, an_ask_without_a_reply_times_out_and_not_early)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct begin begin = {.type = IGNORE, .count = 3, .timeout_ns = 5000000};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
 
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin));
 
-    const struct ended *ended = FIXTURE_HEAR(fixture, ENDED, struct ended);
+    const struct ended *ended = FIXTURE_RECEIVE(fixture, ENDED, struct ended);
     cr_expect(eq(u32, ended->by_err[TROUPE_ERR_TIMEDOUT], 3));
-    cr_expect(eq(u32, ended->with_no_answer, 3));
+    cr_expect(eq(u32, ended->without_message, 3));
     cr_expect(ge(u64, ended->elapsed_ns, begin.timeout_ns));
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(asks, an_answer_that_comes_late_is_a_dead_letter)
+BACKEND_TEST(asks, a_late_reply_is_a_dead_letter)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct begin begin = {.type = KEEP, .count = 1, .timeout_ns = 2000000};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
-    (void)fixture_hear(fixture, ENDED);
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin));
+    (void)fixture_receive(fixture, ENDED);
 
-    answer_all(fixture, begin.oracle, 1);
+    reply_all(fixture, begin.server, 1);
 
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_LATE_REPLY], 1));
     cr_expect(eq(u64, stats.dead, 1));
 }
 
-BACKEND_TEST(asks, a_second_answer_is_a_dead_letter)
+BACKEND_TEST(asks, a_second_reply_is_a_dead_letter)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct begin begin = {.type = TWICE, .count = 1, .timeout_ns = NEVER_NS};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
 
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin));
 
-    const struct ended *ended = FIXTURE_HEAR(fixture, ENDED, struct ended);
+    const struct ended *ended = FIXTURE_RECEIVE(fixture, ENDED, struct ended);
     cr_expect(eq(u32, ended->by_err[TROUPE_OK], 1));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_LATE_REPLY], 1));
 }
 
-BACKEND_TEST(asks, an_ask_of_the_dead_is_told_at_once)
+BACKEND_TEST(asks, an_ask_to_an_ended_actor_fails_at_once)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct begin begin = {.type = DOUBLE, .count = 1, .timeout_ns = NEVER_NS};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
-    fixture_tell(fixture, begin.oracle, LEAVE, NULL, 0);
-    fixture_ask(fixture, begin.oracle, DOUBLE, &begin.timeout_ns, sizeof(begin.timeout_ns));
-    cr_expect(eq(int, fixture_hear(fixture, FIXTURE_NO_ANSWER)->err, TROUPE_ERR_NOENT));
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
+    fixture_send(fixture, begin.server, STOP, NULL, 0);
+    fixture_ask(fixture, begin.server, DOUBLE, &begin.timeout_ns, sizeof(begin.timeout_ns));
+    cr_expect(eq(int, fixture_receive(fixture, FIXTURE_NO_REPLY)->err, TROUPE_ERR_NOENT));
 
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin));
 
-    const struct ended *ended = FIXTURE_HEAR(fixture, ENDED, struct ended);
+    const struct ended *ended = FIXTURE_RECEIVE(fixture, ENDED, struct ended);
     cr_expect(eq(u32, ended->by_err[TROUPE_ERR_NOENT], 1));
-    cr_expect(eq(u32, ended->with_no_answer, 1));
+    cr_expect(eq(u32, ended->without_message, 1));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2)); // the two asks
 }
 
-BACKEND_TEST(asks, an_ask_that_waits_when_its_receiver_stops_is_told)
+BACKEND_TEST(asks, a_pending_ask_fails_when_its_receiver_stops)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
-    struct begin begin = {.type = DOUBLE, .count = 10, .also_leave = 1, .timeout_ns = NEVER_NS};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
+    struct begin begin = {.type = DOUBLE, .count = 10, .stops_first = 1, .timeout_ns = NEVER_NS};
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
 
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin));
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin));
 
-    const struct ended *ended = FIXTURE_HEAR(fixture, ENDED, struct ended);
+    const struct ended *ended = FIXTURE_RECEIVE(fixture, ENDED, struct ended);
     cr_expect(eq(u32, ended->by_err[TROUPE_ERR_NOENT], 10));
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(asks, an_answer_for_an_asker_that_ended_is_a_dead_letter)
+BACKEND_TEST(asks, a_reply_to_an_ended_actor_is_a_dead_letter)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct begin begin = {.type = KEEP, .count = 5, .timeout_ns = NEVER_NS};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &begin.oracle);
-    fixture_ask(fixture, asker_ref, ABANDON, &begin, sizeof(begin));
-    (void)fixture_hear(fixture, ENDED);
-    fixture_ask(fixture, asker_ref, BEGIN, &begin, sizeof(begin)); // it is gone
-    cr_expect(eq(int, fixture_hear(fixture, FIXTURE_NO_ANSWER)->err, TROUPE_ERR_NOENT));
+    struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
+    fixture_ask(fixture, client_ref, ASK_AND_STOP, &begin, sizeof(begin));
+    (void)fixture_receive(fixture, ENDED);
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin)); // it is gone
+    cr_expect(eq(int, fixture_receive(fixture, FIXTURE_NO_REPLY)->err, TROUPE_ERR_NOENT));
 
-    answer_all(fixture, begin.oracle, begin.count);
+    reply_all(fixture, begin.server, begin.count);
 
     struct troupe_stats stats = fixture_close(&fixture);
     // Five answers and one ask of the dead.
@@ -366,32 +366,32 @@ BACKEND_TEST(asks, an_answer_for_an_asker_that_ended_is_a_dead_letter)
 
 BACKEND_TEST(asks, a_plain_send_is_replied_to_as_a_plain_send)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
-    troupe_ref_t oracle_ref = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &oracle_ref);
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
+    troupe_ref_t server_ref = TROUPE_REF_NONE;
+    struct fixture *fixture = open_with_server(placement, &client_ref, &server_ref);
     uint64_t number = 21;
 
-    fixture_tell(fixture, oracle_ref, DOUBLE, &number, sizeof(number));
+    fixture_send(fixture, server_ref, DOUBLE, &number, sizeof(number));
 
-    const struct heard *heard = fixture_hear(fixture, DOUBLED);
-    cr_expect(not(heard->is_reply));
-    cr_expect(eq(u64, *(const uint64_t *)heard->body, 42));
+    const struct received *received = fixture_receive(fixture, DOUBLED);
+    cr_expect(not(received->is_reply));
+    cr_expect(eq(u64, *(const uint64_t *)received->body, 42));
     fixture_close(&fixture);
 }
 
 BACKEND_TEST(asks, the_main_program_cannot_ask)
 {
-    troupe_ref_t asker_ref = TROUPE_REF_NONE;
+    troupe_ref_t client_ref = TROUPE_REF_NONE;
     struct troupe_outgoing letter = {.type = DOUBLE};
-    struct fixture *fixture = open_with_oracle(placement, &asker_ref, &letter.to);
+    struct fixture *fixture = open_with_server(placement, &client_ref, &letter.to);
 
     enum troupe_err err = troupe_ask(
         troupe_system_context(fixture_system(fixture)),
         &letter,
-        &(const struct troupe_ask_options){.on_reply = asker_on_answer});
+        &(const struct troupe_ask_options){.on_reply = client_on_reply});
 
     cr_expect(eq(int, err, TROUPE_ERR_UNSUPPORTED));
     fixture_close(&fixture);
 }
 
-SUBJECTS(&asker, &oracle);
+SUBJECTS(&client, &server);

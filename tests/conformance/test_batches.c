@@ -14,20 +14,20 @@
 #include <string.h>
 
 enum {
-    NOTE = 1, // uint64_t: goes into the digest
-    LINE,     // the same, longer: so that it is no run
-    ECHO,     // answered by ECHOED, in order
-    STOP,     // the player stops
-    FAIL,     // the player fails, with the number as its code
-    STOP_IT,  // struct stop_it: the player stops another on its executor, if they share one
-    BECOME,   // the player becomes its twin, which digests another way
-    WAIT,     // troupe_ref_t: the player asks the oracle, and waits
-    SAY,      // ask: struct tally, so far
-    ECHOED,   // from a player: uint64_t
-    LEFT,     // from a player's fini: struct tally
-    QUESTION, // to the oracle: answered by ANSWER
-    ANSWER,
-    SAID,
+    NOTE = 1,     // uint64_t: goes into the digest
+    LINE,         // the same, longer: so that it is no run
+    ECHO,         // answered by ECHOED, in order
+    STOP,         // the player stops
+    FAIL,         // the player fails, with the number as its code
+    STOP_IT,      // struct stop_it: the player stops another on its executor, if they share one
+    BECOME,       // the player becomes its twin, which digests another way
+    WAIT,         // troupe_ref_t: the player asks the server, and waits
+    REPORT_TALLY, // ask: struct tally, so far
+    ECHOED,       // from a player: uint64_t
+    LEFT,         // from a player's fini: struct tally
+    QUESTION,     // to the server: answered by QUESTION_REPLY
+    QUESTION_REPLY,
+    TALLY,
 };
 
 enum { PLAYERS = 7, BURSTS = 12, BURST_MAX = 300, BOUND_MESSAGES = 1000, LINE_BYTES = 40 };
@@ -36,7 +36,7 @@ enum { PLAYERS = 7, BURSTS = 12, BURST_MAX = 300, BOUND_MESSAGES = 1000, LINE_BY
 struct tally {
     uint64_t digest;
     uint64_t count;
-    uint64_t answers;
+    uint64_t replies;
     uint64_t exit;       // reason and code
     uint64_t batched;    // messages that came in batches: not compared
     uint64_t batch_most; // likewise
@@ -53,18 +53,18 @@ static void player_digest(struct player *player, uint64_t what)
     player->tally.digest = (player->tally.digest ^ what) * UINT64_C(0x100000001B3);
 }
 
-static void player_meet_answer(
+static void player_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
     (void)ctx;
-    (void)answer;
+    (void)reply;
     struct player *player = state;
     MUST(err);
-    player->tally.answers++;
+    player->tally.replies++;
     player_digest(player, tag << 32);
 }
 
@@ -95,17 +95,17 @@ static void player_wait(troupe_context_t *ctx, const troupe_message_t *message)
         ctx,
         &letter,
         &(const struct troupe_ask_options){
-            .on_reply = player_meet_answer, .tag = ANSWER, .exclusive = true}));
+            .on_reply = player_on_reply, .tag = QUESTION_REPLY, .exclusive = true}));
 }
 
 /** Meet one message, alone or of a batch. */
-static void player_meet(
+static void player_handle(
     troupe_context_t *ctx, struct player *player, const troupe_message_t *message, uint64_t salt)
 {
     uint32_t type = troupe_message_type(message);
     uint64_t number = 0;
-    if (type == SAY) {
-        REPORT(ctx, message, SAID, &player->tally);
+    if (type == REPORT_TALLY) {
+        REPORT(ctx, message, TALLY, &player->tally);
         return;
     }
     if (troupe_message_body_bytes(message) >= sizeof(number)) {
@@ -137,7 +137,7 @@ static void player_meet(
 
 static void player_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    player_meet(ctx, state, message, 0);
+    player_handle(ctx, state, message, 0);
 }
 
 static void player_receive_batch(
@@ -154,7 +154,7 @@ static void player_receive_batch(
             player->tally.batched++;
             player->tally.batch_most =
                 count > player->tally.batch_most ? count : player->tally.batch_most;
-            player_meet(ctx, player, messages[i], 0);
+            player_handle(ctx, player, messages[i], 0);
         }
     }
     MUST_BE(!troupe_batch_select(ctx, count)); // there is none
@@ -163,7 +163,7 @@ static void player_receive_batch(
 /** The twin has no batches, and digests another way. */
 static void twin_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    player_meet(ctx, state, message, 1);
+    player_handle(ctx, state, message, 1);
 }
 
 #define PLAYER(behaviour_name)                                                           \
@@ -180,15 +180,15 @@ static void player_become(troupe_context_t *ctx)
     MUST(troupe_become(ctx, &twin));
 }
 
-static void oracle_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void server_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
     if (troupe_message_type(message) == QUESTION) {
-        MUST(troupe_reply(ctx, message, ANSWER, NULL, 0));
+        MUST(troupe_reply(ctx, message, QUESTION_REPLY, NULL, 0));
     }
 }
 
-static const struct troupe_behaviour oracle = {.name = "oracle", .receive = oracle_receive};
+static const struct troupe_behaviour server = {.name = "server", .receive = server_receive};
 
 /* A stream. ------------------------------------------------------------------------------------ */
 
@@ -196,12 +196,12 @@ static const struct troupe_behaviour oracle = {.name = "oracle", .receive = orac
 struct burst {
     struct chance *chance;
     const troupe_ref_t *players;
-    troupe_ref_t oracle;
+    troupe_ref_t server;
     uint32_t count;
     uint32_t echoes; // that will come, if nobody ends
 };
 
-static void burst_give(troupe_context_t *ctx, troupe_ref_t to, uint64_t number)
+static void burst_send_body(troupe_context_t *ctx, troupe_ref_t to, uint64_t number)
 {
     struct troupe_body body;
     MUST(troupe_body_new(sizeof(number), &body));
@@ -213,7 +213,7 @@ static void burst_send_one(troupe_context_t *ctx, const struct burst *burst, tro
 {
     struct chance *chance = burst->chance;
     uint64_t line[LINE_BYTES / sizeof(uint64_t)] = {chance_bits(chance)};
-    const struct troupe_outgoing mortal = {
+    const struct troupe_outgoing ending = {
         .to = to,
         .type = NOTE,
         .body = line,
@@ -224,13 +224,13 @@ static void burst_send_one(troupe_context_t *ctx, const struct burst *burst, tro
     if (kind < 8) {
         const uint32_t types[] = {STOP, FAIL, BECOME, WAIT, WAIT, WAIT, WAIT, WAIT};
         bool waits = types[kind] == WAIT;
-        const void *body = waits ? (const void *)&burst->oracle : line;
-        size_t bytes = waits ? sizeof(burst->oracle) : sizeof(line[0]);
+        const void *body = waits ? (const void *)&burst->server : line;
+        size_t bytes = waits ? sizeof(burst->server) : sizeof(line[0]);
         MUST(troupe_send(ctx, to, types[kind], body, bytes));
     } else if (kind < 16) {
-        burst_give(ctx, to, line[0]);
+        burst_send_body(ctx, to, line[0]);
     } else if (kind < 24) {
-        MUST(troupe_send_message(ctx, &mortal));
+        MUST(troupe_send_message(ctx, &ending));
     } else if (kind < 80) {
         MUST(troupe_send(ctx, to, ECHO, line, sizeof(line[0])));
     } else if (kind < 160) {
@@ -271,37 +271,37 @@ static uint32_t course_index(const troupe_ref_t players[static PLAYERS], troupe_
 }
 
 /** Hear echoes and farewells until each player has told its tally: by its end, or because it was asked. */
-static void course_hear(
+static void course_receive(
     struct fixture *fixture, const troupe_ref_t players[static PLAYERS], struct course *course)
 {
     bool ended[PLAYERS] = {false};
     bool asked[PLAYERS] = {false};
     for (uint32_t i = 0; i < PLAYERS; i++) {
-        fixture_ask(fixture, players[i], SAY, NULL, 0);
+        fixture_ask(fixture, players[i], REPORT_TALLY, NULL, 0);
     }
     for (uint32_t open = 2 * PLAYERS; open > 0;) {
-        const struct heard *heard = fixture_hear_any(fixture);
-        if (heard->type == FIXTURE_NO_ANSWER) {
-            cr_assert(heard->err == TROUPE_ERR_NOENT);
+        const struct received *received = fixture_receive_any(fixture);
+        if (received->type == FIXTURE_NO_REPLY) {
+            cr_assert(received->err == TROUPE_ERR_NOENT);
             open--; // which one, its LEFT says
             continue;
         }
-        uint32_t index = course_index(players, heard->from);
-        if (heard->type == ECHOED) {
-            uint64_t number = *(const uint64_t *)heard->body;
+        uint32_t index = course_index(players, received->from);
+        if (received->type == ECHOED) {
+            uint64_t number = *(const uint64_t *)received->body;
             course->echoes[index] = (course->echoes[index] ^ number) * UINT64_C(0x100000001B3);
-        } else if (heard->type == LEFT || heard->type == SAID) {
+        } else if (received->type == LEFT || received->type == TALLY) {
             bool is_known = ended[index] || asked[index];
             cr_assert(not(is_known));
-            course->tallies[index] = *(const struct tally *)heard->body;
-            ended[index] = heard->type == LEFT;
-            asked[index] = heard->type == SAID;
+            course->tallies[index] = *(const struct tally *)received->body;
+            ended[index] = received->type == LEFT;
+            asked[index] = received->type == TALLY;
             open -= asked[index] ? 2 : 1;
         }
     }
 }
 
-static struct course play(
+static struct course run_course(
     const struct fixture_placement *placement,
     const struct troupe_behaviour *behaviour,
     uint64_t seed)
@@ -315,30 +315,30 @@ static struct course play(
         players[i] = fixture_spawn_reporter(fixture, behaviour);
     }
     struct burst burst = {
-        .chance = &chance, .players = players, .oracle = fixture_spawn(fixture, &oracle)};
+        .chance = &chance, .players = players, .server = fixture_spawn(fixture, &server)};
     for (uint32_t i = 0; i < BURSTS; i++) {
         burst.count = chance_below(&chance, BURST_MAX);
-        fixture_act(fixture, burst_send, &burst);
+        fixture_call(fixture, burst_send, &burst);
     }
-    course_hear(fixture, players, &course);
+    course_receive(fixture, players, &course);
     course.stats = fixture_close(&fixture);
     return course;
 }
 
-BACKEND_TEST(batches, come_to_what_single_messages_come_to)
+BACKEND_TEST(batches, have_the_same_result_as_single_messages)
 {
     struct chance chance = chance_open("batches");
     uint64_t batched_count = 0;
     for (uint32_t round = 0; round < 3; round++) {
         uint64_t seed = chance_bits(&chance);
-        struct course one = play(placement, &single, seed);
-        struct course other = play(placement, &batched, seed);
+        struct course one = run_course(placement, &single, seed);
+        struct course other = run_course(placement, &batched, seed);
         for (uint32_t i = 0; i < PLAYERS; i++) {
             const struct tally *expected = &one.tallies[i];
             const struct tally *got = &other.tallies[i];
             cr_expect(eq(u64, got->digest, expected->digest), "player %u", i);
             cr_expect(eq(u64, got->count, expected->count), "player %u", i);
-            cr_expect(eq(u64, got->answers, expected->answers), "player %u", i);
+            cr_expect(eq(u64, got->replies, expected->replies), "player %u", i);
             cr_expect(eq(u64, got->exit, expected->exit), "player %u", i);
             cr_expect(eq(u64, got->wrong, 0), "player %u", i);
             cr_expect(eq(u64, other.echoes[i], one.echoes[i]), "player %u", i);
@@ -363,7 +363,7 @@ static void send_many(troupe_context_t *ctx, void *data)
     }
 }
 
-BACKEND_TEST(batches, have_a_bound)
+BACKEND_TEST(batches, are_bounded)
 {
     struct fixture_options options = {.behaviours = subjects};
     struct fixture *fixture = fixture_open(placement, &options);
@@ -371,15 +371,15 @@ BACKEND_TEST(batches, have_a_bound)
         fixture_spawn_reporter(fixture, &batched), fixture_spawn_reporter(fixture, &batched)};
     // Who has not started yet is sent what is kept for it, and that is met singly.
     for (uint32_t i = 0; i < 2; i++) {
-        fixture_ask(fixture, players[i], SAY, NULL, 0);
-        (void)FIXTURE_HEAR(fixture, SAID, struct tally);
+        fixture_ask(fixture, players[i], REPORT_TALLY, NULL, 0);
+        (void)FIXTURE_RECEIVE(fixture, TALLY, struct tally);
     }
 
-    fixture_act(fixture, send_many, players);
+    fixture_call(fixture, send_many, players);
 
     for (uint32_t i = 0; i < 2; i++) {
-        fixture_ask(fixture, players[i], SAY, NULL, 0);
-        const struct tally *tally = FIXTURE_HEAR(fixture, SAID, struct tally);
+        fixture_ask(fixture, players[i], REPORT_TALLY, NULL, 0);
+        const struct tally *tally = FIXTURE_RECEIVE(fixture, TALLY, struct tally);
         cr_expect(eq(u64, tally->count, BOUND_MESSAGES));
         cr_expect(eq(u64, tally->wrong, 0));
         cr_expect(gt(u64, tally->batched, BOUND_MESSAGES / 2));
@@ -396,8 +396,8 @@ BACKEND_TEST(batches, have_a_bound)
 static void stop_other_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     uint64_t *count = state;
-    if (troupe_message_type(message) == SAY) {
-        REPORT(ctx, message, SAID, count);
+    if (troupe_message_type(message) == REPORT_TALLY) {
+        REPORT(ctx, message, TALLY, count);
         return;
     }
     ++*count;
@@ -437,17 +437,20 @@ static void send_stop_it(troupe_context_t *ctx, void *data)
     MUST(TROUPE_SEND(ctx, stoppers[0], NOTE, &number));
 }
 
-Test(batches, who_is_stopped_by_another_in_its_batch_meets_no_more, .timeout = FIXTURE_TEST_SECONDS)
+Test(
+    batches,
+    an_actor_stopped_by_another_of_its_batch_gets_no_more_messages,
+    .timeout = FIXTURE_TEST_SECONDS)
 {
     const struct fixture_placement world = {.name = "ecs", .place = "ecs"};
     struct fixture_options options = {.behaviours = subjects};
     struct fixture *fixture = fixture_open(&world, &options);
     troupe_ref_t stoppers[2] = {fixture_spawn(fixture, &stopper), fixture_spawn(fixture, &stopper)};
 
-    fixture_act(fixture, send_stop_it, stoppers);
+    fixture_call(fixture, send_stop_it, stoppers);
 
-    fixture_ask(fixture, stoppers[0], SAY, NULL, 0);
-    cr_expect(eq(u64, *FIXTURE_HEAR(fixture, SAID, uint64_t), 2));
+    fixture_ask(fixture, stoppers[0], REPORT_TALLY, NULL, 0);
+    cr_expect(eq(u64, *FIXTURE_RECEIVE(fixture, TALLY, uint64_t), 2));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 1));
 }
@@ -463,8 +466,8 @@ struct summer {
 static void summer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct summer *summer = state;
-    if (troupe_message_type(message) == SAY) {
-        REPORT(ctx, message, SAID, summer);
+    if (troupe_message_type(message) == REPORT_TALLY) {
+        REPORT(ctx, message, TALLY, summer);
     } else {
         summer->sum += *TROUPE_BODY(message, uint64_t);
         summer->count++;
@@ -506,18 +509,21 @@ static void send_sums(troupe_context_t *ctx, void *data)
     }
 }
 
-Test(batches, who_does_not_select_acts_as_the_first, .timeout = FIXTURE_TEST_SECONDS)
+Test(
+    batches,
+    a_callback_that_does_not_select_acts_as_the_first_actor,
+    .timeout = FIXTURE_TEST_SECONDS)
 {
     const struct fixture_placement world = {.name = "ecs", .place = "ecs"};
     struct fixture_options options = {.behaviours = subjects};
     struct fixture *fixture = fixture_open(&world, &options);
     troupe_ref_t summers[2] = {fixture_spawn(fixture, &summer), fixture_spawn(fixture, &summer)};
 
-    fixture_act(fixture, send_sums, summers);
+    fixture_call(fixture, send_sums, summers);
 
-    cr_expect(troupe_ref_equal(fixture_hear(fixture, ECHOED)->from, summers[0]));
-    fixture_ask(fixture, summers[1], SAY, NULL, 0);
-    const struct summer *said = FIXTURE_HEAR(fixture, SAID, struct summer);
+    cr_expect(troupe_ref_equal(fixture_receive(fixture, ECHOED)->from, summers[0]));
+    fixture_ask(fixture, summers[1], REPORT_TALLY, NULL, 0);
+    const struct summer *said = FIXTURE_RECEIVE(fixture, TALLY, struct summer);
     cr_expect(eq(u64, said->count, 5));
     cr_expect(eq(u64, said->called, 5));
     cr_expect(eq(u64, said->sum, 1 + 3 + 5 + 7 + UINT64_MAX));
@@ -525,4 +531,4 @@ Test(batches, who_does_not_select_acts_as_the_first, .timeout = FIXTURE_TEST_SEC
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-SUBJECTS(&single, &batched, &twin, &oracle, &stopper, &summer);
+SUBJECTS(&single, &batched, &twin, &server, &stopper, &summer);

@@ -37,7 +37,7 @@ static struct fixture *open_bounded(
 
 /** A system with a slow actor that is held. */
 static struct fixture *open_with_slow(
-    const struct fixture_placement *placement, troupe_ref_t *out_slow, struct fixture_gate *gate)
+    const struct fixture_placement *placement, troupe_ref_t *out_slow, struct fixture_latch *gate)
 {
     struct fixture *fixture = open_bounded(placement, TROUPE_BEHAVIOURS(&fixture_slow));
     *out_slow = fixture_spawn(fixture, &fixture_slow);
@@ -48,17 +48,17 @@ static struct fixture *open_with_slow(
 BACKEND_TEST(bounds, a_full_mailbox_refuses_before_more_than_the_bound_waits)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture *fixture = open_with_slow(placement, &slow, &gate);
     struct fixture_flood flood = {.to = slow};
 
-    fixture_act(fixture, fixture_flood, &flood);
-    fixture_gate_open(&gate);
+    fixture_call(fixture, fixture_flood, &flood);
+    fixture_latch_open(&gate);
 
     cr_expect(le(u32, flood.accepted, BOUND));
     cr_expect(ge(u32, flood.accepted, BOUND / 2)); // a lone sender may use two thirds of it
     cr_expect(eq(u32, flood.refused, 1));
-    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    (void)fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
     cr_expect(eq(u64, fixture_count(fixture, slow), flood.accepted)); // and none is lost
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
@@ -67,21 +67,21 @@ BACKEND_TEST(bounds, a_full_mailbox_refuses_before_more_than_the_bound_waits)
 BACKEND_TEST(bounds, many_refused_sends_are_followed_by_one_room)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture *fixture = open_with_slow(placement, &slow, &gate);
     struct fixture_flood flood = {.to = slow, .extra = 20};
 
-    fixture_act(fixture, fixture_flood, &flood);
-    fixture_gate_open(&gate);
+    fixture_call(fixture, fixture_flood, &flood);
+    fixture_latch_open(&gate);
 
-    const struct heard *heard = fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    const struct received *heard = fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
     const struct troupe_room *room = heard->body;
     cr_expect(eq(u32, flood.refused, 21));
     cr_expect(eq(sz, heard->body_bytes, sizeof(*room)));
     cr_expect(troupe_ref_equal(room->to, slow));
     cr_expect(troupe_ref_is_none(heard->from));
     (void)fixture_count(fixture, slow); // any other ROOM has arrived by now
-    cr_expect(eq(u32, fixture_unheard(fixture, TROUPE_MESSAGE_ROOM), 0));
+    cr_expect(eq(u32, fixture_pending_count(fixture, TROUPE_MESSAGE_ROOM), 0));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.rooms, 1));
 }
@@ -89,17 +89,17 @@ BACKEND_TEST(bounds, many_refused_sends_are_followed_by_one_room)
 BACKEND_TEST(bounds, a_send_after_a_room_is_accepted)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture *fixture = open_with_slow(placement, &slow, &gate);
     uint64_t accepted = 0;
 
     for (int round = 0; round < 5; round++) {
         struct fixture_flood flood = {.to = slow};
-        fixture_act(fixture, fixture_flood, &flood);
-        fixture_gate_open(&gate);
-        (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+        fixture_call(fixture, fixture_flood, &flood);
+        fixture_latch_open(&gate);
+        (void)fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
         struct fixture_flood next = {.to = slow, .count_max = 1};
-        fixture_act(fixture, fixture_flood, &next);
+        fixture_call(fixture, fixture_flood, &next);
         cr_expect(eq(u32, next.accepted, 1));
         cr_expect(eq(u32, next.refused, 0));
         accepted += flood.accepted + next.accepted;
@@ -107,7 +107,7 @@ BACKEND_TEST(bounds, a_send_after_a_room_is_accepted)
         fixture_hold(fixture, slow, &gate);
     }
 
-    fixture_gate_open(&gate);
+    fixture_latch_open(&gate);
     fixture_close(&fixture);
 }
 
@@ -130,19 +130,19 @@ BACKEND_TEST(bounds, each_receiver_that_refused_sends_one_room)
         .one = {.to = fixture_spawn(fixture, &fixture_slow), .extra = 3},
         .other = {.to = fixture_spawn(fixture, &fixture_slow), .extra = 3},
     };
-    struct fixture_gate one_gate;
-    struct fixture_gate other_gate = {{0}};
+    struct fixture_latch one_gate;
+    struct fixture_latch other_gate = {{0}};
     fixture_hold(fixture, floods.one.to, &one_gate);
     if (!fixture_share_executor(floods.one.to, floods.other.to)) {
         fixture_hold(fixture, floods.other.to, &other_gate);
     }
 
-    fixture_act(fixture, flood_two, &floods);
-    fixture_gate_open(&one_gate);
-    fixture_gate_open(&other_gate);
+    fixture_call(fixture, flood_two, &floods);
+    fixture_latch_open(&one_gate);
+    fixture_latch_open(&other_gate);
 
-    troupe_ref_t first = FIXTURE_HEAR(fixture, TROUPE_MESSAGE_ROOM, struct troupe_room)->to;
-    troupe_ref_t second = FIXTURE_HEAR(fixture, TROUPE_MESSAGE_ROOM, struct troupe_room)->to;
+    troupe_ref_t first = FIXTURE_RECEIVE(fixture, TROUPE_MESSAGE_ROOM, struct troupe_room)->to;
+    troupe_ref_t second = FIXTURE_RECEIVE(fixture, TROUPE_MESSAGE_ROOM, struct troupe_room)->to;
     cr_expect(not(troupe_ref_equal(first, second)));
     cr_expect(troupe_ref_equal(first, floods.one.to) || troupe_ref_equal(first, floods.other.to));
     cr_expect(troupe_ref_equal(second, floods.one.to) || troupe_ref_equal(second, floods.other.to));
@@ -162,14 +162,15 @@ static void flood_then_stop(troupe_context_t *ctx, void *data)
 BACKEND_TEST(bounds, a_receiver_that_stops_sends_a_room_too)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture *fixture = open_with_slow(placement, &slow, &gate);
     struct fixture_flood flood = {.to = slow};
 
-    fixture_act(fixture, flood_then_stop, &flood);
-    fixture_gate_open(&gate);
+    fixture_call(fixture, flood_then_stop, &flood);
+    fixture_latch_open(&gate);
 
-    const struct troupe_room *room = FIXTURE_HEAR(fixture, TROUPE_MESSAGE_ROOM, struct troupe_room);
+    const struct troupe_room *room =
+        FIXTURE_RECEIVE(fixture, TROUPE_MESSAGE_ROOM, struct troupe_room);
     cr_expect(troupe_ref_equal(room->to, slow));
     fixture_close(&fixture);
 }
@@ -179,7 +180,7 @@ BACKEND_TEST(bounds, a_receiver_that_stops_sends_a_room_too)
 enum { BOUND_BYTES = 65536 };
 
 static struct fixture *open_bounded_in_bytes(
-    const struct fixture_placement *placement, troupe_ref_t *out_slow, struct fixture_gate *gate)
+    const struct fixture_placement *placement, troupe_ref_t *out_slow, struct fixture_latch *gate)
 {
     struct fixture_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&fixture_slow), .mailbox_bytes = BOUND_BYTES};
@@ -192,16 +193,16 @@ static struct fixture *open_bounded_in_bytes(
 BACKEND_TEST(bounds, a_mailbox_is_full_of_bytes_before_more_than_the_bound_waits)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture *fixture = open_bounded_in_bytes(placement, &slow, &gate);
     struct fixture_flood flood = {.to = slow, .body_bytes = 4096};
 
-    fixture_act(fixture, fixture_flood, &flood);
-    fixture_gate_open(&gate);
+    fixture_call(fixture, fixture_flood, &flood);
+    fixture_latch_open(&gate);
 
     cr_expect(le(u32, flood.accepted, BOUND_BYTES / 4096));
     cr_expect(ge(u32, flood.accepted, 1));
-    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    (void)fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
     cr_expect(eq(u64, fixture_count(fixture, slow), flood.accepted));
     fixture_close(&fixture);
 }
@@ -226,12 +227,12 @@ static void send_oversize(troupe_context_t *ctx, void *data)
 BACKEND_TEST(bounds, a_body_over_the_bound_is_too_big_and_stays_with_its_sender)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture *fixture = open_bounded_in_bytes(placement, &slow, &gate);
     struct oversize oversize = {.to = slow, .bytes = BOUND_BYTES + 1};
 
-    fixture_act(fixture, send_oversize, &oversize);
-    fixture_gate_open(&gate);
+    fixture_call(fixture, send_oversize, &oversize);
+    fixture_latch_open(&gate);
 
     cr_expect(eq(int, oversize.sent, TROUPE_ERR_TOOBIG));
     cr_expect(eq(int, oversize.given, TROUPE_ERR_TOOBIG));
@@ -253,11 +254,11 @@ BACKEND_TEST(bounds, a_body_of_half_the_bound_fits_an_empty_mailbox)
 
     // It may be refused while other channels hold a little of the credit; then it gets a ROOM.
     for (;;) {
-        fixture_act(fixture, fixture_flood, &flood);
+        fixture_call(fixture, fixture_flood, &flood);
         if (flood.accepted == 1) {
             break;
         }
-        (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+        (void)fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
     }
 
     cr_expect(eq(u64, fixture_count(fixture, slow), 1));
@@ -281,18 +282,18 @@ static void flood_then_send_body(troupe_context_t *ctx, void *data)
 BACKEND_TEST(bounds, a_refused_body_stays_with_its_sender)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture *fixture = open_with_slow(placement, &slow, &gate);
     struct refused_body refused = {.flood = {.to = slow}};
 
-    fixture_act(fixture, flood_then_send_body, &refused);
-    fixture_gate_open(&gate);
+    fixture_call(fixture, flood_then_send_body, &refused);
+    fixture_latch_open(&gate);
 
     cr_expect(eq(int, refused.err, TROUPE_ERR_FULL));
     cr_expect(refused.body.data != NULL);
     cr_expect(eq(sz, refused.body.bytes, 100));
     troupe_body_free(&refused.body);
-    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    (void)fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
     fixture_close(&fixture);
 }
 
@@ -357,16 +358,16 @@ BACKEND_TEST(bounds, a_reply_is_accepted_by_a_full_mailbox)
     troupe_ref_t scenario = fixture_scenario(fixture);
     fixture_ask(fixture, ref, QUERY, &scenario, sizeof(scenario));
     struct flood_and_reply what = {
-        .flood = {.to = ref}, .asker = fixture_hear(fixture, QUESTION)->asker};
-    struct fixture_gate gate;
+        .flood = {.to = ref}, .asker = fixture_receive(fixture, QUESTION)->reply_to};
+    struct fixture_latch gate;
     fixture_hold(fixture, ref, &gate);
 
-    fixture_act(fixture, flood_then_reply, &what);
-    fixture_gate_open(&gate);
+    fixture_call(fixture, flood_then_reply, &what);
+    fixture_latch_open(&gate);
 
     cr_expect(eq(int, what.err, TROUPE_OK));
-    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, ANSWERED, uint32_t), TROUPE_OK));
-    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    cr_expect(eq(u32, *FIXTURE_RECEIVE(fixture, ANSWERED, uint32_t), TROUPE_OK));
+    (void)fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
     fixture_close(&fixture);
 }
 
@@ -383,15 +384,15 @@ static void flood_and_set_timers(troupe_context_t *ctx, void *data)
 BACKEND_TEST(bounds, the_message_of_a_timer_is_accepted_by_a_full_mailbox)
 {
     troupe_ref_t slow = TROUPE_REF_NONE;
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture *fixture = open_with_slow(placement, &slow, &gate);
     struct fixture_flood flood = {.to = slow};
 
-    fixture_act(fixture, flood_and_set_timers, &flood);
-    (void)fixture_hear(fixture, TOCK); // so TICK has fired, too, for it was due before
-    fixture_gate_open(&gate);
+    fixture_call(fixture, flood_and_set_timers, &flood);
+    (void)fixture_receive(fixture, TOCK); // so TICK has fired, too, for it was due before
+    fixture_latch_open(&gate);
 
-    (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+    (void)fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
     cr_expect(eq(u64, fixture_count(fixture, slow), flood.accepted + 1)); // the drops and TICK
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
@@ -487,9 +488,9 @@ BACKEND_TEST(bounds, two_senders_that_never_pause_both_make_progress)
     };
     fixture_ask(fixture, what.judge, JUDGE, NULL, 0);
 
-    fixture_act(fixture, press, &what);
+    fixture_call(fixture, press, &what);
 
-    (void)fixture_hear(fixture, FAIR);
+    (void)fixture_receive(fixture, FAIR);
     fixture_close(&fixture);
 }
 
@@ -535,9 +536,9 @@ BACKEND_TEST(bounds, a_sender_that_retries_and_ignores_rooms_makes_progress)
     troupe_ref_t slow = fixture_spawn(fixture, &fixture_slow);
     troupe_ref_t ref = fixture_spawn(fixture, &retrier);
 
-    fixture_tell(fixture, ref, INSIST, &slow, sizeof(slow));
+    fixture_send(fixture, ref, INSIST, &slow, sizeof(slow));
 
-    (void)fixture_hear(fixture, DONE);
+    (void)fixture_receive(fixture, DONE);
     while (fixture_count(fixture, slow) < INSIST_MESSAGES) { // the reply may overtake the rest
     }
     fixture_close(&fixture);

@@ -11,16 +11,16 @@ enum {
     SUBSCRIBE = 1, // ask; answered by DONE
     UNSUBSCRIBE,   // ask; answered by DONE
     DONE,          // nothing
-    DEAD,          // a struct troupe_dead_letter that was heard of
-    LEAVE,         // stop yourself
+    NOTICE,        // a struct troupe_dead_letter that was heard of
+    STOP,          // stop yourself
     READY,         // ask; answered by DONE
     TWICE,         // ask; answered by DONE, and again
-    LETTER,        // what finds nobody
+    MESSAGE,       // what finds nobody
 };
 
-/* The watcher passes on what it hears of dead letters. ----------------------------------------- */
+/* The subscriber passes on what it hears of dead letters. ----------------------------------------- */
 
-static enum troupe_err watcher_init(
+static enum troupe_err subscriber_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)ctx;
@@ -28,7 +28,7 @@ static enum troupe_err watcher_init(
     return TROUPE_OK;
 }
 
-static void watcher_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void subscriber_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     const struct troupe_dead_letter *letter = NULL;
     switch (troupe_message_type(message)) {
@@ -38,13 +38,13 @@ static void watcher_receive(troupe_context_t *ctx, void *state, const troupe_mes
     case UNSUBSCRIBE:
         (void)!troupe_dead_letters_subscribe(ctx, false);
         break;
-    case LEAVE:
+    case STOP:
         troupe_stop(ctx);
         return;
     case TROUPE_MESSAGE_DEAD_LETTER:
         letter = TROUPE_BODY(message, struct troupe_dead_letter);
         MUST_BE(letter != NULL && troupe_ref_is_none(troupe_message_sender(message)));
-        MUST(TROUPE_SEND(ctx, *(troupe_ref_t *)state, DEAD, letter));
+        MUST(TROUPE_SEND(ctx, *(troupe_ref_t *)state, NOTICE, letter));
         return;
     case TWICE:
         MUST(troupe_reply(ctx, message, DONE, NULL, 0));
@@ -55,11 +55,11 @@ static void watcher_receive(troupe_context_t *ctx, void *state, const troupe_mes
     MUST(troupe_reply(ctx, message, DONE, NULL, 0));
 }
 
-static const struct troupe_behaviour watcher = {
-    .name = "watcher",
+static const struct troupe_behaviour subscriber = {
+    .name = "subscriber",
     .state_bytes = sizeof(troupe_ref_t),
-    .init = watcher_init,
-    .receive = watcher_receive,
+    .init = subscriber_init,
+    .receive = subscriber_receive,
 };
 
 static enum troupe_err stillborn_init(
@@ -72,54 +72,55 @@ static enum troupe_err stillborn_init(
 static const struct troupe_behaviour stillborn = {
     .name = "stillborn",
     .init = stillborn_init,
-    .receive = watcher_receive,
+    .receive = subscriber_receive,
 };
 
-/** A watcher, and the reference of one that has ended. */
-struct cast {
-    troupe_ref_t watcher;
-    troupe_ref_t gone;
+/** A subscriber, and the reference of one that has ended. */
+struct system {
+    troupe_ref_t subscriber;
+    troupe_ref_t ended;
 };
 
-static void order(struct fixture *fixture, troupe_ref_t who, uint32_t what)
+static void order(struct fixture *fixture, troupe_ref_t reporter, uint32_t what)
 {
-    fixture_ask(fixture, who, what, NULL, 0);
-    (void)fixture_hear(fixture, DONE);
+    fixture_ask(fixture, reporter, what, NULL, 0);
+    (void)fixture_receive(fixture, DONE);
 }
 
-static struct fixture *open_with_watcher(
-    const struct fixture_placement *placement, struct cast *out_cast)
+static struct fixture *open_with_subscriber(
+    const struct fixture_placement *placement, struct system *out_system)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&watcher, &stillborn)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&subscriber, &stillborn)};
     struct fixture *fixture = fixture_open(placement, &options);
-    out_cast->watcher = fixture_spawn_reporter(fixture, &watcher);
-    out_cast->gone = fixture_spawn_reporter(fixture, &watcher);
-    fixture_tell(fixture, out_cast->gone, LEAVE, NULL, 0);
-    fixture_ask(fixture, out_cast->gone, READY, NULL, 0); // one dead letter before anybody watches
-    (void)fixture_hear(fixture, FIXTURE_NO_ANSWER);
+    out_system->subscriber = fixture_spawn_reporter(fixture, &subscriber);
+    out_system->ended = fixture_spawn_reporter(fixture, &subscriber);
+    fixture_send(fixture, out_system->ended, STOP, NULL, 0);
+    fixture_ask(
+        fixture, out_system->ended, READY, NULL, 0); // one dead letter before anybody watches
+    (void)fixture_receive(fixture, FIXTURE_NO_REPLY);
     return fixture;
 }
 
-BACKEND_TEST(dead_letters, a_subscriber_is_told_whose_letter_died_and_why)
+BACKEND_TEST(dead_letters, a_subscriber_gets_the_envelope_and_the_reason)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    order(fixture, cast.watcher, SUBSCRIBE);
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    order(fixture, system.subscriber, SUBSCRIBE);
 
-    fixture_tell(fixture, cast.gone, LETTER, "twelve bytes", 12);
+    fixture_send(fixture, system.ended, MESSAGE, "twelve bytes", 12);
 
     const struct troupe_dead_letter *letter =
-        FIXTURE_HEAR(fixture, DEAD, struct troupe_dead_letter);
-    cr_expect(troupe_ref_equal(letter->to, cast.gone));
+        FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter);
+    cr_expect(troupe_ref_equal(letter->to, system.ended));
     cr_expect(troupe_ref_equal(letter->from, fixture_scenario(fixture)));
-    cr_expect(eq(u32, letter->type, LETTER));
+    cr_expect(eq(u32, letter->type, MESSAGE));
     cr_expect(eq(u32, letter->reason, TROUPE_DEAD_STOPPED));
     cr_expect(eq(u64, letter->body_bytes, 12));
     fixture_close(&fixture);
 }
 
 /** The next dead letter that is heard of is one of those, whole. */
-static void expect_dead(
+static void expect_notice(
     struct fixture *fixture,
     enum troupe_dead_reason reason,
     troupe_ref_t to,
@@ -127,7 +128,7 @@ static void expect_dead(
     uint32_t type)
 {
     const struct troupe_dead_letter *letter =
-        FIXTURE_HEAR(fixture, DEAD, struct troupe_dead_letter);
+        FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter);
     cr_expect(
         letter->reason == reason,
         "%s, not %s",
@@ -141,46 +142,46 @@ static void expect_dead(
 
 static void send_too_late(troupe_context_t *ctx, void *to)
 {
-    const struct troupe_outgoing letter = {.to = *(troupe_ref_t *)to, .type = LETTER, .ttl_ns = 1};
+    const struct troupe_outgoing letter = {.to = *(troupe_ref_t *)to, .type = MESSAGE, .ttl_ns = 1};
     MUST(troupe_send_message(ctx, &letter));
 }
 
-BACKEND_TEST(dead_letters, what_expired_is_told_as_such)
+BACKEND_TEST(dead_letters, an_expired_message_is_reported_as_expired)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    order(fixture, cast.watcher, SUBSCRIBE);
-    troupe_ref_t second = fixture_spawn_reporter(fixture, &watcher);
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    order(fixture, system.subscriber, SUBSCRIBE);
+    troupe_ref_t second = fixture_spawn_reporter(fixture, &subscriber);
 
-    fixture_act(fixture, send_too_late, &second);
+    fixture_call(fixture, send_too_late, &second);
 
-    expect_dead(fixture, TROUPE_DEAD_EXPIRED, second, fixture_scenario(fixture), LETTER);
+    expect_notice(fixture, TROUPE_DEAD_EXPIRED, second, fixture_scenario(fixture), MESSAGE);
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(dead_letters, a_late_reply_is_told_as_such)
+BACKEND_TEST(dead_letters, a_late_reply_is_reported_as_late_reply)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    order(fixture, cast.watcher, SUBSCRIBE);
-    troupe_ref_t second = fixture_spawn_reporter(fixture, &watcher);
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    order(fixture, system.subscriber, SUBSCRIBE);
+    troupe_ref_t second = fixture_spawn_reporter(fixture, &subscriber);
 
     order(fixture, second, TWICE);
 
-    expect_dead(fixture, TROUPE_DEAD_LATE_REPLY, fixture_scenario(fixture), second, DONE);
+    expect_notice(fixture, TROUPE_DEAD_LATE_REPLY, fixture_scenario(fixture), second, DONE);
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(dead_letters, mail_for_who_could_not_start_is_told_as_refused)
+BACKEND_TEST(dead_letters, a_message_to_an_actor_that_could_not_start_is_reported_as_undeliverable)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    order(fixture, cast.watcher, SUBSCRIBE);
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    order(fixture, system.subscriber, SUBSCRIBE);
     troupe_ref_t never = fixture_spawn(fixture, &stillborn);
 
-    fixture_tell(fixture, never, LETTER, NULL, 0);
+    fixture_send(fixture, never, MESSAGE, NULL, 0);
 
-    expect_dead(fixture, TROUPE_DEAD_UNDELIVERABLE, never, fixture_scenario(fixture), LETTER);
+    expect_notice(fixture, TROUPE_DEAD_UNDELIVERABLE, never, fixture_scenario(fixture), MESSAGE);
     fixture_close(&fixture);
 }
 
@@ -191,144 +192,144 @@ static void on_reply(
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
     (void)ctx, (void)state, (void)tag;
-    MUST_BE(err == TROUPE_ERR_NOENT && answer == NULL);
+    MUST_BE(err == TROUPE_ERR_NOENT && reply == NULL);
     (void)snprintf(ask_detail, sizeof(ask_detail), "%.100s", troupe_error_detail());
 }
 
-static void ask_gone(troupe_context_t *ctx, void *gone)
+static void ask_ended(troupe_context_t *ctx, void *ended)
 {
-    const struct troupe_outgoing letter = {.to = *(troupe_ref_t *)gone, .type = LETTER};
+    const struct troupe_outgoing letter = {.to = *(troupe_ref_t *)ended, .type = MESSAGE};
     ask_detail[0] = '\0';
     MUST(troupe_ask(ctx, &letter, &(const struct troupe_ask_options){.on_reply = on_reply}));
 }
 
 BACKEND_TEST(dead_letters, an_ask_that_failed_says_why)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
 
-    fixture_act(fixture, ask_gone, &cast.gone);
-    fixture_ask(fixture, cast.gone, READY, NULL, 0); // the same way, and later
-    (void)fixture_hear(fixture, FIXTURE_NO_ANSWER);
+    fixture_call(fixture, ask_ended, &system.ended);
+    fixture_ask(fixture, system.ended, READY, NULL, 0); // the same way, and later
+    (void)fixture_receive(fixture, FIXTURE_NO_REPLY);
 
     const char *wanted = "the ask of type 8 had no receiver: stopped";
     cr_expect(strcmp(ask_detail, wanted) == 0, "'%s'", ask_detail);
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(dead_letters, each_dead_letter_is_told_once)
+BACKEND_TEST(dead_letters, each_dead_letter_is_reported_once)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    order(fixture, cast.watcher, SUBSCRIBE);
-    order(fixture, cast.watcher, SUBSCRIBE); // twice is once
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    order(fixture, system.subscriber, SUBSCRIBE);
+    order(fixture, system.subscriber, SUBSCRIBE); // twice is once
 
     for (uint32_t i = 0; i < 50; i++) {
-        fixture_tell(fixture, cast.gone, LETTER + i, NULL, 0);
+        fixture_send(fixture, system.ended, MESSAGE + i, NULL, 0);
     }
 
     // In any order: some die with their receiver's executor, others before they leave their sender's.
-    uint32_t told[50] = {0};
+    uint32_t notices[50] = {0};
     for (uint32_t i = 0; i < 50; i++) {
-        uint32_t type = FIXTURE_HEAR(fixture, DEAD, struct troupe_dead_letter)->type;
-        cr_assert(type >= LETTER && type < LETTER + 50, "a letter of type %u", type);
-        told[type - LETTER]++;
+        uint32_t type = FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter)->type;
+        cr_assert(type >= MESSAGE && type < MESSAGE + 50, "a letter of type %u", type);
+        notices[type - MESSAGE]++;
     }
     for (uint32_t i = 0; i < 50; i++) {
-        cr_expect(eq(u32, told[i], 1));
+        cr_expect(eq(u32, notices[i], 1));
     }
-    order(fixture, cast.watcher, READY); // what else it was told is here by now
-    cr_expect(eq(u32, fixture_unheard(fixture, DEAD), 0));
+    order(fixture, system.subscriber, READY); // what else it was told is here by now
+    cr_expect(eq(u32, fixture_pending_count(fixture, NOTICE), 0));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 51)); // and one before it subscribed
 }
 
-BACKEND_TEST(dead_letters, who_unsubscribed_is_told_no_more)
+BACKEND_TEST(dead_letters, an_unsubscribed_actor_gets_no_more_notices)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    order(fixture, cast.watcher, SUBSCRIBE);
-    fixture_tell(fixture, cast.gone, LETTER, NULL, 0);
-    (void)fixture_hear(fixture, DEAD);
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    order(fixture, system.subscriber, SUBSCRIBE);
+    fixture_send(fixture, system.ended, MESSAGE, NULL, 0);
+    (void)fixture_receive(fixture, NOTICE);
 
-    order(fixture, cast.watcher, UNSUBSCRIBE);
-    fixture_tell(fixture, cast.gone, LETTER, NULL, 0);
-    fixture_ask(fixture, cast.gone, READY, NULL, 0); // the letter before it is dead by then
-    (void)fixture_hear(fixture, FIXTURE_NO_ANSWER);
-    order(fixture, cast.watcher, READY);
+    order(fixture, system.subscriber, UNSUBSCRIBE);
+    fixture_send(fixture, system.ended, MESSAGE, NULL, 0);
+    fixture_ask(fixture, system.ended, READY, NULL, 0); // the letter before it is dead by then
+    (void)fixture_receive(fixture, FIXTURE_NO_REPLY);
+    order(fixture, system.subscriber, READY);
 
-    cr_expect(eq(u32, fixture_unheard(fixture, DEAD), 0));
+    cr_expect(eq(u32, fixture_pending_count(fixture, NOTICE), 0));
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(dead_letters, every_subscriber_is_told)
+BACKEND_TEST(dead_letters, every_subscriber_gets_a_notice)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    troupe_ref_t second = fixture_spawn_reporter(fixture, &watcher);
-    order(fixture, cast.watcher, SUBSCRIBE);
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    troupe_ref_t second = fixture_spawn_reporter(fixture, &subscriber);
+    order(fixture, system.subscriber, SUBSCRIBE);
     order(fixture, second, SUBSCRIBE);
 
-    fixture_tell(fixture, cast.gone, LETTER, NULL, 0);
+    fixture_send(fixture, system.ended, MESSAGE, NULL, 0);
 
-    troupe_ref_t first_teller = fixture_hear(fixture, DEAD)->from;
-    troupe_ref_t second_teller = fixture_hear(fixture, DEAD)->from;
-    cr_expect(not(troupe_ref_equal(first_teller, second_teller)));
+    troupe_ref_t first_subscriber = fixture_receive(fixture, NOTICE)->from;
+    troupe_ref_t second_subscriber = fixture_receive(fixture, NOTICE)->from;
+    cr_expect(not(troupe_ref_equal(first_subscriber, second_subscriber)));
     fixture_close(&fixture);
 }
 
 BACKEND_TEST(dead_letters, notices_for_a_subscriber_that_ended_are_no_dead_letters)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    order(fixture, cast.watcher, SUBSCRIBE);
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    order(fixture, system.subscriber, SUBSCRIBE);
 
-    fixture_tell(fixture, cast.watcher, LEAVE, NULL, 0);
+    fixture_send(fixture, system.subscriber, STOP, NULL, 0);
     for (int i = 0; i < 20; i++) {
-        fixture_tell(fixture, cast.gone, LETTER, NULL, 0);
+        fixture_send(fixture, system.ended, MESSAGE, NULL, 0);
     }
-    fixture_ask(fixture, cast.gone, READY, NULL, 0);
-    (void)fixture_hear(fixture, FIXTURE_NO_ANSWER);
+    fixture_ask(fixture, system.ended, READY, NULL, 0);
+    (void)fixture_receive(fixture, FIXTURE_NO_REPLY);
 
     struct troupe_stats stats = fixture_close(&fixture);
-    // The asks before and after, and twenty letters: nothing for what the watcher was to be told.
+    // The asks before and after, and twenty letters: nothing for what the subscriber was to be told.
     // What it passed on itself was for the scenario, which lives.
     cr_expect(eq(u64, stats.dead, 22));
 }
 
-BACKEND_TEST(dead_letters, a_reference_that_never_was_is_told_as_such)
+BACKEND_TEST(dead_letters, a_message_to_an_unused_reference_is_reported_as_no_such_actor)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    order(fixture, cast.watcher, SUBSCRIBE);
-    troupe_ref_t never = cast.watcher;
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    order(fixture, system.subscriber, SUBSCRIBE);
+    troupe_ref_t never = system.subscriber;
     never.index = 1234567;
 
-    fixture_tell(fixture, never, LETTER, NULL, 0);
+    fixture_send(fixture, never, MESSAGE, NULL, 0);
 
     const struct troupe_dead_letter *letter =
-        FIXTURE_HEAR(fixture, DEAD, struct troupe_dead_letter);
+        FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter);
     cr_expect(eq(u32, letter->reason, TROUPE_DEAD_NO_SUCH_ACTOR));
     cr_expect(troupe_ref_equal(letter->to, never));
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(dead_letters, the_main_programs_dead_letters_come_from_nobody)
+BACKEND_TEST(dead_letters, a_dead_letter_of_the_main_program_has_no_sender)
 {
-    struct cast cast;
-    struct fixture *fixture = open_with_watcher(placement, &cast);
-    order(fixture, cast.watcher, SUBSCRIBE);
+    struct system system;
+    struct fixture *fixture = open_with_subscriber(placement, &system);
+    order(fixture, system.subscriber, SUBSCRIBE);
     troupe_context_t *ctx = troupe_system_context(fixture_system(fixture));
 
-    cr_assert(eq(int, troupe_send(ctx, cast.gone, LETTER, NULL, 0), TROUPE_OK));
+    cr_assert(eq(int, troupe_send(ctx, system.ended, MESSAGE, NULL, 0), TROUPE_OK));
 
     const struct troupe_dead_letter *letter =
-        FIXTURE_HEAR(fixture, DEAD, struct troupe_dead_letter);
+        FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter);
     cr_expect(troupe_ref_is_none(letter->from));
     fixture_close(&fixture);
 }
 
-SUBJECTS(&watcher, &stillborn);
+SUBJECTS(&subscriber, &stillborn);

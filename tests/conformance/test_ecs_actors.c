@@ -58,27 +58,27 @@ static const struct troupe_behaviour walker = {
     .receive = walker_receive,
 };
 
-BACKEND_TEST(ecs_actors, run_with_their_components_or_without)
+BACKEND_TEST(ecs_actors, run_with_and_without_their_components)
 {
     struct fixture *fixture = fixture_open(
         placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&walker)});
     troupe_ref_t ref = fixture_spawn(fixture, &walker);
     for (int i = 0; i < 3; i++) {
-        fixture_tell(fixture, ref, STEP, NULL, 0);
+        fixture_send(fixture, ref, STEP, NULL, 0);
     }
     fixture_ask(fixture, ref, WHERE, NULL, 0);
-    const struct here *here = FIXTURE_HEAR(fixture, HERE, struct here);
+    const struct here *here = FIXTURE_RECEIVE(fixture, HERE, struct here);
 
-    bool is_world = (fixture_traits(placement) & TROUPE_TRAIT_CALLERS_THREAD) != 0;
+    bool is_ecs = (fixture_traits(placement) & TROUPE_TRAIT_CALLERS_THREAD) != 0;
     cr_expect(eq(u32, here->steps, 3));
-    cr_expect(eq(u32, here->is_entity, is_world ? 1 : 0));
-    cr_expect(eq(int, here->set, is_world ? TROUPE_OK : TROUPE_ERR_UNSUPPORTED));
-    cr_expect(eq(u32, here->component_steps, is_world ? 3 : 0));
+    cr_expect(eq(u32, here->is_entity, is_ecs ? 1 : 0));
+    cr_expect(eq(int, here->set, is_ecs ? TROUPE_OK : TROUPE_ERR_UNSUPPORTED));
+    cr_expect(eq(u32, here->component_steps, is_ecs ? 3 : 0));
 
     troupe_ecs_t *ecs = troupe_ecs_world(troupe_system_context(fixture_system(fixture)));
     troupe_ecs_entity_t entity = 0;
     cr_expect(
-        eq(int, troupe_ecs_entity_of(ecs, ref, &entity), is_world ? TROUPE_OK : TROUPE_ERR_NOENT));
+        eq(int, troupe_ecs_entity_of(ecs, ref, &entity), is_ecs ? TROUPE_OK : TROUPE_ERR_NOENT));
     (void)fixture_close(&fixture);
 }
 

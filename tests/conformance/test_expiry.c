@@ -10,12 +10,12 @@
 #include <string.h>
 
 enum {
-    STEP = 1, // uint64_t, counted from 0
-    SAY,      // ask: how many steps were met, and whether in order
-    SAID,     // struct steps
-    QUESTION, // ask that is never answered
-    LARGE,    // many bytes
-    PASS,     // struct pass, and it goes on to another
+    STEP = 1,     // uint64_t, counted from 0
+    REPORT_STEPS, // ask: how many steps were met, and whether in order
+    STEPS_REPORT, // struct steps
+    QUESTION,     // ask that is never answered
+    LARGE,        // many bytes
+    PASS,         // struct pass, and it goes on to another
 };
 
 enum { STEPS = 200, LARGE_BYTES = 40000 };
@@ -38,7 +38,7 @@ struct pass {
         until_ns; // it is held until then, and then sent on as it is; 0: written anew, for a moment
 };
 
-static void walker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void counter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct steps *steps = state;
     uint64_t step = 0;
@@ -60,41 +60,41 @@ static void walker_receive(troupe_context_t *ctx, void *state, const troupe_mess
         steps->pass_count++;
         break;
     default:
-        REPORT(ctx, message, SAID, steps);
+        REPORT(ctx, message, STEPS_REPORT, steps);
         break;
     }
 }
 
-static const struct troupe_behaviour walker = {
-    .name = "walker", .state_bytes = sizeof(struct steps), .receive = walker_receive};
+static const struct troupe_behaviour counter = {
+    .name = "counter", .state_bytes = sizeof(struct steps), .receive = counter_receive};
 
-static struct fixture *open_with_walker(
-    const struct fixture_placement *placement, troupe_ref_t *out_walker)
+static struct fixture *open_with_counter(
+    const struct fixture_placement *placement, troupe_ref_t *out_counter)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&walker)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&counter)};
     struct fixture *fixture = fixture_open(placement, &options);
-    *out_walker = fixture_spawn(fixture, &walker);
+    *out_counter = fixture_spawn(fixture, &counter);
     return fixture;
 }
 
-/** @return what the walker has met, after all that the scenario sent it before. */
-static struct steps ask_steps(struct fixture *fixture, troupe_ref_t walker_ref)
+/** @return what the counter has met, after all that the scenario sent it before. */
+static struct steps ask_steps(struct fixture *fixture, troupe_ref_t counter_ref)
 {
-    fixture_ask(fixture, walker_ref, SAY, NULL, 0);
-    return *FIXTURE_HEAR(fixture, SAID, struct steps);
+    fixture_ask(fixture, counter_ref, REPORT_STEPS, NULL, 0);
+    return *FIXTURE_RECEIVE(fixture, STEPS_REPORT, struct steps);
 }
 
 static void send_with(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, uint64_t number, uint64_t ttl_ns)
 {
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = to,
         .type = type,
         .body = &number,
         .body_bytes = sizeof(number),
         .ttl_ns = ttl_ns,
     };
-    MUST(troupe_send_message(ctx, &letter));
+    MUST(troupe_send_message(ctx, &outgoing));
 }
 
 /* Sends. --------------------------------------------------------------------------------------- */
@@ -106,12 +106,12 @@ static void send_every_second(troupe_context_t *ctx, void *to)
     }
 }
 
-BACKEND_TEST(expiry, what_is_late_is_never_met)
+BACKEND_TEST(expiry, an_expired_message_is_never_handled)
 {
     troupe_ref_t to;
-    struct fixture *fixture = open_with_walker(placement, &to);
+    struct fixture *fixture = open_with_counter(placement, &to);
 
-    fixture_act(fixture, send_every_second, &to);
+    fixture_call(fixture, send_every_second, &to);
 
     struct steps steps = ask_steps(fixture, to);
     cr_expect(eq(u64, steps.count, STEPS / 2));
@@ -129,12 +129,12 @@ static void send_with_and_without(troupe_context_t *ctx, void *to)
     }
 }
 
-BACKEND_TEST(expiry, messages_with_a_time_to_live_keep_their_place)
+BACKEND_TEST(expiry, messages_with_a_time_to_live_keep_their_order)
 {
     troupe_ref_t to;
-    struct fixture *fixture = open_with_walker(placement, &to);
+    struct fixture *fixture = open_with_counter(placement, &to);
 
-    fixture_act(fixture, send_with_and_without, &to);
+    fixture_call(fixture, send_with_and_without, &to);
 
     struct steps steps = ask_steps(fixture, to);
     cr_expect(eq(u64, steps.count, STEPS));
@@ -145,18 +145,18 @@ BACKEND_TEST(expiry, messages_with_a_time_to_live_keep_their_place)
 
 static void spawn_and_send(troupe_context_t *ctx, void *out_ref)
 {
-    const struct troupe_spawn_options options = {.behaviour = &walker};
+    const struct troupe_spawn_options options = {.behaviour = &counter};
     MUST(troupe_spawn(ctx, &options, out_ref));
     send_every_second(ctx, out_ref);
 }
 
-BACKEND_TEST(expiry, what_waits_for_its_receivers_start_expires_too)
+BACKEND_TEST(expiry, a_message_that_waits_for_its_receivers_start_expires)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&walker)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&counter)};
     struct fixture *fixture = fixture_open(placement, &options);
     troupe_ref_t to = TROUPE_REF_NONE;
 
-    fixture_act(fixture, spawn_and_send, &to);
+    fixture_call(fixture, spawn_and_send, &to);
 
     cr_expect(eq(u64, ask_steps(fixture, to).count, STEPS / 2));
     struct troupe_stats stats = fixture_close(&fixture);
@@ -167,23 +167,23 @@ static void send_large(troupe_context_t *ctx, void *to)
 {
     static const uint8_t bytes[LARGE_BYTES];
     for (int i = 0; i < 4; i++) {
-        const struct troupe_outgoing letter = {
+        const struct troupe_outgoing outgoing = {
             .to = *(troupe_ref_t *)to,
             .type = LARGE,
             .body = bytes,
             .body_bytes = sizeof(bytes),
             .ttl_ns = i % 2 == 0 ? HOUR_NS : MOMENT_NS,
         };
-        MUST(troupe_send_message(ctx, &letter));
+        MUST(troupe_send_message(ctx, &outgoing));
     }
 }
 
-BACKEND_TEST(expiry, large_bodies_expire_too)
+BACKEND_TEST(expiry, messages_with_large_bodies_expire)
 {
     troupe_ref_t to;
-    struct fixture *fixture = open_with_walker(placement, &to);
+    struct fixture *fixture = open_with_counter(placement, &to);
 
-    fixture_act(fixture, send_large, &to);
+    fixture_call(fixture, send_large, &to);
 
     cr_expect(eq(u64, ask_steps(fixture, to).large_count, 2));
     struct troupe_stats stats = fixture_close(&fixture);
@@ -193,29 +193,29 @@ BACKEND_TEST(expiry, large_bodies_expire_too)
 static void flood_late(troupe_context_t *ctx, void *data)
 {
     struct fixture_flood *flood = data;
-    const struct troupe_outgoing letter = {.to = flood->to, .type = STEP, .ttl_ns = MOMENT_NS};
+    const struct troupe_outgoing outgoing = {.to = flood->to, .type = STEP, .ttl_ns = MOMENT_NS};
     flood->refused = 0;
     // Where somebody empties the mailbox meanwhile, it may never be full.
     for (int i = 0; i < 300 && flood->refused == 0; i++) {
-        bool is_accepted = troupe_send_message(ctx, &letter) == TROUPE_OK;
+        bool is_accepted = troupe_send_message(ctx, &outgoing) == TROUPE_OK;
         flood->accepted += is_accepted ? 1 : 0;
         flood->refused += is_accepted ? 0 : 1;
     }
 }
 
-BACKEND_TEST(expiry, what_expired_gives_its_room_back)
+BACKEND_TEST(expiry, an_expired_message_frees_its_room)
 {
     struct fixture_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&walker),
+        .behaviours = TROUPE_BEHAVIOURS(&counter),
         .mailbox_messages = 100,
     };
     struct fixture *fixture = fixture_open(placement, &options);
-    struct fixture_flood flood = {.to = fixture_spawn(fixture, &walker)};
+    struct fixture_flood flood = {.to = fixture_spawn(fixture, &counter)};
 
     for (int i = 0; i < 5; i++) {
-        fixture_act(fixture, flood_late, &flood);
+        fixture_call(fixture, flood_late, &flood);
         if (flood.refused != 0) {
-            (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
+            (void)fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
         }
         cr_expect(eq(u64, ask_steps(fixture, flood.to).count, 0));
     }
@@ -231,47 +231,47 @@ static struct {
     uint32_t calls;
     enum troupe_err err;
     char detail[128];
-} answered; // the scenario lives in the test's own process
+} replied; // the scenario lives in the test's own process
 
 static void on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    (void)ctx, (void)state, (void)tag, (void)answer;
-    answered.calls++;
-    answered.err = err;
-    (void)strncpy(answered.detail, troupe_error_detail(), sizeof(answered.detail) - 1);
+    (void)ctx, (void)state, (void)tag, (void)reply;
+    replied.calls++;
+    replied.err = err;
+    (void)strncpy(replied.detail, troupe_error_detail(), sizeof(replied.detail) - 1);
 }
 
 static void ask_late(troupe_context_t *ctx, void *to)
 {
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = *(troupe_ref_t *)to,
         .type = QUESTION,
         .ttl_ns = MOMENT_NS,
     };
-    memset(&answered, 0, sizeof(answered));
+    memset(&replied, 0, sizeof(replied));
     MUST(troupe_ask(
         ctx,
-        &letter,
+        &outgoing,
         &(const struct troupe_ask_options){.timeout_ns = HOUR_NS, .on_reply = on_reply}));
 }
 
 BACKEND_TEST(expiry, an_ask_that_expired_fails_at_once_and_says_why)
 {
     troupe_ref_t to;
-    struct fixture *fixture = open_with_walker(placement, &to);
+    struct fixture *fixture = open_with_counter(placement, &to);
 
-    fixture_act(fixture, ask_late, &to);
+    fixture_call(fixture, ask_late, &to);
 
     cr_expect(eq(u64, ask_steps(fixture, to).question_count, 0));
-    cr_expect(eq(u32, answered.calls, 1)); // its word came before the answer to the later ask
-    cr_expect(eq(int, answered.err, TROUPE_ERR_TIMEDOUT));
-    cr_expect(strstr(answered.detail, "type 4") != NULL, "%s", answered.detail);
-    cr_expect(strstr(answered.detail, "expired") != NULL, "%s", answered.detail);
+    cr_expect(eq(u32, replied.calls, 1)); // its word came before the answer to the later ask
+    cr_expect(eq(int, replied.err, TROUPE_ERR_TIMEDOUT));
+    cr_expect(strstr(replied.detail, "type 4") != NULL, "%s", replied.detail);
+    cr_expect(strstr(replied.detail, "expired") != NULL, "%s", replied.detail);
     fixture_close(&fixture);
 }
 
@@ -282,12 +282,12 @@ static void passer_receive(troupe_context_t *ctx, void *state, const troupe_mess
     (void)state;
     const struct pass *pass = troupe_message_body_sized(message, sizeof(*pass));
     if (pass == NULL) {
-        MUST(troupe_reply(ctx, message, SAID, NULL, 0)); // it has started
+        MUST(troupe_reply(ctx, message, STEPS_REPORT, NULL, 0)); // it has started
         return;
     }
     while (troupe_now(ctx) < pass->until_ns) {
     }
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = pass->to,
         .type = PASS,
         .body = pass,
@@ -297,7 +297,7 @@ static void passer_receive(troupe_context_t *ctx, void *state, const troupe_mess
     };
     MUST(
         pass->until_ns != 0 ? troupe_forward(ctx, message, pass->to)
-                            : troupe_send_message(ctx, &letter));
+                            : troupe_send_message(ctx, &outgoing));
 }
 
 static const struct troupe_behaviour passer = {.name = "passer", .receive = passer_receive};
@@ -311,7 +311,7 @@ struct passed {
 static void send_through(troupe_context_t *ctx, void *data)
 {
     struct passed *passed = data;
-    struct troupe_outgoing letter = {
+    struct troupe_outgoing outgoing = {
         .to = passed->passer,
         .type = PASS,
         .body = &passed->pass,
@@ -319,36 +319,36 @@ static void send_through(troupe_context_t *ctx, void *data)
         .ttl_ns = passed->ttl_ns,
     };
     passed->pass.until_ns = passed->ttl_ns != 0 ? troupe_now(ctx) + passed->ttl_ns : 0;
-    MUST(troupe_send_message(ctx, &letter));
+    MUST(troupe_send_message(ctx, &outgoing));
 }
 
 /** Send a message through a passer, and expect that it expired on the way. */
 static void expect_expired(const struct fixture_placement *placement, uint64_t ttl_ns)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&walker, &passer)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&counter, &passer)};
     struct fixture *fixture = fixture_open(placement, &options);
     struct passed passed = {
         .passer = fixture_spawn(fixture, &passer),
-        .pass = {.to = fixture_spawn(fixture, &walker)},
+        .pass = {.to = fixture_spawn(fixture, &counter)},
         .ttl_ns = ttl_ns,
     };
     cr_expect(eq(u64, ask_steps(fixture, passed.pass.to).pass_count, 0)); // both have started
-    fixture_ask(fixture, passed.passer, SAY, NULL, 0);
-    (void)fixture_hear(fixture, SAID);
+    fixture_ask(fixture, passed.passer, REPORT_STEPS, NULL, 0);
+    (void)fixture_receive(fixture, STEPS_REPORT);
 
-    fixture_act(fixture, send_through, &passed);
+    fixture_call(fixture, send_through, &passed);
 
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_EXPIRED], 1));
     cr_expect(eq(u64, stats.dead, 1));
 }
 
-BACKEND_TEST(expiry, what_is_forwarded_keeps_its_time_to_live)
+BACKEND_TEST(expiry, a_forwarded_message_keeps_its_time_to_live)
 {
     expect_expired(placement, UINT64_C(100000000)); // met within that, and held until it is over
 }
 
-BACKEND_TEST(expiry, what_is_delegated_has_a_time_to_live_of_its_own)
+BACKEND_TEST(expiry, a_delegated_message_has_its_own_time_to_live)
 {
     expect_expired(placement, 0);
 }
@@ -358,26 +358,26 @@ BACKEND_TEST(expiry, what_is_delegated_has_a_time_to_live_of_its_own)
 static void send_after_a_moment(troupe_context_t *ctx, void *to)
 {
     const uint64_t number = 1;
-    struct troupe_outgoing letter = {
+    struct troupe_outgoing outgoing = {
         .to = *(troupe_ref_t *)to,
         .type = STEP,
         .body = &number,
         .body_bytes = sizeof(number),
         .ttl_ns = MOMENT_NS,
     };
-    MUST(troupe_send_after(ctx, 1000, &letter, NULL)); // lives from its firing on
-    letter.to = troupe_self(ctx);
-    letter.ttl_ns = HOUR_NS;
-    MUST(troupe_send_after(ctx, 2000, &letter, NULL));
+    MUST(troupe_send_after(ctx, 1000, &outgoing, NULL)); // lives from its firing on
+    outgoing.to = troupe_self(ctx);
+    outgoing.ttl_ns = HOUR_NS;
+    MUST(troupe_send_after(ctx, 2000, &outgoing, NULL));
 }
 
-BACKEND_TEST(expiry, a_timers_message_lives_from_its_firing_on)
+BACKEND_TEST(expiry, the_time_to_live_of_a_timers_message_starts_when_the_timer_fires)
 {
     troupe_ref_t to;
-    struct fixture *fixture = open_with_walker(placement, &to);
+    struct fixture *fixture = open_with_counter(placement, &to);
 
-    fixture_act(fixture, send_after_a_moment, &to);
-    (void)fixture_hear(fixture, STEP);
+    fixture_call(fixture, send_after_a_moment, &to);
+    (void)fixture_receive(fixture, STEP);
 
     cr_expect(eq(u64, ask_steps(fixture, to).count, 0));
     struct troupe_stats stats = fixture_close(&fixture);
@@ -400,22 +400,22 @@ static void send_and_wait(troupe_context_t *ctx, void *to)
     atomic_fetch_add(&still_ns, 10); // before it has left: that is when the callback returns
 }
 
-BACKEND_TEST(expiry, a_clock_of_its_own_counts_within_its_process)
+BACKEND_TEST(expiry, a_custom_clock_counts_within_its_process)
 {
     struct fixture_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&walker),
+        .behaviours = TROUPE_BEHAVIOURS(&counter),
         .clock = still_clock,
     };
     atomic_store(&still_ns, 1000);
     struct fixture *fixture = fixture_open(placement, &options);
-    troupe_ref_t to = fixture_spawn(fixture, &walker);
+    troupe_ref_t to = fixture_spawn(fixture, &counter);
     cr_expect(eq(u64, ask_steps(fixture, to).count, 0)); // it has started
 
-    fixture_act(fixture, send_and_wait, &to);
+    fixture_call(fixture, send_and_wait, &to);
 
     bool is_far = to.node != fixture_scenario(fixture).node;
     cr_expect(eq(u64, ask_steps(fixture, to).count, is_far ? 1 : 0));
     fixture_close(&fixture);
 }
 
-SUBJECTS(&walker, &passer);
+SUBJECTS(&counter, &passer);

@@ -87,8 +87,8 @@ BACKEND_TEST(mailboxes, a_body_arrives_byte_for_byte)
 
     for (size_t i = 0; i < SIZE_COUNT; i++) {
         unsigned char *pattern = pattern_new(sizes_bytes[i]);
-        fixture_tell(fixture, ref, WEIGH, pattern, sizes_bytes[i]);
-        const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
+        fixture_send(fixture, ref, WEIGH, pattern, sizes_bytes[i]);
+        const struct weighed *weighed = FIXTURE_RECEIVE(fixture, WEIGHED, struct weighed);
         cr_expect(eq(u64, weighed->body_bytes, sizes_bytes[i]));
         cr_expect(eq(u64, weighed->digest, fixture_digest(pattern, sizes_bytes[i])));
         free(pattern);
@@ -105,8 +105,8 @@ BACKEND_TEST(mailboxes, a_body_comes_back_byte_for_byte)
 
     for (size_t i = 0; i < SIZE_COUNT; i++) {
         unsigned char *pattern = pattern_new(sizes_bytes[i]);
-        fixture_tell(fixture, ref, ECHO, pattern, sizes_bytes[i]);
-        const void *body = fixture_hear_body(fixture, ECHO, sizes_bytes[i]);
+        fixture_send(fixture, ref, ECHO, pattern, sizes_bytes[i]);
+        const void *body = fixture_receive_body(fixture, ECHO, sizes_bytes[i]);
         cr_expect(memcmp(body, pattern, sizes_bytes[i]) == 0, "of %zu bytes", sizes_bytes[i]);
         free(pattern);
     }
@@ -129,10 +129,10 @@ BACKEND_TEST(mailboxes, a_body_is_aligned_to_8_whatever_came_before_it)
     troupe_ref_t ref = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_scale(placement, &ref);
 
-    fixture_act(fixture, send_all_small_sizes, &ref);
+    fixture_call(fixture, send_all_small_sizes, &ref);
 
     for (uint64_t bytes = 1; bytes <= 80; bytes++) {
-        const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
+        const struct weighed *weighed = FIXTURE_RECEIVE(fixture, WEIGHED, struct weighed);
         cr_expect(eq(u64, weighed->body_bytes, bytes));
         cr_expect(eq(u64, weighed->misalignment, 0));
     }
@@ -144,9 +144,9 @@ BACKEND_TEST(mailboxes, a_message_names_its_sender)
     troupe_ref_t ref = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_scale(placement, &ref);
 
-    fixture_tell(fixture, ref, WEIGH, NULL, 0);
+    fixture_send(fixture, ref, WEIGH, NULL, 0);
 
-    const struct heard *heard = fixture_hear(fixture, WEIGHED);
+    const struct received *heard = fixture_receive(fixture, WEIGHED);
     const struct weighed *weighed = heard->body;
     cr_expect(troupe_ref_equal(weighed->sender, fixture_scenario(fixture)));
     cr_expect(troupe_ref_equal(heard->from, ref));
@@ -189,7 +189,7 @@ BACKEND_TEST(mailboxes, a_message_of_the_main_program_has_no_sender)
         troupe_send(troupe_system_context(fixture_system(fixture)), ref, WEIGH, "word", 5);
 
     cr_assert(eq(int, err, TROUPE_OK));
-    const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
+    const struct weighed *weighed = FIXTURE_RECEIVE(fixture, WEIGHED, struct weighed);
     cr_expect(eq(u64, weighed->body_bytes, 5));
     cr_expect(troupe_ref_is_none(weighed->sender));
     fixture_close(&fixture);
@@ -210,10 +210,10 @@ BACKEND_TEST(mailboxes, a_user_may_send_every_type_below_the_reserved_ones)
     troupe_ref_t ref = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_scale(placement, &ref);
 
-    fixture_act(fixture, send_odd_types, &ref);
+    fixture_call(fixture, send_odd_types, &ref);
 
-    cr_expect(eq(u32, fixture_hear_any(fixture)->type, TROUPE_MESSAGE_RESERVED - 1));
-    cr_expect(eq(u32, fixture_hear_any(fixture)->type, 0));
+    cr_expect(eq(u32, fixture_receive_any(fixture)->type, TROUPE_MESSAGE_RESERVED - 1));
+    cr_expect(eq(u32, fixture_receive_any(fixture)->type, 0));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
 }
@@ -261,9 +261,9 @@ BACKEND_TEST(mailboxes, a_message_to_itself_is_received_in_a_later_callback)
     struct fixture *fixture = fixture_open(placement, &options);
     troupe_ref_t ref = fixture_spawn(fixture, &self_sender);
 
-    fixture_tell(fixture, ref, SELF, NULL, 0);
+    fixture_send(fixture, ref, SELF, NULL, 0);
 
-    const struct nested *nested = FIXTURE_HEAR(fixture, NESTED, struct nested);
+    const struct nested *nested = FIXTURE_RECEIVE(fixture, NESTED, struct nested);
     cr_expect(eq(u32, nested->received_in_a_send, 0));
     cr_expect(eq(u32, nested->depth_max, 1));
     struct troupe_stats stats = fixture_close(&fixture);
@@ -312,9 +312,9 @@ BACKEND_TEST(mailboxes, a_given_body_arrives_byte_for_byte_and_is_freed_once)
 
     for (size_t i = 0; i < SIZE_COUNT; i++) {
         struct given given = {.to = ref, .type = WEIGH, .bytes = sizes_bytes[i]};
-        fixture_act(fixture, send_given, &given);
+        fixture_call(fixture, send_given, &given);
         cr_assert(eq(int, given.err, TROUPE_OK));
-        const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
+        const struct weighed *weighed = FIXTURE_RECEIVE(fixture, WEIGHED, struct weighed);
         unsigned char *pattern = pattern_new(sizes_bytes[i]);
         cr_expect(eq(u64, weighed->body_bytes, sizes_bytes[i]));
         cr_expect(eq(u64, weighed->digest, fixture_digest(pattern, sizes_bytes[i])));
@@ -332,7 +332,7 @@ BACKEND_TEST(mailboxes, a_given_body_no_longer_belongs_to_its_sender)
     struct fixture *fixture = open_with_scale(placement, &ref);
     struct given given = {.to = ref, .type = WEIGH, .bytes = 5000};
 
-    fixture_act(fixture, send_given, &given);
+    fixture_call(fixture, send_given, &given);
 
     cr_expect(given.after.data == NULL);
     cr_expect(eq(sz, given.after.bytes, 0));
@@ -347,7 +347,7 @@ BACKEND_TEST(mailboxes, a_body_given_to_no_receiver_stays_with_its_sender)
     struct fixture *fixture = open_with_scale(placement, &ref);
     struct given given = {.to = TROUPE_REF_NONE, .type = WEIGH, .bytes = 5000};
 
-    fixture_act(fixture, send_given, &given);
+    fixture_call(fixture, send_given, &given);
 
     cr_expect(eq(int, given.err, TROUPE_ERR_INVAL));
     cr_expect(eq(sz, given.after.bytes, 5000));
@@ -373,12 +373,12 @@ BACKEND_TEST(mailboxes, a_body_given_to_an_ended_actor_is_freed_once)
     struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&quitter)};
     struct fixture *fixture = fixture_open(placement, &options);
     troupe_ref_t ref = fixture_spawn(fixture, &quitter);
-    fixture_tell(fixture, ref, ECHO, NULL, 0);
+    fixture_send(fixture, ref, ECHO, NULL, 0);
     struct given given = {.to = ref, .type = WEIGH, .bytes = 5000};
 
-    fixture_act(fixture, send_given, &given);
+    fixture_call(fixture, send_given, &given);
     given.bytes = 5;
-    fixture_act(fixture, send_given, &given);
+    fixture_call(fixture, send_given, &given);
 
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
@@ -427,8 +427,8 @@ BACKEND_TEST(mailboxes, a_given_body_can_be_taken_and_sent_on)
 
     for (size_t i = 0; i < SIZE_COUNT; i++) {
         struct given given = {.to = first, .type = PASS_ON, .bytes = sizes_bytes[i]};
-        fixture_act(fixture, send_given, &given);
-        const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
+        fixture_call(fixture, send_given, &given);
+        const struct weighed *weighed = FIXTURE_RECEIVE(fixture, WEIGHED, struct weighed);
         unsigned char *pattern = pattern_new(sizes_bytes[i]);
         cr_expect(eq(u64, weighed->body_bytes, sizes_bytes[i]));
         cr_expect(eq(u64, weighed->digest, fixture_digest(pattern, sizes_bytes[i])));
@@ -446,8 +446,8 @@ BACKEND_TEST(mailboxes, a_copied_body_can_be_taken_too)
 
     for (size_t i = 0; i < SIZE_COUNT; i++) {
         unsigned char *pattern = pattern_new(sizes_bytes[i]);
-        fixture_tell(fixture, first, PASS_ON, pattern, sizes_bytes[i]);
-        const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
+        fixture_send(fixture, first, PASS_ON, pattern, sizes_bytes[i]);
+        const struct weighed *weighed = FIXTURE_RECEIVE(fixture, WEIGHED, struct weighed);
         cr_expect(eq(u64, weighed->body_bytes, sizes_bytes[i]));
         cr_expect(eq(u64, weighed->digest, fixture_digest(pattern, sizes_bytes[i])));
         free(pattern);
@@ -468,10 +468,10 @@ BACKEND_TEST(mailboxes, taking_one_body_leaves_the_bodies_behind_it_whole)
     troupe_ref_t first = TROUPE_REF_NONE;
     struct fixture *fixture = open_with_relays(placement, &first);
 
-    fixture_act(fixture, send_fifty_numbers, &first); // alike, so that they make one run
+    fixture_call(fixture, send_fifty_numbers, &first); // alike, so that they make one run
 
     for (uint64_t number = 0; number < 50; number++) {
-        const struct weighed *weighed = FIXTURE_HEAR(fixture, WEIGHED, struct weighed);
+        const struct weighed *weighed = FIXTURE_RECEIVE(fixture, WEIGHED, struct weighed);
         cr_expect(eq(u64, weighed->digest, fixture_digest(&number, sizeof(number))));
     }
     fixture_close(&fixture);
@@ -514,10 +514,10 @@ BACKEND_TEST(mailboxes, a_struct_is_read_in_place_and_only_at_its_size)
     troupe_ref_t ref = fixture_spawn(fixture, &reader);
     struct pair pair = {.left = UINT64_C(1) << 40, .right = 7};
 
-    fixture_tell(fixture, ref, PAIR, NULL, 0);
-    fixture_tell(fixture, ref, PAIR, &pair, sizeof(pair));
+    fixture_send(fixture, ref, PAIR, NULL, 0);
+    fixture_send(fixture, ref, PAIR, &pair, sizeof(pair));
 
-    const struct pair_read *read = FIXTURE_HEAR(fixture, PAIR_READ, struct pair_read);
+    const struct pair_read *read = FIXTURE_RECEIVE(fixture, PAIR_READ, struct pair_read);
     cr_expect(eq(u64, read->sum, pair.left + pair.right));
     cr_expect(eq(u32, read->other_size_is_null, 1));
     cr_expect(eq(u32, read->empty_is_null, 1));

@@ -7,37 +7,37 @@
 #include <string.h>
 
 enum {
-    LEAVE = 1,  // stop yourself
-    FAIL,       // fail yourself with code 7
-    WATCH,      // monitor the troupe_ref_t, and report its DOWN to who asked
-    WATCHING,   // done
-    LINK,       // link to the troupe_ref_t
-    LINK_TRAP,  // likewise, trapping exits
-    UNLINK,     // undo it
-    LINKED,     // done
-    WENT,       // to who asked for the watch: struct troupe_down
-    COUNT_DOWN, // send NUMBER counting down from the uint64_t, then stop
-    NUMBER,     // uint64_t
-    PING,       // answered by PING
+    STOP = 1,    // stop yourself
+    FAIL,        // fail yourself with code 7
+    MONITOR,     // monitor the troupe_ref_t, and report its DOWN to who asked
+    MONITORING,  // done
+    LINK,        // link to the troupe_ref_t
+    LINK_TRAP,   // likewise, trapping exits
+    UNLINK,      // undo it
+    LINKED,      // done
+    REPORT_DOWN, // to who asked for the watch: struct troupe_down
+    COUNT_DOWN,  // send NUMBER counting down from the uint64_t, then stop
+    NUMBER,      // uint64_t
+    PING,        // answered by PING
 };
 
 enum { CODE = 7, NUMBERS = 1000, CHAIN = 8, WATCHERS = 6 };
 
 /* Mortals do what they are told, and end. ------------------------------------------------------ */
 
-struct mortal {
-    troupe_ref_t asker; // who hears of what it hears
+struct subject {
+    troupe_ref_t reply_to; // who hears of what it hears
 };
 
-static void mortal_meet_down(
-    troupe_context_t *ctx, const struct mortal *mortal, const troupe_message_t *message)
+static void subject_on_down(
+    troupe_context_t *ctx, const struct subject *subject, const troupe_message_t *message)
 {
     const struct troupe_down *down = TROUPE_BODY(message, struct troupe_down);
     MUST_BE(down != NULL);
-    MUST(TROUPE_SEND(ctx, mortal->asker, WENT, down));
+    MUST(TROUPE_SEND(ctx, subject->reply_to, REPORT_DOWN, down));
 }
 
-static void mortal_count_down(troupe_context_t *ctx, const troupe_message_t *message)
+static void subject_count_down(troupe_context_t *ctx, const troupe_message_t *message)
 {
     for (uint64_t n = *TROUPE_BODY(message, uint64_t); n > 0; n--) {
         MUST(TROUPE_SEND(ctx, troupe_message_sender(message), NUMBER, &n));
@@ -45,25 +45,25 @@ static void mortal_count_down(troupe_context_t *ctx, const troupe_message_t *mes
     troupe_stop(ctx);
 }
 
-static void mortal_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void subject_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct mortal *mortal = state;
+    struct subject *subject = state;
     const troupe_ref_t *peer = TROUPE_BODY(message, troupe_ref_t);
     switch (troupe_message_type(message)) {
-    case LEAVE:
+    case STOP:
         troupe_stop(ctx);
         break;
     case FAIL:
         troupe_fail(ctx, CODE, "out of ink");
         break;
-    case WATCH:
-        mortal->asker = troupe_message_sender(message);
+    case MONITOR:
+        subject->reply_to = troupe_message_sender(message);
         MUST(troupe_monitor(ctx, *peer, NULL));
-        MUST(troupe_reply(ctx, message, WATCHING, NULL, 0));
+        MUST(troupe_reply(ctx, message, MONITORING, NULL, 0));
         break;
     case LINK:
     case LINK_TRAP:
-        mortal->asker = troupe_message_sender(message);
+        subject->reply_to = troupe_message_sender(message);
         troupe_trap_exit(ctx, troupe_message_type(message) == LINK_TRAP);
         MUST(troupe_link(ctx, *peer));
         MUST(troupe_reply(ctx, message, LINKED, NULL, 0));
@@ -73,26 +73,26 @@ static void mortal_receive(troupe_context_t *ctx, void *state, const troupe_mess
         MUST(troupe_reply(ctx, message, LINKED, NULL, 0));
         break;
     case COUNT_DOWN:
-        mortal_count_down(ctx, message);
+        subject_count_down(ctx, message);
         break;
     case PING:
         MUST(troupe_reply(ctx, message, PING, NULL, 0));
         break;
     case TROUPE_MESSAGE_DOWN:
     case TROUPE_MESSAGE_EXIT:
-        mortal_meet_down(ctx, mortal, message);
+        subject_on_down(ctx, subject, message);
         break;
     default:
         break;
     }
 }
 
-static const struct troupe_behaviour mortal = {
-    .name = "mortal", .state_bytes = sizeof(struct mortal), .receive = mortal_receive};
+static const struct troupe_behaviour subject = {
+    .name = "subject", .state_bytes = sizeof(struct subject), .receive = subject_receive};
 
 /* Stillborns cannot start. --------------------------------------------------------------------- */
 
-static enum troupe_err stillborn_init(
+static enum troupe_err failing_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)ctx;
@@ -102,15 +102,15 @@ static enum troupe_err stillborn_init(
     return TROUPE_ERR_TOOBIG;
 }
 
-static const struct troupe_behaviour stillborn = {
-    .name = "stillborn", .init = stillborn_init, .receive = mortal_receive};
+static const struct troupe_behaviour failing = {
+    .name = "failing", .init = failing_init, .receive = subject_receive};
 
 /* What the scenario does. ---------------------------------------------------------------------- */
 
 static struct fixture *ends_open(const struct fixture_placement *placement)
 {
     return fixture_open(
-        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&mortal, &stillborn)});
+        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&subject, &failing)});
 }
 
 struct monitor_order {
@@ -136,7 +136,7 @@ static void act_monitor(troupe_context_t *ctx, void *data)
 static troupe_monitor_t scenario_monitors(struct fixture *fixture, troupe_ref_t actor)
 {
     struct monitor_order order = {.actor = actor};
-    fixture_act(fixture, act_monitor, &order);
+    fixture_call(fixture, act_monitor, &order);
     cr_assert(eq(int, order.err, TROUPE_OK));
     cr_assert(ne(u64, order.monitor, 0));
     return order.monitor;
@@ -159,19 +159,20 @@ static void act_stop(troupe_context_t *ctx, void *data)
     cr_assert(eq(int, (int)troupe_stop_actor(ctx, *(troupe_ref_t *)data), TROUPE_OK));
 }
 
-static const struct troupe_down *hear_down(struct fixture *fixture, troupe_ref_t actor)
+static const struct troupe_down *receive_down(struct fixture *fixture, troupe_ref_t actor)
 {
-    const struct troupe_down *down = FIXTURE_HEAR(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
+    const struct troupe_down *down =
+        FIXTURE_RECEIVE(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
     cr_assert(troupe_ref_equal(down->actor, actor));
     return down;
 }
 
-static void have_linked(struct fixture *fixture, troupe_ref_t who, troupe_ref_t whom, uint32_t how)
+static void make_link(struct fixture *fixture, troupe_ref_t target, troupe_ref_t to, uint32_t how)
 {
-    fixture_tell(fixture, who, how, &whom, sizeof(whom));
-    (void)fixture_hear(fixture, LINKED);
-    fixture_ask(fixture, whom, PING, NULL, 0); // its signal goes before nobody's mail but its own
-    (void)fixture_hear(fixture, PING);
+    fixture_send(fixture, target, how, &to, sizeof(to));
+    (void)fixture_receive(fixture, LINKED);
+    fixture_ask(fixture, to, PING, NULL, 0); // its signal goes before nobody's mail but its own
+    (void)fixture_receive(fixture, PING);
 }
 
 /** Two mortals, of whom one has linked to the other. */
@@ -185,9 +186,9 @@ struct pair {
 static struct pair pair_open(const struct fixture_placement *placement, uint32_t how)
 {
     struct pair pair = {.fixture = ends_open(placement)};
-    pair.one = fixture_spawn(pair.fixture, &mortal);
-    pair.other = fixture_spawn(pair.fixture, &mortal);
-    have_linked(pair.fixture, pair.one, pair.other, how);
+    pair.one = fixture_spawn(pair.fixture, &subject);
+    pair.other = fixture_spawn(pair.fixture, &subject);
+    make_link(pair.fixture, pair.one, pair.other, how);
     return pair;
 }
 
@@ -195,95 +196,95 @@ static struct pair pair_open(const struct fixture_placement *placement, uint32_t
 static void expect_alive(struct fixture *fixture, troupe_ref_t actor)
 {
     fixture_ask(fixture, actor, PING, NULL, 0);
-    const struct heard *answer = fixture_hear_any(fixture);
-    cr_assert(eq(u32, answer->type, PING));
+    const struct received *reply = fixture_receive_any(fixture);
+    cr_assert(eq(u32, reply->type, PING));
 }
 
 /* Monitors. ------------------------------------------------------------------------------------ */
 
-BACKEND_TEST(monitors, a_monitor_tells_of_an_actor_that_stopped_itself)
+BACKEND_TEST(monitors, a_monitor_reports_an_actor_that_stopped_itself)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t actor = fixture_spawn(fixture, &subject);
     troupe_monitor_t monitor = scenario_monitors(fixture, actor);
-    fixture_tell(fixture, actor, LEAVE, NULL, 0);
-    const struct troupe_down *down = hear_down(fixture, actor);
+    fixture_send(fixture, actor, STOP, NULL, 0);
+    const struct troupe_down *down = receive_down(fixture, actor);
     cr_expect(eq(u64, down->monitor, monitor));
     cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_NORMAL));
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, a_monitor_tells_the_code_and_the_words_of_a_failure)
+BACKEND_TEST(monitors, a_monitor_reports_the_code_and_the_text_of_a_failure)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t actor = fixture_spawn(fixture, &subject);
     (void)scenario_monitors(fixture, actor);
-    fixture_tell(fixture, actor, FAIL, NULL, 0);
-    const struct troupe_down *down = hear_down(fixture, actor);
+    fixture_send(fixture, actor, FAIL, NULL, 0);
+    const struct troupe_down *down = receive_down(fixture, actor);
     cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_ERROR));
     cr_expect(eq(int, down->exit.code, CODE));
     cr_expect(strcmp(down->exit.text, "out of ink") == 0);
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, a_monitor_tells_of_an_actor_that_was_asked_to_stop)
+BACKEND_TEST(monitors, a_monitor_reports_an_actor_that_was_asked_to_stop)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t actor = fixture_spawn(fixture, &subject);
     (void)scenario_monitors(fixture, actor);
-    fixture_act(fixture, act_stop, &actor);
-    cr_expect(eq(int, hear_down(fixture, actor)->exit.reason, TROUPE_EXIT_SHUTDOWN));
+    fixture_call(fixture, act_stop, &actor);
+    cr_expect(eq(int, receive_down(fixture, actor)->exit.reason, TROUPE_EXIT_SHUTDOWN));
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, a_monitor_tells_of_an_actor_that_was_killed)
+BACKEND_TEST(monitors, a_monitor_reports_an_actor_that_was_killed)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t actor = fixture_spawn(fixture, &subject);
     (void)scenario_monitors(fixture, actor);
     expect_alive(fixture, actor);
-    fixture_act(fixture, act_kill, &actor);
-    cr_expect(eq(int, hear_down(fixture, actor)->exit.reason, TROUPE_EXIT_KILLED));
+    fixture_call(fixture, act_kill, &actor);
+    cr_expect(eq(int, receive_down(fixture, actor)->exit.reason, TROUPE_EXIT_KILLED));
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, a_monitor_tells_of_an_actor_that_could_not_start)
+BACKEND_TEST(monitors, a_monitor_reports_an_actor_that_could_not_start)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &stillborn);
+    troupe_ref_t actor = fixture_spawn(fixture, &failing);
     (void)scenario_monitors(fixture, actor);
-    const struct troupe_down *down = hear_down(fixture, actor);
+    const struct troupe_down *down = receive_down(fixture, actor);
     cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_INIT_FAILED));
     cr_expect(eq(int, down->exit.code, TROUPE_ERR_TOOBIG));
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, an_end_is_told_after_the_last_message)
+BACKEND_TEST(monitors, an_exit_is_reported_after_the_last_message)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t actor = fixture_spawn(fixture, &subject);
     (void)scenario_monitors(fixture, actor);
     uint64_t numbers = NUMBERS;
-    fixture_tell(fixture, actor, COUNT_DOWN, &numbers, sizeof(numbers));
+    fixture_send(fixture, actor, COUNT_DOWN, &numbers, sizeof(numbers));
     for (uint64_t n = NUMBERS; n > 0; n--) {
-        const struct heard *heard = fixture_hear_any(fixture);
-        cr_assert(eq(u32, heard->type, NUMBER));
-        cr_assert(eq(u64, *(const uint64_t *)heard->body, n));
+        const struct received *received = fixture_receive_any(fixture);
+        cr_assert(eq(u32, received->type, NUMBER));
+        cr_assert(eq(u64, *(const uint64_t *)received->body, n));
     }
-    const struct heard *last = fixture_hear_any(fixture);
+    const struct received *last = fixture_receive_any(fixture);
     cr_expect(eq(u32, last->type, TROUPE_MESSAGE_DOWN));
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, a_monitor_on_one_who_is_gone_answers_at_once)
+BACKEND_TEST(monitors, a_monitor_on_an_ended_actor_reports_at_once)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t actor = fixture_spawn(fixture, &subject);
     (void)scenario_monitors(fixture, actor);
-    fixture_tell(fixture, actor, FAIL, NULL, 0);
-    (void)hear_down(fixture, actor);
+    fixture_send(fixture, actor, FAIL, NULL, 0);
+    (void)receive_down(fixture, actor);
     troupe_monitor_t late = scenario_monitors(fixture, actor);
-    const struct troupe_down *down = hear_down(fixture, actor);
+    const struct troupe_down *down = receive_down(fixture, actor);
     cr_expect(eq(u64, down->monitor, late));
     // How it ended is known as long as its place was not taken again or given back.
     bool is_known = down->exit.reason == TROUPE_EXIT_ERROR;
@@ -291,35 +292,35 @@ BACKEND_TEST(monitors, a_monitor_on_one_who_is_gone_answers_at_once)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, a_monitor_that_was_undone_says_nothing)
+BACKEND_TEST(monitors, a_removed_monitor_reports_nothing)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t actor = fixture_spawn(fixture, &subject);
     struct monitor_order order = {.monitor = scenario_monitors(fixture, actor)};
     troupe_monitor_t other = scenario_monitors(fixture, actor);
-    fixture_act(fixture, act_demonitor, &order);
-    fixture_tell(fixture, actor, LEAVE, NULL, 0);
-    cr_expect(eq(u64, hear_down(fixture, actor)->monitor, other));
+    fixture_call(fixture, act_demonitor, &order);
+    fixture_send(fixture, actor, STOP, NULL, 0);
+    cr_expect(eq(u64, receive_down(fixture, actor)->monitor, other));
     fixture_settle(fixture);
-    cr_expect(eq(u32, fixture_unheard(fixture, TROUPE_MESSAGE_DOWN), 0));
+    cr_expect(eq(u32, fixture_pending_count(fixture, TROUPE_MESSAGE_DOWN), 0));
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, each_of_many_who_watch_is_told_once)
+BACKEND_TEST(monitors, each_of_many_monitors_reports_once)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t actor = fixture_spawn(fixture, &subject);
     troupe_ref_t watchers[WATCHERS];
     for (int i = 0; i < WATCHERS; i++) {
-        watchers[i] = fixture_spawn(fixture, &mortal);
-        fixture_tell(fixture, watchers[i], WATCH, &actor, sizeof(actor));
+        watchers[i] = fixture_spawn(fixture, &subject);
+        fixture_send(fixture, watchers[i], MONITOR, &actor, sizeof(actor));
     }
     for (int i = 0; i < WATCHERS; i++) {
-        (void)fixture_hear(fixture, WATCHING);
+        (void)fixture_receive(fixture, MONITORING);
     }
-    fixture_tell(fixture, actor, FAIL, NULL, 0);
+    fixture_send(fixture, actor, FAIL, NULL, 0);
     for (int i = 0; i < WATCHERS; i++) {
-        const struct troupe_down *down = FIXTURE_HEAR(fixture, WENT, struct troupe_down);
+        const struct troupe_down *down = FIXTURE_RECEIVE(fixture, REPORT_DOWN, struct troupe_down);
         cr_expect(troupe_ref_equal(down->actor, actor));
         cr_expect(eq(int, down->exit.code, CODE));
     }
@@ -329,24 +330,24 @@ BACKEND_TEST(monitors, each_of_many_who_watch_is_told_once)
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, a_monitor_on_a_name_that_nobody_has_answers_at_once)
+BACKEND_TEST(monitors, a_monitor_on_an_unregistered_name_reports_at_once)
 {
     struct fixture *fixture = ends_open(placement);
     struct monitor_order order = {.name = "nobody"};
-    fixture_act(fixture, act_monitor, &order);
+    fixture_call(fixture, act_monitor, &order);
     cr_assert(eq(int, order.err, TROUPE_OK));
-    const struct troupe_down *down = hear_down(fixture, TROUPE_REF_NONE);
+    const struct troupe_down *down = receive_down(fixture, TROUPE_REF_NONE);
     cr_expect(eq(u64, down->monitor, order.monitor));
     cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_UNKNOWN));
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, a_monitor_on_an_executor_tells_when_it_is_over)
+BACKEND_TEST(monitors, a_monitor_on_an_executor_reports_its_end)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t actor = fixture_spawn(fixture, &mortal);
+    troupe_ref_t actor = fixture_spawn(fixture, &subject);
     struct monitor_order order = {.actor = actor, .of_executor = true};
-    fixture_act(fixture, act_monitor, &order);
+    fixture_call(fixture, act_monitor, &order);
     if (fixture_share_executor(actor, fixture_scenario(fixture))) {
         cr_expect(eq(int, order.err, TROUPE_ERR_INVAL));
         fixture_close(&fixture);
@@ -354,9 +355,9 @@ BACKEND_TEST(monitors, a_monitor_on_an_executor_tells_when_it_is_over)
     }
     cr_assert(eq(int, order.err, TROUPE_OK));
     if (fixture_executor_count(placement) == 0) { // a pool lasts as long as the system
-        fixture_tell(fixture, actor, LEAVE, NULL, 0);
+        fixture_send(fixture, actor, STOP, NULL, 0);
         const struct troupe_down *down =
-            FIXTURE_HEAR(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
+            FIXTURE_RECEIVE(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
         cr_expect(eq(u32, down->actor.executor, actor.executor));
         cr_expect(eq(u32, down->actor.generation, 0));
     }
@@ -365,12 +366,12 @@ BACKEND_TEST(monitors, a_monitor_on_an_executor_tells_when_it_is_over)
 
 /* Links. --------------------------------------------------------------------------------------- */
 
-BACKEND_TEST(monitors, who_is_linked_ends_for_the_same_reason)
+BACKEND_TEST(monitors, a_linked_actor_exits_with_the_same_reason)
 {
     struct pair pair = pair_open(placement, LINK);
     (void)scenario_monitors(pair.fixture, pair.one);
-    fixture_tell(pair.fixture, pair.other, FAIL, NULL, 0);
-    const struct troupe_down *down = hear_down(pair.fixture, pair.one);
+    fixture_send(pair.fixture, pair.other, FAIL, NULL, 0);
+    const struct troupe_down *down = receive_down(pair.fixture, pair.one);
     cr_expect(eq(int, down->exit.reason, TROUPE_EXIT_ERROR));
     cr_expect(eq(int, down->exit.code, CODE));
     (void)fixture_close(&pair.fixture);
@@ -379,28 +380,28 @@ BACKEND_TEST(monitors, who_is_linked_ends_for_the_same_reason)
 BACKEND_TEST(monitors, a_link_works_from_either_side)
 {
     struct pair pair = pair_open(placement, LINK);
-    have_linked(pair.fixture, pair.other, pair.one, LINK); // twice is once
+    make_link(pair.fixture, pair.other, pair.one, LINK); // twice is once
     (void)scenario_monitors(pair.fixture, pair.other);
-    fixture_tell(pair.fixture, pair.one, FAIL, NULL, 0);
-    cr_expect(eq(int, hear_down(pair.fixture, pair.other)->exit.code, CODE));
+    fixture_send(pair.fixture, pair.one, FAIL, NULL, 0);
+    cr_expect(eq(int, receive_down(pair.fixture, pair.other)->exit.code, CODE));
     (void)fixture_close(&pair.fixture);
 }
 
-BACKEND_TEST(monitors, a_normal_end_does_not_spread)
+BACKEND_TEST(monitors, a_normal_exit_is_not_propagated)
 {
     struct pair pair = pair_open(placement, LINK);
     (void)scenario_monitors(pair.fixture, pair.other);
-    fixture_tell(pair.fixture, pair.other, LEAVE, NULL, 0);
-    (void)hear_down(pair.fixture, pair.other);
+    fixture_send(pair.fixture, pair.other, STOP, NULL, 0);
+    (void)receive_down(pair.fixture, pair.other);
     expect_alive(pair.fixture, pair.one);
     (void)fixture_close(&pair.fixture);
 }
 
-BACKEND_TEST(monitors, who_traps_exits_is_told_and_lives)
+BACKEND_TEST(monitors, an_actor_that_traps_exits_gets_a_message_and_goes_on)
 {
     struct pair pair = pair_open(placement, LINK_TRAP);
-    fixture_tell(pair.fixture, pair.other, FAIL, NULL, 0);
-    const struct troupe_down *down = FIXTURE_HEAR(pair.fixture, WENT, struct troupe_down);
+    fixture_send(pair.fixture, pair.other, FAIL, NULL, 0);
+    const struct troupe_down *down = FIXTURE_RECEIVE(pair.fixture, REPORT_DOWN, struct troupe_down);
     cr_expect(troupe_ref_equal(down->actor, pair.other));
     cr_expect(eq(u64, down->monitor, 0));
     cr_expect(eq(int, down->exit.code, CODE));
@@ -408,51 +409,51 @@ BACKEND_TEST(monitors, who_traps_exits_is_told_and_lives)
     (void)fixture_close(&pair.fixture);
 }
 
-BACKEND_TEST(monitors, who_was_unlinked_lives_on)
+BACKEND_TEST(monitors, an_unlinked_actor_goes_on)
 {
     struct pair pair = pair_open(placement, LINK);
-    have_linked(pair.fixture, pair.one, pair.other, UNLINK);
+    make_link(pair.fixture, pair.one, pair.other, UNLINK);
     (void)scenario_monitors(pair.fixture, pair.one);
-    fixture_tell(pair.fixture, pair.one, FAIL, NULL, 0);
-    (void)hear_down(pair.fixture, pair.one);
+    fixture_send(pair.fixture, pair.one, FAIL, NULL, 0);
+    (void)receive_down(pair.fixture, pair.one);
     expect_alive(pair.fixture, pair.other);
     (void)fixture_close(&pair.fixture);
 }
 
-BACKEND_TEST(monitors, a_chain_of_links_ends_as_a_whole)
+BACKEND_TEST(monitors, a_chain_of_linked_actors_exits_as_a_whole)
 {
     struct fixture *fixture = ends_open(placement);
     troupe_ref_t chain[CHAIN];
     for (int i = 0; i < CHAIN; i++) {
-        chain[i] = fixture_spawn(fixture, &mortal);
+        chain[i] = fixture_spawn(fixture, &subject);
         (void)scenario_monitors(fixture, chain[i]);
         if (i > 0) {
-            have_linked(fixture, chain[i], chain[i - 1], LINK);
+            make_link(fixture, chain[i], chain[i - 1], LINK);
         }
     }
-    fixture_tell(fixture, chain[CHAIN / 2], FAIL, NULL, 0);
+    fixture_send(fixture, chain[CHAIN / 2], FAIL, NULL, 0);
     for (int i = 0; i < CHAIN; i++) {
         const struct troupe_down *down =
-            FIXTURE_HEAR(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
+            FIXTURE_RECEIVE(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
         cr_expect(eq(int, down->exit.code, CODE));
     }
     (void)fixture_close(&fixture);
 }
 
-BACKEND_TEST(monitors, a_link_to_one_who_is_gone_tells_so)
+BACKEND_TEST(monitors, a_link_to_an_ended_actor_reports_its_exit)
 {
     struct fixture *fixture = ends_open(placement);
-    troupe_ref_t gone = fixture_spawn(fixture, &mortal);
-    (void)scenario_monitors(fixture, gone);
-    fixture_tell(fixture, gone, FAIL, NULL, 0);
-    (void)hear_down(fixture, gone);
-    troupe_ref_t one = fixture_spawn(fixture, &mortal);
-    fixture_tell(fixture, one, LINK_TRAP, &gone, sizeof(gone));
-    (void)fixture_hear(fixture, LINKED);
-    const struct troupe_down *down = FIXTURE_HEAR(fixture, WENT, struct troupe_down);
-    cr_expect(troupe_ref_equal(down->actor, gone));
+    troupe_ref_t ended = fixture_spawn(fixture, &subject);
+    (void)scenario_monitors(fixture, ended);
+    fixture_send(fixture, ended, FAIL, NULL, 0);
+    (void)receive_down(fixture, ended);
+    troupe_ref_t one = fixture_spawn(fixture, &subject);
+    fixture_send(fixture, one, LINK_TRAP, &ended, sizeof(ended));
+    (void)fixture_receive(fixture, LINKED);
+    const struct troupe_down *down = FIXTURE_RECEIVE(fixture, REPORT_DOWN, struct troupe_down);
+    cr_expect(troupe_ref_equal(down->actor, ended));
     expect_alive(fixture, one);
     (void)fixture_close(&fixture);
 }
 
-SUBJECTS(&mortal, &stillborn);
+SUBJECTS(&subject, &failing);

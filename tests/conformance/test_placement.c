@@ -22,41 +22,44 @@ struct here {
     int64_t process;
 };
 
-static void settler_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void subject_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
     struct here here = {.self = troupe_self(ctx), .process = getpid()};
     REPORT(ctx, message, HERE, &here);
 }
 
-static const struct troupe_behaviour settler = {.name = "settler", .receive = settler_receive};
-static const struct troupe_behaviour nomad = {.name = "nomad", .receive = settler_receive};
+static const struct troupe_behaviour subject = {.name = "subject", .receive = subject_receive};
+static const struct troupe_behaviour other_name = {
+    .name = "other_name", .receive = subject_receive};
 
 static struct fixture *open_with_rules(
     const struct fixture_placement *placement, const struct fixture_options *rules)
 {
     struct fixture_options options = *rules;
-    options.behaviours = TROUPE_BEHAVIOURS(&settler, &nomad);
+    options.behaviours = TROUPE_BEHAVIOURS(&subject, &other_name);
     return fixture_open(placement, &options);
 }
 
 /** Spawn, ask it where it lives, and check that its reference said so. */
-static struct here settle(struct fixture *fixture, const struct troupe_spawn_options *options)
+static struct here spawn_and_locate(
+    struct fixture *fixture, const struct troupe_spawn_options *options)
 {
     troupe_ref_t ref = fixture_spawn_with(fixture, options);
     fixture_ask(fixture, ref, WHERE, NULL, 0);
-    struct here here = *FIXTURE_HEAR(fixture, HERE, struct here);
+    struct here here = *FIXTURE_RECEIVE(fixture, HERE, struct here);
     cr_expect(troupe_ref_equal(here.self, ref));
     return here;
 }
 
-static struct here settle_named(struct fixture *fixture, const char *name)
+static struct here spawn_named_and_locate(struct fixture *fixture, const char *name)
 {
-    return settle(fixture, &(struct troupe_spawn_options){.behaviour = &settler, .name = name});
+    return spawn_and_locate(
+        fixture, &(struct troupe_spawn_options){.behaviour = &subject, .name = name});
 }
 
 /** @return whether that is the world of the system's owner, where the scenario lives. */
-static bool is_owners_world(const struct fixture *fixture, struct here here)
+static bool is_on_executor_0(const struct fixture *fixture, struct here here)
 {
     bool is_shared = fixture_share_executor(here.self, fixture_scenario(fixture));
     return is_shared && here.self.executor == 0 && here.process == getpid();
@@ -69,7 +72,7 @@ static bool is_at_home(
     uint32_t traits = fixture_traits(placement);
     bool is_ecs = (traits & TROUPE_TRAIT_CALLERS_THREAD) != 0;
     bool is_apart = (traits & TROUPE_TRAIT_ISOLATES_CRASHES) != 0;
-    return is_owners_world(fixture, here) == is_ecs && (here.process != getpid()) == is_apart;
+    return is_on_executor_0(fixture, here) == is_ecs && (here.process != getpid()) == is_apart;
 }
 
 /** @return over how many executors they are spread. */
@@ -92,7 +95,7 @@ BACKEND_TEST(placement, actors_share_as_many_executors_as_the_rule_says)
     struct here heres[12];
 
     for (uint32_t i = 0; i < 12; i++) {
-        heres[i] = settle_named(fixture, NULL);
+        heres[i] = spawn_named_and_locate(fixture, NULL);
         cr_expect(is_at_home(fixture, placement, heres[i]));
     }
 
@@ -101,7 +104,7 @@ BACKEND_TEST(placement, actors_share_as_many_executors_as_the_rule_says)
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(placement, a_name_always_leads_to_the_same_place_in_a_pool)
+BACKEND_TEST(placement, a_name_always_selects_the_same_executor_of_a_pool)
 {
     struct fixture *fixture = open_with_rules(placement, &(struct fixture_options){0});
     if (fixture_executor_count(placement) == 0) {
@@ -109,22 +112,22 @@ BACKEND_TEST(placement, a_name_always_leads_to_the_same_place_in_a_pool)
         cr_skip("no pool: each actor has an executor of its own");
     }
 
-    troupe_ref_t anna = settle_named(fixture, "anna").self;
-    troupe_ref_t bert = settle_named(fixture, "bert").self;
+    troupe_ref_t anna = spawn_named_and_locate(fixture, "anna").self;
+    troupe_ref_t bert = spawn_named_and_locate(fixture, "bert").self;
 
     for (int i = 0; i < 5; i++) {
-        cr_expect(fixture_share_executor(settle_named(fixture, "anna").self, anna));
-        cr_expect(fixture_share_executor(settle_named(fixture, "bert").self, bert));
+        cr_expect(fixture_share_executor(spawn_named_and_locate(fixture, "anna").self, anna));
+        cr_expect(fixture_share_executor(spawn_named_and_locate(fixture, "bert").self, bert));
     }
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(placement, without_any_rule_an_actor_lives_in_the_owners_world)
+BACKEND_TEST(placement, without_any_rule_an_actor_runs_on_the_owners_executor)
 {
     struct fixture *fixture =
         open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
 
-    cr_expect(is_owners_world(fixture, settle_named(fixture, NULL)));
+    cr_expect(is_on_executor_0(fixture, spawn_named_and_locate(fixture, NULL)));
     fixture_close(&fixture);
 }
 
@@ -133,30 +136,31 @@ BACKEND_TEST(placement, the_first_rule_that_matches_wins)
     struct fixture *fixture =
         open_with_rules(placement, &(struct fixture_options){.first_rule = "w*=ecs"});
 
-    cr_expect(is_owners_world(fixture, settle_named(fixture, "worker")));
-    cr_expect(is_at_home(fixture, placement, settle_named(fixture, "answerer")));
+    cr_expect(is_on_executor_0(fixture, spawn_named_and_locate(fixture, "worker")));
+    cr_expect(is_at_home(fixture, placement, spawn_named_and_locate(fixture, "answerer")));
     fixture_close(&fixture);
 }
 
 BACKEND_TEST(placement, a_rule_matches_the_name_or_the_behaviour)
 {
     struct fixture *fixture =
-        open_with_rules(placement, &(struct fixture_options){.first_rule = "nomad=ecs"});
+        open_with_rules(placement, &(struct fixture_options){.first_rule = "other_name=ecs"});
 
-    struct troupe_spawn_options options = {.behaviour = &nomad, .name = "ali"};
-    cr_expect(is_owners_world(fixture, settle(fixture, &options)));      // by its behaviour
-    cr_expect(is_owners_world(fixture, settle_named(fixture, "nomad"))); // by its name
-    cr_expect(is_at_home(fixture, placement, settle_named(fixture, "ali")));
+    struct troupe_spawn_options options = {.behaviour = &other_name, .name = "ali"};
+    cr_expect(is_on_executor_0(fixture, spawn_and_locate(fixture, &options))); // by its behaviour
+    cr_expect(
+        is_on_executor_0(fixture, spawn_named_and_locate(fixture, "other_name"))); // by its name
+    cr_expect(is_at_home(fixture, placement, spawn_named_and_locate(fixture, "ali")));
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(placement, the_code_says_where_when_no_rule_does)
+BACKEND_TEST(placement, the_code_decides_when_no_rule_matches)
 {
     struct fixture *fixture =
         open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
 
-    struct troupe_spawn_options options = {.behaviour = &settler, .place = placement->place};
-    cr_expect(is_at_home(fixture, placement, settle(fixture, &options)));
+    struct troupe_spawn_options options = {.behaviour = &subject, .place = placement->place};
+    cr_expect(is_at_home(fixture, placement, spawn_and_locate(fixture, &options)));
     fixture_close(&fixture);
 }
 
@@ -166,10 +170,10 @@ BACKEND_TEST(placement, a_rule_outranks_the_code)
         open_with_rules(placement, &(struct fixture_options){.first_rule = "w*=ecs"});
 
     struct troupe_spawn_options to_place = {
-        .behaviour = &settler, .name = "worker", .place = placement->place};
-    struct troupe_spawn_options to_ecs = {.behaviour = &settler, .place = "ecs"};
-    cr_expect(is_owners_world(fixture, settle(fixture, &to_place)));
-    cr_expect(is_at_home(fixture, placement, settle(fixture, &to_ecs)));
+        .behaviour = &subject, .name = "worker", .place = placement->place};
+    struct troupe_spawn_options to_ecs = {.behaviour = &subject, .place = "ecs"};
+    cr_expect(is_on_executor_0(fixture, spawn_and_locate(fixture, &to_place)));
+    cr_expect(is_at_home(fixture, placement, spawn_and_locate(fixture, &to_ecs)));
     fixture_close(&fixture);
 }
 
@@ -181,9 +185,9 @@ BACKEND_TEST(placement, the_code_outranks_the_programs_defaults)
     struct fixture_options rules = {.places_nothing = true, .place_default = defaults};
     struct fixture *fixture = open_with_rules(placement, &rules);
 
-    struct troupe_spawn_options to_ecs = {.behaviour = &settler, .place = "ecs"};
-    cr_expect(is_owners_world(fixture, settle(fixture, &to_ecs)));
-    cr_expect(is_at_home(fixture, placement, settle_named(fixture, NULL)));
+    struct troupe_spawn_options to_ecs = {.behaviour = &subject, .place = "ecs"};
+    cr_expect(is_on_executor_0(fixture, spawn_and_locate(fixture, &to_ecs)));
+    cr_expect(is_at_home(fixture, placement, spawn_named_and_locate(fixture, NULL)));
     fixture_close(&fixture);
 }
 
@@ -202,10 +206,10 @@ BACKEND_TEST(placement, the_environment_outranks_the_code)
         open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
 
     struct troupe_spawn_options to_place = {
-        .behaviour = &settler, .name = "worker", .place = placement->place};
-    struct troupe_spawn_options to_ecs = {.behaviour = &settler, .place = "ecs"};
-    cr_expect(is_owners_world(fixture, settle(fixture, &to_place)));
-    cr_expect(is_at_home(fixture, placement, settle(fixture, &to_ecs)));
+        .behaviour = &subject, .name = "worker", .place = placement->place};
+    struct troupe_spawn_options to_ecs = {.behaviour = &subject, .place = "ecs"};
+    cr_expect(is_on_executor_0(fixture, spawn_and_locate(fixture, &to_place)));
+    cr_expect(is_at_home(fixture, placement, spawn_and_locate(fixture, &to_ecs)));
     fixture_close(&fixture);
 }
 
@@ -217,24 +221,25 @@ BACKEND_TEST(placement, the_command_line_outranks_the_environment)
     struct fixture *fixture =
         open_with_rules(placement, &(struct fixture_options){.first_rule = "w*=ecs"});
 
-    cr_expect(is_owners_world(fixture, settle_named(fixture, "worker")));
-    cr_expect(is_at_home(fixture, placement, settle_named(fixture, "answerer")));
+    cr_expect(is_on_executor_0(fixture, spawn_named_and_locate(fixture, "worker")));
+    cr_expect(is_at_home(fixture, placement, spawn_named_and_locate(fixture, "answerer")));
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(placement, a_spawn_whose_place_is_no_place_is_refused)
+BACKEND_TEST(placement, a_spawn_with_an_invalid_place_is_refused)
 {
     struct fixture *fixture =
         open_with_rules(placement, &(struct fixture_options){.places_nothing = true});
     troupe_context_t *ctx = troupe_system_context(fixture_system(fixture));
-    struct troupe_spawn_options no_count = {.behaviour = &settler, .place = "thread:"};
-    struct troupe_spawn_options no_backend = {.behaviour = &settler, .place = "martian"};
+    struct troupe_spawn_options no_count = {.behaviour = &subject, .place = "thread:"};
+    struct troupe_spawn_options no_backend = {.behaviour = &subject, .place = "martian"};
 
     cr_expect(eq(int, troupe_spawn(ctx, &no_count, NULL), TROUPE_ERR_INVAL));
     cr_expect(ne(int, troupe_spawn(ctx, &no_backend, NULL), TROUPE_OK));
 
     cr_expect(strstr(troupe_error_detail(), "martian") != NULL, "%s", troupe_error_detail());
-    cr_expect(is_owners_world(fixture, settle_named(fixture, NULL))); // and no harm was done
+    cr_expect(
+        is_on_executor_0(fixture, spawn_named_and_locate(fixture, NULL))); // and no harm was done
     fixture_close(&fixture);
 }
 
@@ -244,7 +249,7 @@ static enum troupe_err new_with_rule(const char *rule)
 {
     const char *const rules[] = {rule, NULL};
     struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&settler), .place = rules};
+        .behaviours = TROUPE_BEHAVIOURS(&subject), .place = rules};
     troupe_system_t *system = NULL;
     enum troupe_err err = troupe_system_new(&options, &system);
     (void)troupe_system_destroy(&system);
@@ -254,13 +259,13 @@ static enum troupe_err new_with_rule(const char *rule)
 Test(placement, a_rule_that_does_not_parse_is_refused_with_a_caret)
 {
     static const char *const rules[] = {
-        "settler",
+        "subject",
         "=ecs",
-        "settler=",
-        "settler=thread:",
-        "settler=thread:0",
-        "settler=thread:x",
-        "settler=ecs+",
+        "subject=",
+        "subject=thread:",
+        "subject=thread:0",
+        "subject=thread:x",
+        "subject=ecs+",
     };
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         cr_expect(new_with_rule(rules[i]) == TROUPE_ERR_INVAL, "'%s' parses", rules[i]);
@@ -274,4 +279,4 @@ Test(placement, a_rule_with_an_unknown_backend_is_refused_by_name)
     cr_expect(strstr(troupe_error_detail(), "martian") != NULL, "%s", troupe_error_detail());
 }
 
-SUBJECTS(&settler, &nomad);
+SUBJECTS(&subject, &other_name);

@@ -1,5 +1,5 @@
 /*
- * Promise 7, a reference never reaches the next tenant: it names one actor for as long as that
+ * Promise 7, a reference never reaches the next subject: it names one actor for as long as that
  * lives, and afterwards makes a dead letter.
  */
 #include "support/fixture.h"
@@ -9,80 +9,80 @@
 
 enum {
     VISIT = 1, // asks for VISITED
-    VISITED,   // uint32_t, how many visits this tenant had
-    LEAVE,     // stop yourself
-    LEFT,      // from fini
-    FORWARD,   // to the postman: struct forward
+    VISITED,   // uint32_t, how many visits this subject had
+    STOP,      // stop yourself
+    ENDED,     // from fini
+    FORWARD,   // to the forwarder: struct forward
 };
 
-/* A tenant counts its visits, and tells when it leaves. ---------------------------------------- */
+/* A subject counts its visits, and tells when it leaves. ---------------------------------------- */
 
-struct tenant {
+struct subject {
     troupe_ref_t scenario;
     uint32_t visits;
 };
 
-static enum troupe_err tenant_init(
+static enum troupe_err subject_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)ctx;
-    ((struct tenant *)state)->scenario = fixture_ref_of(args, args_bytes);
+    ((struct subject *)state)->scenario = fixture_ref_of(args, args_bytes);
     return TROUPE_OK;
 }
 
-static void tenant_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void subject_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct tenant *tenant = state;
-    if (troupe_message_type(message) == LEAVE) {
+    struct subject *subject = state;
+    if (troupe_message_type(message) == STOP) {
         troupe_stop(ctx);
         return;
     }
-    tenant->visits++;
-    REPORT(ctx, message, VISITED, &tenant->visits);
+    subject->visits++;
+    REPORT(ctx, message, VISITED, &subject->visits);
 }
 
-static void tenant_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)
+static void subject_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)
 {
     (void)end;
     // At the end of the system the scenario may be gone, and this a dead letter.
-    fixture_ignore(troupe_send(ctx, ((struct tenant *)state)->scenario, LEFT, NULL, 0));
+    fixture_ignore(troupe_send(ctx, ((struct subject *)state)->scenario, ENDED, NULL, 0));
 }
 
-static const struct troupe_behaviour tenant = {
-    .name = "tenant",
-    .state_bytes = sizeof(struct tenant),
-    .init = tenant_init,
-    .receive = tenant_receive,
-    .fini = tenant_fini,
+static const struct troupe_behaviour subject = {
+    .name = "subject",
+    .state_bytes = sizeof(struct subject),
+    .init = subject_init,
+    .receive = subject_receive,
+    .fini = subject_fini,
 };
 
-static struct fixture *open_with_tenants(const struct fixture_placement *placement)
+static struct fixture *open_with_subjects(const struct fixture_placement *placement)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&tenant)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&subject)};
     return fixture_open(placement, &options);
 }
 
-static void leave(struct fixture *fixture, troupe_ref_t ref)
+static void stop(struct fixture *fixture, troupe_ref_t ref)
 {
-    fixture_tell(fixture, ref, LEAVE, NULL, 0);
-    (void)fixture_hear(fixture, LEFT);
+    fixture_send(fixture, ref, STOP, NULL, 0);
+    (void)fixture_receive(fixture, ENDED);
 }
 
-/** Spawn a tenant and let it leave again. @return the reference it leaves behind. */
-static troupe_ref_t spawn_and_leave(struct fixture *fixture)
+/** Spawn a subject and let it leave again. @return the reference it leaves behind. */
+static troupe_ref_t spawn_and_stop(struct fixture *fixture)
 {
-    troupe_ref_t ref = fixture_spawn_reporter(fixture, &tenant);
-    leave(fixture, ref);
+    troupe_ref_t ref = fixture_spawn_reporter(fixture, &subject);
+    stop(fixture, ref);
     return ref;
 }
 
-BACKEND_TEST(references, a_stale_reference_makes_a_dead_letter)
+BACKEND_TEST(references, a_stale_reference_makes_a_dead_outgoing)
 {
-    struct fixture *fixture = open_with_tenants(placement);
-    troupe_ref_t stale = spawn_and_leave(fixture);
+    struct fixture *fixture = open_with_subjects(placement);
+    troupe_ref_t stale = spawn_and_stop(fixture);
 
-    fixture_tell(fixture, stale, VISIT, NULL, 0);
-    fixture_tell(fixture, stale, VISIT, NULL, 0);
+    fixture_send(fixture, stale, VISIT, NULL, 0);
+    fixture_send(fixture, stale, VISIT, NULL, 0);
 
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
@@ -93,23 +93,23 @@ static int compare_refs(const void *a, const void *b)
     return troupe_ref_compare(*(const troupe_ref_t *)a, *(const troupe_ref_t *)b);
 }
 
-BACKEND_TEST(references, a_stale_reference_never_reaches_the_next_tenant)
+BACKEND_TEST(references, a_stale_reference_never_reaches_the_next_actor_in_its_row)
 {
-    struct fixture *fixture = open_with_tenants(placement);
-    uint32_t count = fixture_crowd(placement);
+    struct fixture *fixture = open_with_subjects(placement);
+    uint32_t count = fixture_many(placement);
     troupe_ref_t *stale = calloc(count, sizeof(*stale));
     for (uint32_t i = 0; i < count; i++) {
-        stale[i] = spawn_and_leave(fixture);
+        stale[i] = spawn_and_stop(fixture);
     }
-    troupe_ref_t last = fixture_spawn_reporter(fixture, &tenant);
+    troupe_ref_t last = fixture_spawn_reporter(fixture, &subject);
 
     for (uint32_t i = 0; i < count; i++) {
-        fixture_tell(fixture, stale[i], VISIT, NULL, 0);
+        fixture_send(fixture, stale[i], VISIT, NULL, 0);
     }
-    fixture_tell(fixture, last, VISIT, NULL, 0);
+    fixture_send(fixture, last, VISIT, NULL, 0);
 
-    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, VISITED, uint32_t), 1));
-    leave(fixture, last);
+    cr_expect(eq(u32, *FIXTURE_RECEIVE(fixture, VISITED, uint32_t), 1));
+    stop(fixture, last);
     qsort(stale, count, sizeof(*stale), compare_refs);
     for (uint32_t i = 1; i < count; i++) {
         cr_expect(not(troupe_ref_equal(stale[i - 1], stale[i])));
@@ -125,7 +125,7 @@ static void spawn_and_stop_many(troupe_context_t *ctx, void *data)
     const uint32_t *count = data;
     troupe_ref_t scenario = troupe_self(ctx);
     struct troupe_spawn_options options = {
-        .behaviour = &tenant, .args = &scenario, .args_bytes = sizeof(scenario)};
+        .behaviour = &subject, .args = &scenario, .args_bytes = sizeof(scenario)};
     for (uint32_t i = 0; i < *count; i++) {
         troupe_ref_t ref = TROUPE_REF_NONE;
         cr_assert(eq(int, troupe_spawn(ctx, &options, &ref), TROUPE_OK));
@@ -134,15 +134,15 @@ static void spawn_and_stop_many(troupe_context_t *ctx, void *data)
     }
 }
 
-BACKEND_TEST(references, an_actor_stopped_at_birth_leaves_nothing_behind)
+BACKEND_TEST(references, an_actor_stopped_before_its_start_leaves_nothing_behind)
 {
-    struct fixture *fixture = open_with_tenants(placement);
-    uint32_t count = fixture_some(placement, 20);
+    struct fixture *fixture = open_with_subjects(placement);
+    uint32_t count = fixture_at_most(placement, 20);
 
-    fixture_act(fixture, spawn_and_stop_many, &count);
+    fixture_call(fixture, spawn_and_stop_many, &count);
 
     for (uint32_t i = 0; i < count; i++) {
-        (void)fixture_hear(fixture, LEFT);
+        (void)fixture_receive(fixture, ENDED);
     }
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, count));
@@ -163,57 +163,57 @@ static void send_to_the_wrong(troupe_context_t *ctx, void *data)
     }
 }
 
-BACKEND_TEST(references, a_reference_that_never_was_makes_a_dead_letter)
+BACKEND_TEST(references, an_unused_reference_makes_a_dead_letter)
 {
-    struct fixture *fixture = open_with_tenants(placement);
-    troupe_ref_t real = fixture_spawn_reporter(fixture, &tenant);
+    struct fixture *fixture = open_with_subjects(placement);
+    troupe_ref_t real = fixture_spawn_reporter(fixture, &subject);
     struct wrong wrong = {.refs = {real, real, real, real}};
     wrong.refs[0].index = 77777777;
     wrong.refs[1].generation += 1000;
     wrong.refs[2].executor = 60000;
     wrong.refs[3].node = 99999;
 
-    fixture_act(fixture, send_to_the_wrong, &wrong);
-    fixture_tell(fixture, real, VISIT, NULL, 0);
+    fixture_call(fixture, send_to_the_wrong, &wrong);
+    fixture_send(fixture, real, VISIT, NULL, 0);
 
-    (void)fixture_hear(fixture, VISITED);
-    leave(fixture, real);
+    (void)fixture_receive(fixture, VISITED);
+    stop(fixture, real);
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_NO_SUCH_ACTOR], 4));
     cr_expect(eq(u64, stats.dead, 4));
 }
 
-static void on_no_answer(
+static void on_no_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    (void)ctx, (void)state, (void)tag, (void)err, (void)answer;
+    (void)ctx, (void)state, (void)tag, (void)err, (void)reply;
     cr_fatal("an ask that was refused has no answer");
 }
 
-static void try_nobody(troupe_context_t *ctx, void *data)
+static void try_no_reference(troupe_context_t *ctx, void *data)
 {
     (void)data;
     struct troupe_body body = {0};
-    struct troupe_outgoing letter = {.to = TROUPE_REF_NONE, .type = VISIT};
+    struct troupe_outgoing outgoing = {.to = TROUPE_REF_NONE, .type = VISIT};
     cr_expect(eq(int, troupe_send(ctx, TROUPE_REF_NONE, VISIT, NULL, 0), TROUPE_ERR_INVAL));
     cr_expect(eq(int, troupe_send_body(ctx, TROUPE_REF_NONE, VISIT, &body), TROUPE_ERR_INVAL));
     cr_expect(
         eq(int,
-           troupe_ask(ctx, &letter, &(const struct troupe_ask_options){.on_reply = on_no_answer}),
+           troupe_ask(ctx, &outgoing, &(const struct troupe_ask_options){.on_reply = on_no_reply}),
            TROUPE_ERR_INVAL));
-    cr_expect(eq(int, troupe_send_after(ctx, 1, &letter, NULL), TROUPE_ERR_INVAL));
+    cr_expect(eq(int, troupe_send_after(ctx, 1, &outgoing, NULL), TROUPE_ERR_INVAL));
     cr_expect(eq(int, troupe_stop_actor(ctx, TROUPE_REF_NONE), TROUPE_ERR_INVAL));
 }
 
-BACKEND_TEST(references, nobody_is_refused_at_once)
+BACKEND_TEST(references, a_send_to_no_reference_is_refused_at_once)
 {
-    struct fixture *fixture = open_with_tenants(placement);
+    struct fixture *fixture = open_with_subjects(placement);
 
-    fixture_act(fixture, try_nobody, NULL);
+    fixture_call(fixture, try_no_reference, NULL);
 
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
@@ -226,7 +226,7 @@ struct forward {
 };
 
 /** Visits whom it is told to, and brings the answer back. */
-static void postman_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void forwarder_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     troupe_ref_t *scenario = state;
     if (troupe_message_type(message) == FORWARD) {
@@ -242,37 +242,37 @@ static void postman_receive(troupe_context_t *ctx, void *state, const troupe_mes
         troupe_message_body_bytes(message)));
 }
 
-static const struct troupe_behaviour postman = {
-    .name = "postman", .state_bytes = sizeof(troupe_ref_t), .receive = postman_receive};
+static const struct troupe_behaviour forwarder = {
+    .name = "forwarder", .state_bytes = sizeof(troupe_ref_t), .receive = forwarder_receive};
 
 BACKEND_TEST(references, a_reference_in_a_message_names_the_same_actor)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&tenant, &postman)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&subject, &forwarder)};
     struct fixture *fixture = fixture_open(placement, &options);
-    struct forward forward = {.to = fixture_spawn_reporter(fixture, &tenant)};
-    troupe_ref_t ref = fixture_spawn(fixture, &postman);
+    struct forward forward = {.to = fixture_spawn_reporter(fixture, &subject)};
+    troupe_ref_t ref = fixture_spawn(fixture, &forwarder);
 
-    fixture_tell(fixture, ref, FORWARD, &forward, sizeof(forward));
+    fixture_send(fixture, ref, FORWARD, &forward, sizeof(forward));
 
-    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, VISITED, uint32_t), 1));
-    fixture_tell(fixture, forward.to, VISIT, NULL, 0);
-    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, VISITED, uint32_t), 2));
+    cr_expect(eq(u32, *FIXTURE_RECEIVE(fixture, VISITED, uint32_t), 1));
+    fixture_send(fixture, forward.to, VISIT, NULL, 0);
+    cr_expect(eq(u32, *FIXTURE_RECEIVE(fixture, VISITED, uint32_t), 2));
     fixture_close(&fixture);
 }
 
 BACKEND_TEST(references, a_reference_printed_and_parsed_reaches_its_actor)
 {
-    struct fixture *fixture = open_with_tenants(placement);
-    troupe_ref_t ref = fixture_spawn_reporter(fixture, &tenant);
+    struct fixture *fixture = open_with_subjects(placement);
+    troupe_ref_t ref = fixture_spawn_reporter(fixture, &subject);
     char text[TROUPE_REF_TEXT_BYTES];
     troupe_ref_t parsed = TROUPE_REF_NONE;
 
     cr_assert(eq(int, troupe_ref_parse(troupe_ref_print(ref, text), &parsed), TROUPE_OK));
 
     cr_expect(troupe_ref_equal(parsed, ref), "'%s'", text);
-    fixture_tell(fixture, parsed, VISIT, NULL, 0);
-    (void)fixture_hear(fixture, VISITED);
+    fixture_send(fixture, parsed, VISIT, NULL, 0);
+    (void)fixture_receive(fixture, VISITED);
     fixture_close(&fixture);
 }
 
-SUBJECTS(&tenant, &postman);
+SUBJECTS(&subject, &forwarder);

@@ -73,7 +73,7 @@ BACKEND_TEST(rooms, many_blocked_senders_all_send_everything_in_the_end)
     }
 
     for (int i = 0; i < REQUESTERS; i++) {
-        fixture_tell(fixture, requesters[i], START, &slow, sizeof(slow));
+        fixture_send(fixture, requesters[i], START, &slow, sizeof(slow));
     }
 
     while (fixture_count(fixture, slow) < ALL_REQUESTS) { // the last ones are on their way
@@ -170,9 +170,9 @@ BACKEND_TEST(rooms, a_blocked_sender_is_not_starved_by_senders_that_have_credit)
         .waiter = fixture_spawn_reporter(fixture, &waiter),
     };
 
-    fixture_act(fixture, begin, &actors);
+    fixture_call(fixture, begin, &actors);
 
-    (void)fixture_hear(fixture, DONE);
+    (void)fixture_receive(fixture, DONE);
     fixture_close(&fixture);
 }
 

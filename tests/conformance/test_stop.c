@@ -14,8 +14,8 @@ enum {
     SERVE = 1, // to a player: struct serve
     BALL,      // between players, for ever
     BUSY,      // from a player after some balls
-    PRESS,     // to a presser: troupe_ref_t
-    PRESSURE,  // from the presser
+    FLOOD,     // to a flooder: troupe_ref_t
+    FLOODING,  // from the flooder
     BEAT,      // from a timer
     STOP_ALL,  // stop the system
     END,       // fail yourself
@@ -53,7 +53,7 @@ static void player_receive(troupe_context_t *ctx, void *state, const troupe_mess
 static const struct troupe_behaviour player = {
     .name = "player", .state_bytes = sizeof(struct player), .receive = player_receive};
 
-BACKEND_TEST(stop, a_system_ends_while_its_actors_talk)
+BACKEND_TEST(stop, a_system_stops_while_its_actors_exchange_messages)
 {
     // Players never run out of mail, so half of the time to stop goes by before they are stopped.
     struct fixture_options options = {
@@ -64,10 +64,10 @@ BACKEND_TEST(stop, a_system_ends_while_its_actors_talk)
     for (int pair = 0; pair < 4; pair++) {
         struct serve serve = {
             .other = fixture_spawn(fixture, &player), .scenario = fixture_scenario(fixture)};
-        fixture_tell(fixture, fixture_spawn(fixture, &player), SERVE, &serve, sizeof(serve));
+        fixture_send(fixture, fixture_spawn(fixture, &player), SERVE, &serve, sizeof(serve));
     }
     for (int pair = 0; pair < 4; pair++) {
-        (void)fixture_hear(fixture, BUSY);
+        (void)fixture_receive(fixture, BUSY);
     }
 
     troupe_system_stop(fixture_system(fixture));
@@ -79,56 +79,56 @@ BACKEND_TEST(stop, a_system_ends_while_its_actors_talk)
 
 /* Pressers fill a mailbox for ever. ------------------------------------------------------------ */
 
-struct presser {
+struct flooder {
     troupe_ref_t scenario;
     troupe_ref_t to;
     uint32_t rooms;
 };
 
-static enum troupe_err presser_init(
+static enum troupe_err flooder_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)ctx;
-    ((struct presser *)state)->scenario = fixture_ref_of(args, args_bytes);
+    ((struct flooder *)state)->scenario = fixture_ref_of(args, args_bytes);
     return TROUPE_OK;
 }
 
-static void presser_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void flooder_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct presser *presser = state;
-    if (troupe_message_type(message) == PRESS) {
-        presser->to = *TROUPE_BODY(message, troupe_ref_t);
-    } else if (++presser->rooms == 3) {
+    struct flooder *flooder = state;
+    if (troupe_message_type(message) == FLOOD) {
+        flooder->to = *TROUPE_BODY(message, troupe_ref_t);
+    } else if (++flooder->rooms == 3) {
         // By a timer, which needs no room: in one world the scenario's mailbox is the full one.
-        struct troupe_outgoing busy = {.to = presser->scenario, .type = BUSY};
+        struct troupe_outgoing busy = {.to = flooder->scenario, .type = BUSY};
         MUST(troupe_send_after(ctx, 0, &busy, NULL));
     }
     for (int i = 0; i < 100; i++) {
         // What is refused, by a full mailbox or by the end, goes on at ROOM or never.
-        fixture_ignore(troupe_send(ctx, presser->to, PRESSURE, "pressure", 9));
+        fixture_ignore(troupe_send(ctx, flooder->to, FLOODING, "pressure", 9));
     }
 }
 
-static const struct troupe_behaviour presser = {
-    .name = "presser",
-    .state_bytes = sizeof(struct presser),
-    .init = presser_init,
-    .receive = presser_receive,
+static const struct troupe_behaviour flooder = {
+    .name = "flooder",
+    .state_bytes = sizeof(struct flooder),
+    .init = flooder_init,
+    .receive = flooder_receive,
 };
 
-BACKEND_TEST(stop, a_system_ends_while_its_mailboxes_are_full)
+BACKEND_TEST(stop, a_system_stops_while_its_mailboxes_are_full)
 {
     struct fixture_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&presser, &fixture_slow), .mailbox_messages = 64};
+        .behaviours = TROUPE_BEHAVIOURS(&flooder, &fixture_slow), .mailbox_messages = 64};
     struct fixture *fixture = fixture_open(placement, &options);
     troupe_context_t *ctx = troupe_system_context(fixture_system(fixture));
     troupe_ref_t slow = fixture_spawn(fixture, &fixture_slow);
     for (int i = 0; i < 3; i++) {
-        troupe_ref_t ref = fixture_spawn_reporter(fixture, &presser);
-        cr_assert(eq(int, TROUPE_SEND(ctx, ref, PRESS, &slow), TROUPE_OK));
+        troupe_ref_t ref = fixture_spawn_reporter(fixture, &flooder);
+        cr_assert(eq(int, TROUPE_SEND(ctx, ref, FLOOD, &slow), TROUPE_OK));
     }
     for (int i = 0; i < 3; i++) {
-        (void)fixture_hear(fixture, BUSY);
+        (void)fixture_receive(fixture, BUSY);
     }
 
     troupe_system_stop(fixture_system(fixture));
@@ -162,15 +162,15 @@ static void beater_receive(troupe_context_t *ctx, void *state, const troupe_mess
 static const struct troupe_behaviour beater = {
     .name = "beater", .state_bytes = sizeof(struct beater), .receive = beater_receive};
 
-BACKEND_TEST(stop, a_system_ends_while_its_timers_repeat)
+BACKEND_TEST(stop, a_system_stops_while_its_timers_repeat)
 {
     struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&beater)};
     struct fixture *fixture = fixture_open(placement, &options);
     for (int i = 0; i < 4; i++) {
-        fixture_tell(fixture, fixture_spawn(fixture, &beater), HELLO, NULL, 0);
+        fixture_send(fixture, fixture_spawn(fixture, &beater), HELLO, NULL, 0);
     }
     for (int i = 0; i < 4; i++) {
-        (void)fixture_hear(fixture, BUSY);
+        (void)fixture_receive(fixture, BUSY);
     }
 
     troupe_system_stop(fixture_system(fixture));
@@ -179,23 +179,23 @@ BACKEND_TEST(stop, a_system_ends_while_its_timers_repeat)
     fixture_close(&fixture);
 }
 
-/* The chronicler writes its end into the journal. ---------------------------------------------- */
+/* The logger writes its end into the journal. ---------------------------------------------- */
 
-struct chronicle {
+struct log_line {
     struct fixture_journal journal;
     uint32_t number;
 };
 
-static enum troupe_err chronicler_init(
+static enum troupe_err logger_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)ctx;
-    MUST_BE(args_bytes == sizeof(struct chronicle));
+    MUST_BE(args_bytes == sizeof(struct log_line));
     memcpy(state, args, args_bytes);
     return TROUPE_OK;
 }
 
-static void chronicler_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void logger_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
     if (troupe_message_type(message) == STOP_ALL) {
@@ -207,9 +207,9 @@ static void chronicler_receive(troupe_context_t *ctx, void *state, const troupe_
     }
 }
 
-static void chronicler_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)
+static void logger_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)
 {
-    const struct chronicle *chronicle = state;
+    const struct log_line *log_line = state;
     char line[128];
     (void)snprintf(
         line,
@@ -217,42 +217,42 @@ static void chronicler_fini(troupe_context_t *ctx, void *state, const struct tro
         "%u %u %u %s",
         (unsigned)troupe_self(ctx).node,
         (unsigned)troupe_self(ctx).executor,
-        (unsigned)chronicle->number,
+        (unsigned)log_line->number,
         troupe_exit_reason_text(end->reason));
-    fixture_journal_add(&chronicle->journal, line);
+    fixture_journal_add(&log_line->journal, line);
 }
 
-static const struct troupe_behaviour chronicler = {
-    .name = "chronicler",
-    .state_bytes = sizeof(struct chronicle),
-    .init = chronicler_init,
-    .receive = chronicler_receive,
-    .fini = chronicler_fini,
+static const struct troupe_behaviour logger = {
+    .name = "logger",
+    .state_bytes = sizeof(struct log_line),
+    .init = logger_init,
+    .receive = logger_receive,
+    .fini = logger_fini,
 };
 
-enum { CHRONICLER_COUNT = 10 };
+enum { LOGGER_COUNT = 10 };
 
 /** A system with ten chroniclers, each of which has answered. @return the last one. */
-static struct fixture *open_with_chroniclers(
+static struct fixture *open_with_loggers(
     const struct fixture_placement *placement,
     struct fixture_journal *journal,
     troupe_ref_t *out_last)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&chronicler)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&logger)};
     struct fixture *fixture = fixture_open(placement, &options);
-    struct chronicle chronicle;
+    struct log_line log_line;
     fixture_journal_open(journal);
-    chronicle.journal = *journal;
-    for (chronicle.number = 0; chronicle.number < CHRONICLER_COUNT; chronicle.number++) {
+    log_line.journal = *journal;
+    for (log_line.number = 0; log_line.number < LOGGER_COUNT; log_line.number++) {
         *out_last = fixture_spawn_with(
             fixture,
             &(struct troupe_spawn_options){
-                .behaviour = &chronicler,
-                .args = &chronicle,
-                .args_bytes = sizeof(chronicle),
+                .behaviour = &logger,
+                .args = &log_line,
+                .args_bytes = sizeof(log_line),
             });
         fixture_ask(fixture, *out_last, HELLO, NULL, 0);
-        (void)fixture_hear(fixture, HELLO);
+        (void)fixture_receive(fixture, HELLO);
     }
     return fixture;
 }
@@ -280,23 +280,23 @@ static bool next_line(const char **text, struct line *out_line)
     return count == 4;
 }
 
-BACKEND_TEST(stop, every_actor_is_finished_once_as_shutdown)
+BACKEND_TEST(stop, fini_of_every_actor_is_called_once_with_shutdown)
 {
     struct fixture_journal journal;
     troupe_ref_t last = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+    struct fixture *fixture = open_with_loggers(placement, &journal, &last);
 
     fixture_close(&fixture);
 
     const char *text = fixture_journal_close(&journal);
     struct line line;
-    uint32_t seen[CHRONICLER_COUNT] = {0};
+    uint32_t seen[LOGGER_COUNT] = {0};
     while (next_line(&text, &line)) {
-        cr_assert(lt(uint, line.number, CHRONICLER_COUNT));
+        cr_assert(lt(uint, line.number, LOGGER_COUNT));
         seen[line.number]++;
         cr_expect(strcmp(line.reason, "shutdown") == 0, "%u: %s", line.number, line.reason);
     }
-    for (uint32_t number = 0; number < CHRONICLER_COUNT; number++) {
+    for (uint32_t number = 0; number < LOGGER_COUNT; number++) {
         cr_expect(eq(u32, seen[number], 1));
     }
 }
@@ -305,14 +305,14 @@ BACKEND_TEST(stop, actors_of_one_executor_end_in_reverse_order_of_their_start)
 {
     struct fixture_journal journal;
     troupe_ref_t last = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+    struct fixture *fixture = open_with_loggers(placement, &journal, &last);
 
     fixture_close(&fixture);
 
     const char *text = fixture_journal_close(&journal);
-    struct line lines[CHRONICLER_COUNT];
+    struct line lines[LOGGER_COUNT];
     uint32_t count = 0;
-    while (count < CHRONICLER_COUNT && next_line(&text, &lines[count])) {
+    while (count < LOGGER_COUNT && next_line(&text, &lines[count])) {
         for (uint32_t before = 0; before < count; before++) {
             bool is_shared = lines[before].node == lines[count].node &&
                              lines[before].executor == lines[count].executor;
@@ -322,33 +322,33 @@ BACKEND_TEST(stop, actors_of_one_executor_end_in_reverse_order_of_their_start)
         }
         count++;
     }
-    cr_expect(eq(u32, count, CHRONICLER_COUNT));
+    cr_expect(eq(u32, count, LOGGER_COUNT));
 }
 
-BACKEND_TEST(stop, an_actor_can_end_the_system)
+BACKEND_TEST(stop, an_actor_can_shut_the_system_down)
 {
     struct fixture_journal journal;
     troupe_ref_t last = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+    struct fixture *fixture = open_with_loggers(placement, &journal, &last);
 
-    fixture_tell(fixture, last, STOP_ALL, NULL, 0);
+    fixture_send(fixture, last, STOP_ALL, NULL, 0);
     fixture_run(fixture);
 
     struct troupe_stats stats = fixture_close(&fixture);
-    cr_expect(eq(u64, stats.actors_ended, CHRONICLER_COUNT + 1));
+    cr_expect(eq(u64, stats.actors_ended, LOGGER_COUNT + 1));
     (void)fixture_journal_close(&journal);
 }
 
-BACKEND_TEST(stop, the_system_ends_with_the_actor_that_is_watched)
+BACKEND_TEST(stop, the_system_stops_when_its_root_actor_ends)
 {
     struct fixture_journal journal;
     troupe_ref_t last = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+    struct fixture *fixture = open_with_loggers(placement, &journal, &last);
     struct troupe_exit end;
     troupe_system_set_root(fixture_system(fixture), last);
     cr_expect(eq(int, troupe_system_root_exit(fixture_system(fixture), &end), TROUPE_ERR_NOENT));
 
-    fixture_tell(fixture, last, END, NULL, 0);
+    fixture_send(fixture, last, END, NULL, 0);
     fixture_run(fixture);
 
     cr_assert(eq(int, troupe_system_root_exit(fixture_system(fixture), &end), TROUPE_OK));
@@ -359,27 +359,27 @@ BACKEND_TEST(stop, the_system_ends_with_the_actor_that_is_watched)
     (void)fixture_journal_close(&journal);
 }
 
-BACKEND_TEST(stop, stopping_twice_is_once)
+BACKEND_TEST(stop, stopping_twice_is_the_same_as_once)
 {
     struct fixture_journal journal;
     troupe_ref_t last = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
-    fixture_tell(fixture, last, STOP_ALL, NULL, 0);
+    struct fixture *fixture = open_with_loggers(placement, &journal, &last);
+    fixture_send(fixture, last, STOP_ALL, NULL, 0);
 
     troupe_system_stop(fixture_system(fixture));
     troupe_system_stop(fixture_system(fixture));
     fixture_run(fixture);
 
     struct troupe_stats stats = fixture_close(&fixture);
-    cr_expect(eq(u64, stats.actors_ended, CHRONICLER_COUNT + 1));
+    cr_expect(eq(u64, stats.actors_ended, LOGGER_COUNT + 1));
     (void)fixture_journal_close(&journal);
 }
 
-BACKEND_TEST(stop, progress_tells_that_the_system_was_stopped)
+BACKEND_TEST(stop, progress_reports_that_the_system_was_stopped)
 {
     struct fixture_journal journal;
     troupe_ref_t last = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_chroniclers(placement, &journal, &last);
+    struct fixture *fixture = open_with_loggers(placement, &journal, &last);
 
     troupe_system_stop(fixture_system(fixture));
 
@@ -394,47 +394,47 @@ BACKEND_TEST(stop, progress_tells_that_the_system_was_stopped)
 static void late_parent_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)
 {
     (void)end;
-    const struct chronicle *chronicle = state;
+    const struct log_line *log_line = state;
     struct troupe_spawn_options options = {.behaviour = &beater};
     enum troupe_err err = troupe_spawn(ctx, &options, NULL);
     fixture_journal_add(
-        &chronicle->journal, err == TROUPE_ERR_CLOSED ? "closed" : troupe_strerror(err));
+        &log_line->journal, err == TROUPE_ERR_CLOSED ? "closed" : troupe_strerror(err));
 }
 
 static const struct troupe_behaviour late_parent = {
     .name = "late_parent",
-    .state_bytes = sizeof(struct chronicle),
-    .init = chronicler_init,
-    .receive = chronicler_receive,
+    .state_bytes = sizeof(struct log_line),
+    .init = logger_init,
+    .receive = logger_receive,
     .fini = late_parent_fini,
 };
 
-BACKEND_TEST(stop, nobody_is_spawned_while_the_system_ends)
+BACKEND_TEST(stop, a_spawn_is_refused_while_the_system_stops)
 {
     struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&late_parent, &beater)};
     struct fixture *fixture = fixture_open(placement, &options);
-    struct chronicle chronicle = {.number = 0};
-    fixture_journal_open(&chronicle.journal);
+    struct log_line log_line = {.number = 0};
+    fixture_journal_open(&log_line.journal);
     troupe_ref_t ref = fixture_spawn_with(
         fixture,
         &(struct troupe_spawn_options){
             .behaviour = &late_parent,
-            .args = &chronicle,
-            .args_bytes = sizeof(chronicle),
+            .args = &log_line,
+            .args_bytes = sizeof(log_line),
         });
     fixture_ask(fixture, ref, HELLO, NULL, 0);
-    (void)fixture_hear(fixture, HELLO);
+    (void)fixture_receive(fixture, HELLO);
 
     struct troupe_stats stats = fixture_close(&fixture);
 
     cr_expect(eq(u64, stats.actors_started, 2));
-    const char *text = fixture_journal_close(&chronicle.journal);
+    const char *text = fixture_journal_close(&log_line.journal);
     cr_expect(strcmp(text, "closed\n") == 0, "the spawn returned '%s'", text);
 }
 
 /* Systems that never ran. ---------------------------------------------------------------------- */
 
-BACKEND_TEST(stop, a_system_that_never_ran_is_destroyed_with_its_mail)
+BACKEND_TEST(stop, a_system_that_never_ran_is_destroyed_with_its_messages)
 {
     char text[64];
     const char *const rule[] = {text, NULL};
@@ -459,4 +459,4 @@ BACKEND_TEST(stop, a_system_that_never_ran_is_destroyed_with_its_mail)
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK)); // nothing to do
 }
 
-SUBJECTS(&player, &presser, &beater, &chronicler, &late_parent, &fixture_slow);
+SUBJECTS(&player, &flooder, &beater, &logger, &late_parent, &fixture_slow);

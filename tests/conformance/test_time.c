@@ -11,30 +11,30 @@
 #include <time.h>
 
 enum {
-    SET = 1,   // to a timer keeper: ask for FIRED, struct set
-    FIRE,      // from its timers: uint32_t, which
-    FIRED,     // struct fired
-    REPEAT,    // ask for REPEATED
-    BEAT,      // from its repeating timer
-    END_BEAT,  // from a later timer
-    REPEATED,  // struct repeated
-    CANCEL,    // ask for CANCELLED
-    CANCELLED, // struct cancelled
-    LAST_WORD, // to a mortal: set a timer to me, and stop
-    WORD,      // from its timer, or from the scenario's own
-    DRAW,      // ask for DRAWN
-    DRAWN,     // uint64_t[DRAW_COUNT]
-    CLOCK,     // ask for TIME
-    TIME,      // uint64_t, nanoseconds
-    WATCH,     // ask for WATCHED
-    WATCHED,   // uint64_t, how often time went back
-    CATCH_UP,  // to a timer keeper: answer with CAUGHT_UP at once
-    CAUGHT_UP, // nothing
+    SET = 1,       // to a timer timers: ask for FIRED, struct set
+    FIRE,          // from its timers: uint32_t, which
+    FIRED,         // struct fired
+    REPEAT,        // ask for REPEATED
+    BEAT,          // from its repeating timer
+    END_BEAT,      // from a later timer
+    REPEATED,      // struct repeated
+    CANCEL,        // ask for CANCELLED
+    CANCELLED,     // struct cancelled
+    SET_AND_STOP,  // to a stopper: set a timer to me, and stop
+    FIRED_LATE,    // from its timer, or from the scenario's own
+    DRAW,          // ask for DRAWN
+    DRAWN,         // uint64_t[DRAW_COUNT]
+    CLOCK,         // ask for TIME
+    TIME,          // uint64_t, nanoseconds
+    CHECK_CLOCK,   // ask for CLOCK_CHECKED
+    CLOCK_CHECKED, // uint64_t, how often time went back
+    CATCH_UP,      // to a timer timers: answer with CAUGHT_UP at once
+    CAUGHT_UP,     // nothing
 };
 
 enum { TIMER_COUNT = 6, DRAW_COUNT = 16, MS = 1000000 };
 
-/* The keeper of timers. ------------------------------------------------------------------------ */
+/* The timers of timers. ------------------------------------------------------------------------ */
 
 struct set {
     uint64_t delays_ns[TIMER_COUNT];
@@ -61,8 +61,8 @@ struct cancelled {
     uint32_t fire_count;
 };
 
-struct keeper {
-    struct troupe_reply_to asker;
+struct timers {
+    struct troupe_reply_to reply_to;
     uint64_t start_ns;
     struct set set;
     struct fired fired;
@@ -74,101 +74,102 @@ struct keeper {
 
 enum { PERIOD_NS = MS, BEAT_COUNT = 5 };
 
-static void keeper_set(troupe_context_t *ctx, struct keeper *keeper, const struct set *set)
+static void timers_set(troupe_context_t *ctx, struct timers *timers, const struct set *set)
 {
-    keeper->set = *set;
-    keeper->start_ns = troupe_now(ctx);
+    timers->set = *set;
+    timers->start_ns = troupe_now(ctx);
     for (uint32_t i = 0; i < TIMER_COUNT; i++) {
-        struct troupe_outgoing letter = {
+        struct troupe_outgoing outgoing = {
             .to = troupe_self(ctx), .type = FIRE, .body = &i, .body_bytes = sizeof(i)};
-        MUST(troupe_send_after(ctx, set->delays_ns[i], &letter, NULL));
+        MUST(troupe_send_after(ctx, set->delays_ns[i], &outgoing, NULL));
     }
 }
 
-static void keeper_fired(troupe_context_t *ctx, struct keeper *keeper, uint32_t which)
+static void timers_on_fired(troupe_context_t *ctx, struct timers *timers, uint32_t which)
 {
-    uint64_t elapsed_ns = troupe_now(ctx) - keeper->start_ns;
-    keeper->fired.early_count += elapsed_ns < keeper->set.delays_ns[which];
-    keeper->fired.order[keeper->fired_count++] = which;
-    if (keeper->fired_count == TIMER_COUNT) {
-        MUST(troupe_reply_later(ctx, keeper->asker, FIRED, &keeper->fired, sizeof(keeper->fired)));
+    uint64_t elapsed_ns = troupe_now(ctx) - timers->start_ns;
+    timers->fired.early_count += elapsed_ns < timers->set.delays_ns[which];
+    timers->fired.order[timers->fired_count++] = which;
+    if (timers->fired_count == TIMER_COUNT) {
+        MUST(troupe_reply_later(
+            ctx, timers->reply_to, FIRED, &timers->fired, sizeof(timers->fired)));
     }
 }
 
-static void keeper_repeat(troupe_context_t *ctx, struct keeper *keeper)
+static void timers_repeat(troupe_context_t *ctx, struct timers *timers)
 {
-    keeper->start_ns = troupe_now(ctx);
+    timers->start_ns = troupe_now(ctx);
     struct troupe_outgoing beat = {.to = troupe_self(ctx), .type = BEAT};
-    MUST(troupe_send_every(ctx, PERIOD_NS, &beat, &keeper->timer));
-    MUST_BE(keeper->timer != 0);
+    MUST(troupe_send_every(ctx, PERIOD_NS, &beat, &timers->timer));
+    MUST_BE(timers->timer != 0);
 }
 
-static void keeper_beat(troupe_context_t *ctx, struct keeper *keeper)
+static void timers_on_beat(troupe_context_t *ctx, struct timers *timers)
 {
-    struct repeated *repeated = &keeper->repeated;
+    struct repeated *repeated = &timers->repeated;
     repeated->beats++;
-    uint64_t elapsed_ns = troupe_now(ctx) - keeper->start_ns;
+    uint64_t elapsed_ns = troupe_now(ctx) - timers->start_ns;
     repeated->early_count += elapsed_ns < repeated->beats * PERIOD_NS;
     if (repeated->beats != BEAT_COUNT) {
         return;
     }
     repeated->due_count = elapsed_ns / PERIOD_NS;
-    repeated->cancel_err = (uint32_t)troupe_timer_cancel(ctx, keeper->timer);
-    repeated->second_cancel_err = (uint32_t)troupe_timer_cancel(ctx, keeper->timer);
+    repeated->cancel_err = (uint32_t)troupe_timer_cancel(ctx, timers->timer);
+    repeated->second_cancel_err = (uint32_t)troupe_timer_cancel(ctx, timers->timer);
     struct troupe_outgoing end = {.to = troupe_self(ctx), .type = END_BEAT};
     MUST(troupe_send_after(ctx, 10 * PERIOD_NS, &end, NULL));
 }
 
-static void keeper_cancel(troupe_context_t *ctx, struct keeper *keeper)
+static void timers_cancel(troupe_context_t *ctx, struct timers *timers)
 {
     struct troupe_outgoing fire = {.to = troupe_self(ctx), .type = CANCELLED};
     struct troupe_outgoing beat = {.to = troupe_self(ctx), .type = CLOCK};
     troupe_timer_t pending = 0;
     MUST(troupe_send_after(ctx, 3 * MS, &fire, &pending));
-    MUST(troupe_send_after(ctx, 6 * MS, &beat, &keeper->timer));
-    keeper->cancelled.pending_err = (uint32_t)troupe_timer_cancel(ctx, pending);
-    keeper->cancelled.again_err = (uint32_t)troupe_timer_cancel(ctx, pending);
-    keeper->cancelled.none_err = (uint32_t)troupe_timer_cancel(ctx, 0);
+    MUST(troupe_send_after(ctx, 6 * MS, &beat, &timers->timer));
+    timers->cancelled.pending_err = (uint32_t)troupe_timer_cancel(ctx, pending);
+    timers->cancelled.again_err = (uint32_t)troupe_timer_cancel(ctx, pending);
+    timers->cancelled.none_err = (uint32_t)troupe_timer_cancel(ctx, 0);
 }
 
-static void keeper_cancelled(troupe_context_t *ctx, struct keeper *keeper)
+static void timers_on_cancelled(troupe_context_t *ctx, struct timers *timers)
 {
-    keeper->cancelled.fired_err = (uint32_t)troupe_timer_cancel(ctx, keeper->timer);
+    timers->cancelled.fired_err = (uint32_t)troupe_timer_cancel(ctx, timers->timer);
     MUST(troupe_reply_later(
-        ctx, keeper->asker, CANCELLED, &keeper->cancelled, sizeof(keeper->cancelled)));
+        ctx, timers->reply_to, CANCELLED, &timers->cancelled, sizeof(timers->cancelled)));
 }
 
-static void keeper_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void timers_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct keeper *keeper = state;
+    struct timers *timers = state;
     if (troupe_message_reply_to(message).ask != 0) {
-        keeper->asker = troupe_message_reply_to(message);
+        timers->reply_to = troupe_message_reply_to(message);
     }
     switch (troupe_message_type(message)) {
     case SET:
-        keeper_set(ctx, keeper, TROUPE_BODY(message, struct set));
+        timers_set(ctx, timers, TROUPE_BODY(message, struct set));
         break;
     case FIRE:
-        keeper_fired(ctx, keeper, *TROUPE_BODY(message, uint32_t));
+        timers_on_fired(ctx, timers, *TROUPE_BODY(message, uint32_t));
         break;
     case REPEAT:
-        keeper_repeat(ctx, keeper);
+        timers_repeat(ctx, timers);
         break;
     case BEAT:
-        keeper_beat(ctx, keeper);
+        timers_on_beat(ctx, timers);
         break;
     case END_BEAT:
         MUST(troupe_reply_later(
-            ctx, keeper->asker, REPEATED, &keeper->repeated, sizeof(keeper->repeated)));
+            ctx, timers->reply_to, REPEATED, &timers->repeated, sizeof(timers->repeated)));
         break;
     case CANCEL:
-        keeper_cancel(ctx, keeper);
+        timers_cancel(ctx, timers);
         break;
     case CANCELLED:
-        keeper->cancelled.fire_count++;
+        timers->cancelled.fire_count++;
         break;
     case CLOCK:
-        keeper_cancelled(ctx, keeper);
+        timers_on_cancelled(ctx, timers);
         break;
     case CATCH_UP:
         MUST(troupe_reply(ctx, message, CAUGHT_UP, NULL, 0));
@@ -178,29 +179,29 @@ static void keeper_receive(troupe_context_t *ctx, void *state, const troupe_mess
     }
 }
 
-static const struct troupe_behaviour keeper = {
-    .name = "keeper", .state_bytes = sizeof(struct keeper), .receive = keeper_receive};
+static const struct troupe_behaviour timers = {
+    .name = "timers", .state_bytes = sizeof(struct timers), .receive = timers_receive};
 
-static struct fixture *open_with_keeper(
+static struct fixture *open_with_timers(
     const struct fixture_placement *placement, troupe_ref_t *out_ref)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&keeper)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&timers)};
     struct fixture *fixture = fixture_open(placement, &options);
-    *out_ref = fixture_spawn(fixture, &keeper);
+    *out_ref = fixture_spawn(fixture, &timers);
     return fixture;
 }
 
 static const struct set shuffled = {{9 * MS, 3 * MS, 12 * MS, 0, 6 * MS, 1 * MS}};
 
-BACKEND_TEST(clocks, timers_fire_in_the_order_they_are_due)
+BACKEND_TEST(clocks, timers_fire_in_the_order_in_which_they_are_due)
 {
     troupe_ref_t ref = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_keeper(placement, &ref);
+    struct fixture *fixture = open_with_timers(placement, &ref);
 
     fixture_ask(fixture, ref, SET, &shuffled, sizeof(shuffled));
 
     static const uint32_t expected[TIMER_COUNT] = {3, 5, 1, 4, 0, 2};
-    const struct fired *fired = FIXTURE_HEAR(fixture, FIRED, struct fired);
+    const struct fired *fired = FIXTURE_RECEIVE(fixture, FIRED, struct fired);
     for (int i = 0; i < TIMER_COUNT; i++) {
         cr_expect(eq(u32, fired->order[i], expected[i]));
     }
@@ -210,22 +211,22 @@ BACKEND_TEST(clocks, timers_fire_in_the_order_they_are_due)
 BACKEND_TEST(clocks, a_timer_is_never_early)
 {
     troupe_ref_t ref = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_keeper(placement, &ref);
+    struct fixture *fixture = open_with_timers(placement, &ref);
 
     fixture_ask(fixture, ref, SET, &shuffled, sizeof(shuffled));
 
-    cr_expect(eq(u64, FIXTURE_HEAR(fixture, FIRED, struct fired)->early_count, 0));
+    cr_expect(eq(u64, FIXTURE_RECEIVE(fixture, FIRED, struct fired)->early_count, 0));
     fixture_close(&fixture);
 }
 
 BACKEND_TEST(clocks, a_repeating_timer_repeats_until_it_is_cancelled)
 {
     troupe_ref_t ref = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_keeper(placement, &ref);
+    struct fixture *fixture = open_with_timers(placement, &ref);
 
     fixture_ask(fixture, ref, REPEAT, NULL, 0);
 
-    const struct repeated *repeated = FIXTURE_HEAR(fixture, REPEATED, struct repeated);
+    const struct repeated *repeated = FIXTURE_RECEIVE(fixture, REPEATED, struct repeated);
     cr_expect(ge(u64, repeated->beats, BEAT_COUNT));
     cr_expect(le(u64, repeated->beats, repeated->due_count)); // some may have been on their way
     cr_expect(eq(u64, repeated->early_count, 0));
@@ -234,14 +235,14 @@ BACKEND_TEST(clocks, a_repeating_timer_repeats_until_it_is_cancelled)
     fixture_close(&fixture);
 }
 
-BACKEND_TEST(clocks, a_cancelled_timer_never_fires_and_a_fired_one_cannot_be_cancelled)
+BACKEND_TEST(clocks, a_cancelled_timer_never_fires_and_a_fired_timer_cannot_be_cancelled)
 {
     troupe_ref_t ref = TROUPE_REF_NONE;
-    struct fixture *fixture = open_with_keeper(placement, &ref);
+    struct fixture *fixture = open_with_timers(placement, &ref);
 
     fixture_ask(fixture, ref, CANCEL, NULL, 0);
 
-    const struct cancelled *cancelled = FIXTURE_HEAR(fixture, CANCELLED, struct cancelled);
+    const struct cancelled *cancelled = FIXTURE_RECEIVE(fixture, CANCELLED, struct cancelled);
     cr_expect(eq(u32, cancelled->fire_count, 0));
     cr_expect(eq(u32, cancelled->pending_err, TROUPE_OK));
     cr_expect(eq(u32, cancelled->again_err, TROUPE_ERR_NOENT));
@@ -250,50 +251,54 @@ BACKEND_TEST(clocks, a_cancelled_timer_never_fires_and_a_fired_one_cannot_be_can
     fixture_close(&fixture);
 }
 
-/* The mortal dies before its timers. ----------------------------------------------------------- */
+/* The stopper dies before its timers. ----------------------------------------------------------- */
 
-static void mortal_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void stopper_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
     troupe_ref_t to = troupe_message_sender(message);
     uint32_t is_last = 0;
     struct troupe_outgoing word = {
-        .to = to, .type = WORD, .body = &is_last, .body_bytes = sizeof(is_last)};
+        .to = to, .type = FIRED_LATE, .body = &is_last, .body_bytes = sizeof(is_last)};
     MUST(troupe_send_after(ctx, 2 * MS, &word, NULL));
     MUST(troupe_send_every(ctx, 2 * MS, &word, NULL));
     troupe_stop(ctx);
-    // The answer marks the time from which on the mortal's timers would have been heard.
-    MUST(troupe_reply(ctx, message, LAST_WORD, NULL, 0));
+    // The answer marks the time from which on the stopper's timers would have been heard.
+    MUST(troupe_reply(ctx, message, SET_AND_STOP, NULL, 0));
 }
 
-static const struct troupe_behaviour mortal = {.name = "mortal", .receive = mortal_receive};
+static const struct troupe_behaviour stopper = {.name = "stopper", .receive = stopper_receive};
 
-static void set_last_word(troupe_context_t *ctx, void *data)
+static void send_set_and_stop(troupe_context_t *ctx, void *data)
 {
     (void)data;
     uint32_t is_last = 1;
     struct troupe_outgoing word = {
-        .to = troupe_self(ctx), .type = WORD, .body = &is_last, .body_bytes = sizeof(is_last)};
+        .to = troupe_self(ctx),
+        .type = FIRED_LATE,
+        .body = &is_last,
+        .body_bytes = sizeof(is_last)};
     cr_assert(eq(int, troupe_send_after(ctx, 10 * MS, &word, NULL), TROUPE_OK));
 }
 
 BACKEND_TEST(clocks, timers_end_with_their_actor)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&mortal)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&stopper)};
     struct fixture *fixture = fixture_open(placement, &options);
-    troupe_ref_t ref = fixture_spawn(fixture, &mortal);
+    troupe_ref_t ref = fixture_spawn(fixture, &stopper);
 
-    fixture_tell(fixture, ref, LAST_WORD, NULL, 0);
-    (void)fixture_hear(fixture, LAST_WORD);
-    fixture_act(fixture, set_last_word, NULL);
+    fixture_send(fixture, ref, SET_AND_STOP, NULL, 0);
+    (void)fixture_receive(fixture, SET_AND_STOP);
+    fixture_call(fixture, send_set_and_stop, NULL);
 
-    cr_expect(eq(u32, *FIXTURE_HEAR(fixture, WORD, uint32_t), 1), "a timer outlived its actor");
+    cr_expect(
+        eq(u32, *FIXTURE_RECEIVE(fixture, FIRED_LATE, uint32_t), 1), "a timer outlived its actor");
     fixture_close(&fixture);
 }
 
 /* Chance. -------------------------------------------------------------------------------------- */
 
-static void gambler_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void drawer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
     uint64_t drawn[DRAW_COUNT];
@@ -303,7 +308,7 @@ static void gambler_receive(troupe_context_t *ctx, void *state, const troupe_mes
     REPORT(ctx, message, DRAWN, &drawn);
 }
 
-static const struct troupe_behaviour gambler = {.name = "gambler", .receive = gambler_receive};
+static const struct troupe_behaviour drawer = {.name = "drawer", .receive = drawer_receive};
 
 /** What an actor draws in a system with that seed. */
 struct drawn {
@@ -312,11 +317,11 @@ struct drawn {
 
 static struct drawn draw(const struct fixture_placement *placement, uint64_t seed)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&gambler), .seed = seed};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&drawer), .seed = seed};
     struct fixture *fixture = fixture_open(placement, &options);
-    troupe_ref_t ref = fixture_spawn(fixture, &gambler);
-    fixture_tell(fixture, ref, DRAW, NULL, 0);
-    struct drawn drawn = *FIXTURE_HEAR(fixture, DRAWN, struct drawn);
+    troupe_ref_t ref = fixture_spawn(fixture, &drawer);
+    fixture_send(fixture, ref, DRAW, NULL, 0);
+    struct drawn drawn = *FIXTURE_RECEIVE(fixture, DRAWN, struct drawn);
     fixture_close(&fixture);
     return drawn;
 }
@@ -329,7 +334,7 @@ BACKEND_TEST(clocks, the_same_seed_draws_the_same_numbers)
     cr_expect(memcmp(&one, &other, sizeof(one)) == 0);
 }
 
-BACKEND_TEST(clocks, another_seed_draws_other_numbers)
+BACKEND_TEST(clocks, another_seed_draws_different_numbers)
 {
     struct drawn one = draw(placement, 42);
     struct drawn other = draw(placement, 43);
@@ -337,7 +342,7 @@ BACKEND_TEST(clocks, another_seed_draws_other_numbers)
     cr_expect(memcmp(&one, &other, sizeof(one)) != 0);
 }
 
-BACKEND_TEST(clocks, without_a_seed_every_system_draws_other_numbers)
+BACKEND_TEST(clocks, without_a_seed_every_system_draws_different_numbers)
 {
     struct drawn one = draw(placement, 0);
     struct drawn other = draw(placement, 0);
@@ -347,23 +352,24 @@ BACKEND_TEST(clocks, without_a_seed_every_system_draws_other_numbers)
 
 BACKEND_TEST(clocks, two_actors_draw_different_numbers)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&gambler), .seed = 42};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&drawer), .seed = 42};
     struct fixture *fixture = fixture_open(placement, &options);
-    troupe_ref_t one_ref = fixture_spawn(fixture, &gambler);
-    troupe_ref_t other_ref = fixture_spawn(fixture, &gambler);
+    troupe_ref_t one_ref = fixture_spawn(fixture, &drawer);
+    troupe_ref_t other_ref = fixture_spawn(fixture, &drawer);
 
-    fixture_tell(fixture, one_ref, DRAW, NULL, 0);
-    fixture_tell(fixture, other_ref, DRAW, NULL, 0);
+    fixture_send(fixture, one_ref, DRAW, NULL, 0);
+    fixture_send(fixture, other_ref, DRAW, NULL, 0);
 
-    const struct drawn *one = FIXTURE_HEAR(fixture, DRAWN, struct drawn);
-    const struct drawn *other = FIXTURE_HEAR(fixture, DRAWN, struct drawn);
+    const struct drawn *one = FIXTURE_RECEIVE(fixture, DRAWN, struct drawn);
+    const struct drawn *other = FIXTURE_RECEIVE(fixture, DRAWN, struct drawn);
     cr_expect(memcmp(one, other, sizeof(*one)) != 0);
     fixture_close(&fixture);
 }
 
 /* The clock. ----------------------------------------------------------------------------------- */
 
-static void watcher_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void clock_checker_receive(
+    troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
     uint64_t now_ns = troupe_now(ctx);
@@ -377,20 +383,21 @@ static void watcher_receive(troupe_context_t *ctx, void *state, const troupe_mes
         back_count += next_ns < now_ns;
         now_ns = next_ns;
     }
-    REPORT(ctx, message, WATCHED, &back_count);
+    REPORT(ctx, message, CLOCK_CHECKED, &back_count);
 }
 
-static const struct troupe_behaviour watcher = {.name = "watcher", .receive = watcher_receive};
+static const struct troupe_behaviour clock_checker = {
+    .name = "clock_checker", .receive = clock_checker_receive};
 
 BACKEND_TEST(clocks, time_never_goes_back)
 {
-    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&watcher)};
+    struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&clock_checker)};
     struct fixture *fixture = fixture_open(placement, &options);
-    troupe_ref_t ref = fixture_spawn(fixture, &watcher);
+    troupe_ref_t ref = fixture_spawn(fixture, &clock_checker);
 
-    fixture_tell(fixture, ref, WATCH, NULL, 0);
+    fixture_send(fixture, ref, CHECK_CLOCK, NULL, 0);
 
-    cr_expect(eq(u64, *FIXTURE_HEAR(fixture, WATCHED, uint64_t), 0));
+    cr_expect(eq(u64, *FIXTURE_RECEIVE(fixture, CLOCK_CHECKED, uint64_t), 0));
     fixture_close(&fixture);
 }
 
@@ -407,17 +414,19 @@ BACKEND_TEST(clocks, every_actor_of_a_process_reads_the_clock_of_its_system)
 {
     static uint64_t ahead_ns = UINT64_C(1000000000000000);
     struct fixture_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&watcher), .clock = clock_ahead, .clock_data = &ahead_ns};
+        .behaviours = TROUPE_BEHAVIOURS(&clock_checker),
+        .clock = clock_ahead,
+        .clock_data = &ahead_ns};
     struct fixture *fixture = fixture_open(placement, &options);
-    troupe_ref_t ref = fixture_spawn(fixture, &watcher);
+    troupe_ref_t ref = fixture_spawn(fixture, &clock_checker);
     // The clock is a function of this process: elsewhere the monotonic one is read.
     bool is_apart = (fixture_traits(placement) & TROUPE_TRAIT_ISOLATES_CRASHES) != 0;
     uint64_t expected_ahead_ns = is_apart ? 0 : ahead_ns;
     uint64_t before_ns = clock_ahead(&expected_ahead_ns);
 
-    fixture_tell(fixture, ref, CLOCK, NULL, 0);
+    fixture_send(fixture, ref, CLOCK, NULL, 0);
 
-    uint64_t time_ns = *FIXTURE_HEAR(fixture, TIME, uint64_t);
+    uint64_t time_ns = *FIXTURE_RECEIVE(fixture, TIME, uint64_t);
     cr_expect(ge(u64, time_ns, before_ns));
     cr_expect(le(u64, time_ns, clock_ahead(&expected_ahead_ns)));
     fixture_close(&fixture);
@@ -425,14 +434,14 @@ BACKEND_TEST(clocks, every_actor_of_a_process_reads_the_clock_of_its_system)
 
 /* A clock that stands still until told, where the whole system is one thread. ------------------ */
 
-static uint64_t clock_standing(void *clock_data)
+static uint64_t clock_is_manual(void *clock_data)
 {
     return atomic_load((atomic_ullong *)clock_data);
 }
 
-static atomic_ullong standing_ns = 1000;
+static atomic_ullong manual_start_ns = 1000;
 
-static struct fixture *open_standing(
+static struct fixture *open_with_manual_clock(
     const struct fixture_placement *placement, troupe_ref_t *out_ref)
 {
     fixture_register_backends();
@@ -440,36 +449,36 @@ static struct fixture *open_standing(
         cr_skip("executors that sleep by the real clock cannot follow a clock that stands still");
     }
     struct fixture_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&keeper),
-        .clock = clock_standing,
-        .clock_data = &standing_ns,
+        .behaviours = TROUPE_BEHAVIOURS(&timers),
+        .clock = clock_is_manual,
+        .clock_data = &manual_start_ns,
     };
     struct fixture *fixture = fixture_open(placement, &options);
-    *out_ref = fixture_spawn(fixture, &keeper);
+    *out_ref = fixture_spawn(fixture, &timers);
     return fixture;
 }
 
-/** Have the keeper meet all that was sent and due before. */
-static void catch_up(struct fixture *fixture, troupe_ref_t keeper_ref)
+/** Have the timers meet all that was sent and due before. */
+static void catch_up(struct fixture *fixture, troupe_ref_t timers_ref)
 {
-    fixture_tell(fixture, keeper_ref, CATCH_UP, NULL, 0);
-    (void)fixture_hear(fixture, CAUGHT_UP);
+    fixture_send(fixture, timers_ref, CATCH_UP, NULL, 0);
+    (void)fixture_receive(fixture, CAUGHT_UP);
 }
 
-BACKEND_TEST(clocks, a_timer_fires_exactly_when_a_standing_clock_is_moved_to_its_time)
+BACKEND_TEST(clocks, a_timer_fires_exactly_when_a_manual_clock_reaches_its_time)
 {
     troupe_ref_t ref = TROUPE_REF_NONE;
-    struct fixture *fixture = open_standing(placement, &ref);
+    struct fixture *fixture = open_with_manual_clock(placement, &ref);
     static const struct set hours = {{3600, 3600, 3600, 3600, 3600, 3600}};
     fixture_ask(fixture, ref, SET, &hours, sizeof(hours));
     catch_up(fixture, ref);
 
-    atomic_fetch_add(&standing_ns, 3599);
+    atomic_fetch_add(&manual_start_ns, 3599);
     catch_up(fixture, ref);
-    uint32_t early = fixture_unheard(fixture, FIRED);
-    atomic_fetch_add(&standing_ns, 1);
+    uint32_t early = fixture_pending_count(fixture, FIRED);
+    atomic_fetch_add(&manual_start_ns, 1);
 
-    const struct fired *fired = FIXTURE_HEAR(fixture, FIRED, struct fired);
+    const struct fired *fired = FIXTURE_RECEIVE(fixture, FIRED, struct fired);
     cr_expect(eq(u32, early, 0));
     cr_expect(eq(u64, fired->early_count, 0));
     fixture_close(&fixture);
@@ -482,23 +491,23 @@ static void set_long_period(troupe_context_t *ctx, void *data)
     cr_assert(eq(int, troupe_send_every(ctx, 1000, &beat, NULL), TROUPE_OK));
 }
 
-BACKEND_TEST(clocks, a_late_world_skips_what_it_missed)
+BACKEND_TEST(clocks, a_late_executor_skips_missed_periods)
 {
     troupe_ref_t ref = TROUPE_REF_NONE;
-    struct fixture *fixture = open_standing(placement, &ref);
-    fixture_act(fixture, set_long_period, NULL);
+    struct fixture *fixture = open_with_manual_clock(placement, &ref);
+    fixture_call(fixture, set_long_period, NULL);
 
-    atomic_fetch_add(&standing_ns, 100500);
-    (void)fixture_hear(fixture, BEAT);
+    atomic_fetch_add(&manual_start_ns, 100500);
+    (void)fixture_receive(fixture, BEAT);
     catch_up(fixture, ref);
-    uint32_t flood = fixture_unheard(fixture, BEAT);
-    atomic_fetch_add(&standing_ns, 1000);
-    (void)fixture_hear(fixture, BEAT);
+    uint32_t flood = fixture_pending_count(fixture, BEAT);
+    atomic_fetch_add(&manual_start_ns, 1000);
+    (void)fixture_receive(fixture, BEAT);
     catch_up(fixture, ref);
 
     cr_expect(eq(u32, flood, 0));
-    cr_expect(eq(u32, fixture_unheard(fixture, BEAT), 0));
+    cr_expect(eq(u32, fixture_pending_count(fixture, BEAT), 0));
     fixture_close(&fixture);
 }
 
-SUBJECTS(&keeper, &mortal, &gambler, &watcher);
+SUBJECTS(&timers, &stopper, &drawer, &clock_checker);

@@ -8,7 +8,7 @@
 
 enum {
     START = 1, // to a flooder: struct start
-    POKE,      // from a flooder to the guard
+    REQUEST,   // from a flooder to the guard
     TICK,      // from the guard's timer
     QUESTION,  // from the guard to a flooder
     REPLY,     // the answer
@@ -20,13 +20,13 @@ enum { FLOODER_COUNT = 4, POKE_COUNT = 2000 };
 
 struct start {
     troupe_ref_t guard;
-    uint32_t poke_count;
+    uint32_t request_count;
 };
 
 struct guarded {
     uint64_t pokes;
     uint64_t ticks;
-    uint64_t answers;
+    uint64_t replies;
     uint64_t overlaps;
 };
 
@@ -34,8 +34,8 @@ struct guarded {
 
 struct guard {
     struct guarded guarded;
-    uint64_t poke_count;
-    struct troupe_reply_to asker; // whom to tell when it is done, room or not
+    uint64_t request_count;
+    struct troupe_reply_to reply_to; // whom to tell when it is done, room or not
     bool is_done;
     atomic_flag is_inside; // atomic, so that an overlap is noticed rather than undefined
     uint64_t torn[2];      // always equal outside of callbacks
@@ -54,27 +54,27 @@ static void guard_leave(struct guard *guard)
     atomic_flag_clear(&guard->is_inside);
 }
 
-static void guard_on_answer(
+static void guard_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    (void)ctx, (void)tag, (void)answer;
+    (void)ctx, (void)tag, (void)reply;
     struct guard *guard = state;
     guard_enter(guard);
     MUST(err);
-    guard->guarded.answers++;
+    guard->guarded.replies++;
     guard_leave(guard);
 }
 
 static void guard_ask(troupe_context_t *ctx, troupe_ref_t flooder)
 {
-    struct troupe_outgoing letter = {.to = flooder, .type = QUESTION};
+    struct troupe_outgoing outgoing = {.to = flooder, .type = QUESTION};
     // Where flooders share a mailbox with the guard, its turn to ask comes with a ROOM.
     enum troupe_err err =
-        troupe_ask(ctx, &letter, &(const struct troupe_ask_options){.on_reply = guard_on_answer});
+        troupe_ask(ctx, &outgoing, &(const struct troupe_ask_options){.on_reply = guard_on_reply});
     MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
 }
 
@@ -86,13 +86,14 @@ static void guard_go_on(troupe_context_t *ctx, const struct troupe_room *room)
 
 static void guard_begin(troupe_context_t *ctx, struct guard *guard, const troupe_message_t *message)
 {
-    guard->asker = troupe_message_reply_to(message);
-    guard->poke_count = *TROUPE_BODY(message, uint64_t);
+    guard->reply_to = troupe_message_reply_to(message);
+    guard->request_count = *TROUPE_BODY(message, uint64_t);
     struct troupe_outgoing tick = {.to = troupe_self(ctx), .type = TICK};
     MUST(troupe_send_every(ctx, 50000, &tick, NULL));
 }
 
-static void guard_poked(troupe_context_t *ctx, struct guard *guard, const troupe_message_t *message)
+static void guard_on_request(
+    troupe_context_t *ctx, struct guard *guard, const troupe_message_t *message)
 {
     guard->guarded.pokes++;
     if (guard->guarded.pokes % 16 == 0) {
@@ -108,8 +109,8 @@ static void guard_receive(troupe_context_t *ctx, void *state, const troupe_messa
     case REPORT_ON:
         guard_begin(ctx, guard, message);
         break;
-    case POKE:
-        guard_poked(ctx, guard, message);
+    case REQUEST:
+        guard_on_request(ctx, guard, message);
         break;
     case TICK:
         guard->guarded.ticks++;
@@ -123,10 +124,10 @@ static void guard_receive(troupe_context_t *ctx, void *state, const troupe_messa
     guard_leave(guard);
     const struct guarded *guarded = &guard->guarded;
     bool is_done =
-        guarded->pokes == guard->poke_count && guarded->ticks > 0 && guarded->answers > 0;
+        guarded->pokes == guard->request_count && guarded->ticks > 0 && guarded->replies > 0;
     if (is_done && !guard->is_done) {
         guard->is_done = true;
-        MUST(troupe_reply_later(ctx, guard->asker, GUARDED, guarded, sizeof(*guarded)));
+        MUST(troupe_reply_later(ctx, guard->reply_to, GUARDED, guarded, sizeof(*guarded)));
     }
 }
 
@@ -135,15 +136,15 @@ static const struct troupe_behaviour guard = {
 
 /* A flooder pokes the guard as fast as it may. ------------------------------------------------- */
 
-static void flooder_poke(troupe_context_t *ctx, struct start *start)
+static void flooder_send(troupe_context_t *ctx, struct start *start)
 {
-    while (start->poke_count > 0) {
-        enum troupe_err err = troupe_send(ctx, start->guard, POKE, NULL, 0);
+    while (start->request_count > 0) {
+        enum troupe_err err = troupe_send(ctx, start->guard, REQUEST, NULL, 0);
         if (err == TROUPE_ERR_FULL) {
             return; // goes on at ROOM
         }
         MUST(err);
-        start->poke_count--;
+        start->request_count--;
     }
 }
 
@@ -153,10 +154,10 @@ static void flooder_receive(troupe_context_t *ctx, void *state, const troupe_mes
     switch (troupe_message_type(message)) {
     case START:
         *start = *TROUPE_BODY(message, struct start);
-        flooder_poke(ctx, start);
+        flooder_send(ctx, start);
         break;
     case TROUPE_MESSAGE_ROOM:
-        flooder_poke(ctx, start);
+        flooder_send(ctx, start);
         break;
     case QUESTION:
         MUST(troupe_reply(ctx, message, REPLY, NULL, 0));
@@ -172,17 +173,17 @@ static const struct troupe_behaviour flooder = {
 static const struct guarded *guard_against_flooders(struct fixture *fixture)
 {
     troupe_ref_t guard_ref = fixture_spawn(fixture, &guard);
-    struct start start = {.guard = guard_ref, .poke_count = POKE_COUNT};
+    struct start start = {.guard = guard_ref, .request_count = POKE_COUNT};
     uint64_t total = (uint64_t)FLOODER_COUNT * POKE_COUNT;
     fixture_ask(fixture, guard_ref, REPORT_ON, &total, sizeof(total));
     for (int i = 0; i < FLOODER_COUNT; i++) {
         troupe_ref_t ref = fixture_spawn(fixture, &flooder);
-        fixture_tell(fixture, ref, START, &start, sizeof(start));
+        fixture_send(fixture, ref, START, &start, sizeof(start));
     }
-    return FIXTURE_HEAR(fixture, GUARDED, struct guarded);
+    return FIXTURE_RECEIVE(fixture, GUARDED, struct guarded);
 }
 
-BACKEND_TEST(one_at_a_time, callbacks_of_one_actor_never_overlap)
+BACKEND_TEST(turns, callbacks_of_one_actor_never_overlap)
 {
     struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&guard, &flooder)};
     struct fixture *fixture = fixture_open(placement, &options);
@@ -195,7 +196,7 @@ BACKEND_TEST(one_at_a_time, callbacks_of_one_actor_never_overlap)
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_OVERFLOW], 0));
 }
 
-BACKEND_TEST(one_at_a_time, callbacks_never_overlap_through_a_small_mailbox)
+BACKEND_TEST(turns, callbacks_never_overlap_through_a_small_mailbox)
 {
     struct fixture_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&guard, &flooder), .mailbox_messages = 64};
@@ -214,7 +215,7 @@ enum { SERVE = 20, BALL, RALLY_DONE };
 enum { RALLY_COUNT = 500 };
 
 struct player {
-    uint32_t met;
+    uint32_t handled;
     uint32_t is_inside;
 };
 
@@ -233,8 +234,8 @@ static void player_receive(troupe_context_t *ctx, void *state, const troupe_mess
         MUST(TROUPE_SEND(ctx, ball->other, BALL, ball));
     } else {
         const struct ball *ball = TROUPE_BODY(message, struct ball);
-        player->met++;
-        if (player->met == RALLY_COUNT) {
+        player->handled++;
+        if (player->handled == RALLY_COUNT) {
             MUST(troupe_send(ctx, ball->scenario, RALLY_DONE, NULL, 0));
         } else {
             MUST(TROUPE_SEND(ctx, troupe_message_sender(message), BALL, ball));
@@ -246,7 +247,7 @@ static void player_receive(troupe_context_t *ctx, void *state, const troupe_mess
 static const struct troupe_behaviour player = {
     .name = "player", .state_bytes = sizeof(struct player), .receive = player_receive};
 
-BACKEND_TEST(one_at_a_time, two_actors_that_answer_each_other_are_never_reentered)
+BACKEND_TEST(turns, two_actors_that_reply_to_each_other_are_never_reentered)
 {
     struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&player)};
     struct fixture *fixture = fixture_open(placement, &options);
@@ -254,9 +255,9 @@ BACKEND_TEST(one_at_a_time, two_actors_that_answer_each_other_are_never_reentere
     struct ball ball = {
         .other = fixture_spawn(fixture, &player), .scenario = fixture_scenario(fixture)};
 
-    fixture_tell(fixture, left, SERVE, &ball, sizeof(ball));
+    fixture_send(fixture, left, SERVE, &ball, sizeof(ball));
 
-    (void)fixture_hear(fixture, RALLY_DONE);
+    (void)fixture_receive(fixture, RALLY_DONE);
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
 }

@@ -32,7 +32,7 @@ enum { RATION_SLOTS = 1 << 17, RATION_FRAMES = 12 };
 /** A block that was handed out. */
 struct ration_block {
     void *at; // NULL: a free slot
-    void *who;
+    void *allocator;
 };
 
 /** What is handed out. One for the program. */
@@ -52,7 +52,7 @@ static uint32_t ration_home(const void *at)
 }
 
 /** Note a block that was handed out, and hand it out. */
-static void *ration_note(void *at, void *who)
+static void *ration_note(void *at, void *allocator)
 {
     if (at == NULL || !atomic_load(&ration.is_open)) {
         return at;
@@ -62,7 +62,7 @@ static void *ration_note(void *at, void *who)
     while (ration.blocks[slot].at != NULL) {
         slot = (slot + 1) % RATION_SLOTS;
     }
-    ration.blocks[slot] = (struct ration_block){.at = at, .who = who};
+    ration.blocks[slot] = (struct ration_block){.at = at, .allocator = allocator};
     (void)pthread_mutex_unlock(&ration.lock);
     return at;
 }
@@ -126,13 +126,13 @@ static void ration_open(uint64_t first, uint64_t last)
 /** Count no more. @return how many blocks are still out; of the first few it is said who got them. */
 static uint32_t ration_close(void)
 {
-    enum { TOLD = 8 };
+    enum { REPORTED = 8 };
     atomic_store(&ration.is_open, false);
     uint32_t left = 0;
     for (uint32_t i = 0; i < RATION_SLOTS; i++) {
-        if (ration.blocks[i].at != NULL && left++ < TOLD) {
+        if (ration.blocks[i].at != NULL && left++ < REPORTED) {
             (void)dprintf(STDERR_FILENO, "leaked, and was got here:\n");
-            backtrace_symbols_fd(&ration.blocks[i].who, 1, STDERR_FILENO);
+            backtrace_symbols_fd(&ration.blocks[i].allocator, 1, STDERR_FILENO);
         }
     }
     return left;

@@ -2,8 +2,8 @@
  * Actors that cannot be: unknown behaviours, arguments over the limit, an init that fails. The system
  * goes on.
  */
-#include "support/cast.h"
 #include "support/child.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -25,41 +25,40 @@ static const struct troupe_behaviour stranger = {.name = "stranger", .receive = 
 static const struct troupe_behaviour larger = {
     .name = "larger", .state_bytes = 64, .receive = ignore};
 
-/** What a changeling tells: how becoming each of them went. */
+/** What a changing tells: how becoming each of them went. */
 struct changes {
     enum troupe_err to_stranger;
-    enum troupe_err to_nobody;
+    enum troupe_err to_none;
     enum troupe_err to_larger;
     uint32_t explained;
 };
 
-static void changeling_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void changing_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
     struct changes changes = {0};
     changes.to_stranger = troupe_become(ctx, &stranger);
     changes.explained += strstr(troupe_error_detail(), "'stranger'") != NULL ? 1 : 0;
-    changes.to_nobody = troupe_become(ctx, NULL);
+    changes.to_none = troupe_become(ctx, NULL);
     changes.to_larger = troupe_become(ctx, &larger);
     changes.explained += strstr(troupe_error_detail(), "64 bytes") != NULL ? 1 : 0;
     REPORT(ctx, message, FAILED, &changes);
 }
 
-static const struct troupe_behaviour changeling = {
-    .name = "changeling", .state_bytes = 8, .receive = changeling_receive};
+static const struct troupe_behaviour changing = {
+    .name = "changing", .state_bytes = 8, .receive = changing_receive};
 
-BACKEND_TEST(actor_failure, becoming_what_the_system_does_not_know_is_refused_and_changes_nothing)
+BACKEND_TEST(actor_failure, becoming_an_unknown_behaviour_is_refused_and_changes_nothing)
 {
     struct fixture *fixture = fixture_open(
-        placement,
-        &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&changeling, &larger)});
-    troupe_ref_t ref = fixture_spawn(fixture, &changeling);
+        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&changing, &larger)});
+    troupe_ref_t ref = fixture_spawn(fixture, &changing);
 
     for (int round = 0; round < 2; round++) { // it answers the second time: it is as it was
         fixture_ask(fixture, ref, TRY, NULL, 0);
-        const struct changes *changes = FIXTURE_HEAR(fixture, FAILED, struct changes);
+        const struct changes *changes = FIXTURE_RECEIVE(fixture, FAILED, struct changes);
         cr_expect(eq(int, changes->to_stranger, TROUPE_ERR_NOENT));
-        cr_expect(eq(int, changes->to_nobody, TROUPE_ERR_NOENT));
+        cr_expect(eq(int, changes->to_none, TROUPE_ERR_NOENT));
         cr_expect(eq(int, changes->to_larger, TROUPE_ERR_INVAL));
         cr_expect(eq(u32, changes->explained, 2));
     }
@@ -76,57 +75,57 @@ static void spawn_all_wrong(troupe_context_t *ctx, void *data)
     const struct {
         struct troupe_spawn_options options;
         enum troupe_err err;
-        const char *words;
+        const char *detail_text;
     } cases[] = {
         {{.behaviour = &stranger}, TROUPE_ERR_NOENT, "'stranger'"},
         {{.behaviour = NULL}, TROUPE_ERR_NOENT, "TROUPE_BEHAVIOURS"},
-        {{.behaviour = &cast_echo, .args = bytes, .args_bytes = sizeof(bytes)},
+        {{.behaviour = &echo_behaviour, .args = bytes, .args_bytes = sizeof(bytes)},
          TROUPE_ERR_INVAL,
          "32768"},
-        {{.behaviour = &cast_echo, .name = ""}, TROUPE_ERR_INVAL, "255"},
-        {{.behaviour = &cast_echo, .name = name}, TROUPE_ERR_INVAL, "255"},
+        {{.behaviour = &echo_behaviour, .name = ""}, TROUPE_ERR_INVAL, "255"},
+        {{.behaviour = &echo_behaviour, .name = name}, TROUPE_ERR_INVAL, "255"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         troupe_ref_t ref = TROUPE_REF_NONE;
         enum troupe_err err = troupe_spawn(ctx, &cases[i].options, &ref);
         cr_expect(err == cases[i].err, "case %zu: %s", i, troupe_strerror(err));
         cr_expect(
-            strstr(troupe_error_detail(), cases[i].words) != NULL,
+            strstr(troupe_error_detail(), cases[i].detail_text) != NULL,
             "case %zu: no '%s' in: %s",
             i,
-            cases[i].words,
+            cases[i].detail_text,
             troupe_error_detail());
         cr_expect(troupe_ref_is_none(ref));
     }
-    cr_expect(eq(int, cast_spawn(ctx, NULL, echo), TROUPE_OK));
+    cr_expect(eq(int, echo_spawn(ctx, NULL, echo), TROUPE_OK));
 }
 
-BACKEND_TEST(actor_failure, a_spawn_that_cannot_be_is_refused_in_words_and_the_next_one_starts)
+BACKEND_TEST(actor_failure, an_invalid_spawn_is_refused_with_a_text_and_the_next_one_starts)
 {
     struct fixture *fixture = fixture_open(
-        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&cast_echo)});
+        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&echo_behaviour)});
     troupe_ref_t echo = TROUPE_REF_NONE;
     uint64_t number = 42;
 
-    fixture_act(fixture, spawn_all_wrong, &echo);
+    fixture_call(fixture, spawn_all_wrong, &echo);
 
-    fixture_ask(fixture, echo, CAST_SAY, &number, sizeof(number));
-    cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), number));
+    fixture_ask(fixture, echo, ECHO_REQUEST, &number, sizeof(number));
+    cr_expect(eq(u64, *FIXTURE_RECEIVE(fixture, ECHO_REPLY, uint64_t), number));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.actors_failed, 0));
 }
 
-Test(actor_failure, behaviours_that_cannot_be_a_list_are_refused_with_the_system)
+Test(actor_failure, an_invalid_list_of_behaviours_is_refused_when_the_system_is_made)
 {
     static const struct troupe_behaviour twin = {.name = "echo", .receive = ignore};
     static const struct troupe_behaviour nameless = {.receive = ignore};
     static const struct troupe_behaviour deaf = {.name = "deaf"};
     const struct {
         const struct troupe_behaviour *const *behaviours;
-        const char *words;
+        const char *detail_text;
     } cases[] = {
-        {TROUPE_BEHAVIOURS(&cast_echo, &twin), "'echo'"},
-        {TROUPE_BEHAVIOURS(&cast_echo, &nameless), "behaviour 2"},
+        {TROUPE_BEHAVIOURS(&echo_behaviour, &twin), "'echo'"},
+        {TROUPE_BEHAVIOURS(&echo_behaviour, &nameless), "behaviour 2"},
         {TROUPE_BEHAVIOURS(&deaf), "'deaf'"},
         {(const struct troupe_behaviour *const[]){NULL}, "behaviours"},
         {NULL, "behaviours"},
@@ -136,7 +135,7 @@ Test(actor_failure, behaviours_that_cannot_be_a_list_are_refused_with_the_system
         troupe_system_t *system = NULL;
         cr_expect(eq(int, troupe_system_new(&options, &system), TROUPE_ERR_INVAL), "case %zu", i);
         cr_expect(
-            strstr(troupe_error_detail(), cases[i].words) != NULL,
+            strstr(troupe_error_detail(), cases[i].detail_text) != NULL,
             "case %zu: %s",
             i,
             troupe_error_detail());
@@ -167,25 +166,25 @@ static const struct troupe_behaviour stillborn = {
     .fini = stillborn_fini,
 };
 
-BACKEND_TEST(actor_failure, a_failed_init_leaves_the_others_going_and_later_spawns_working)
+BACKEND_TEST(actor_failure, a_failed_init_affects_no_other_actor_and_no_later_spawn)
 {
     struct fixture *fixture = fixture_open(
         placement,
-        &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&cast_echo, &stillborn)});
-    troupe_ref_t before = fixture_spawn(fixture, &cast_echo);
+        &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&echo_behaviour, &stillborn)});
+    troupe_ref_t before = fixture_spawn(fixture, &echo_behaviour);
 
     for (uint64_t round = 1; round <= 10; round++) {
         troupe_ref_t dead = fixture_spawn(fixture, &stillborn);
-        fixture_ask(fixture, dead, CAST_SAY, &round, sizeof(round));
-        const struct heard *heard = fixture_hear_any(fixture);
-        cr_expect(eq(u32, heard->type, FIXTURE_NO_ANSWER));
-        cr_expect(eq(int, heard->err, TROUPE_ERR_NOENT));
+        fixture_ask(fixture, dead, ECHO_REQUEST, &round, sizeof(round));
+        const struct received *received = fixture_receive_any(fixture);
+        cr_expect(eq(u32, received->type, FIXTURE_NO_REPLY));
+        cr_expect(eq(int, received->err, TROUPE_ERR_NOENT));
 
-        fixture_ask(fixture, before, CAST_SAY, &round, sizeof(round));
-        cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), round));
-        troupe_ref_t after = fixture_spawn(fixture, &cast_echo);
-        fixture_ask(fixture, after, CAST_SAY, &round, sizeof(round));
-        cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), round));
+        fixture_ask(fixture, before, ECHO_REQUEST, &round, sizeof(round));
+        cr_expect(eq(u64, *FIXTURE_RECEIVE(fixture, ECHO_REPLY, uint64_t), round));
+        troupe_ref_t after = fixture_spawn(fixture, &echo_behaviour);
+        fixture_ask(fixture, after, ECHO_REQUEST, &round, sizeof(round));
+        cr_expect(eq(u64, *FIXTURE_RECEIVE(fixture, ECHO_REPLY, uint64_t), round));
     }
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.actors_failed, 10));
@@ -201,7 +200,7 @@ static int run_stillborn(void *data)
     return child_troupe_main(line, TROUPE_BEHAVIOURS(&stillborn));
 }
 
-BACKEND_TEST(actor_failure, a_program_whose_first_init_fails_ends_with_1_and_words)
+BACKEND_TEST(actor_failure, a_program_whose_first_init_fails_exits_with_1_and_a_text)
 {
     struct fixture_placement copy = *placement;
 
@@ -225,7 +224,7 @@ static enum troupe_err quitter_init(
 static const struct troupe_behaviour quitter = {
     .name = "quitter", .init = quitter_init, .receive = ignore};
 
-BACKEND_TEST(actor_failure, watching_who_has_ended_already_stops_the_system)
+BACKEND_TEST(actor_failure, an_ended_actor_as_root_stops_the_system)
 {
     struct fixture *fixture = fixture_open(
         placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&quitter)});
@@ -256,7 +255,7 @@ static int run_quitter(void *data)
     char line[64];
     (void)snprintf(line, sizeof(line), "quitter --place *=%s", placement->place);
     fixture_register_backends();
-    uint32_t count = fixture_some(placement, 100);
+    uint32_t count = fixture_at_most(placement, 100);
     for (uint32_t i = 0; i < count; i++) {
         if (child_troupe_main(line, TROUPE_BEHAVIOURS(&quitter)) != 7) {
             return 1;
@@ -272,4 +271,4 @@ BACKEND_TEST(actor_failure, a_program_whose_first_actor_ends_at_once_ends)
     child_succeeds(run_quitter, &copy);
 }
 
-SUBJECTS(&cast_echo, &changeling, &larger, &stillborn, &quitter);
+SUBJECTS(&echo_behaviour, &changing, &larger, &stillborn, &quitter);

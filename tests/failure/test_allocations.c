@@ -29,7 +29,7 @@
 
 TestSuite(allocations, .timeout = 3600);
 
-enum { BEGIN = 1, SAY, SAID, NUMBER, LARGE, TICK, BEAT, AGAIN, MEET };
+enum { BEGIN = 1, REQUEST, REPLY, NUMBER, LARGE, TICK, BEAT, AGAIN, INTRODUCE_TO };
 
 enum {
     GUEST_MAILBOX = 32,
@@ -49,7 +49,7 @@ enum {
 
 /** What a run is about. */
 struct run {
-    int (*play)(const struct run *run); // returns its exit status
+    int (*scenario)(const struct run *run); // returns its exit status
     const char *place;
     bool in_child; // whose memory is on ration
     uint64_t first;
@@ -60,7 +60,7 @@ struct run {
 static bool is_rationed;
 
 /** Bear an error that no memory explains, or a full mailbox. @return whether there was none. */
-static bool bear(enum troupe_err err, const char *what)
+static bool tolerate(enum troupe_err err, const char *what)
 {
     if (err != TROUPE_OK && err != TROUPE_ERR_FULL && !is_rationed) {
         (void)dprintf(
@@ -74,7 +74,7 @@ static bool bear(enum troupe_err err, const char *what)
     return err == TROUPE_OK;
 }
 
-#define BEAR(call) bear((call), #call)
+#define TOLERATE(call) tolerate((call), #call)
 
 /* The guest: registers, answers, sends back what is large, knows others. -------------------------- */
 
@@ -88,18 +88,18 @@ static enum troupe_err guest_init(
 static void guest_send_back(troupe_context_t *ctx, const troupe_message_t *message)
 {
     struct troupe_body body;
-    if (BEAR(troupe_message_take_body(message, &body)) &&
-        !BEAR(troupe_send_body(ctx, troupe_message_sender(message), LARGE, &body))) {
+    if (TOLERATE(troupe_message_take_body(message, &body)) &&
+        !TOLERATE(troupe_send_body(ctx, troupe_message_sender(message), LARGE, &body))) {
         troupe_body_free(&body);
     }
 }
 
-static void guest_meet(troupe_context_t *ctx, const troupe_message_t *message)
+static void guest_introduce(troupe_context_t *ctx, const troupe_message_t *message)
 {
     const troupe_ref_t *others = troupe_message_body(message);
     size_t count = troupe_message_body_bytes(message) / sizeof(*others);
     for (size_t i = 0; i < count; i++) {
-        (void)BEAR(troupe_send(ctx, others[i], NUMBER, &i, sizeof(i)));
+        (void)TOLERATE(troupe_send(ctx, others[i], NUMBER, &i, sizeof(i)));
     }
 }
 
@@ -107,13 +107,13 @@ static void guest_receive(troupe_context_t *ctx, void *state, const troupe_messa
 {
     (void)state;
     uint32_t type = troupe_message_type(message);
-    if (type == SAY) {
-        (void)BEAR(troupe_send(ctx, troupe_self(ctx), NUMBER, NULL, 0));
-        (void)BEAR(troupe_reply(ctx, message, SAID, troupe_message_body(message), 8));
+    if (type == REQUEST) {
+        (void)TOLERATE(troupe_send(ctx, troupe_self(ctx), NUMBER, NULL, 0));
+        (void)TOLERATE(troupe_reply(ctx, message, REPLY, troupe_message_body(message), 8));
     } else if (type == LARGE) {
         guest_send_back(ctx, message);
-    } else if (type == MEET) {
-        guest_meet(ctx, message);
+    } else if (type == INTRODUCE_TO) {
+        guest_introduce(ctx, message);
     }
 }
 
@@ -139,17 +139,17 @@ static void host_settle(troupe_context_t *ctx, struct host_state *host)
     }
 }
 
-static void host_answered(
+static void host_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
     struct host_state *host = state;
-    (void)BEAR(err);
-    MUST_BE((err == TROUPE_OK) == (answer != NULL));
-    MUST_BE(err != TROUPE_OK || tag == 0 || *TROUPE_BODY(answer, uint64_t) == tag);
+    (void)TOLERATE(err);
+    MUST_BE((err == TROUPE_OK) == (reply != NULL));
+    MUST_BE(err != TROUPE_OK || tag == 0 || *TROUPE_BODY(reply, uint64_t) == tag);
     MUST_BE(err != TROUPE_OK || tag == 0 || !host->guest_is_down);
     host->open--;
     host_settle(ctx, host);
@@ -158,13 +158,13 @@ static void host_answered(
 static void host_ask(troupe_context_t *ctx, struct host_state *host, troupe_ref_t to, uint64_t tag)
 {
     const struct troupe_outgoing letter = {
-        .to = to, .type = SAY, .body = &tag, .body_bytes = sizeof(tag)};
+        .to = to, .type = REQUEST, .body = &tag, .body_bytes = sizeof(tag)};
     host->open +=
-        BEAR(troupe_ask(
+        TOLERATE(troupe_ask(
             ctx,
             &letter,
             &(const struct troupe_ask_options){
-                .timeout_ns = SHORT_MS * MEASURE_MS_NS, .on_reply = host_answered, .tag = tag}))
+                .timeout_ns = SHORT_MS * MEASURE_MS_NS, .on_reply = host_on_reply, .tag = tag}))
             ? 1
             : 0;
 }
@@ -181,7 +181,7 @@ static void host_flood(troupe_context_t *ctx, struct host_state *host)
         return;
     }
     const struct troupe_outgoing again = {.to = troupe_self(ctx), .type = AGAIN};
-    if (!BEAR(err) && !BEAR(troupe_send_after(ctx, MEASURE_MS_NS, &again, NULL))) {
+    if (!TOLERATE(err) && !TOLERATE(troupe_send_after(ctx, MEASURE_MS_NS, &again, NULL))) {
         host->sent = FLOOD;
     }
 }
@@ -189,11 +189,11 @@ static void host_flood(troupe_context_t *ctx, struct host_state *host)
 static void host_send_large(troupe_context_t *ctx, troupe_ref_t to)
 {
     static const uint8_t bytes[LARGE_BYTES];
-    (void)BEAR(troupe_send(ctx, to, LARGE, bytes, sizeof(bytes)));
+    (void)TOLERATE(troupe_send(ctx, to, LARGE, bytes, sizeof(bytes)));
     struct troupe_body body;
     for (int i = 0; i < 3; i++) {
-        if (BEAR(troupe_body_new(LARGER_BYTES, &body)) &&
-            !BEAR(troupe_send_body(ctx, to, LARGE, &body))) {
+        if (TOLERATE(troupe_body_new(LARGER_BYTES, &body)) &&
+            !TOLERATE(troupe_send_body(ctx, to, LARGE, &body))) {
             troupe_body_free(&body);
         }
     }
@@ -205,10 +205,10 @@ static void host_start_timers(troupe_context_t *ctx, struct host_state *host)
     struct troupe_outgoing letter = {
         .to = troupe_self(ctx), .type = TICK, .body = numbers, .body_bytes = sizeof(numbers)};
     for (int i = 0; i < 10; i++) {
-        host->open += BEAR(troupe_send_after(ctx, MEASURE_MS_NS, &letter, NULL)) ? 1 : 0;
+        host->open += TOLERATE(troupe_send_after(ctx, MEASURE_MS_NS, &letter, NULL)) ? 1 : 0;
     }
     letter.type = BEAT;
-    host->open += BEAR(troupe_send_every(ctx, MEASURE_MS_NS, &letter, &host->beat)) ? 1 : 0;
+    host->open += TOLERATE(troupe_send_every(ctx, MEASURE_MS_NS, &letter, &host->beat)) ? 1 : 0;
 }
 
 /** Send to an actor that is asked to stop at once: what it does not meet is dead letters. */
@@ -217,34 +217,34 @@ static void host_stop_other(troupe_context_t *ctx, struct host_state *host, cons
     const struct troupe_spawn_options options = {
         .behaviour = &guest, .name = "other", .place = place};
     troupe_ref_t other = TROUPE_REF_NONE;
-    if (BEAR(troupe_spawn(ctx, &options, &other))) {
+    if (TOLERATE(troupe_spawn(ctx, &options, &other))) {
         for (uint32_t i = 0; i < 5; i++) {
-            (void)BEAR(troupe_send(ctx, other, NUMBER, &i, sizeof(i)));
+            (void)TOLERATE(troupe_send(ctx, other, NUMBER, &i, sizeof(i)));
         }
-        bool is_watched = BEAR(troupe_monitor(ctx, other, NULL));
-        bool is_stopped = BEAR(troupe_stop_actor(ctx, other));
-        host->open += is_watched && is_stopped ? 1 : 0;
+        bool is_root = TOLERATE(troupe_monitor(ctx, other, NULL));
+        bool is_stopped = TOLERATE(troupe_stop_actor(ctx, other));
+        host->open += is_root && is_stopped ? 1 : 0;
         for (uint32_t i = 0; i < 5; i++) {
-            (void)BEAR(troupe_send(ctx, other, NUMBER, &i, sizeof(i)));
+            (void)TOLERATE(troupe_send(ctx, other, NUMBER, &i, sizeof(i)));
         }
     }
 }
 
 static void host_begin(troupe_context_t *ctx, struct host_state *host, const char *place)
 {
-    (void)BEAR(troupe_dead_letters_subscribe(ctx, true));
-    (void)BEAR(troupe_register(ctx, "host"));
-    host->open += BEAR(troupe_await_name(
+    (void)TOLERATE(troupe_dead_letters_subscribe(ctx, true));
+    (void)TOLERATE(troupe_register(ctx, "host"));
+    host->open += TOLERATE(troupe_await_name(
                       ctx,
                       "guest",
                       &(const struct troupe_ask_options){
-                          .timeout_ns = SHORT_MS * MEASURE_MS_NS, .on_reply = host_answered}))
+                          .timeout_ns = SHORT_MS * MEASURE_MS_NS, .on_reply = host_on_reply}))
                       ? 1
                       : 0;
     const struct troupe_spawn_options options = {
         .behaviour = &guest, .name = "guest", .place = place};
-    if (BEAR(troupe_spawn(ctx, &options, &host->guest))) {
-        (void)BEAR(troupe_monitor(ctx, host->guest, NULL));
+    if (TOLERATE(troupe_spawn(ctx, &options, &host->guest))) {
+        (void)TOLERATE(troupe_monitor(ctx, host->guest, NULL));
         for (uint64_t tag = 1; tag <= 10; tag++) {
             host_ask(ctx, host, host->guest, tag);
         }
@@ -259,7 +259,7 @@ static void host_begin(troupe_context_t *ctx, struct host_state *host, const cha
 }
 
 /** An end is told: of the guest while the system runs only if memory failed. */
-static void host_hear_of_end(struct host_state *host, const struct troupe_down *down)
+static void host_on_down(struct host_state *host, const struct troupe_down *down)
 {
     if (!troupe_ref_equal(down->actor, host->guest)) {
         host->open -= host->open > 0 ? 1 : 0; // the other's, which may have come by itself
@@ -285,7 +285,7 @@ static void host_receive(troupe_context_t *ctx, void *state, const troupe_messag
         host->open--;
         break;
     case TROUPE_MESSAGE_DOWN:
-        host_hear_of_end(host, TROUPE_BODY(message, struct troupe_down));
+        host_on_down(host, TROUPE_BODY(message, struct troupe_down));
         break;
     case TICK:
         host->open--;
@@ -303,48 +303,48 @@ static void host_receive(troupe_context_t *ctx, void *state, const troupe_messag
 static const struct troupe_behaviour host = {
     .name = "host", .state_bytes = sizeof(struct host_state), .receive = host_receive};
 
-/* The waiter: waits for an answer while its mail waits for it; linked to who answers. --------------- */
+/* The client: waits for an answer while its mail waits for it; linked to who answers. --------------- */
 
-static void waiter_answered(
+static void client_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    (void)ctx, (void)state, (void)tag, (void)answer;
-    (void)BEAR(err);
+    (void)ctx, (void)state, (void)tag, (void)reply;
+    (void)TOLERATE(err);
 }
 
-static void waiter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void client_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
-    if (troupe_message_type(message) != MEET) {
+    if (troupe_message_type(message) != INTRODUCE_TO) {
         return;
     }
     const troupe_ref_t *peer = TROUPE_BODY(message, troupe_ref_t);
     const uint64_t number = 1;
     const struct troupe_outgoing letter = {
         .to = *peer,
-        .type = SAY,
+        .type = REQUEST,
         .body = &number,
         .body_bytes = sizeof(number),
         .ttl_ns = RUN_SECONDS * MEASURE_SECOND_NS,
     };
     troupe_trap_exit(ctx, true);
-    (void)BEAR(troupe_link(ctx, *peer));
-    (void)BEAR(troupe_monitor_executor(ctx, *peer, NULL));
-    (void)BEAR(troupe_ask(
+    (void)TOLERATE(troupe_link(ctx, *peer));
+    (void)TOLERATE(troupe_monitor_executor(ctx, *peer, NULL));
+    (void)TOLERATE(troupe_ask(
         ctx,
         &letter,
         &(const struct troupe_ask_options){
             .timeout_ns = SHORT_MS * MEASURE_MS_NS,
-            .on_reply = waiter_answered,
+            .on_reply = client_on_reply,
             .tag = number,
             .exclusive = true}));
 }
 
-static const struct troupe_behaviour waiter = {.name = "waiter", .receive = waiter_receive};
+static const struct troupe_behaviour client = {.name = "client", .receive = client_receive};
 
 /* Programs. ------------------------------------------------------------------------------------- */
 
@@ -353,7 +353,7 @@ static int audit(troupe_system_t *system)
 {
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    bool closes = audit_closes(system) && stats.sequence_gaps == 0 &&
+    bool closes = audit_balances(system) && stats.sequence_gaps == 0 &&
                   stats.frames_undecodable == 0 && stats.actors_started >= stats.actors_ended &&
                   stats.executors_started == stats.executors_ended;
     if (!closes) {
@@ -378,7 +378,7 @@ static int run_to_end(troupe_system_t *system)
 static enum troupe_err new_system(troupe_system_t **out_system)
 {
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&host, &guest, &waiter),
+        .behaviours = TROUPE_BEHAVIOURS(&host, &guest, &client),
         .place = (const char *const[]){"never=thread:2", NULL},
         .limit = (const char *const[]){"never=files:300", NULL},
         .mailbox_messages = GUEST_MAILBOX,
@@ -388,17 +388,17 @@ static enum troupe_err new_system(troupe_system_t **out_system)
     return troupe_system_new(&options, out_system);
 }
 
-static int play_host(const struct run *run)
+static int run_host(const struct run *run)
 {
     troupe_system_t *system = NULL;
-    if (!BEAR(new_system(&system))) {
+    if (!TOLERATE(new_system(&system))) {
         return 0;
     }
     troupe_context_t *ctx = troupe_system_context(system);
     const struct troupe_spawn_options options = {.behaviour = &host, .place = "ecs"};
     troupe_ref_t ref = TROUPE_REF_NONE;
-    if (!BEAR(troupe_spawn(ctx, &options, &ref)) ||
-        !BEAR(troupe_send(ctx, ref, BEGIN, run->place, strlen(run->place) + 1))) {
+    if (!TOLERATE(troupe_spawn(ctx, &options, &ref)) ||
+        !TOLERATE(troupe_send(ctx, ref, BEGIN, run->place, strlen(run->place) + 1))) {
         troupe_system_stop(system);
     } else {
         troupe_system_set_root(system, ref); // it may have failed to start
@@ -407,10 +407,10 @@ static int play_host(const struct run *run)
 }
 
 /** Everybody sends to everybody: links. */
-static int play_ring(const struct run *run)
+static int run_ring(const struct run *run)
 {
     troupe_system_t *system = NULL;
-    if (!BEAR(new_system(&system))) {
+    if (!TOLERATE(new_system(&system))) {
         return 0;
     }
     troupe_context_t *ctx = troupe_system_context(system);
@@ -421,16 +421,16 @@ static int play_ring(const struct run *run)
         (void)snprintf(name, sizeof(name), "guest %zu", i);
         const struct troupe_spawn_options options = {
             .behaviour = &guest, .name = name, .place = run->place};
-        count += BEAR(troupe_spawn(ctx, &options, &refs[count])) ? 1 : 0;
+        count += TOLERATE(troupe_spawn(ctx, &options, &refs[count])) ? 1 : 0;
     }
     for (size_t i = 0; i < count; i++) {
-        (void)BEAR(troupe_send(ctx, refs[i], MEET, refs, count * sizeof(refs[0])));
+        (void)TOLERATE(troupe_send(ctx, refs[i], INTRODUCE_TO, refs, count * sizeof(refs[0])));
     }
     troupe_system_stop(system); // after what is on its way
     return run_to_end(system);
 }
 
-/** Spawn one for play_wait(). @return whether it could. */
+/** Spawn one for run_wait(). @return whether it could. */
 static bool spawn_at(
     troupe_context_t *ctx,
     const struct troupe_behaviour *behaviour,
@@ -439,23 +439,23 @@ static bool spawn_at(
 {
     const struct troupe_spawn_options options = {
         .behaviour = behaviour, .name = behaviour->name, .place = place};
-    return BEAR(troupe_spawn(ctx, &options, out_ref));
+    return TOLERATE(troupe_spawn(ctx, &options, out_ref));
 }
 
 /** Mail waits for who waits. */
-static int play_wait(const struct run *run)
+static int run_wait(const struct run *run)
 {
     troupe_system_t *system = NULL;
-    if (!BEAR(new_system(&system))) {
+    if (!TOLERATE(new_system(&system))) {
         return 0;
     }
     troupe_context_t *ctx = troupe_system_context(system);
     troupe_ref_t to = TROUPE_REF_NONE;
     troupe_ref_t peer = TROUPE_REF_NONE;
-    if (spawn_at(ctx, &guest, run->place, &peer) && spawn_at(ctx, &waiter, run->place, &to)) {
-        (void)BEAR(troupe_send(ctx, to, MEET, &peer, sizeof(peer)));
+    if (spawn_at(ctx, &guest, run->place, &peer) && spawn_at(ctx, &client, run->place, &to)) {
+        (void)TOLERATE(troupe_send(ctx, to, INTRODUCE_TO, &peer, sizeof(peer)));
         for (uint64_t i = 0; i < 10; i++) {
-            (void)BEAR(troupe_send(ctx, to, NUMBER, &i, sizeof(i)));
+            (void)TOLERATE(troupe_send(ctx, to, NUMBER, &i, sizeof(i)));
         }
     }
     troupe_system_stop(system); // after what is on its way
@@ -463,14 +463,14 @@ static int play_wait(const struct run *run)
 }
 
 /** What a port is sent, and a flood of its own, until all of it was accepted. */
-static void use_port(troupe_inbox_t *port, troupe_ref_t to)
+static void use_inbox(troupe_inbox_t *port, troupe_ref_t to)
 {
     troupe_context_t *ctx = troupe_inbox_context(port);
     troupe_message_t *message = NULL;
     uint64_t number = 7;
     const struct troupe_outgoing letter = {
-        .to = to, .type = SAY, .body = &number, .body_bytes = sizeof(number)};
-    if (BEAR(troupe_inbox_ask(port, &letter, SHORT_MS * MEASURE_MS_NS, &message))) {
+        .to = to, .type = REQUEST, .body = &number, .body_bytes = sizeof(number)};
+    if (TOLERATE(troupe_inbox_ask(port, &letter, SHORT_MS * MEASURE_MS_NS, &message))) {
         troupe_message_destroy(&message);
     }
     host_send_large(ctx, to);
@@ -483,23 +483,23 @@ static void use_port(troupe_inbox_t *port, troupe_ref_t to)
             is_room = troupe_message_type(message) == TROUPE_MESSAGE_ROOM;
             troupe_message_destroy(&message);
         }
-        (void)bear(err == TROUPE_ERR_FULL ? TROUPE_OK : err, "a port's send");
+        (void)tolerate(err == TROUPE_ERR_FULL ? TROUPE_OK : err, "a port's send");
     }
-    (void)BEAR(troupe_stop_actor(ctx, to));
+    (void)TOLERATE(troupe_stop_actor(ctx, to));
 }
 
-static int play_port(const struct run *run)
+static int run_inbox(const struct run *run)
 {
     troupe_system_t *system = NULL;
-    if (!BEAR(new_system(&system))) {
+    if (!TOLERATE(new_system(&system))) {
         return 0;
     }
     troupe_inbox_t *port = NULL;
-    if (BEAR(troupe_inbox_new(system, &port))) {
+    if (TOLERATE(troupe_inbox_new(system, &port))) {
         const struct troupe_spawn_options options = {.behaviour = &guest, .place = run->place};
         troupe_ref_t ref = TROUPE_REF_NONE;
-        if (BEAR(troupe_spawn(troupe_inbox_context(port), &options, &ref))) {
-            use_port(port, ref);
+        if (TOLERATE(troupe_spawn(troupe_inbox_context(port), &options, &ref))) {
+            use_inbox(port, ref);
         }
         MUST(troupe_inbox_destroy(&port));
     }
@@ -542,8 +542,8 @@ static const char launch_text[] = "options\n"
                                   "    other\n"
                                   "        behaviour = guest\n";
 
-/** Run troupe_main() with a launch file. @p last_word: one more word of the command line. */
-static int run_main(const char *last_word)
+/** Run troupe_main() with a launch file. @p last_argument: one more word of the command line. */
+static int run_main(const char *last_argument)
 {
     struct fixture_journal file;
     fixture_journal_open(&file);
@@ -552,22 +552,23 @@ static int run_main(const char *last_word)
     (void)close(fd);
     union {
         const char *read_only[7];
-        char *words[7];
+        char *arguments[7];
     } line = {
-        .read_only = {"brief", "--launch", file.path, "--place", "never=thread", last_word, NULL}};
-    int status = troupe_main(6, line.words, TROUPE_BEHAVIOURS(&brief, &guest));
+        .read_only = {
+            "brief", "--launch", file.path, "--place", "never=thread", last_argument, NULL}};
+    int status = troupe_main(6, line.arguments, TROUPE_BEHAVIOURS(&brief, &guest));
     (void)unlink(file.path);
     return status != 0 && status != STATUS_UNBALANCED && is_rationed ? 0 : status;
 }
 
-static int play_main(const struct run *run)
+static int run_main_program(const struct run *run)
 {
     (void)run;
     MUST_BE(setenv("TROUPE_PLACE", "x=thread;y=ecs", 1) == 0);
     return run_main("--audit");
 }
 
-static int play_dump(const struct run *run)
+static int run_dump(const struct run *run)
 {
     (void)run;
     return run_main("--dump-launch");
@@ -582,7 +583,7 @@ static void say_count(void)
 }
 
 /** At the end of a process that carried an actor. */
-static void leave_child(void)
+static void at_child_exit(void)
 {
     say_count();
     if (ration_close() != 0) {
@@ -604,11 +605,11 @@ __attribute__((constructor(BEFORE_SUBJECTS))) static void ration_enter(void)
     uint64_t last = strtoull(rest + 1, NULL, 10);
     is_rationed = first != 0;
     (void)alarm(RUN_SECONDS);
-    (void)atexit(leave_child);
+    (void)atexit(at_child_exit);
     ration_open(first, last);
 }
 
-static int play(void *data)
+static int scenario(void *data)
 {
     const struct run *run = data;
     is_rationed = run->first != 0;
@@ -617,10 +618,10 @@ static int play(void *data)
         char text[64];
         (void)snprintf(text, sizeof(text), "%" PRIu64 ",%" PRIu64, run->first, run->last);
         MUST_BE(setenv(RATION_NAME, text, 1) == 0);
-        return run->play(run);
+        return run->scenario(run);
     }
     ration_open(run->first, run->last);
-    int status = run->play(run);
+    int status = run->scenario(run);
     say_count();
     return ration_close() != 0 ? LEAKED : status;
 }
@@ -640,7 +641,7 @@ static uint64_t counted(const char *out)
 static bool try(const struct run *run, uint64_t *out_count)
 {
     struct run copy = *run;
-    struct child_end end = child_run(play, &copy);
+    struct child_end end = child_run(scenario, &copy);
     bool is_well = end.status == 0 && strstr(end.err, "leaked") == NULL &&
                    strstr(end.err, "Sanitizer") == NULL && strstr(end.err, "runtime error") == NULL;
     cr_expect(
@@ -699,21 +700,23 @@ static void try_all(struct run run)
         try_all((const struct run){__VA_ARGS__}); \
     }
 
-ALLOCATIONS_TEST(in_the_callers_world, .play = play_host, .place = "ecs")
-ALLOCATIONS_TEST(of_a_thread, .play = play_host, .place = "thread")
-ALLOCATIONS_TEST(of_a_pool, .play = play_host, .place = "thread:2")
-ALLOCATIONS_TEST(of_mail_by_ipc, .play = play_host, .place = "thread+ipc")
-ALLOCATIONS_TEST(of_mail_by_tcp, .play = play_host, .place = "thread+tcp")
-ALLOCATIONS_TEST(of_who_starts_a_process, .play = play_host, .place = "process")
-ALLOCATIONS_TEST(of_a_process, .play = play_host, .place = "process", .in_child = true)
-ALLOCATIONS_TEST(of_a_pool_of_processes, .play = play_host, .place = "process:2", .in_child = true)
-ALLOCATIONS_TEST(of_many_links, .play = play_ring, .place = "thread")
-ALLOCATIONS_TEST(of_links_between_processes, .play = play_ring, .place = "process")
-ALLOCATIONS_TEST(of_who_waits, .play = play_wait, .place = "thread")
-ALLOCATIONS_TEST(of_who_waits_in_a_process, .play = play_wait, .place = "process", .in_child = true)
-ALLOCATIONS_TEST(of_a_port, .play = play_port, .place = "thread")
-ALLOCATIONS_TEST(of_a_port_to_a_process, .play = play_port, .place = "process")
-ALLOCATIONS_TEST(of_the_main_program, .play = play_main, .place = "a launch file")
-ALLOCATIONS_TEST(of_a_launch_that_is_printed, .play = play_dump, .place = "a launch file")
+ALLOCATIONS_TEST(on_executor_0, .scenario = run_host, .place = "ecs")
+ALLOCATIONS_TEST(of_a_thread, .scenario = run_host, .place = "thread")
+ALLOCATIONS_TEST(of_a_pool, .scenario = run_host, .place = "thread:2")
+ALLOCATIONS_TEST(of_messages_over_ipc, .scenario = run_host, .place = "thread+ipc")
+ALLOCATIONS_TEST(of_messages_over_tcp, .scenario = run_host, .place = "thread+tcp")
+ALLOCATIONS_TEST(of_a_process_starter, .scenario = run_host, .place = "process")
+ALLOCATIONS_TEST(of_a_process, .scenario = run_host, .place = "process", .in_child = true)
+ALLOCATIONS_TEST(
+    of_a_pool_of_processes, .scenario = run_host, .place = "process:2", .in_child = true)
+ALLOCATIONS_TEST(of_many_channels, .scenario = run_ring, .place = "thread")
+ALLOCATIONS_TEST(of_channels_between_processes, .scenario = run_ring, .place = "process")
+ALLOCATIONS_TEST(of_an_exclusive_ask, .scenario = run_wait, .place = "thread")
+ALLOCATIONS_TEST(
+    of_an_exclusive_ask_in_a_process, .scenario = run_wait, .place = "process", .in_child = true)
+ALLOCATIONS_TEST(of_an_inbox, .scenario = run_inbox, .place = "thread")
+ALLOCATIONS_TEST(of_an_inbox_to_a_process, .scenario = run_inbox, .place = "process")
+ALLOCATIONS_TEST(of_the_main_program, .scenario = run_main_program, .place = "a launch file")
+ALLOCATIONS_TEST(of_a_launch_that_is_printed, .scenario = run_dump, .place = "a launch file")
 
-SUBJECTS(&host, &guest, &waiter);
+SUBJECTS(&host, &guest, &client);

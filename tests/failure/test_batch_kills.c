@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTE = 1, SAY, SAID, NOTES = 500, MET_FIRST = 3, LINE_BYTES = 32 };
+enum { NOTE = 1, REQUEST, REPLY, NOTES = 500, HANDLED_FIRST = 3, LINE_BYTES = 32 };
 
 /** A victim's arguments: where to write what it has in hand. */
 struct victim_args {
@@ -34,8 +34,8 @@ static enum troupe_err victim_init(
 static void victim_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
-    if (troupe_message_type(message) == SAY) {
-        MUST(troupe_reply(ctx, message, SAID, NULL, 0));
+    if (troupe_message_type(message) == REQUEST) {
+        MUST(troupe_reply(ctx, message, REPLY, NULL, 0));
     }
 }
 
@@ -47,7 +47,7 @@ static void victim_receive_batch(
 {
     (void)messages;
     struct victim *victim = states[0];
-    if (++victim->calls <= MET_FIRST) {
+    if (++victim->calls <= HANDLED_FIRST) {
         return;
     }
     MUST_BE(troupe_batch_select(ctx, count - 1)); // wherever in the batch it is
@@ -88,27 +88,27 @@ static void expect_unknown(const struct fixture_placement *placement)
     const struct troupe_spawn_options wanted = {
         .behaviour = &victim, .args = &args, .args_bytes = sizeof(args)};
     struct order order = {.to = fixture_spawn_with(fixture, &wanted)};
-    fixture_ask(fixture, order.to, SAY, NULL, 0);
-    (void)fixture_hear(fixture, SAID);
+    fixture_ask(fixture, order.to, REQUEST, NULL, 0);
+    (void)fixture_receive(fixture, REPLY);
 
-    fixture_act(fixture, send_notes, &order);
+    fixture_call(fixture, send_notes, &order);
 
-    (void)fixture_hear(fixture, TROUPE_MESSAGE_DOWN);
+    (void)fixture_receive(fixture, TROUPE_MESSAGE_DOWN);
     struct troupe_stats stats = fixture_close(&fixture);
     uint64_t in_hand = strtoull(fixture_journal_close(&args.journal), NULL, 10);
     cr_expect(ge(u64, in_hand, 2));
     cr_expect(le(u64, in_hand, TROUPE_BATCH_MAX));
     cr_expect(eq(u64, stats.unknown, in_hand));
     cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead + stats.unknown));
-    cr_expect(ge(u64, stats.handled, 2 * MET_FIRST), "what was met before is handled");
+    cr_expect(ge(u64, stats.handled, 2 * HANDLED_FIRST), "what was met before is handled");
 }
 
-Test(batch_kills, all_of_the_batch_is_unknown_by_ipc, .timeout = FIXTURE_TEST_SECONDS)
+Test(batch_kills, the_whole_batch_is_unknown_over_ipc, .timeout = FIXTURE_TEST_SECONDS)
 {
     expect_unknown(&(const struct fixture_placement){.name = "ipc", .place = "process"});
 }
 
-Test(batch_kills, all_of_the_batch_is_unknown_by_tcp, .timeout = FIXTURE_TEST_SECONDS)
+Test(batch_kills, the_whole_batch_is_unknown_over_tcp, .timeout = FIXTURE_TEST_SECONDS)
 {
     expect_unknown(&(const struct fixture_placement){.name = "tcp", .place = "process+tcp"});
 }

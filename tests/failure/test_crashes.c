@@ -2,7 +2,7 @@
  * What a crash leaves behind: a report of who was in which callback, and a stack; and then the signal
  * ends the process as if nobody had caught it. A process of actors takes only itself along.
  *
- *     stage --BLOW, an ask--> bomb, where the test wants it
+ *     stage --CRASH, an ask--> crasher, where the test wants it
  *       ^                      |
  *       +------ NOENT ---------+  where it had a process of its own
  */
@@ -19,9 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BLOW = 7, ADDRESS = 16, DEPTH_MAX = 1 << 30 };
+enum { CRASH = 7, ADDRESS = 16, DEPTH_MAX = 1 << 30 };
 
-/** How a bomb blows up; a number beyond is a signal it raises. */
+/** How a crasher blows up; a number beyond is a signal it raises. */
 enum { BY_ADDRESS = 1000, BY_ABORT, BY_STACK };
 
 /** What the program of a test does; set before its child is started, and read there. */
@@ -31,14 +31,14 @@ static struct {
     enum troupe_output output;
 } plot;
 
-static int bomb_dig(volatile int depth)
+static int crasher_recurse(volatile int depth)
 {
     volatile char ground[4096];
     ground[0] = (char)depth;
-    return depth < DEPTH_MAX ? bomb_dig(depth + 1) + ground[0] : 0;
+    return depth < DEPTH_MAX ? crasher_recurse(depth + 1) + ground[0] : 0;
 }
 
-static void bomb_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void crasher_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)ctx, (void)state;
     const struct rlimit none = {0, 0};
@@ -51,22 +51,22 @@ static void bomb_receive(troupe_context_t *ctx, void *state, const troupe_messag
     } else if (how == BY_ABORT) {
         abort();
     } else if (how == BY_STACK) {
-        (void)bomb_dig(0);
+        (void)crasher_recurse(0);
     } else {
         (void)raise(how);
     }
 }
 
-static const struct troupe_behaviour bomb = {.name = "bomb", .receive = bomb_receive};
+static const struct troupe_behaviour crasher = {.name = "crasher", .receive = crasher_receive};
 
-static void stage_on_answer(
+static void stage_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    (void)state, (void)tag, (void)answer;
+    (void)state, (void)tag, (void)reply;
     char line[64];
     (void)snprintf(line, sizeof(line), "the ask: %s\n", troupe_strerror(err));
     child_say(line);
@@ -78,15 +78,15 @@ static enum troupe_err stage_init(
 {
     (void)state, (void)args, (void)args_bytes;
     const struct troupe_spawn_options options = {
-        .behaviour = &bomb, .name = "the bomb", .place = plot.place};
+        .behaviour = &crasher, .name = "the crasher", .place = plot.place};
     struct troupe_outgoing letter = {
-        .type = BLOW, .body = &plot.how, .body_bytes = sizeof(plot.how)};
+        .type = CRASH, .body = &plot.how, .body_bytes = sizeof(plot.how)};
     MUST(troupe_spawn(ctx, &options, &letter.to));
     return troupe_ask(
         ctx,
         &letter,
         &(const struct troupe_ask_options){
-            .timeout_ns = FIXTURE_DEADLINE_NS, .on_reply = stage_on_answer});
+            .timeout_ns = FIXTURE_DEADLINE_NS, .on_reply = stage_on_reply});
 }
 
 static void stage_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -100,11 +100,11 @@ static const struct troupe_behaviour stage = {
 static int run_plot(void *data)
 {
     (void)data;
-    return child_troupe_main("program", TROUPE_BEHAVIOURS(&stage, &bomb));
+    return child_troupe_main("program", TROUPE_BEHAVIOURS(&stage, &crasher));
 }
 
-/** Have a bomb blow up somewhere. */
-static struct child_end blow(const char *place, int how)
+/** Have a crasher blow up somewhere. */
+static struct child_end crash(const char *place, int how)
 {
     plot.place = place;
     plot.how = how;
@@ -119,8 +119,9 @@ static void expect_report(const char *text, const char *signal, const char *back
     (void)snprintf(last, sizeof(last), "(%s)\n", backend);
     cr_expect(strstr(text, first) != NULL, "%s", text);
     cr_expect(
-        strstr(text, "actor 'the bomb' (row ") != NULL &&
-            strstr(text, ", behaviour 'bomb') in a callback (a message of type 7), on executor ") !=
+        strstr(text, "actor 'the crasher' (row ") != NULL &&
+            strstr(
+                text, ", behaviour 'crasher') in a callback (a message of type 7), on executor ") !=
                 NULL,
         "%s",
         text);
@@ -139,13 +140,13 @@ static void expect_report(const char *text, const char *signal, const char *back
 static void expect_the_program_dies(const char *place, int how, int number, const char *signal)
 {
     SKIP_SANITIZED();
-    struct child_end end = blow(place, how);
+    struct child_end end = crash(place, how);
 
     cr_expect(eq(int, end.signal, number), "status %d: %s", end.status, end.err);
     expect_report(end.err, signal, place);
 }
 
-Test(crashes, a_fault_in_the_world_is_reported_and_ends_the_program)
+Test(crashes, a_fault_on_executor_0_is_reported_and_ends_the_program)
 {
     expect_the_program_dies("ecs", BY_ADDRESS, SIGSEGV, "SIGSEGV at address 0x10, in ");
 }
@@ -160,12 +161,12 @@ Test(crashes, an_abort_is_reported_and_ends_the_program)
     expect_the_program_dies("thread", BY_ABORT, SIGABRT, "SIGABRT, sent by process ");
 }
 
-Test(crashes, a_used_up_stack_is_reported_in_the_world)
+Test(crashes, a_stack_overflow_on_executor_0_is_reported)
 {
     expect_the_program_dies("ecs", BY_STACK, SIGSEGV, "SIGSEGV at address 0x");
 }
 
-Test(crashes, a_used_up_stack_is_reported_in_a_thread)
+Test(crashes, a_stack_overflow_in_a_thread_is_reported)
 {
     expect_the_program_dies("thread", BY_STACK, SIGSEGV, "SIGSEGV at address 0x");
 }
@@ -192,7 +193,7 @@ Test(crashes, each_fatal_signal_is_reported)
 Test(crashes, a_fault_in_a_process_is_reported_and_its_parent_lives)
 {
     SKIP_SANITIZED();
-    struct child_end end = blow("process", BY_ADDRESS);
+    struct child_end end = crash("process", BY_ADDRESS);
 
     cr_expect(eq(int, end.status, 0), "%s", end.err);
     char line[64];
@@ -201,12 +202,12 @@ Test(crashes, a_fault_in_a_process_is_reported_and_its_parent_lives)
     expect_report(end.err, "SIGSEGV at address 0x10, in ", "process");
 }
 
-/** A system of its own whose processes' output has a prefix, and that tells how the bomb ended. */
+/** A system of its own whose processes' output has a prefix, and that tells how the crasher ended. */
 static int run_prefixed(void *data)
 {
     (void)data;
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&stage, &bomb), .output = TROUPE_OUTPUT_PREFIX};
+        .behaviours = TROUPE_BEHAVIOURS(&stage, &crasher), .output = TROUPE_OUTPUT_PREFIX};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     const struct troupe_spawn_options spawn = {.behaviour = &stage};
@@ -216,7 +217,7 @@ static int run_prefixed(void *data)
     return 0;
 }
 
-Test(crashes, a_process_reports_to_the_log_of_its_parent_by_whole_lines)
+Test(crashes, a_process_reports_to_the_log_of_its_parent_in_whole_lines)
 {
     SKIP_SANITIZED();
     plot.place = "process";
@@ -227,7 +228,7 @@ Test(crashes, a_process_reports_to_the_log_of_its_parent_by_whole_lines)
     expect_report(end.err, "SIGSEGV at address 0x10, in ", "process");
     for (const char *line = end.err; *line != '\0';) {
         size_t bytes = strcspn(line, "\n");
-        cr_expect(strncmp(line, "[the bomb] ", 11) == 0, "%.*s", (int)bytes, line);
+        cr_expect(strncmp(line, "[the crasher] ", 11) == 0, "%.*s", (int)bytes, line);
         line += bytes + (line[bytes] == '\n' ? 1 : 0);
     }
 }
@@ -258,4 +259,4 @@ Test(crashes, a_program_that_embeds_a_system_keeps_its_handlers)
     cr_expect(strstr(end.err, "is terminated by") == NULL, "%s", end.err);
 }
 
-SUBJECTS(&stage, &bomb);
+SUBJECTS(&stage, &crasher);

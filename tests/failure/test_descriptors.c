@@ -3,8 +3,8 @@
  * Descriptors run out. libzmq would abort the process, so the runtime refuses well before that, with an error and
  * its text, and what runs goes on.
  */
-#include "support/cast.h"
 #include "support/child.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -42,11 +42,11 @@ static void echoes_fill(struct echoes *echoes, troupe_inbox_t *inbox)
     for (;;) {
         MUST_BE(echoes->count < ECHOES_MAX);
         troupe_ref_t *echo = &echoes->refs[echoes->count];
-        err = cast_spawn(troupe_inbox_context(inbox), "thread", echo);
+        err = echo_spawn(troupe_inbox_context(inbox), "thread", echo);
         if (err != TROUPE_OK) {
             break;
         }
-        MUST(cast_ask(inbox, *echo, echoes->count)); // a started actor can reply
+        MUST(echo_ask(inbox, *echo, echoes->count)); // a started actor can reply
         echoes->count++;
     }
     expect_limit(err);
@@ -55,7 +55,7 @@ static void echoes_fill(struct echoes *echoes, troupe_inbox_t *inbox)
 /** Spawn until there are @p count again: ZeroMQ closes descriptors some time after their sockets. */
 static void echoes_refill(struct echoes *echoes, troupe_inbox_t *inbox, size_t count)
 {
-    uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
+    uint64_t deadline_ns = measure_now_ns() + ECHO_DEADLINE_NS;
     for (;;) {
         echoes_fill(echoes, inbox);
         if (echoes->count >= count) {
@@ -71,7 +71,7 @@ static void echoes_refill(struct echoes *echoes, troupe_inbox_t *inbox, size_t c
 static void echoes_ask_all(const struct echoes *echoes, troupe_inbox_t *inbox)
 {
     for (size_t i = 0; i < echoes->count; i++) {
-        MUST(cast_ask(inbox, echoes->refs[i], i));
+        MUST(echo_ask(inbox, echoes->refs[i], i));
     }
 }
 
@@ -82,9 +82,9 @@ static void echoes_stop_half(struct echoes *echoes, troupe_system_t *system, tro
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
     for (size_t i = 0; i < stopping; i++) {
-        MUST(troupe_send(troupe_inbox_context(inbox), echoes->refs[i], CAST_LEAVE, NULL, 0));
+        MUST(troupe_send(troupe_inbox_context(inbox), echoes->refs[i], ECHO_STOP, NULL, 0));
     }
-    cast_wait_for_ends(system, inbox, stats.executors_ended + stopping);
+    echo_wait_for_exits(system, inbox, stats.executors_ended + stopping);
     echoes->count -= stopping;
     memmove(echoes->refs, echoes->refs + stopping, echoes->count * sizeof(*echoes->refs));
 }
@@ -94,8 +94,8 @@ static int fill_with_threads(void *data)
     const rlim_t *limit = data;
     child_limit(RLIMIT_NOFILE, *limit);
     static struct echoes echoes;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *inbox = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *inbox = echo_inbox_new(system);
 
     echoes_fill(&echoes, inbox);
     MUST_BE(echoes.count > 10);
@@ -107,7 +107,7 @@ static int fill_with_threads(void *data)
         echoes_refill(&echoes, inbox, most - most / 4); // freed descriptors can be used again
         echoes_ask_all(&echoes, inbox);
     }
-    cast_end(&system, &inbox);
+    echo_system_end(&system, &inbox);
     return 0;
 }
 
@@ -121,8 +121,8 @@ static int refuse_without_effect(void *data)
     const rlim_t *limit = data;
     child_limit(RLIMIT_NOFILE, *limit);
     static struct echoes echoes;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *inbox = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     echoes_fill(&echoes, inbox);
 
     struct troupe_stats before;
@@ -130,7 +130,7 @@ static int refuse_without_effect(void *data)
     troupe_system_stats(system, &before);
     troupe_ref_t ref = {7, 7, 7, 7};
     for (int i = 0; i < 100; i++) {
-        expect_limit(cast_spawn(troupe_inbox_context(inbox), "thread", &ref));
+        expect_limit(echo_spawn(troupe_inbox_context(inbox), "thread", &ref));
     }
     MUST_BE(ref.node == 7);
     troupe_system_stats(system, &after);
@@ -139,7 +139,7 @@ static int refuse_without_effect(void *data)
     echoes_ask_all(&echoes, inbox);
     troupe_system_stats(system, &after);
     MUST_BE(after.executors_started == echoes.count + 2); // executor 0, and the inbox's
-    cast_end(&system, &inbox);
+    echo_system_end(&system, &inbox);
     return 0;
 }
 
@@ -153,30 +153,30 @@ static int first_message_without_descriptors(void *data)
     (void)data;
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *known = cast_port(system);
-    troupe_inbox_t *fresh = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *known = echo_inbox_new(system);
+    troupe_inbox_t *fresh = echo_inbox_new(system);
     troupe_ref_t echo = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(known), "thread", &echo));
-    MUST(cast_ask(known, echo, 1));
+    MUST(echo_spawn(troupe_inbox_context(known), "thread", &echo));
+    MUST(echo_ask(known, echo, 1));
 
     child_hoard_take(&hoard);
-    expect_limit(cast_ask(fresh, echo, 2));
-    expect_limit(troupe_send(troupe_inbox_context(fresh), echo, CAST_LEAVE, NULL, 0));
-    MUST(cast_ask(known, echo, 3)); // their channels are open already
+    expect_limit(echo_ask(fresh, echo, 2));
+    expect_limit(troupe_send(troupe_inbox_context(fresh), echo, ECHO_STOP, NULL, 0));
+    MUST(echo_ask(known, echo, 3)); // their channels are open already
     troupe_ref_t more = TROUPE_REF_NONE;
-    expect_limit(cast_spawn(troupe_inbox_context(known), "thread", &more));
-    expect_limit(cast_spawn(troupe_inbox_context(known), "thread:2", &more));
+    expect_limit(echo_spawn(troupe_inbox_context(known), "thread", &more));
+    expect_limit(echo_spawn(troupe_inbox_context(known), "thread:2", &more));
     troupe_inbox_t *inbox = NULL;
     expect_limit(troupe_inbox_new(system, &inbox));
     MUST_BE(inbox == NULL);
 
     child_hoard_give(&hoard);
-    MUST(cast_ask(fresh, echo, 4));
-    MUST(cast_spawn(troupe_inbox_context(fresh), "thread", &more));
-    MUST(cast_ask(fresh, more, 5));
+    MUST(echo_ask(fresh, echo, 4));
+    MUST(echo_spawn(troupe_inbox_context(fresh), "thread", &more));
+    MUST(echo_ask(fresh, more, 5));
     MUST(troupe_inbox_destroy(&fresh));
-    cast_end(&system, &known);
+    echo_system_end(&system, &known);
     return 0;
 }
 
@@ -190,17 +190,17 @@ static int end_without_descriptors(void *data)
     (void)data;
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *inbox = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     troupe_ref_t spawner = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(inbox), "thread", &spawner));
+    MUST(echo_spawn(troupe_inbox_context(inbox), "thread", &spawner));
     for (int i = 0; i < 8; i++) { // to which only the spawner has a channel
-        MUST(cast_ask_to_spawn(inbox, spawner, "thread").err);
+        MUST(echo_ask_to_spawn(inbox, spawner, "thread").err);
     }
 
     child_hoard_take(&hoard);
     uint64_t start_ns = measure_now_ns();
-    cast_end(&system, &inbox); // checks that it ends in order
+    echo_system_end(&system, &inbox); // checks that it ends in order
     MUST_BE(measure_now_ns() - start_ns < 2 * MEASURE_SECOND_NS);
     child_hoard_give(&hoard);
     return 0;
@@ -216,20 +216,20 @@ static int few_free_at_the_bottom(void *data)
     (void)data;
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *inbox = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     child_hoard_take(&hoard);
     for (size_t i = 0; i < 3; i++) { // the lowest numbers are free, and few others
         (void)close(hoard.fds[i]);
     }
 
     troupe_ref_t echo = TROUPE_REF_NONE;
-    expect_limit(cast_spawn(troupe_inbox_context(inbox), "thread", &echo));
+    expect_limit(echo_spawn(troupe_inbox_context(inbox), "thread", &echo));
 
     child_hoard_give(&hoard);
-    MUST(cast_spawn(troupe_inbox_context(inbox), "thread", &echo));
-    MUST(cast_ask(inbox, echo, 1));
-    cast_end(&system, &inbox);
+    MUST(echo_spawn(troupe_inbox_context(inbox), "thread", &echo));
+    MUST(echo_ask(inbox, echo, 1));
+    echo_system_end(&system, &inbox);
     return 0;
 }
 
@@ -243,7 +243,7 @@ static int new_without_descriptors(void *data)
     (void)data;
     child_limit(RLIMIT_NOFILE, DESCRIPTORS);
     static struct child_hoard hoard;
-    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&cast_echo)};
+    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&echo_behaviour)};
     troupe_system_t *system = NULL;
 
     child_hoard_take(&hoard);
@@ -256,9 +256,9 @@ static int new_without_descriptors(void *data)
     MUST_BE(system == NULL);
 
     child_hoard_give(&hoard);
-    system = cast_new();
-    troupe_inbox_t *inbox = cast_port(system);
-    cast_end(&system, &inbox);
+    system = echo_system_new();
+    troupe_inbox_t *inbox = echo_inbox_new(system);
+    echo_system_end(&system, &inbox);
     return 0;
 }
 
@@ -306,8 +306,8 @@ static int room_without_descriptors(void *data)
         .behaviours = TROUPE_BEHAVIOURS(&receiver), .mailbox_messages = 32};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *known = cast_port(system);
-    troupe_inbox_t *fresh = cast_port(system); // to which the receiver has no channel
+    troupe_inbox_t *known = echo_inbox_new(system);
+    troupe_inbox_t *fresh = echo_inbox_new(system); // to which the receiver has no channel
     const struct troupe_spawn_options spawn = {.behaviour = &receiver, .place = "thread"};
     troupe_ref_t ref = TROUPE_REF_NONE;
     MUST(troupe_spawn(troupe_inbox_context(known), &spawn, &ref));
@@ -316,7 +316,7 @@ static int room_without_descriptors(void *data)
     const struct troupe_outgoing block = {
         .to = ref, .type = BLOCK, .body = &gate[0], .body_bytes = sizeof(gate[0])};
     troupe_message_t *message = NULL;
-    MUST(troupe_inbox_ask(known, &block, CAST_DEADLINE_NS, &message));
+    MUST(troupe_inbox_ask(known, &block, ECHO_DEADLINE_NS, &message));
     troupe_message_destroy(&message);
     flood(troupe_inbox_context(fresh), ref);
 
@@ -324,7 +324,7 @@ static int room_without_descriptors(void *data)
     MUST_BE(write(gate[1], "", 1) == 1);
     // It handles all messages now, and has no descriptor for the channel on which it would grant credit.
     struct troupe_stats stats;
-    uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
+    uint64_t deadline_ns = measure_now_ns() + ECHO_DEADLINE_NS;
     do {
         troupe_system_stats(system, &stats);
         MUST_BE(measure_now_ns() < deadline_ns);
@@ -332,11 +332,11 @@ static int room_without_descriptors(void *data)
     } while (stats.waiting > 0);
     child_hoard_give(&hoard);
 
-    MUST(troupe_inbox_receive(fresh, CAST_DEADLINE_NS, &message));
+    MUST(troupe_inbox_receive(fresh, ECHO_DEADLINE_NS, &message));
     MUST_BE(troupe_message_type(message) == TROUPE_MESSAGE_ROOM);
     troupe_message_destroy(&message);
     MUST(troupe_inbox_destroy(&fresh));
-    cast_end(&system, &known);
+    echo_system_end(&system, &known);
     return 0;
 }
 

@@ -31,7 +31,7 @@ static void count_change(struct troupe_ecs_iter *it)
     } while (0)
 
 /** What one run works with. */
-struct play {
+struct run {
     troupe_system_t *system;
     troupe_ecs_t *ecs;
     troupe_ecs_component_t components[COMPONENTS];
@@ -40,148 +40,143 @@ struct play {
     uint32_t entity_count; // of the system
 };
 
-static void meet(struct troupe_ecs_iter *it)
+static void visit(struct troupe_ecs_iter *it)
 {
-    struct play *play = it->data;
-    play->entity_count += it->count;
+    struct run *run = it->data;
+    run->entity_count += it->count;
     for (uint32_t i = 0; i < it->count; i++) {
-        UNTIL_OK(troupe_ecs_add(it->ecs, it->entities[i], play->components[2]));
+        UNTIL_OK(troupe_ecs_add(it->ecs, it->entities[i], run->components[2]));
     }
 }
 
-static void play_open(struct play *play)
+static void run_open(struct run *run)
 {
-    troupe_context_t *ctx = troupe_system_context(play->system);
-    for (int try = 0; play->ecs == NULL && try < TRIES; try++) {
-        play->ecs = troupe_ecs_world(ctx);
+    troupe_context_t *ctx = troupe_system_context(run->system);
+    for (int try = 0; run->ecs == NULL && try < TRIES; try++) {
+        run->ecs = troupe_ecs_world(ctx);
     }
-    cr_assert(play->ecs != NULL);
+    cr_assert(run->ecs != NULL);
     for (uint32_t c = 0; c < COMPONENTS; c++) {
         char name[16];
         (void)snprintf(name, sizeof(name), "%u", c);
         const struct troupe_ecs_component_options options = {
             .name = name, .bytes = c * sizeof(uint32_t)};
-        UNTIL_OK(troupe_ecs_component_new(play->ecs, &options, &play->components[c]));
+        UNTIL_OK(troupe_ecs_component_new(run->ecs, &options, &run->components[c]));
     }
-    const struct troupe_ecs_term terms[] = {{.component = play->components[0]}, {0}};
-    UNTIL_OK(troupe_ecs_query_new(play->ecs, terms, &play->query));
+    const struct troupe_ecs_term terms[] = {{.component = run->components[0]}, {0}};
+    UNTIL_OK(troupe_ecs_query_new(run->ecs, terms, &run->query));
     const struct troupe_ecs_observer_options observer = {
-        .component = play->components[1],
+        .component = run->components[1],
         .events = TROUPE_ECS_ON_ADD | TROUPE_ECS_ON_REMOVE,
         .callback = count_change,
     };
-    UNTIL_OK(troupe_ecs_observer_new(play->ecs, &observer, NULL));
-    struct troupe_ecs_system_options system = {.name = "meet", .callback = meet, .data = play};
-    system.terms[0].component = play->components[1];
-    UNTIL_OK(troupe_ecs_system_new(play->ecs, &system, NULL));
+    UNTIL_OK(troupe_ecs_observer_new(run->ecs, &observer, NULL));
+    struct troupe_ecs_system_options system = {.name = "visit", .callback = visit, .data = run};
+    system.terms[0].component = run->components[1];
+    UNTIL_OK(troupe_ecs_system_new(run->ecs, &system, NULL));
 }
 
 /** Give each entity components 0 to 3, by twos and threes more, and take some away again. */
-static void play_change(struct play *play)
+static void run_change(struct run *run)
 {
     const uint32_t values[COMPONENTS] = {1, 2, 3};
     for (uint32_t i = 0; i < ENTITIES; i++) {
-        UNTIL_OK(troupe_ecs_new(play->ecs, &play->entities[i]));
-        UNTIL_OK(troupe_ecs_add(play->ecs, play->entities[i], play->components[0]));
+        UNTIL_OK(troupe_ecs_new(run->ecs, &run->entities[i]));
+        UNTIL_OK(troupe_ecs_add(run->ecs, run->entities[i], run->components[0]));
         UNTIL_OK(troupe_ecs_set(
-            play->ecs, play->entities[i], play->components[1], values, sizeof(uint32_t)));
+            run->ecs, run->entities[i], run->components[1], values, sizeof(uint32_t)));
         uint32_t other = 3 + i % (COMPONENTS - 3);
         UNTIL_OK(troupe_ecs_set(
-            play->ecs,
-            play->entities[i],
-            play->components[other],
-            values,
-            other * sizeof(uint32_t)));
+            run->ecs, run->entities[i], run->components[other], values, other * sizeof(uint32_t)));
         if (i % 4 == 0) {
-            UNTIL_OK(troupe_ecs_remove(play->ecs, play->entities[i], play->components[1]));
+            UNTIL_OK(troupe_ecs_remove(run->ecs, run->entities[i], run->components[1]));
         }
     }
 }
 
 /** Delete entities in a loop over a query. */
-static void play_iterate(struct play *play)
+static void run_iterate(struct run *run)
 {
     uint32_t count = 0;
-    struct troupe_ecs_iter it = troupe_ecs_query_iter(play->query);
+    struct troupe_ecs_iter it = troupe_ecs_query_iter(run->query);
     while (troupe_ecs_query_next(&it)) {
         for (uint32_t i = 0; i < it.count; i++, count++) {
             if ((uint32_t)it.entities[i] % 5 == 0) {
-                UNTIL_OK(troupe_ecs_delete(play->ecs, it.entities[i]));
+                UNTIL_OK(troupe_ecs_delete(run->ecs, it.entities[i]));
             } else {
-                UNTIL_OK(troupe_ecs_remove(play->ecs, it.entities[i], play->components[3]));
+                UNTIL_OK(troupe_ecs_remove(run->ecs, it.entities[i], run->components[3]));
             }
         }
     }
     cr_assert(eq(u32, count, ENTITIES));
     // Changes there was no memory for were kept, and the next change would apply them first.
-    UNTIL_OK(troupe_ecs_defer_begin(play->ecs));
-    enum troupe_err err = troupe_ecs_defer_end(play->ecs);
+    UNTIL_OK(troupe_ecs_defer_begin(run->ecs));
+    enum troupe_err err = troupe_ecs_defer_end(run->ecs);
     for (int try = 0; err == TROUPE_ERR_NOMEM && try < TRIES; try++) {
-        UNTIL_OK(troupe_ecs_defer_begin(play->ecs));
-        err = troupe_ecs_defer_end(play->ecs);
+        UNTIL_OK(troupe_ecs_defer_begin(run->ecs));
+        err = troupe_ecs_defer_end(run->ecs);
     }
     cr_assert(eq(int, err, TROUPE_OK));
 }
 
 /** Check the result, which does not depend on the allocations that failed. */
-static void play_check(struct play *play)
+static void run_check(struct run *run)
 {
     uint32_t with_1 = 0;
     for (uint32_t i = 0; i < ENTITIES; i++) {
-        bool gone = (uint32_t)play->entities[i] % 5 == 0;
-        cr_expect(ne(int, troupe_ecs_is_alive(play->ecs, play->entities[i]), gone));
-        bool has_1 = troupe_ecs_has(play->ecs, play->entities[i], play->components[1]);
-        cr_expect(eq(int, has_1, !gone && i % 4 != 0));
-        cr_expect(
-            eq(int, troupe_ecs_has(play->ecs, play->entities[i], play->components[2]), has_1));
-        cr_expect(not(troupe_ecs_has(play->ecs, play->entities[i], play->components[3])));
+        bool deleted = (uint32_t)run->entities[i] % 5 == 0;
+        cr_expect(ne(int, troupe_ecs_is_alive(run->ecs, run->entities[i]), deleted));
+        bool has_1 = troupe_ecs_has(run->ecs, run->entities[i], run->components[1]);
+        cr_expect(eq(int, has_1, !deleted && i % 4 != 0));
+        cr_expect(eq(int, troupe_ecs_has(run->ecs, run->entities[i], run->components[2]), has_1));
+        cr_expect(not(troupe_ecs_has(run->ecs, run->entities[i], run->components[3])));
         with_1 += has_1 ? 1 : 0;
     }
     cr_expect(eq(u32, added, ENTITIES));
     cr_expect(eq(u32, removed, ENTITIES - with_1));
-    cr_expect(eq(u32, play->entity_count, with_1));
+    cr_expect(eq(u32, run->entity_count, with_1));
 }
 
 /** Run it all with some allocations failing. @return how many did. */
-static uint64_t play_once(uint64_t first, uint64_t last)
+static uint64_t run_once(uint64_t first, uint64_t last)
 {
     const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&entities_idle)};
-    struct play play = {0};
+    struct run run = {0};
     added = 0;
     removed = 0;
     atomic_store(&ration.count, 0);
     atomic_store(&ration.failed, 0);
-    EXPECT_OK(troupe_system_new(&options, &play.system));
+    EXPECT_OK(troupe_system_new(&options, &run.system));
     ration_open(first, last);
-    play_open(&play);
-    play_change(&play);
-    play_iterate(&play);
-    EXPECT_OK(troupe_system_progress(play.system, NULL));
-    UNTIL_OK(troupe_ecs_add(play.ecs, play.entities[1], play.components[0])); // catches up
-    play_check(&play);
-    EXPECT_OK(troupe_system_destroy(&play.system));
+    run_open(&run);
+    run_change(&run);
+    run_iterate(&run);
+    EXPECT_OK(troupe_system_progress(run.system, NULL));
+    UNTIL_OK(troupe_ecs_add(run.ecs, run.entities[1], run.components[0])); // catches up
+    run_check(&run);
+    EXPECT_OK(troupe_system_destroy(&run.system));
     cr_assert(eq(u32, ration_close(), 0), "allocation %llu", (unsigned long long)first);
     return atomic_load(&ration.failed);
 }
 
-Test(ecs_allocations, each_that_fails_is_an_error_and_nothing_else)
+Test(ecs_allocations, each_failure_is_an_error_and_changes_nothing)
 {
     uint64_t number = 1;
-    while (play_once(number, number) != 0) {
+    while (run_once(number, number) != 0) {
         number++;
     }
     cr_expect(gt(u64, number, 100), "only %llu allocations", (unsigned long long)number);
 }
 
-Test(ecs_allocations, some_in_a_row_are_errors_and_nothing_else)
+Test(ecs_allocations, several_failures_in_a_row_are_errors_and_change_nothing)
 {
     uint64_t number = 1;
-    while (play_once(number, number + IN_A_ROW) != 0) {
+    while (run_once(number, number + IN_A_ROW) != 0) {
         number++;
     }
 }
 
-Test(ecs_allocations, what_cannot_be_applied_is_retained_until_there_is_memory)
+Test(ecs_allocations, a_change_that_cannot_be_applied_is_retained_until_there_is_memory)
 {
     struct stage stage;
     stage_open(&stage);

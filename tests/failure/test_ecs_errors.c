@@ -35,7 +35,7 @@ static enum troupe_err register_as(const char *name, size_t bytes)
     return err;
 }
 
-Test(ecs_errors, a_component_has_a_name_of_its_own_and_one_size)
+Test(ecs_errors, a_component_has_a_unique_name_and_one_size)
 {
     const struct troupe_ecs_system_options options = {.name = "move", .callback = nothing};
     EXPECT_OK(troupe_ecs_system_new(stage.ecs, &options, NULL));
@@ -202,7 +202,7 @@ Test(ecs_errors, an_observer_has_an_event_and_a_callback)
 /* Elsewhere. ------------------------------------------------------------------------------------ */
 
 /** Call each function where none is allowed. */
-static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, const char *words)
+static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, const char *text)
 {
     const struct troupe_ecs_component_options component_options = {.name = "c", .bytes = 1};
     const struct troupe_ecs_system_options system_options = {.name = "s", .callback = nothing};
@@ -214,24 +214,24 @@ static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, cons
     troupe_ecs_query_t *query = NULL;
     troupe_ecs_component_t component = 0;
     troupe_ecs_entity_t entity = 0;
-    EXPECT_REFUSED(troupe_ecs_new(ecs, &entity), expected, words);
-    EXPECT_REFUSED(troupe_ecs_delete(ecs, 1), expected, words);
-    EXPECT_REFUSED(troupe_ecs_entity_of(ecs, TROUPE_REF_NONE, &entity), expected, words);
-    EXPECT_REFUSED(troupe_ecs_component_new(ecs, &component_options, &component), expected, words);
-    EXPECT_REFUSED(troupe_ecs_add(ecs, 1, 2), expected, words);
-    EXPECT_REFUSED(troupe_ecs_remove(ecs, 1, 2), expected, words);
-    EXPECT_REFUSED(TROUPE_ECS_SET(ecs, 1, 2, &position), expected, words);
-    EXPECT_REFUSED(troupe_ecs_defer_begin(ecs), expected, words);
-    EXPECT_REFUSED(troupe_ecs_defer_end(ecs), expected, words);
-    EXPECT_REFUSED(troupe_ecs_query_new(ecs, terms, &query), expected, words);
-    EXPECT_REFUSED(troupe_ecs_system_new(ecs, &system_options, NULL), expected, words);
-    EXPECT_REFUSED(troupe_ecs_system_delete(ecs, 1), expected, words);
-    EXPECT_REFUSED(troupe_ecs_system_enable(ecs, 1, true), expected, words);
-    EXPECT_REFUSED(troupe_ecs_system_stats(ecs, 1, &stats), expected, words);
-    EXPECT_REFUSED(troupe_ecs_set_period(ecs, 1), expected, words);
-    EXPECT_REFUSED(troupe_ecs_set_delta(ecs, 1), expected, words);
-    EXPECT_REFUSED(troupe_ecs_observer_new(ecs, &observer_options, NULL), expected, words);
-    EXPECT_REFUSED(troupe_ecs_observer_delete(ecs, 1), expected, words);
+    EXPECT_REFUSED(troupe_ecs_new(ecs, &entity), expected, text);
+    EXPECT_REFUSED(troupe_ecs_delete(ecs, 1), expected, text);
+    EXPECT_REFUSED(troupe_ecs_entity_of(ecs, TROUPE_REF_NONE, &entity), expected, text);
+    EXPECT_REFUSED(troupe_ecs_component_new(ecs, &component_options, &component), expected, text);
+    EXPECT_REFUSED(troupe_ecs_add(ecs, 1, 2), expected, text);
+    EXPECT_REFUSED(troupe_ecs_remove(ecs, 1, 2), expected, text);
+    EXPECT_REFUSED(TROUPE_ECS_SET(ecs, 1, 2, &position), expected, text);
+    EXPECT_REFUSED(troupe_ecs_defer_begin(ecs), expected, text);
+    EXPECT_REFUSED(troupe_ecs_defer_end(ecs), expected, text);
+    EXPECT_REFUSED(troupe_ecs_query_new(ecs, terms, &query), expected, text);
+    EXPECT_REFUSED(troupe_ecs_system_new(ecs, &system_options, NULL), expected, text);
+    EXPECT_REFUSED(troupe_ecs_system_delete(ecs, 1), expected, text);
+    EXPECT_REFUSED(troupe_ecs_system_enable(ecs, 1, true), expected, text);
+    EXPECT_REFUSED(troupe_ecs_system_stats(ecs, 1, &stats), expected, text);
+    EXPECT_REFUSED(troupe_ecs_set_period(ecs, 1), expected, text);
+    EXPECT_REFUSED(troupe_ecs_set_delta(ecs, 1), expected, text);
+    EXPECT_REFUSED(troupe_ecs_observer_new(ecs, &observer_options, NULL), expected, text);
+    EXPECT_REFUSED(troupe_ecs_observer_delete(ecs, 1), expected, text);
     cr_expect(not(troupe_ecs_is_alive(ecs, 1)));
     cr_expect(not(troupe_ecs_has(ecs, 1, 2)));
     cr_expect(eq(ptr, TROUPE_ECS_GET(ecs, 1, 2, struct position), NULL));
@@ -240,7 +240,7 @@ static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, cons
     cr_expect(troupe_ref_is_none(troupe_ecs_actor_of(ecs, 1)));
 }
 
-Test(ecs_errors, without_a_world_nothing_changes)
+Test(ecs_errors, calls_without_a_world_change_nothing)
 {
     expect_all_refused(NULL, TROUPE_ERR_UNSUPPORTED, "place it on 'ecs'");
 }
@@ -275,7 +275,7 @@ static void *trespass(void *data)
     return NULL;
 }
 
-Test(ecs_errors, on_another_thread_nothing_changes)
+Test(ecs_errors, calls_from_another_thread_change_nothing)
 {
     troupe_ecs_entity_t entity = entities_at(&stage, 1);
     troupe_ecs_query_t *query = NULL;

@@ -4,7 +4,7 @@
  * Wake-ups are counted, because a loop that never sleeps would pass every other test.
  */
 #include "support/audit.h"
-#include "support/cast.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 

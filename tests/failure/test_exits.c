@@ -314,7 +314,7 @@ static void await_gone(struct fixture *fixture, int32_t pid)
 static void expect_pid(struct fixture *fixture, troupe_ref_t ref, int32_t pid)
 {
     fixture_ask(fixture, ref, WHERE, NULL, 0);
-    cr_expect(eq(i32, *FIXTURE_HEAR(fixture, HERE, int32_t), pid));
+    cr_expect(eq(i32, *FIXTURE_RECEIVE(fixture, HERE, int32_t), pid));
 }
 
 static void run_nest(void)
@@ -330,7 +330,7 @@ static void run_nest(void)
     struct leaf_hello leaves[LEAVES];
     int32_t home = 0;
     for (int count = 0; count < LEAVES || home == 0;) {
-        struct leaf_hello hello = *FIXTURE_HEAR(fixture, HELLO, struct leaf_hello);
+        struct leaf_hello hello = *FIXTURE_RECEIVE(fixture, HELLO, struct leaf_hello);
         if (troupe_ref_equal(hello.ref, ref)) {
             home = hello.pid;
         } else {
@@ -346,13 +346,13 @@ static void run_nest(void)
     }
     cr_expect(elsewhere != 0 && elsewhere != getpid() && home != getpid());
 
-    fixture_tell(fixture, ref, LEAVE, NULL, 0);
+    fixture_send(fixture, ref, LEAVE, NULL, 0);
     fixture_ask(fixture, ref, WHERE, NULL, 0);
-    cr_expect(eq(int, fixture_hear(fixture, FIXTURE_NO_ANSWER)->err, TROUPE_ERR_NOENT));
+    cr_expect(eq(int, fixture_receive(fixture, FIXTURE_NO_REPLY)->err, TROUPE_ERR_NOENT));
 
     for (int i = 0; i < LEAVES; i++) {
         expect_pid(fixture, leaves[i].ref, leaves[i].pid);
-        fixture_tell(fixture, leaves[i].ref, LEAVE, NULL, 0);
+        fixture_send(fixture, leaves[i].ref, LEAVE, NULL, 0);
         cr_expect(i == LEAVES - 1 || kill(home, 0) == 0, "it lasts");
     }
     await_gone(fixture, home);
@@ -378,7 +378,7 @@ Test(exits, a_nest_is_stopped_with_the_system, .timeout = 600)
         };
         struct fixture *fixture = fixture_open(&placement, &options);
         (void)fixture_spawn_reporter(fixture, &nester);
-        (void)FIXTURE_HEAR(fixture, HELLO, struct leaf_hello);
+        (void)FIXTURE_RECEIVE(fixture, HELLO, struct leaf_hello);
         struct troupe_stats stats = fixture_close(&fixture);
         cr_expect(eq(u64, stats.unknown, 0));
     }
@@ -395,7 +395,7 @@ Test(exits, a_hundred_processes_stop_within_the_time_to_stop, .timeout = 120)
         (void)fixture_spawn_reporter(fixture, &leaf);
     }
     for (int i = 0; i < PROCESSES; i++) {
-        (void)fixture_hear(fixture, HELLO);
+        (void)fixture_receive(fixture, HELLO);
     }
 
     uint64_t start_ns = measure_now_ns();
@@ -474,7 +474,7 @@ Test(exits, a_process_that_never_returns_is_killed, .timeout = 60)
     cr_expect(err == TROUPE_OK, "%s: %s", troupe_strerror(err), troupe_error_detail());
     cr_expect(stuck_pid != 0 && kill(stuck_pid, 0) != 0, "process %d is there", (int)stuck_pid);
     cr_expect(took_ns < 5 * MEASURE_SECOND_NS, "it took %" PRIu64 " ms", took_ns / MEASURE_MS_NS);
-    cr_expect(audit_closes(system));
+    cr_expect(audit_balances(system));
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }
 

@@ -4,8 +4,8 @@
  * lives, and so do other processes; the counters balance.
  *
  *     a trial    a system of its own, in a child of the test:
- *                  keeper     in the system's first process; watches, asks, kills in the end
- *                  sound      in a process that no fault touches
+ *                  controller     in the system's first process; watches, asks, kills in the end
+ *                  bystander      in a process that no fault touches
  *                  victim     in a process with a fault (faults.h), from its start or while it works
  *
  * Each system call is refused by the kernel once and for all; and single calls, calls from one on, and
@@ -27,7 +27,7 @@
 
 TestSuite(faults, .timeout = 3600);
 
-enum { BEGIN = 1, SAY, SAID, WORK, WORKED, HELLO, HELLO_BACK, LARGE };
+enum { BEGIN = 1, REQUEST, REPLY, WORK, WORKED, HELLO, HELLO_BACK, LARGE };
 
 enum {
     WORKS = 4, // how often the victim is asked to work
@@ -60,8 +60,8 @@ static const struct troupe_behaviour idler = {.name = "idler", .receive = idler_
 /** Do what takes sockets, threads, memory and connections. */
 static void victim_work(troupe_context_t *ctx, const troupe_message_t *message)
 {
-    const troupe_ref_t *sound = TROUPE_BODY(message, troupe_ref_t);
-    drop(troupe_send(ctx, *sound, HELLO, NULL, 0));
+    const troupe_ref_t *bystander = TROUPE_BODY(message, troupe_ref_t);
+    drop(troupe_send(ctx, *bystander, HELLO, NULL, 0));
     const struct troupe_spawn_options options = {.behaviour = &idler, .place = "thread"};
     troupe_ref_t ref = TROUPE_REF_NONE;
     if (troupe_spawn(ctx, &options, &ref) == TROUPE_OK) {
@@ -92,19 +92,20 @@ static void victim_receive(troupe_context_t *ctx, void *state, const troupe_mess
 
 static const struct troupe_behaviour victim = {.name = "victim", .receive = victim_receive};
 
-static void sound_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void bystander_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
-    if (troupe_message_type(message) == SAY) {
-        MUST(troupe_reply(ctx, message, SAID, NULL, 0));
+    if (troupe_message_type(message) == REQUEST) {
+        MUST(troupe_reply(ctx, message, REPLY, NULL, 0));
     } else if (troupe_message_type(message) == HELLO) {
         drop(troupe_reply(ctx, message, HELLO_BACK, NULL, 0));
     }
 }
 
-static const struct troupe_behaviour sound = {.name = "sound", .receive = sound_receive};
+static const struct troupe_behaviour bystander = {
+    .name = "bystander", .receive = bystander_receive};
 
-/* The keeper. ------------------------------------------------------------------------------------ */
+/* The controller. ------------------------------------------------------------------------------------ */
 
 /** What a trial is about, and what came of it. */
 struct trial {
@@ -112,11 +113,11 @@ struct trial {
     char text[64];
 };
 
-/** What the keeper is at. */
-enum keeper_step { ASK_SOUND_FIRST = 1, ASK_VICTIM, ASK_SOUND_LAST };
+/** What the controller is at. */
+enum controller_step { ASK_SOUND_FIRST = 1, ASK_VICTIM, ASK_SOUND_LAST };
 
-struct keeper_state {
-    troupe_ref_t sound;
+struct controller_state {
+    troupe_ref_t bystander;
     troupe_ref_t victim;
     uint32_t works;
     uint32_t ends; // of the victim that were told
@@ -124,19 +125,19 @@ struct keeper_state {
     struct troupe_exit exit;
 };
 
-static void keeper_answered(
+static void controller_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer);
+    const troupe_message_t *reply);
 
-static void keeper_ask(
+static void controller_ask(
     troupe_context_t *ctx,
     troupe_ref_t to,
     uint32_t type,
     uint64_t ms,
-    enum keeper_step step,
+    enum controller_step step,
     const troupe_ref_t *body)
 {
     const struct troupe_outgoing letter = {
@@ -145,21 +146,22 @@ static void keeper_ask(
         ctx,
         &letter,
         &(const struct troupe_ask_options){
-            .timeout_ns = ms * MEASURE_MS_NS, .on_reply = keeper_answered, .tag = step}));
+            .timeout_ns = ms * MEASURE_MS_NS, .on_reply = controller_on_reply, .tag = step}));
 }
 
 /** All that can be known of the victim is known: its end was told, and the others live. */
-static void keeper_settle(troupe_context_t *ctx, const struct keeper_state *keeper)
+static void controller_settle(troupe_context_t *ctx, const struct controller_state *controller)
 {
-    if (!keeper->is_done || keeper->ends == 0) {
+    if (!controller->is_done || controller->ends == 0) {
         return;
     }
-    (void)printf("end %s: %s\n", troupe_exit_reason_text(keeper->exit.reason), keeper->exit.text);
+    (void)printf(
+        "end %s: %s\n", troupe_exit_reason_text(controller->exit.reason), controller->exit.text);
     troupe_shutdown(ctx);
 }
 
 /** Give the victim its process, with its fault. Nobody else is started any more. */
-static void keeper_start_victim(troupe_context_t *ctx, struct keeper_state *keeper)
+static void controller_start_victim(troupe_context_t *ctx, struct controller_state *controller)
 {
     const struct troupe_spawn_options options = {.behaviour = &victim, .place = "process"};
     const char *text = getenv("TROUPE_TEST_TRIAL");
@@ -168,67 +170,70 @@ static void keeper_start_victim(troupe_context_t *ctx, struct keeper_state *keep
     char name[64];
     (void)snprintf(name, sizeof(name), "%.*s", (int)(end - text), text);
     MUST_BE(setenv(name, end + 1, 1) == 0);
-    MUST(troupe_spawn(ctx, &options, &keeper->victim));
-    MUST(troupe_monitor(ctx, keeper->victim, NULL));
-    keeper_ask(ctx, keeper->victim, WORK, ASK_MS, ASK_VICTIM, &keeper->sound);
+    MUST(troupe_spawn(ctx, &options, &controller->victim));
+    MUST(troupe_monitor(ctx, controller->victim, NULL));
+    controller_ask(ctx, controller->victim, WORK, ASK_MS, ASK_VICTIM, &controller->bystander);
 }
 
 /** The victim has done, or failed, what it was asked to do. */
-static void keeper_go_on(troupe_context_t *ctx, struct keeper_state *keeper, enum troupe_err err)
+static void controller_go_on(
+    troupe_context_t *ctx, struct controller_state *controller, enum troupe_err err)
 {
-    if (err == TROUPE_OK && ++keeper->works < WORKS) {
-        keeper_ask(ctx, keeper->victim, WORK, ASK_MS, ASK_VICTIM, &keeper->sound);
+    if (err == TROUPE_OK && ++controller->works < WORKS) {
+        controller_ask(ctx, controller->victim, WORK, ASK_MS, ASK_VICTIM, &controller->bystander);
         return;
     }
-    MUST(troupe_kill(ctx, keeper->victim)); // whatever it is at
-    keeper_ask(ctx, keeper->sound, SAY, END_MS, ASK_SOUND_LAST, NULL);
+    MUST(troupe_kill(ctx, controller->victim)); // whatever it is at
+    controller_ask(ctx, controller->bystander, REQUEST, END_MS, ASK_SOUND_LAST, NULL);
 }
 
-static void keeper_answered(
+static void controller_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    (void)answer;
-    struct keeper_state *keeper = state;
-    switch ((enum keeper_step)tag) {
+    (void)reply;
+    struct controller_state *controller = state;
+    switch ((enum controller_step)tag) {
     case ASK_SOUND_FIRST:
         MUST(err);
-        keeper_start_victim(ctx, keeper);
+        controller_start_victim(ctx, controller);
         break;
     case ASK_VICTIM:
-        MUST_BE(err != TROUPE_OK || keeper->ends == 0); // nothing comes after an end
-        keeper_go_on(ctx, keeper, err);
+        MUST_BE(err != TROUPE_OK || controller->ends == 0); // nothing comes after an end
+        controller_go_on(ctx, controller, err);
         break;
     case ASK_SOUND_LAST:
         MUST(err);
-        keeper->is_done = true;
-        keeper_settle(ctx, keeper);
+        controller->is_done = true;
+        controller_settle(ctx, controller);
         break;
     }
 }
 
-static void keeper_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void controller_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct keeper_state *keeper = state;
+    struct controller_state *controller = state;
     if (troupe_message_type(message) == BEGIN) {
-        const struct troupe_spawn_options options = {.behaviour = &sound, .place = "process"};
-        MUST(troupe_spawn(ctx, &options, &keeper->sound));
-        keeper_ask(ctx, keeper->sound, SAY, END_MS, ASK_SOUND_FIRST, NULL);
+        const struct troupe_spawn_options options = {.behaviour = &bystander, .place = "process"};
+        MUST(troupe_spawn(ctx, &options, &controller->bystander));
+        controller_ask(ctx, controller->bystander, REQUEST, END_MS, ASK_SOUND_FIRST, NULL);
     } else if (troupe_message_type(message) == TROUPE_MESSAGE_DOWN) {
         const struct troupe_down *down = TROUPE_BODY(message, struct troupe_down);
-        MUST_BE(troupe_ref_equal(down->actor, keeper->victim));
-        MUST_BE(++keeper->ends == 1);
+        MUST_BE(troupe_ref_equal(down->actor, controller->victim));
+        MUST_BE(++controller->ends == 1);
         MUST_BE(down->exit.reason != TROUPE_EXIT_NORMAL);
-        keeper->exit = down->exit;
-        keeper_settle(ctx, keeper);
+        controller->exit = down->exit;
+        controller_settle(ctx, controller);
     }
 }
 
-static const struct troupe_behaviour keeper = {
-    .name = "keeper", .state_bytes = sizeof(struct keeper_state), .receive = keeper_receive};
+static const struct troupe_behaviour controller = {
+    .name = "controller",
+    .state_bytes = sizeof(struct controller_state),
+    .receive = controller_receive};
 
 /* Trials. ---------------------------------------------------------------------------------------- */
 
@@ -241,13 +246,13 @@ static int endure(void *data)
     child_limit(RLIMIT_CORE, 0);
     (void)alarm(TRIAL_SECONDS); // who hangs ends by it
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&keeper, &sound, &victim, &idler),
+        .behaviours = TROUPE_BEHAVIOURS(&controller, &bystander, &victim, &idler),
         .stop_timeout_ns = 5 * MEASURE_SECOND_NS,
     };
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     troupe_context_t *ctx = troupe_system_context(system);
-    const struct troupe_spawn_options spawn = {.behaviour = &keeper, .place = "ecs"};
+    const struct troupe_spawn_options spawn = {.behaviour = &controller, .place = "ecs"};
     troupe_ref_t ref = TROUPE_REF_NONE;
     MUST(troupe_spawn(ctx, &spawn, &ref));
     MUST(troupe_send(ctx, ref, BEGIN, NULL, 0));
@@ -285,13 +290,13 @@ static bool try(const struct trial *trial)
         end.out,
         end.err);
     if (getenv("TROUPE_FAULTS") != NULL) {
-        const char *told = strstr(end.out, "end ");
+        const char *reported = strstr(end.out, "end ");
         (void)fprintf(
             stderr,
             "%s %-24s %s",
             trial->variable,
             trial->text,
-            told == NULL ? "nothing told\n" : told);
+            reported == NULL ? "nothing told\n" : reported);
     }
     return is_well;
 }
@@ -307,14 +312,14 @@ static void refuse(enum fault_kind kind, bool at_start)
     (void)try(&trial);
 }
 
-Test(faults, who_is_refused_a_system_call_from_the_start_is_told_of)
+Test(faults, a_process_refused_a_system_call_from_its_start_has_its_exit_reported)
 {
     for (unsigned kind = 0; kind < FAULT_MALLOC; kind++) {
         refuse((enum fault_kind)kind, true);
     }
 }
 
-Test(faults, who_is_refused_a_system_call_at_work_is_told_of)
+Test(faults, a_process_refused_a_system_call_at_work_has_its_exit_reported)
 {
     for (unsigned kind = 0; kind < FAULT_MALLOC; kind++) {
         refuse((enum fault_kind)kind, false);
@@ -364,4 +369,4 @@ Test(faults, of_any_call_end_at_most_one_process)
     }
 }
 
-SUBJECTS(&keeper, &sound, &victim, &idler);
+SUBJECTS(&controller, &bystander, &victim, &idler);

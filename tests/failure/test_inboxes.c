@@ -2,7 +2,7 @@
  * Ports: threads that run no actors talk with those that are.
  */
 #include "support/audit.h"
-#include "support/cast.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -11,85 +11,85 @@
 #include <string.h>
 #include <unistd.h>
 
-static void meet_no_answer(
+static void on_no_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    (void)ctx, (void)state, (void)tag, (void)err, (void)answer;
+    (void)ctx, (void)state, (void)tag, (void)err, (void)reply;
 }
 
 /** A system with an echo on a thread, and a port to ask it through. */
 struct stage {
     troupe_system_t *system;
-    troupe_inbox_t *port;
+    troupe_inbox_t *inbox;
     troupe_context_t *ctx;
     troupe_ref_t echo;
 };
 
 static struct stage stage_open(void)
 {
-    struct stage stage = {.system = cast_new()};
-    stage.port = cast_port(stage.system);
-    stage.ctx = troupe_inbox_context(stage.port);
-    cr_assert(eq(int, cast_spawn(stage.ctx, "thread", &stage.echo), TROUPE_OK));
+    struct stage stage = {.system = echo_system_new()};
+    stage.inbox = echo_inbox_new(stage.system);
+    stage.ctx = troupe_inbox_context(stage.inbox);
+    cr_assert(eq(int, echo_spawn(stage.ctx, "thread", &stage.echo), TROUPE_OK));
     return stage;
 }
 
 /** Close it, and see that every message has an outcome. */
 static struct troupe_stats stage_close(struct stage *stage)
 {
-    cr_expect(eq(int, troupe_inbox_destroy(&stage->port), TROUPE_OK));
+    cr_expect(eq(int, troupe_inbox_destroy(&stage->inbox), TROUPE_OK));
     troupe_system_stop(stage->system);
     cr_expect(eq(int, troupe_system_run(stage->system), TROUPE_OK));
     struct troupe_stats stats;
     troupe_system_stats(stage->system, &stats);
-    cr_expect(audit_closes(stage->system));
+    cr_expect(audit_balances(stage->system));
     cr_expect(eq(u64, stats.executors_ended, stats.executors_started));
     cr_expect(eq(int, troupe_system_destroy(&stage->system), TROUPE_OK));
     return stats;
 }
 
-Test(inboxes, an_ask_is_answered)
+Test(inboxes, an_ask_gets_its_reply)
 {
     struct stage stage = stage_open();
 
     for (uint64_t i = 0; i < 1000; i++) {
-        cr_assert(eq(int, cast_ask(stage.port, stage.echo, i), TROUPE_OK));
+        cr_assert(eq(int, echo_ask(stage.inbox, stage.echo, i), TROUPE_OK));
     }
     stage_close(&stage);
 }
 
-Test(inboxes, an_ask_that_nobody_answers_ends_in_time)
+Test(inboxes, an_ask_without_a_reply_ends_in_time)
 {
     struct stage stage = stage_open();
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = stage.echo, .type = 77}; // it keeps silent on these
-    troupe_message_t *answer = NULL;
+    troupe_message_t *reply = NULL;
 
     uint64_t start_ns = measure_now_ns();
-    enum troupe_err err = troupe_inbox_ask(stage.port, &letter, 50 * MEASURE_MS_NS, &answer);
+    enum troupe_err err = troupe_inbox_ask(stage.inbox, &outgoing, 50 * MEASURE_MS_NS, &reply);
     uint64_t took_ns = measure_now_ns() - start_ns;
 
     cr_expect(eq(int, err, TROUPE_ERR_TIMEDOUT));
-    cr_expect(eq(ptr, answer, NULL));
+    cr_expect(eq(ptr, reply, NULL));
     cr_expect(ge(u64, took_ns, 50 * MEASURE_MS_NS));
     cr_expect(lt(u64, took_ns, MEASURE_SECOND_NS));
-    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 2), TROUPE_OK));
+    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 2), TROUPE_OK));
     stage_close(&stage);
 }
 
-Test(inboxes, a_receive_without_mail_ends_in_time)
+Test(inboxes, a_receive_without_messages_ends_in_time)
 {
     struct stage stage = stage_open();
     troupe_message_t *message = NULL;
 
-    cr_expect(eq(int, troupe_inbox_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT));
+    cr_expect(eq(int, troupe_inbox_receive(stage.inbox, 0, &message), TROUPE_ERR_TIMEDOUT));
     uint64_t start_ns = measure_now_ns();
     cr_expect(eq(
-        int, troupe_inbox_receive(stage.port, 50 * MEASURE_MS_NS, &message), TROUPE_ERR_TIMEDOUT));
+        int, troupe_inbox_receive(stage.inbox, 50 * MEASURE_MS_NS, &message), TROUPE_ERR_TIMEDOUT));
     uint64_t took_ns = measure_now_ns() - start_ns;
 
     cr_expect(ge(u64, took_ns, 50 * MEASURE_MS_NS));
@@ -98,33 +98,34 @@ Test(inboxes, a_receive_without_mail_ends_in_time)
     stage_close(&stage);
 }
 
-Test(inboxes, an_ask_of_who_is_gone_says_so)
+Test(inboxes, an_ask_to_an_ended_actor_fails_with_noent)
 {
     struct stage stage = stage_open();
-    cr_expect(eq(int, troupe_send(stage.ctx, stage.echo, CAST_LEAVE, NULL, 0), TROUPE_OK));
+    cr_expect(eq(int, troupe_send(stage.ctx, stage.echo, ECHO_STOP, NULL, 0), TROUPE_OK));
 
-    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_ERR_NOENT)); // it is going
-    cast_wait_for_ends(stage.system, stage.port, 1);
-    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 2), TROUPE_ERR_NOENT)); // it is gone
+    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 1), TROUPE_ERR_NOENT)); // it is going
+    echo_wait_for_exits(stage.system, stage.inbox, 1);
+    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 2), TROUPE_ERR_NOENT)); // it is gone
     cr_expect(strstr(troupe_error_detail(), "had no receiver: stopped") != NULL);
     struct troupe_stats stats = stage_close(&stage);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
 }
 
-Test(inboxes, mail_that_expired_is_not_handed_out)
+Test(inboxes, expired_messages_are_not_received)
 {
     struct stage stage = stage_open();
     troupe_context_t *main_ctx = troupe_system_context(stage.system);
-    struct troupe_outgoing letter = {.to = troupe_self(stage.ctx)};
+    struct troupe_outgoing outgoing = {.to = troupe_self(stage.ctx)};
     for (uint32_t i = 0; i < 10; i++) {
-        letter.type = i;
-        letter.ttl_ns = i % 2 == 0 ? 1 : 1000 * MEASURE_SECOND_NS;
-        cr_expect(eq(int, troupe_send_message(main_ctx, &letter), TROUPE_OK));
+        outgoing.type = i;
+        outgoing.ttl_ns = i % 2 == 0 ? 1 : 1000 * MEASURE_SECOND_NS;
+        cr_expect(eq(int, troupe_send_message(main_ctx, &outgoing), TROUPE_OK));
     }
 
     for (uint32_t i = 1; i < 10; i += 2) {
         troupe_message_t *message = NULL;
-        cr_assert(eq(int, troupe_inbox_receive(stage.port, CAST_DEADLINE_NS, &message), TROUPE_OK));
+        cr_assert(
+            eq(int, troupe_inbox_receive(stage.inbox, ECHO_DEADLINE_NS, &message), TROUPE_OK));
         cr_expect(eq(u32, troupe_message_type(message), i));
         troupe_message_destroy(&message);
     }
@@ -132,18 +133,19 @@ Test(inboxes, mail_that_expired_is_not_handed_out)
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_EXPIRED], 5));
 }
 
-Test(inboxes, what_comes_during_an_ask_waits_to_be_received)
+Test(inboxes, messages_that_arrive_during_an_ask_wait_to_be_received)
 {
     struct stage stage = stage_open();
 
     for (uint64_t i = 0; i < 100; i++) { // plain sends: the replies are mail
-        cr_expect(eq(int, TROUPE_SEND(stage.ctx, stage.echo, CAST_SAY, &i), TROUPE_OK));
+        cr_expect(eq(int, TROUPE_SEND(stage.ctx, stage.echo, ECHO_REQUEST, &i), TROUPE_OK));
     }
-    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 4711), TROUPE_OK));
+    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 4711), TROUPE_OK));
 
     for (uint64_t i = 0; i < 100; i++) {
         troupe_message_t *message = NULL;
-        cr_assert(eq(int, troupe_inbox_receive(stage.port, CAST_DEADLINE_NS, &message), TROUPE_OK));
+        cr_assert(
+            eq(int, troupe_inbox_receive(stage.inbox, ECHO_DEADLINE_NS, &message), TROUPE_OK));
         cr_expect(eq(u64, *TROUPE_BODY(message, uint64_t), i));
         cr_expect(troupe_ref_equal(troupe_message_sender(message), stage.echo));
         troupe_message_destroy(&message);
@@ -152,20 +154,20 @@ Test(inboxes, what_comes_during_an_ask_waits_to_be_received)
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-Test(inboxes, asks_and_timers_that_need_callbacks_are_refused_in_words)
+Test(inboxes, asks_and_timers_that_need_callbacks_are_refused_with_a_text)
 {
     struct stage stage = stage_open();
-    const struct troupe_outgoing letter = {.to = stage.echo, .type = CAST_SAY};
+    const struct troupe_outgoing outgoing = {.to = stage.echo, .type = ECHO_REQUEST};
 
     cr_expect(
         eq(int,
            troupe_ask(
-               stage.ctx, &letter, &(const struct troupe_ask_options){.on_reply = meet_no_answer}),
+               stage.ctx, &outgoing, &(const struct troupe_ask_options){.on_reply = on_no_reply}),
            TROUPE_ERR_UNSUPPORTED));
     cr_expect(strstr(troupe_error_detail(), "inbox") != NULL, "%s", troupe_error_detail());
-    cr_expect(eq(int, troupe_send_after(stage.ctx, 1, &letter, NULL), TROUPE_ERR_UNSUPPORTED));
+    cr_expect(eq(int, troupe_send_after(stage.ctx, 1, &outgoing, NULL), TROUPE_ERR_UNSUPPORTED));
     cr_expect(strstr(troupe_error_detail(), "inbox") != NULL, "%s", troupe_error_detail());
-    cr_expect(eq(int, troupe_send_every(stage.ctx, 1, &letter, NULL), TROUPE_ERR_UNSUPPORTED));
+    cr_expect(eq(int, troupe_send_every(stage.ctx, 1, &outgoing, NULL), TROUPE_ERR_UNSUPPORTED));
     cr_expect(eq(int, troupe_register(stage.ctx, "inbox"), TROUPE_ERR_INVAL));
     stage_close(&stage);
 }
@@ -195,10 +197,10 @@ struct refusals {
     uint64_t rooms;
 };
 
-static void hear_room(struct stage *stage, struct refusals *refusals)
+static void on_room(struct stage *stage, struct refusals *refusals)
 {
     troupe_message_t *message = NULL;
-    cr_assert(eq(int, troupe_inbox_receive(stage->port, CAST_DEADLINE_NS, &message), TROUPE_OK));
+    cr_assert(eq(int, troupe_inbox_receive(stage->inbox, ECHO_DEADLINE_NS, &message), TROUPE_OK));
     cr_assert(eq(u32, troupe_message_type(message), TROUPE_MESSAGE_ROOM));
     cr_expect(troupe_ref_equal(TROUPE_BODY(message, struct troupe_room)->to, stage->echo));
     troupe_message_destroy(&message);
@@ -208,17 +210,17 @@ static void hear_room(struct stage *stage, struct refusals *refusals)
 /** Have the holder hold until a byte is written to @p gate, as soon as it has room for the ask. */
 static void hold(struct stage *stage, const int *gate, struct refusals *refusals)
 {
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = stage->echo, .type = HOLD, .body = gate, .body_bytes = sizeof(*gate)};
-    troupe_message_t *answer = NULL;
+    troupe_message_t *reply = NULL;
     enum troupe_err err = TROUPE_OK;
-    while ((err = troupe_inbox_ask(stage->port, &letter, CAST_DEADLINE_NS, &answer)) ==
+    while ((err = troupe_inbox_ask(stage->inbox, &outgoing, ECHO_DEADLINE_NS, &reply)) ==
            TROUPE_ERR_FULL) {
         refusals->refused++;
-        hear_room(stage, refusals);
+        on_room(stage, refusals);
     }
     cr_assert(eq(int, err, TROUPE_OK));
-    troupe_message_destroy(&answer);
+    troupe_message_destroy(&reply);
 }
 
 /** Send until the holder has refused so many. */
@@ -234,14 +236,14 @@ static void flood(struct stage *stage, uint32_t count, struct refusals *refusals
     refusals->refused += count;
 }
 
-Test(inboxes, refused_sends_are_answered_by_one_room)
+Test(inboxes, refused_sends_get_one_room_notice)
 {
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&holder), .mailbox_messages = BOUND};
     struct stage stage = {0};
     cr_assert(eq(int, troupe_system_new(&options, &stage.system), TROUPE_OK));
-    stage.port = cast_port(stage.system);
-    stage.ctx = troupe_inbox_context(stage.port);
+    stage.inbox = echo_inbox_new(stage.system);
+    stage.ctx = troupe_inbox_context(stage.inbox);
     const struct troupe_spawn_options spawn = {.behaviour = &holder, .place = "thread"};
     cr_assert(eq(int, troupe_spawn(stage.ctx, &spawn, &stage.echo), TROUPE_OK));
     struct refusals refusals = {0};
@@ -253,15 +255,15 @@ Test(inboxes, refused_sends_are_answered_by_one_room)
         hold(&stage, &gate[0], &refusals);
         flood(&stage, 10, &refusals);
         cr_expect(
-            eq(int, troupe_inbox_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT),
+            eq(int, troupe_inbox_receive(stage.inbox, 0, &message), TROUPE_ERR_TIMEDOUT),
             "no ROOM while there is none");
 
         cr_assert(write(gate[1], "", 1) == 1);
 
-        hear_room(&stage, &refusals);
+        on_room(&stage, &refusals);
         cr_expect(eq(int, troupe_send(stage.ctx, stage.echo, DROP, NULL, 0), TROUPE_OK));
         cr_assert(
-            eq(int, troupe_inbox_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT),
+            eq(int, troupe_inbox_receive(stage.inbox, 0, &message), TROUPE_ERR_TIMEDOUT),
             "and no second ROOM");
     }
     struct troupe_stats stats = stage_close(&stage);
@@ -271,14 +273,14 @@ Test(inboxes, refused_sends_are_answered_by_one_room)
 
 /* Ends. ---------------------------------------------------------------------------------------- */
 
-Test(inboxes, a_port_that_closes_with_mail_makes_dead_letters_of_it)
+Test(inboxes, messages_left_in_a_closed_inbox_become_dead_letters)
 {
     enum { MAIL = 50 };
     struct stage stage = stage_open();
     for (uint64_t i = 0; i < MAIL; i++) {
-        cr_expect(eq(int, TROUPE_SEND(stage.ctx, stage.echo, CAST_SAY, &i), TROUPE_OK));
+        cr_expect(eq(int, TROUPE_SEND(stage.ctx, stage.echo, ECHO_REQUEST, &i), TROUPE_OK));
     }
-    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_OK)); // behind all of it
+    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 1), TROUPE_OK)); // behind all of it
 
     struct troupe_stats stats = stage_close(&stage);
 
@@ -286,10 +288,10 @@ Test(inboxes, a_port_that_closes_with_mail_makes_dead_letters_of_it)
     cr_expect(eq(u64, stats.dead, MAIL));
 }
 
-Test(inboxes, a_port_may_outlive_the_run_and_the_system_waits_for_it)
+Test(inboxes, an_inbox_may_outlive_the_run_and_the_system_waits_for_it)
 {
     struct stage stage = stage_open();
-    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_OK));
+    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 1), TROUPE_OK));
     troupe_system_stop(stage.system);
     cr_assert(eq(int, troupe_system_run(stage.system), TROUPE_OK));
 
@@ -298,17 +300,17 @@ Test(inboxes, a_port_may_outlive_the_run_and_the_system_waits_for_it)
     cr_expect(eq(ptr, stage.system, before));
     cr_expect(strstr(troupe_error_detail(), "inbox") != NULL, "%s", troupe_error_detail());
     uint64_t start_ns = measure_now_ns();
-    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 2), TROUPE_ERR_NOENT));
+    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 2), TROUPE_ERR_NOENT));
     cr_expect(lt(u64, measure_now_ns() - start_ns, MEASURE_SECOND_NS), "not at its deadline");
     troupe_ref_t ref = TROUPE_REF_NONE;
-    cr_expect(eq(int, cast_spawn(stage.ctx, "thread", &ref), TROUPE_ERR_CLOSED));
+    cr_expect(eq(int, echo_spawn(stage.ctx, "thread", &ref), TROUPE_ERR_CLOSED));
     troupe_inbox_t *another = NULL;
     cr_expect(eq(int, troupe_inbox_new(stage.system, &another), TROUPE_ERR_CLOSED));
     cr_expect(eq(ptr, another, NULL));
     troupe_message_t *message = NULL;
-    cr_expect(eq(int, troupe_inbox_receive(stage.port, 0, &message), TROUPE_ERR_TIMEDOUT));
+    cr_expect(eq(int, troupe_inbox_receive(stage.inbox, 0, &message), TROUPE_ERR_TIMEDOUT));
 
-    cr_expect(eq(int, troupe_inbox_destroy(&stage.port), TROUPE_OK));
+    cr_expect(eq(int, troupe_inbox_destroy(&stage.inbox), TROUPE_OK));
     struct troupe_stats stats;
     troupe_system_stats(stage.system, &stats);
     cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead));
@@ -316,23 +318,23 @@ Test(inboxes, a_port_may_outlive_the_run_and_the_system_waits_for_it)
     audit_and_destroy(&stage.system);
 }
 
-Test(inboxes, many_come_and_go)
+Test(inboxes, many_can_be_opened_and_closed)
 {
     struct stage stage = stage_open();
 
     for (uint64_t i = 0; i < 500; i++) {
-        troupe_inbox_t *port = cast_port(stage.system);
-        cr_assert(eq(int, cast_ask(port, stage.echo, i), TROUPE_OK));
-        cr_assert(eq(int, troupe_inbox_destroy(&port), TROUPE_OK));
-        cr_assert(eq(ptr, port, NULL));
+        troupe_inbox_t *inbox = echo_inbox_new(stage.system);
+        cr_assert(eq(int, echo_ask(inbox, stage.echo, i), TROUPE_OK));
+        cr_assert(eq(int, troupe_inbox_destroy(&inbox), TROUPE_OK));
+        cr_assert(eq(ptr, inbox, NULL));
     }
-    cr_expect(eq(int, cast_ask(stage.port, stage.echo, 1), TROUPE_OK));
+    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 1), TROUPE_OK));
     stage_close(&stage);
 }
 
 /* Threads with ports. -------------------------------------------------------------------------- */
 
-enum { GUESTS = 8, QUESTIONS = 500 };
+enum { CLIENTS = 8, QUESTIONS = 500 };
 
 /** What the threads share. */
 struct inn {
@@ -342,14 +344,14 @@ struct inn {
 };
 
 /** Ask everybody, on a port of its own; the last one to be done ends the system. */
-static void *guest_run(void *data)
+static void *client_run(void *data)
 {
     struct inn *inn = data;
-    troupe_inbox_t *port = cast_port(inn->system);
+    troupe_inbox_t *inbox = echo_inbox_new(inn->system);
     for (uint64_t i = 0; i < QUESTIONS; i++) {
-        MUST(cast_ask(port, inn->echoes[i % 3], i));
+        MUST(echo_ask(inbox, inn->echoes[i % 3], i));
     }
-    MUST(troupe_inbox_destroy(&port));
+    MUST(troupe_inbox_destroy(&inbox));
     if (atomic_fetch_sub(&inn->left, 1) == 1) {
         troupe_system_stop(inn->system);
     }
@@ -358,26 +360,26 @@ static void *guest_run(void *data)
 
 Test(inboxes, eight_threads_ask_at_once_while_the_owner_runs)
 {
-    struct inn inn = {.system = cast_new(), .left = GUESTS};
+    struct inn inn = {.system = echo_system_new(), .left = CLIENTS};
     static const char *const places[] = {"ecs", "thread", "thread:2"};
     for (int i = 0; i < 3; i++) {
-        MUST(cast_spawn(troupe_system_context(inn.system), places[i], &inn.echoes[i]));
+        MUST(echo_spawn(troupe_system_context(inn.system), places[i], &inn.echoes[i]));
     }
-    pthread_t guests[GUESTS];
-    for (int i = 0; i < GUESTS; i++) {
-        cr_assert(pthread_create(&guests[i], NULL, guest_run, &inn) == 0);
+    pthread_t guests[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        cr_assert(pthread_create(&guests[i], NULL, client_run, &inn) == 0);
     }
 
     cr_expect(eq(int, troupe_system_run(inn.system), TROUPE_OK));
 
-    for (int i = 0; i < GUESTS; i++) {
+    for (int i = 0; i < CLIENTS; i++) {
         cr_assert(pthread_join(guests[i], NULL) == 0);
     }
     struct troupe_stats stats;
     troupe_system_stats(inn.system, &stats);
-    cr_expect(eq(u64, stats.handled, 2 * GUESTS * QUESTIONS)); // each question and each answer
+    cr_expect(eq(u64, stats.handled, 2 * CLIENTS * QUESTIONS)); // each question and each answer
     cr_expect(eq(u64, stats.accepted, stats.handled));
-    cr_expect(audit_closes(inn.system));
+    cr_expect(audit_balances(inn.system));
     cr_expect(eq(u64, stats.executors_ended, stats.executors_started));
     cr_expect(eq(int, troupe_system_destroy(&inn.system), TROUPE_OK));
 }
@@ -386,30 +388,30 @@ Test(inboxes, eight_threads_ask_at_once_while_the_owner_runs)
 static void *lingerer_run(void *data)
 {
     struct inn *inn = data;
-    troupe_inbox_t *port = cast_port(inn->system);
+    troupe_inbox_t *inbox = echo_inbox_new(inn->system);
     (void)atomic_fetch_sub(&inn->left, 1);
     enum troupe_err err = TROUPE_OK;
     for (uint64_t i = 0; err == TROUPE_OK; i++) {
-        err = cast_ask(port, inn->echoes[i % 3], i);
+        err = echo_ask(inbox, inn->echoes[i % 3], i);
     }
     MUST_BE(err == TROUPE_ERR_NOENT);
-    MUST(troupe_inbox_destroy(&port));
+    MUST(troupe_inbox_destroy(&inbox));
     return NULL;
 }
 
 Test(inboxes, a_system_ends_in_order_while_threads_ask)
 {
-    struct inn inn = {.system = cast_new(), .left = GUESTS};
+    struct inn inn = {.system = echo_system_new(), .left = CLIENTS};
     static const char *const places[] = {"ecs", "thread", "thread:2"};
     for (int i = 0; i < 3; i++) {
-        MUST(cast_spawn(troupe_system_context(inn.system), places[i], &inn.echoes[i]));
+        MUST(echo_spawn(troupe_system_context(inn.system), places[i], &inn.echoes[i]));
     }
-    pthread_t guests[GUESTS];
-    for (int i = 0; i < GUESTS; i++) {
+    pthread_t guests[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
         cr_assert(pthread_create(&guests[i], NULL, lingerer_run, &inn) == 0);
     }
     struct troupe_stats stats;
-    uint64_t deadline_ns = measure_now_ns() + CAST_DEADLINE_NS;
+    uint64_t deadline_ns = measure_now_ns() + ECHO_DEADLINE_NS;
     do { // until all of them are at it
         MUST(troupe_system_progress(inn.system, NULL));
         troupe_system_stats(inn.system, &stats);
@@ -419,11 +421,11 @@ Test(inboxes, a_system_ends_in_order_while_threads_ask)
     troupe_system_stop(inn.system);
     cr_expect(eq(int, troupe_system_run(inn.system), TROUPE_OK));
 
-    for (int i = 0; i < GUESTS; i++) {
+    for (int i = 0; i < CLIENTS; i++) {
         cr_assert(pthread_join(guests[i], NULL) == 0);
     }
     troupe_system_stats(inn.system, &stats);
-    cr_expect(audit_closes(inn.system));
+    cr_expect(audit_balances(inn.system));
     cr_expect(eq(u64, stats.executors_ended, stats.executors_started));
     cr_expect(eq(int, troupe_system_destroy(&inn.system), TROUPE_OK));
 }

@@ -29,37 +29,37 @@
 
 enum {
     VICTIMS = 5, // fighters in processes of their own
-    FIGHTERS = 8,
+    PEERS = 8,
     KILLS = 200,
     BODY_BYTES_MAX = 200,
-    GIFT_BYTES_MAX = 1 << 17,
+    LARGE_BODY_BYTES_MAX = 1 << 17,
     ENDS_MAX = 4096,
 };
 
-enum { READY = 1, GO, SPIN, HIT, GIFT, QUESTION, ANSWER, PROBE, END_BY, NEST };
+enum { READY = 1, GO, SPIN, HIT, LARGE_BODY, QUESTION, FIGHTER_REPLY, PROBE, END_BY, NEST };
 
 /** How soon an end is told, in one case of two at least: on a machine that does nothing else. */
-#define TOLD_MEDIAN_NS (10 * MEASURE_MS_NS)
+#define REPORTED_MEDIAN_NS (10 * MEASURE_MS_NS)
 
 /** The same where the witness, the dying and five others fight for the processors. */
-#define TOLD_LOADED_MEDIAN_NS (50 * MEASURE_MS_NS)
+#define REPORTED_LOADED_MEDIAN_NS (50 * MEASURE_MS_NS)
 
 /* The witness. --------------------------------------------------------------------------------- */
 
 /** What the witness heard of an actor that it spawned, by the number of its executor. */
-struct seen {
-    pid_t pid;        // 0: it did not report yet
-    uint64_t told_ns; // when the first dead letter said that its process is down; 0: none did
-    uint64_t letters[TROUPE_DEAD_REASON_COUNT];
+struct observed {
+    pid_t pid;            // 0: it did not report yet
+    uint64_t reported_ns; // when the first dead letter said that its process is down; 0: none did
+    uint64_t dead_letter_count[TROUPE_DEAD_REASON_COUNT];
 };
 
 struct stage {
     troupe_system_t *system;
     troupe_ref_t witness;
     bool subscribed;
-    char parent[64];            // of its run directory
-    struct seen seen[ENDS_MAX]; // by executor
-    uint64_t seen_last_ns;
+    char parent[64];                    // of its run directory
+    struct observed observed[ENDS_MAX]; // by executor
+    uint64_t observed_last_ns;
 };
 
 static enum troupe_err witness_init(
@@ -70,13 +70,13 @@ static enum troupe_err witness_init(
     return troupe_dead_letters_subscribe(ctx, true);
 }
 
-static void witness_hear_dead_letter(struct stage *stage, const struct troupe_dead_letter *letter)
+static void witness_on_dead_letter(struct stage *stage, const struct troupe_dead_letter *letter)
 {
-    struct seen *seen = &stage->seen[letter->to.executor % ENDS_MAX];
-    seen->letters[letter->reason] += letter->count;
-    if (seen->told_ns == 0 &&
+    struct observed *observed = &stage->observed[letter->to.executor % ENDS_MAX];
+    observed->dead_letter_count[letter->reason] += letter->count;
+    if (observed->reported_ns == 0 &&
         (letter->reason == TROUPE_DEAD_PEER_DOWN || letter->reason == TROUPE_DEAD_UNDELIVERABLE)) {
-        seen->told_ns = measure_now_ns();
+        observed->reported_ns = measure_now_ns();
     }
 }
 
@@ -86,10 +86,10 @@ static void witness_receive(troupe_context_t *ctx, void *state, const troupe_mes
     struct stage *stage = *(struct stage **)state;
     uint32_t type = troupe_message_type(message);
     if (type == TROUPE_MESSAGE_DEAD_LETTER) {
-        witness_hear_dead_letter(stage, TROUPE_BODY(message, struct troupe_dead_letter));
+        witness_on_dead_letter(stage, TROUPE_BODY(message, struct troupe_dead_letter));
     } else if (type == READY) {
         troupe_ref_t from = troupe_message_sender(message);
-        stage->seen[from.executor % ENDS_MAX].pid = *TROUPE_BODY(message, pid_t);
+        stage->observed[from.executor % ENDS_MAX].pid = *TROUPE_BODY(message, pid_t);
     }
 }
 
@@ -102,126 +102,126 @@ static const struct troupe_behaviour witness = {
 
 /* Fighters. ------------------------------------------------------------------------------------ */
 
-/** What a fighter is told to do. */
-struct bout {
-    troupe_ref_t peers[FIGHTERS];
-    uint32_t blows;
+/** What a peer is told to do. */
+struct round {
+    troupe_ref_t peers[PEERS];
+    uint32_t exit_count;
 };
 
-struct fighter_args {
+struct peer_args {
     troupe_ref_t witness;
     uint32_t slot;
 };
 
-struct fighter {
-    struct bout bout;
+struct peer {
+    struct round round;
     bool stalled; // it could not go on, for its mailbox was full
 };
 
 /** Asks that were accepted and answered in this process, of fighters on the test's own thread. */
 static struct {
     uint64_t accepted;
-    uint64_t answered;
+    uint64_t replied;
 } asks;
 
-static void fighter_name(uint32_t slot, char name[static 32])
+static void peer_name(uint32_t slot, char name[static 32])
 {
-    (void)snprintf(name, 32, "fighter-%u", (unsigned)slot);
+    (void)snprintf(name, 32, "peer-%u", (unsigned)slot);
 }
 
-static enum troupe_err fighter_init(
+static enum troupe_err peer_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     (void)state;
-    MUST_BE(args_bytes == sizeof(struct fighter_args));
-    const struct fighter_args *mine = args;
+    MUST_BE(args_bytes == sizeof(struct peer_args));
+    const struct peer_args *mine = args;
     char name[32];
-    fighter_name(mine->slot, name);
+    peer_name(mine->slot, name);
     MUST(troupe_register(ctx, name)); // whoever had it before is dead, and so it is free
     pid_t pid = getpid();
     MUST(TROUPE_SEND(ctx, mine->witness, READY, &pid));
     return TROUPE_OK;
 }
 
-static void fighter_on_answer(
+static void peer_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
     (void)ctx;
     (void)state;
     (void)tag;
-    (void)answer;
+    (void)reply;
     MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_NOENT || err == TROUPE_ERR_TIMEDOUT);
-    __atomic_add_fetch(&asks.answered, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&asks.replied, 1, __ATOMIC_RELAXED);
 }
 
 /** The mailbox may be full, or its owner be gone: only other errors are mistakes. */
-static void fighter_expect(enum troupe_err err)
+static void peer_expect(enum troupe_err err)
 {
     MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL || err == TROUPE_ERR_NOENT);
 }
 
-static void fighter_give(troupe_context_t *ctx, troupe_ref_t to)
+static void peer_send_body(troupe_context_t *ctx, troupe_ref_t to)
 {
-    struct troupe_body gift;
-    MUST(troupe_body_new(1 + troupe_random(ctx) % GIFT_BYTES_MAX, &gift));
-    memset(gift.data, 0x5A, gift.bytes);
-    fighter_expect(troupe_send_body(ctx, to, GIFT, &gift));
-    troupe_body_free(&gift);
+    struct troupe_body large_body;
+    MUST(troupe_body_new(1 + troupe_random(ctx) % LARGE_BODY_BYTES_MAX, &large_body));
+    memset(large_body.data, 0x5A, large_body.bytes);
+    peer_expect(troupe_send_body(ctx, to, LARGE_BODY, &large_body));
+    troupe_body_free(&large_body);
 }
 
-static void fighter_ask(troupe_context_t *ctx, troupe_ref_t to)
+static void peer_ask(troupe_context_t *ctx, troupe_ref_t to)
 {
     const struct troupe_outgoing letter = {.to = to, .type = QUESTION};
     enum troupe_err err = troupe_ask(
         ctx,
         &letter,
         &(const struct troupe_ask_options){
-            .timeout_ns = 200 * MEASURE_MS_NS, .on_reply = fighter_on_answer});
-    fighter_expect(err);
+            .timeout_ns = 200 * MEASURE_MS_NS, .on_reply = peer_on_reply});
+    peer_expect(err);
     __atomic_add_fetch(&asks.accepted, err == TROUPE_OK ? 1 : 0, __ATOMIC_RELAXED);
 }
 
-static void fighter_strike(troupe_context_t *ctx, const struct bout *bout)
+static void peer_send_burst(troupe_context_t *ctx, const struct round *round)
 {
     static const unsigned char body[BODY_BYTES_MAX];
     uint64_t bits = troupe_random(ctx);
-    uint32_t slot = (uint32_t)(bits >> 32) % FIGHTERS;
-    troupe_ref_t to = bout->peers[slot];
+    uint32_t slot = (uint32_t)(bits >> 32) % PEERS;
+    troupe_ref_t to = round->peers[slot];
     char name[32];
     switch (bits % 16) {
     case 0:
-        fighter_give(ctx, to);
+        peer_send_body(ctx, to);
         return;
     case 1:
     case 2:
     case 3:
-        fighter_ask(ctx, to);
+        peer_ask(ctx, to);
         return;
     case 4:
-        fighter_name(slot, name);
+        peer_name(slot, name);
         if (troupe_lookup(ctx, name, &to) == TROUPE_OK) {
-            fighter_expect(troupe_send(ctx, to, HIT, NULL, 0));
+            peer_expect(troupe_send(ctx, to, HIT, NULL, 0));
         }
         return;
     default:
-        fighter_expect(troupe_send(ctx, to, HIT, body, bits / 16 % BODY_BYTES_MAX));
+        peer_expect(troupe_send(ctx, to, HIT, body, bits / 16 % BODY_BYTES_MAX));
     }
 }
 
 /** Go on with the bout by a message to itself. */
-static void fighter_spin(troupe_context_t *ctx, struct fighter *fighter)
+static void peer_spin(troupe_context_t *ctx, struct peer *peer)
 {
     enum troupe_err err = troupe_send(ctx, troupe_self(ctx), SPIN, NULL, 0);
-    fighter_expect(err);
-    fighter->stalled = err == TROUPE_ERR_FULL;
+    peer_expect(err);
+    peer->stalled = err == TROUPE_ERR_FULL;
 }
 
 /** End its own process in the way the message names. */
-static void fighter_end_by(int number)
+static void peer_end_by(int number)
 {
     const struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
@@ -235,48 +235,48 @@ static void fighter_end_by(int number)
     (void)raise(number);
 }
 
-static void fighter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void peer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct fighter *fighter = state;
+    struct peer *peer = state;
     switch (troupe_message_type(message)) {
     case GO:
-        fighter->bout = *TROUPE_BODY(message, struct bout);
-        fighter_spin(ctx, fighter);
+        peer->round = *TROUPE_BODY(message, struct round);
+        peer_spin(ctx, peer);
         return;
     case SPIN:
-        if (fighter->bout.blows > 0) {
-            fighter->bout.blows--;
+        if (peer->round.exit_count > 0) {
+            peer->round.exit_count--;
             for (int i = 0; i < 4; i++) {
-                fighter_strike(ctx, &fighter->bout);
+                peer_send_burst(ctx, &peer->round);
             }
-            fighter_spin(ctx, fighter);
+            peer_spin(ctx, peer);
         }
         return;
     case TROUPE_MESSAGE_ROOM:
-        if (fighter->stalled) {
-            fighter_spin(ctx, fighter);
+        if (peer->stalled) {
+            peer_spin(ctx, peer);
         }
         return;
     case QUESTION:
-        fighter_expect(troupe_reply(ctx, message, ANSWER, NULL, 0));
+        peer_expect(troupe_reply(ctx, message, FIGHTER_REPLY, NULL, 0));
         return;
     case END_BY:
-        fighter_end_by(*TROUPE_BODY(message, int));
+        peer_end_by(*TROUPE_BODY(message, int));
         return;
     default:
         return;
     }
 }
 
-static const struct troupe_behaviour fighter = {
-    .name = "fighter",
-    .state_bytes = sizeof(struct fighter),
-    .init = fighter_init,
-    .receive = fighter_receive,
+static const struct troupe_behaviour peer = {
+    .name = "peer",
+    .state_bytes = sizeof(struct peer),
+    .init = peer_init,
+    .receive = peer_receive,
 };
 
 /** Reports its process when it is born, and begets another on each NEST, in a process of its own. */
-static enum troupe_err breeder_init(
+static enum troupe_err spawner_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     troupe_ref_t ref = fixture_ref_of(args, args_bytes);
@@ -285,15 +285,15 @@ static enum troupe_err breeder_init(
     return TROUPE_SEND(ctx, ref, READY, &pid);
 }
 
-static const struct troupe_behaviour breeder;
+static const struct troupe_behaviour spawner;
 
-static void breeder_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void spawner_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     if (troupe_message_type(message) != NEST) {
         return;
     }
     const struct troupe_spawn_options options = {
-        .behaviour = &breeder,
+        .behaviour = &spawner,
         .args = state,
         .args_bytes = sizeof(troupe_ref_t),
         .place = "process",
@@ -303,11 +303,11 @@ static void breeder_receive(troupe_context_t *ctx, void *state, const troupe_mes
     fixture_ignore(troupe_send(ctx, troupe_self(ctx), NEST, NULL, 0));
 }
 
-static const struct troupe_behaviour breeder = {
-    .name = "breeder",
+static const struct troupe_behaviour spawner = {
+    .name = "spawner",
     .state_bytes = sizeof(troupe_ref_t),
-    .init = breeder_init,
-    .receive = breeder_receive,
+    .init = spawner_init,
+    .receive = spawner_receive,
 };
 
 /* The stage. ----------------------------------------------------------------------------------- */
@@ -379,20 +379,20 @@ static void stage_run_until(struct stage *stage, stage_is_fn *is, void *data, co
     }
 }
 
-static struct seen *stage_seen(struct stage *stage, troupe_ref_t ref)
+static struct observed *stage_observed(struct stage *stage, troupe_ref_t ref)
 {
     cr_assert(ref.executor < ENDS_MAX);
-    return &stage->seen[ref.executor];
+    return &stage->observed[ref.executor];
 }
 
 static bool stage_is_ready(struct stage *stage, void *ref)
 {
-    return stage_seen(stage, *(troupe_ref_t *)ref)->pid != 0;
+    return stage_observed(stage, *(troupe_ref_t *)ref)->pid != 0;
 }
 
-static bool stage_is_told(struct stage *stage, void *ref)
+static bool stage_is_reported(struct stage *stage, void *ref)
 {
-    return stage_seen(stage, *(troupe_ref_t *)ref)->told_ns != 0;
+    return stage_observed(stage, *(troupe_ref_t *)ref)->reported_ns != 0;
 }
 
 /** @return whether nothing is on its way, nor was when it looked before. */
@@ -416,27 +416,27 @@ static troupe_ref_t stage_spawn(struct stage *stage, const struct troupe_spawn_o
     return ref;
 }
 
-static troupe_ref_t stage_spawn_fighter(struct stage *stage, uint32_t slot, const char *place)
+static troupe_ref_t stage_spawn_peer(struct stage *stage, uint32_t slot, const char *place)
 {
-    const struct fighter_args args = {.witness = stage->witness, .slot = slot};
+    const struct peer_args args = {.witness = stage->witness, .slot = slot};
     const struct troupe_spawn_options options = {
-        .behaviour = &fighter, .args = &args, .args_bytes = sizeof(args), .place = place};
+        .behaviour = &peer, .args = &args, .args_bytes = sizeof(args), .place = place};
     troupe_ref_t ref = stage_spawn(stage, &options);
     if (ref.executor != stage->witness.executor) {
-        stage_run_until(stage, stage_is_ready, &ref, "for a fighter to be ready");
+        stage_run_until(stage, stage_is_ready, &ref, "for a peer to be ready");
     }
     return ref;
 }
 
 /** The counters balance exactly: every accepted message has one outcome. */
-static void stage_check_counters(struct stage *stage, uint64_t killed)
+static void stage_check_balance(struct stage *stage, uint64_t killed)
 {
     uint64_t accepted = UINT64_MAX;
     stage_run_until(stage, stage_is_quiet, &accepted, "for the mail to settle");
     struct troupe_stats stats;
     troupe_system_stats(stage->system, &stats);
     const uint64_t *dead = stats.dead_by_reason;
-    bool holds = audit_closes(stage->system) &&
+    bool holds = audit_balances(stage->system) &&
                  stats.accepted == stats.handled + stats.dead + stats.unknown &&
                  stats.unknown <= killed &&
                  stats.dead == dead[TROUPE_DEAD_PEER_DOWN] + dead[TROUPE_DEAD_SENDER_DOWN] +
@@ -451,7 +451,7 @@ static void stage_check_counters(struct stage *stage, uint64_t killed)
 /** Kill a process actor; who sends to it from here on sends to the dead. */
 static uint64_t stage_kill(struct stage *stage, troupe_ref_t ref)
 {
-    pid_t pid = stage_seen(stage, ref)->pid;
+    pid_t pid = stage_observed(stage, ref)->pid;
     cr_assert(pid > 0 && pid != getpid());
     uint64_t now_ns = measure_now_ns();
     cr_assert(kill(pid, SIGKILL) == 0, "kill: %s", strerror(errno));
@@ -461,13 +461,14 @@ static uint64_t stage_kill(struct stage *stage, troupe_ref_t ref)
 }
 
 /** @return nanoseconds from its kill until that was told. */
-static uint64_t stage_await_told(struct stage *stage, troupe_ref_t ref, uint64_t killed_ns)
+static uint64_t stage_await_reported(struct stage *stage, troupe_ref_t ref, uint64_t killed_ns)
 {
-    stage_run_until(stage, stage_is_told, &ref, "for an end to be told");
-    const struct seen *seen = stage_seen(stage, ref);
+    stage_run_until(stage, stage_is_reported, &ref, "for an end to be told");
+    const struct observed *observed = stage_observed(stage, ref);
     // Whoever is told is told of one who was waited for.
-    cr_expect(kill(seen->pid, 0) != 0 && errno == ESRCH, "process %d is left", (int)seen->pid);
-    return seen->told_ns - killed_ns;
+    cr_expect(
+        kill(observed->pid, 0) != 0 && errno == ESRCH, "process %d is left", (int)observed->pid);
+    return observed->reported_ns - killed_ns;
 }
 
 /* What is left. -------------------------------------------------------------------------------- */
@@ -544,7 +545,7 @@ static struct troupe_stats stage_close(struct stage **stage_p)
     troupe_system_stop(stage->system);
     cr_expect(troupe_system_run(stage->system) == TROUPE_OK, "%s", troupe_error_detail());
     troupe_system_stats(stage->system, &stats);
-    cr_expect(audit_closes(stage->system), "the counters balance");
+    cr_expect(audit_balances(stage->system), "the counters balance");
     cr_expect(eq(u64, stats.executors_ended, stats.executors_started), "all executors are gone");
     MUST(troupe_system_destroy(&stage->system));
     check_no_child_is_left();
@@ -564,7 +565,7 @@ static int times_compare(const void *a, const void *b)
 }
 
 /** Ends are told in time: within @p median_ns in one case of two. */
-static void check_told(uint64_t *times_ns, uint32_t count, uint64_t median_ns)
+static void check_reported(uint64_t *times_ns, uint32_t count, uint64_t median_ns)
 {
     const uint32_t middle = count / 2;
     const uint32_t most = count * 9 / 10;
@@ -584,36 +585,36 @@ static const char *chance_place(struct chance *chance)
     return places[chance_below(chance, 3)];
 }
 
-static void fight_begin(struct stage *stage, struct chance *chance, const troupe_ref_t *fighters)
+static void load_begin(struct stage *stage, struct chance *chance, const troupe_ref_t *peer_refs)
 {
-    struct bout bout = {.blows = 50 + chance_below(chance, 400)};
-    memcpy(bout.peers, fighters, sizeof(bout.peers));
-    for (uint32_t slot = 0; slot < FIGHTERS; slot++) {
-        MUST(TROUPE_SEND(troupe_system_context(stage->system), fighters[slot], GO, &bout));
+    struct round round = {.exit_count = 50 + chance_below(chance, 400)};
+    memcpy(round.peers, peer_refs, sizeof(round.peers));
+    for (uint32_t slot = 0; slot < PEERS; slot++) {
+        MUST(TROUPE_SEND(troupe_system_context(stage->system), peer_refs[slot], GO, &round));
     }
 }
 
 /** Kill a few fighters, hear of it, and have others in their place. @return how many were killed. */
-static uint32_t fight_kill(
-    struct stage *stage, struct chance *chance, troupe_ref_t *fighters, uint64_t *times_ns)
+static uint32_t load_kill(
+    struct stage *stage, struct chance *chance, troupe_ref_t *peer_refs, uint64_t *times_ns)
 {
     uint32_t count = chance_one_in(chance, 3) ? 2 + chance_below(chance, 2) : 1;
     uint32_t first = chance_below(chance, VICTIMS);
     uint64_t killed_ns[VICTIMS];
     for (uint32_t i = 0; i < count; i++) {
-        killed_ns[i] = stage_kill(stage, fighters[(first + i) % VICTIMS]);
+        killed_ns[i] = stage_kill(stage, peer_refs[(first + i) % VICTIMS]);
         if (chance_one_in(chance, 2)) {
             stage_run_for(stage, chance_below(chance, 1000000));
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        troupe_ref_t ref = fighters[(first + i) % VICTIMS];
-        times_ns[i] = stage_await_told(stage, ref, killed_ns[i]);
+        troupe_ref_t ref = peer_refs[(first + i) % VICTIMS];
+        times_ns[i] = stage_await_reported(stage, ref, killed_ns[i]);
         cr_expect(not(stage_has_socket(stage, ref.executor)), "its socket is removed");
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot = (first + i) % VICTIMS;
-        fighters[slot] = stage_spawn_fighter(stage, slot, chance_place(chance));
+        peer_refs[slot] = stage_spawn_peer(stage, slot, chance_place(chance));
     }
     return count;
 }
@@ -622,26 +623,26 @@ static uint32_t fight_kill(
 static bool has_no_ask(struct stage *stage, void *data)
 {
     (void)stage, (void)data;
-    return asks.answered == asks.accepted;
+    return asks.replied == asks.accepted;
 }
 
-Test(kills, the_law_holds_when_any_process_is_killed_under_load, .timeout = 150)
+Test(kills, the_counters_balance_when_processes_are_killed_under_load, .timeout = 150)
 {
     struct chance chance = chance_open("kills");
     struct stage *stage = stage_open(&(struct stage_options){.seed = chance_bits(&chance)});
     static uint64_t times_ns[KILLS + VICTIMS];
-    troupe_ref_t fighters[FIGHTERS];
-    for (uint32_t slot = 0; slot < FIGHTERS; slot++) {
+    troupe_ref_t peer_refs[PEERS];
+    for (uint32_t slot = 0; slot < PEERS; slot++) {
         const char *place = slot < VICTIMS ? chance_place(&chance) : "ecs";
-        fighters[slot] = stage_spawn_fighter(stage, slot, slot == FIGHTERS - 1 ? "thread" : place);
+        peer_refs[slot] = stage_spawn_peer(stage, slot, slot == PEERS - 1 ? "thread" : place);
     }
     for (uint32_t killed = 0; killed < KILLS;) {
-        fight_begin(stage, &chance, fighters);
+        load_begin(stage, &chance, peer_refs);
         stage_run_for(stage, chance_below(&chance, 8000000));
-        killed += fight_kill(stage, &chance, fighters, times_ns + killed);
-        stage_check_counters(stage, killed);
+        killed += load_kill(stage, &chance, peer_refs, times_ns + killed);
+        stage_check_balance(stage, killed);
     }
-    check_told(times_ns, KILLS, TOLD_LOADED_MEDIAN_NS);
+    check_reported(times_ns, KILLS, REPORTED_LOADED_MEDIAN_NS);
     stage_run_until(stage, has_no_ask, NULL, "for the asks of the last dead to end, each once");
     (void)stage_close(&stage);
 }
@@ -657,79 +658,79 @@ static void send_too_much(struct stage *stage, troupe_ref_t to, struct chance *c
         for (int k = 0; k < 100; k++) {
             MUST(troupe_send(ctx, to, HIT, body, sizeof(body)));
         }
-        struct troupe_body gift;
-        MUST(troupe_body_new(1 + chance_below(chance, 30000), &gift));
-        MUST(troupe_send_body(ctx, to, GIFT, &gift));
+        struct troupe_body large_body;
+        MUST(troupe_body_new(1 + chance_below(chance, 30000), &large_body));
+        MUST(troupe_send_body(ctx, to, LARGE_BODY, &large_body));
         troupe_flush(ctx);
     }
 }
 
-Test(kills, mail_that_is_half_sent_harms_nobody_but_the_dead, .timeout = 100)
+Test(kills, half_sent_messages_affect_only_the_killed_process, .timeout = 100)
 {
     enum { ROUNDS = 40 };
     struct chance chance = chance_open("half sent");
     struct stage *stage = stage_open(&(struct stage_options){0});
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        troupe_ref_t ref = stage_spawn_fighter(stage, 0, chance_place(&chance));
-        cr_assert(kill(stage_seen(stage, ref)->pid, SIGSTOP) == 0);
+        troupe_ref_t ref = stage_spawn_peer(stage, 0, chance_place(&chance));
+        cr_assert(kill(stage_observed(stage, ref)->pid, SIGSTOP) == 0);
         send_too_much(stage, ref, &chance);
         stage_run_for(stage, MEASURE_MS_NS);
-        (void)stage_await_told(stage, ref, stage_kill(stage, ref));
-        stage_check_counters(stage, i + 1);
+        (void)stage_await_reported(stage, ref, stage_kill(stage, ref));
+        stage_check_balance(stage, i + 1);
     }
     (void)stage_close(&stage);
 }
 
 /* Reasons. ------------------------------------------------------------------------------------- */
 
-/** Have a fighter that is alone end its process, and hear how from the watched actor's exit. */
-static uint64_t end_and_watch(int number, bool by_kill, struct troupe_exit *out_exit)
+/** Have a peer that is alone end its process, and hear how from the watched actor's exit. */
+static uint64_t end_and_monitor(int number, bool by_kill, struct troupe_exit *out_exit)
 {
     struct stage *stage = stage_open(&(struct stage_options){0});
-    troupe_ref_t ref = stage_spawn_fighter(stage, 0, "process");
+    troupe_ref_t ref = stage_spawn_peer(stage, 0, "process");
     troupe_system_set_root(stage->system, ref);
     uint64_t since_ns = measure_now_ns();
     if (by_kill) {
-        cr_assert(kill(stage_seen(stage, ref)->pid, number) == 0);
+        cr_assert(kill(stage_observed(stage, ref)->pid, number) == 0);
     } else {
         MUST(TROUPE_SEND(troupe_system_context(stage->system), ref, END_BY, &number));
     }
     MUST(troupe_system_run(stage->system));
-    uint64_t told_ns = measure_now_ns() - since_ns;
+    uint64_t reported_ns = measure_now_ns() - since_ns;
     cr_assert(troupe_system_root_exit(stage->system, out_exit) == TROUPE_OK);
     (void)stage_close(&stage);
-    return told_ns;
+    return reported_ns;
 }
 
-Test(kills, the_watcher_of_who_is_killed_hears_it_within_10_ms, .timeout = 100)
+Test(kills, a_monitor_reports_a_kill_within_10_ms, .timeout = 100)
 {
     enum { ROUNDS = 31 };
     uint64_t times_ns[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
         struct troupe_exit exit;
-        times_ns[i] = end_and_watch(SIGKILL, true, &exit);
+        times_ns[i] = end_and_monitor(SIGKILL, true, &exit);
         cr_assert(eq(int, exit.reason, TROUPE_EXIT_KILLED));
         cr_assert(strcmp(exit.text, "SIGKILL") == 0, "%s", exit.text);
     }
-    check_told(times_ns, ROUNDS, TOLD_MEDIAN_NS);
+    check_reported(times_ns, ROUNDS, REPORTED_MEDIAN_NS);
     cr_expect(le(u64, times_ns[ROUNDS - 1], MEASURE_SECOND_NS));
 }
 
-Test(kills, who_crashes_is_told_with_its_signal)
+Test(kills, a_crash_is_reported_with_its_signal)
 {
     const int numbers[] = {SIGSEGV, SIGABRT, SIGTERM, SIGFPE};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         struct troupe_exit exit;
-        (void)end_and_watch(numbers[i], false, &exit);
+        (void)end_and_monitor(numbers[i], false, &exit);
         cr_expect(eq(int, exit.reason, TROUPE_EXIT_CRASHED));
         cr_expect(eq(int, exit.code, numbers[i]), "%s", exit.text);
     }
 }
 
-Test(kills, who_exits_in_a_callback_is_told_with_its_status)
+Test(kills, an_exit_in_a_callback_is_reported_with_its_status)
 {
     struct troupe_exit exit;
-    (void)end_and_watch(0, false, &exit);
+    (void)end_and_monitor(0, false, &exit);
     cr_expect(eq(int, exit.reason, TROUPE_EXIT_ERROR));
     cr_expect(eq(int, exit.code, 3));
     cr_expect(strstr(exit.text, "status 3") != NULL, "%s", exit.text);
@@ -750,9 +751,9 @@ Test(kills, fifty_kills_leave_no_descriptor, .timeout = 100)
     uint32_t settled = 0;
     for (int i = 0; i < ROUNDS; i++) {
         bool ipc = i % 2 == 0;
-        troupe_ref_t ref = stage_spawn_fighter(stage, 0, ipc ? "process+ipc" : "process+tcp");
+        troupe_ref_t ref = stage_spawn_peer(stage, 0, ipc ? "process+ipc" : "process+tcp");
         cr_expect(eq(int, stage_has_socket(stage, ref.executor), ipc));
-        (void)stage_await_told(stage, ref, stage_kill(stage, ref));
+        (void)stage_await_reported(stage, ref, stage_kill(stage, ref));
         cr_expect(not(stage_has_socket(stage, ref.executor)), "its socket is removed");
         if (i == 1) { // ZeroMQ has what it keeps by then
             stage_run_for(stage, 20 * MEASURE_MS_NS);
@@ -760,7 +761,7 @@ Test(kills, fifty_kills_leave_no_descriptor, .timeout = 100)
         }
     }
     stage_run_until(stage, stage_has_descriptors, &settled, "for descriptors to be closed");
-    stage_check_counters(stage, ROUNDS);
+    stage_check_balance(stage, ROUNDS);
     (void)stage_close(&stage);
 }
 
@@ -769,10 +770,10 @@ Test(kills, a_system_with_kills_in_it_leaves_no_descriptor)
     uint32_t before = 0;
     for (int i = 0; i < 4; i++) {
         struct stage *stage = stage_open(&(struct stage_options){0});
-        troupe_ref_t kept = stage_spawn_fighter(stage, 0, "process");
-        troupe_ref_t killed = stage_spawn_fighter(stage, 1, "process+tcp");
+        troupe_ref_t kept = stage_spawn_peer(stage, 0, "process");
+        troupe_ref_t killed = stage_spawn_peer(stage, 1, "process+tcp");
         (void)kept;
-        (void)stage_await_told(stage, killed, stage_kill(stage, killed));
+        (void)stage_await_reported(stage, killed, stage_kill(stage, killed));
         (void)stage_close(&stage);
         if (i == 0) {
             before = count_descriptors();
@@ -813,14 +814,14 @@ static bool stage_has_child(struct stage *stage, void *pid)
     return (*(pid_t *)pid = find_child()) != 0;
 }
 
-Test(kills, who_is_killed_while_it_starts_is_told_of, .timeout = 100)
+Test(kills, a_kill_during_the_start_is_reported, .timeout = 100)
 {
     enum { ROUNDS = 60 };
     struct chance chance = chance_open("starts");
     struct stage *stage = stage_open(&(struct stage_options){0});
     for (uint32_t i = 0; i < ROUNDS; i++) {
         const struct troupe_spawn_options options = {
-            .behaviour = &breeder,
+            .behaviour = &spawner,
             .args = &stage->witness,
             .args_bytes = sizeof(stage->witness),
             .place = chance_place(&chance),
@@ -831,7 +832,7 @@ Test(kills, who_is_killed_while_it_starts_is_told_of, .timeout = 100)
         stage_run_for(stage, chance_below(&chance, 9000000));
         cr_assert(kill(pid, SIGKILL) == 0);
         MUST(troupe_send(troupe_system_context(stage->system), ref, PROBE, NULL, 0));
-        stage_run_until(stage, stage_is_told, &ref, "for an end to be told");
+        stage_run_until(stage, stage_is_reported, &ref, "for an end to be told");
         cr_expect(find_child() == 0, "it was waited for");
         uint64_t accepted = UINT64_MAX;
         stage_run_until(stage, stage_is_quiet, &accepted, "for the mail to settle");
@@ -840,14 +841,14 @@ Test(kills, who_is_killed_while_it_starts_is_told_of, .timeout = 100)
     cr_expect(le(u64, stats.unknown, ROUNDS));
 }
 
-Test(kills, who_is_killed_while_it_spawns_leaves_nothing_half_done, .timeout = 100)
+Test(kills, a_kill_during_a_spawn_leaves_nothing_half_done, .timeout = 100)
 {
     enum { ROUNDS = 30 };
     struct chance chance = chance_open("spawners");
     for (uint32_t i = 0; i < ROUNDS; i++) {
         struct stage *stage = stage_open(&(struct stage_options){0});
         const struct troupe_spawn_options options = {
-            .behaviour = &breeder,
+            .behaviour = &spawner,
             .args = &stage->witness,
             .args_bytes = sizeof(stage->witness),
             .place = "process",
@@ -856,7 +857,7 @@ Test(kills, who_is_killed_while_it_spawns_leaves_nothing_half_done, .timeout = 1
         stage_run_until(stage, stage_is_ready, &ref, "for a process to start");
         MUST(troupe_send(troupe_system_context(stage->system), ref, NEST, NULL, 0));
         stage_run_for(stage, MEASURE_MS_NS + chance_below(&chance, 3000000));
-        (void)stage_await_told(stage, ref, stage_kill(stage, ref));
+        (void)stage_await_reported(stage, ref, stage_kill(stage, ref));
         uint64_t since_ns = measure_now_ns();
         (void)stage_close(&stage);
         cr_assert(measure_now_ns() - since_ns < FIXTURE_DEADLINE_NS / 2, "it ends by itself");
@@ -864,10 +865,10 @@ Test(kills, who_is_killed_while_it_spawns_leaves_nothing_half_done, .timeout = 1
 }
 
 /** Spawn an actor whose process never carries it, and send to it. */
-static troupe_ref_t stage_spawn_in_vain(struct stage *stage)
+static troupe_ref_t stage_spawn_never_starting(struct stage *stage)
 {
     const struct troupe_spawn_options options = {
-        .behaviour = &breeder,
+        .behaviour = &spawner,
         .args = &stage->witness,
         .args_bytes = sizeof(stage->witness),
         .place = "process",
@@ -880,18 +881,18 @@ static const char *const runners[] = {"/bin/false", "/bin/true", "/nowhere/at/al
 
 enum { RUNNERS = sizeof(runners) / sizeof(runners[0]) };
 
-Test(kills, mail_for_a_process_that_never_starts_is_refused)
+Test(kills, messages_to_a_process_that_never_starts_are_undeliverable)
 {
     for (size_t i = 0; i < RUNNERS; i++) {
         struct stage *stage = stage_open(&(struct stage_options){.child_program = runners[i]});
-        troupe_ref_t ref = stage_spawn_in_vain(stage);
+        troupe_ref_t ref = stage_spawn_never_starting(stage);
         MUST(troupe_send(troupe_system_context(stage->system), ref, PROBE, NULL, 0));
-        stage_run_until(stage, stage_is_told, &ref, "for an end to be told");
+        stage_run_until(stage, stage_is_reported, &ref, "for an end to be told");
         MUST(troupe_send(troupe_system_context(stage->system), ref, PROBE, NULL, 0));
         uint64_t accepted = UINT64_MAX;
         stage_run_until(stage, stage_is_quiet, &accepted, "for the mail to settle");
         cr_expect(
-            eq(u64, stage_seen(stage, ref)->letters[TROUPE_DEAD_UNDELIVERABLE], 2),
+            eq(u64, stage_observed(stage, ref)->dead_letter_count[TROUPE_DEAD_UNDELIVERABLE], 2),
             "%s",
             runners[i]);
         struct troupe_stats stats = stage_close(&stage);
@@ -899,11 +900,11 @@ Test(kills, mail_for_a_process_that_never_starts_is_refused)
     }
 }
 
-Test(kills, the_watcher_of_who_never_starts_hears_it_in_words)
+Test(kills, a_monitor_reports_a_process_that_never_starts_with_a_text)
 {
     for (size_t i = 0; i < RUNNERS; i++) {
         struct stage *stage = stage_open(&(struct stage_options){.child_program = runners[i]});
-        troupe_system_set_root(stage->system, stage_spawn_in_vain(stage));
+        troupe_system_set_root(stage->system, stage_spawn_never_starting(stage));
         uint64_t since_ns = measure_now_ns();
         MUST(troupe_system_run(stage->system));
         cr_expect(measure_now_ns() - since_ns < MEASURE_SECOND_NS, "%s: nothing hangs", runners[i]);
@@ -913,7 +914,7 @@ Test(kills, the_watcher_of_who_never_starts_hears_it_in_words)
         bool too_late = strcmp(exit.text, "ended before it became the root actor") == 0;
         cr_expect(
             too_late || strstr(exit.text, "no actor run") != NULL ||
-                strstr(exit.text, "runner") != NULL,
+                strstr(exit.text, "child program") != NULL,
             "%s: '%s'",
             runners[i],
             exit.text);
@@ -923,11 +924,11 @@ Test(kills, the_watcher_of_who_never_starts_hears_it_in_words)
 
 /* Pools. --------------------------------------------------------------------------------------- */
 
-Test(kills, a_pool_has_a_new_process_for_one_that_was_killed)
+Test(kills, a_pool_replaces_a_killed_process)
 {
     struct stage *stage = stage_open(&(struct stage_options){0});
     const struct troupe_spawn_options options = {
-        .behaviour = &breeder,
+        .behaviour = &spawner,
         .name = "pooled", // the name says which of the two
         .args = &stage->witness,
         .args_bytes = sizeof(stage->witness),
@@ -940,7 +941,7 @@ Test(kills, a_pool_has_a_new_process_for_one_that_was_killed)
         stage_run_until(stage, stage_is_ready, &first, "for a process of the pool");
         troupe_ref_t second = stage_spawn(stage, &options);
         cr_expect(eq(u32, first.executor, second.executor), "who shares a name shares a process");
-        (void)stage_await_told(stage, first, stage_kill(stage, first));
+        (void)stage_await_reported(stage, first, stage_kill(stage, first));
         before = first.executor;
     }
     (void)stage_close(&stage);
@@ -950,31 +951,31 @@ Test(kills, a_pool_has_a_new_process_for_one_that_was_killed)
 
 enum { ORPHANS = 5 };
 
-struct nursery {
+struct spawner_program {
     int pipe[2]; // the program's to the test: pids of its process actors
     char runtime_parent[64];
 };
 
 /** A program with process actors, one of which never comes out of a callback. */
-static int nursery_run(void *data)
+static int spawner_run(void *data)
 {
-    const struct nursery *nursery = data;
+    const struct spawner_program *spawner_program = data;
     struct stage *stage = stage_open(&(struct stage_options){0});
     (void)rmdir(stage->parent);
-    MUST_BE(setenv("XDG_RUNTIME_DIR", nursery->runtime_parent, 1) == 0);
+    MUST_BE(setenv("XDG_RUNTIME_DIR", spawner_program->runtime_parent, 1) == 0);
     for (uint32_t i = 0; i < ORPHANS; i++) {
-        troupe_ref_t ref = stage_spawn_fighter(stage, i, i % 2 == 0 ? "process" : "process+tcp");
-        pid_t pid = stage_seen(stage, ref)->pid;
+        troupe_ref_t ref = stage_spawn_peer(stage, i, i % 2 == 0 ? "process" : "process+tcp");
+        pid_t pid = stage_observed(stage, ref)->pid;
         if (i == 0) {
             int number = SIGSTOP;
             MUST(TROUPE_SEND(troupe_system_context(stage->system), ref, END_BY, &number));
         }
-        MUST_BE(write(nursery->pipe[1], &pid, sizeof(pid)) == sizeof(pid));
+        MUST_BE(write(spawner_program->pipe[1], &pid, sizeof(pid)) == sizeof(pid));
     }
     return troupe_system_run(stage->system) == TROUPE_OK ? 0 : 1;
 }
 
-static void nursery_await_deaths(const int *pid_fds)
+static void await_child_exits(const int *pid_fds)
 {
     uint64_t deadline_ns = measure_now_ns() + 2 * MEASURE_SECOND_NS;
     for (int i = 0; i < ORPHANS; i++) {
@@ -989,33 +990,33 @@ static void nursery_await_deaths(const int *pid_fds)
 
 Test(kills, no_process_actor_outlives_a_killed_parent)
 {
-    struct nursery nursery = {.runtime_parent = "/tmp/troupe-test-XXXXXX"};
-    cr_assert(mkdtemp(nursery.runtime_parent) != NULL);
-    cr_assert(pipe(nursery.pipe) == 0);
-    struct child *child = child_start(nursery_run, &nursery);
+    struct spawner_program spawner_program = {.runtime_parent = "/tmp/troupe-test-XXXXXX"};
+    cr_assert(mkdtemp(spawner_program.runtime_parent) != NULL);
+    cr_assert(pipe(spawner_program.pipe) == 0);
+    struct child *child = child_start(spawner_run, &spawner_program);
     int pid_fds[ORPHANS];
     for (int i = 0; i < ORPHANS; i++) {
         pid_t pid = 0;
-        cr_assert(read(nursery.pipe[0], &pid, sizeof(pid)) == sizeof(pid));
+        cr_assert(read(spawner_program.pipe[0], &pid, sizeof(pid)) == sizeof(pid));
         pid_fds[i] = (int)syscall(SYS_pidfd_open, pid, 0);
         cr_assert(pid_fds[i] >= 0);
     }
     child_signal(child, SIGKILL);
-    nursery_await_deaths(pid_fds);
+    await_child_exits(pid_fds);
     cr_expect(eq(int, child_end(&child).signal, SIGKILL));
 
     char left[512];
-    (void)snprintf(left, sizeof(left), "%s", find_run_dir(nursery.runtime_parent));
+    (void)snprintf(left, sizeof(left), "%s", find_run_dir(spawner_program.runtime_parent));
     cr_expect(left[0] != '\0', "nobody was left to remove the run directory");
     struct stage *stage = stage_open(&(struct stage_options){0});
     (void)rmdir(stage->parent);
-    memcpy(stage->parent, nursery.runtime_parent, sizeof(stage->parent));
-    cr_assert(setenv("XDG_RUNTIME_DIR", nursery.runtime_parent, 1) == 0);
-    (void)stage_spawn_fighter(stage, 0, "process");
+    memcpy(stage->parent, spawner_program.runtime_parent, sizeof(stage->parent));
+    cr_assert(setenv("XDG_RUNTIME_DIR", spawner_program.runtime_parent, 1) == 0);
+    (void)stage_spawn_peer(stage, 0, "process");
     cr_expect(access(left, F_OK) != 0, "the next system sweeps it");
     (void)stage_close(&stage);
-    (void)close(nursery.pipe[0]);
-    (void)close(nursery.pipe[1]);
+    (void)close(spawner_program.pipe[0]);
+    (void)close(spawner_program.pipe[1]);
 }
 
-SUBJECTS(&witness, &fighter, &breeder);
+SUBJECTS(&witness, &peer, &spawner);

@@ -88,7 +88,7 @@ static struct measured measure(const struct troupe_limits *limits)
     const struct troupe_spawn_options spawn = {.behaviour = &taker, .limits = *limits};
     troupe_ref_t ref = fixture_spawn_with(fixture, &spawn);
     fixture_ask(fixture, ref, MEASURE, NULL, 0);
-    struct measured measured = *FIXTURE_HEAR(fixture, MEASURED, struct measured);
+    struct measured measured = *FIXTURE_RECEIVE(fixture, MEASURED, struct measured);
     fixture_close(&fixture);
     return measured;
 }
@@ -155,7 +155,7 @@ Test(limits, a_process_that_uses_up_its_cpu_time_is_killed_and_its_exit_names_th
     troupe_system_stats(system, &stats);
     cr_expect(eq(u64, stats.accepted, 1));
     cr_expect(eq(u64, stats.unknown, 1));
-    cr_expect(audit_closes(system));
+    cr_expect(audit_balances(system));
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }
 

@@ -2,9 +2,9 @@
 /*
  * Processes that stand still for 2 s, and go on: nothing is lost, nothing out of order, nobody's end is told.
  *
- *     captain, on ecs --spawns, watches--> teller --numbers, questions--> hearer    each in a process
+ *     controller, on ecs --spawns, watches--> producer --numbers, questions--> consumer    each in a process
  *
- * Four pairs: by ipc and by tcp, and in each either the teller or the hearer is stopped. Then all of it
+ * Four pairs: by ipc and by tcp, and in each either the producer or the consumer is stopped. Then all of it
  * again in a program that is stopped itself, alone or with all its processes; and so, at a moment that
  * chance chooses, while its links are made: TROUPE_PAUSES times, or 2.
  */
@@ -24,20 +24,20 @@
 #include <unistd.h>
 
 enum {
-    PID = 1,  // from each to the captain: pid_t
-    RUNNING,  // from a hearer to the captain
-    NUMBER,   // from a teller to its hearer: uint64_t
+    PID = 1,  // from each to the controller: pid_t
+    RUNNING,  // from a consumer to the controller
+    NUMBER,   // from a producer to its consumer: uint64_t
     QUESTION, // likewise
-    ANSWER,
+    QUESTION_REPLY,
     TICK,
-    FINISH, // from the captain to tellers
-    LAST,   // from a teller to its hearer
-    COUNT,  // to the captain: struct count
+    FINISH, // from the controller to tellers
+    LAST,   // from a producer to its consumer
+    COUNT,  // to the controller: struct count
 };
 
 enum {
     PAIRS = 4,
-    CREW = 2 * PAIRS, // the hearer of pair i is 2 i, its teller 2 i + 1
+    WORKERS = 2 * PAIRS, // the consumer of pair i is 2 i, its producer 2 i + 1
     BURST = 20,
     TICK_NS = 1000000,
     RUNNING_NUMBERS = 100,
@@ -50,9 +50,9 @@ enum {
 #define PAUSE_NS (PAUSE_MS * MEASURE_MS_NS)
 #define AFTER_NS (200 * MEASURE_MS_NS) // that they go on after the pause
 
-struct crew_args {
-    troupe_ref_t captain;
-    troupe_ref_t peer; // a teller's hearer
+struct worker_args {
+    troupe_ref_t controller;
+    troupe_ref_t peer; // a producer's consumer
     uint32_t index;
 };
 
@@ -65,8 +65,8 @@ struct count {
     uint64_t unanswered;
 };
 
-struct crew {
-    struct crew_args args;
+struct worker {
+    struct worker_args args;
     struct count count;
     uint64_t ticks;
     uint64_t asks;
@@ -75,82 +75,82 @@ struct crew {
     bool done;
 };
 
-static enum troupe_err crew_init(
+static enum troupe_err worker_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
-    struct crew *crew = state;
-    MUST_BE(args_bytes == sizeof(crew->args));
-    memcpy(&crew->args, args, args_bytes);
-    crew->count.index = crew->args.index;
+    struct worker *worker = state;
+    MUST_BE(args_bytes == sizeof(worker->args));
+    memcpy(&worker->args, args, args_bytes);
+    worker->count.index = worker->args.index;
     pid_t pid = getpid();
-    return TROUPE_SEND(ctx, crew->args.captain, PID, &pid);
+    return TROUPE_SEND(ctx, worker->args.controller, PID, &pid);
 }
 
-/* A teller. ------------------------------------------------------------------------------------ */
+/* A producer. ------------------------------------------------------------------------------------ */
 
-static enum troupe_err teller_init(
+static enum troupe_err producer_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
-    struct crew *crew = state;
+    struct worker *worker = state;
     const struct troupe_outgoing tick = {.to = troupe_self(ctx), .type = TICK};
-    MUST(crew_init(ctx, state, args, args_bytes));
-    MUST(troupe_monitor(ctx, crew->args.peer, NULL));
+    MUST(worker_init(ctx, state, args, args_bytes));
+    MUST(troupe_monitor(ctx, worker->args.peer, NULL));
     return troupe_send_every(ctx, TICK_NS, &tick, NULL);
 }
 
-static void teller_on_answer(
+static void producer_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
-    (void)ctx, (void)tag, (void)answer;
-    struct crew *crew = state;
-    crew->asks_over++;
-    crew->count.unanswered += err != TROUPE_OK;
+    (void)ctx, (void)tag, (void)reply;
+    struct worker *worker = state;
+    worker->asks_over++;
+    worker->count.unanswered += err != TROUPE_OK;
 }
 
 /** @return whether it was sent; a full mailbox has room later. */
-static bool teller_sent(enum troupe_err err)
+static bool producer_sent(enum troupe_err err)
 {
     MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL);
     return err == TROUPE_OK;
 }
 
-static void teller_speak(troupe_context_t *ctx, struct crew *crew)
+static void producer_send_burst(troupe_context_t *ctx, struct worker *worker)
 {
     for (int i = 0; i < BURST; i++) {
-        if (!teller_sent(TROUPE_SEND(ctx, crew->args.peer, NUMBER, &crew->count.numbers))) {
+        if (!producer_sent(TROUPE_SEND(ctx, worker->args.peer, NUMBER, &worker->count.numbers))) {
             return;
         }
-        crew->count.numbers++;
+        worker->count.numbers++;
     }
-    if (crew->ticks++ % ASK_TICKS == 0) {
-        const struct troupe_outgoing letter = {.to = crew->args.peer, .type = QUESTION};
-        crew->asks += teller_sent(troupe_ask(
-            ctx, &letter, &(const struct troupe_ask_options){.on_reply = teller_on_answer}));
+    if (worker->ticks++ % ASK_TICKS == 0) {
+        const struct troupe_outgoing letter = {.to = worker->args.peer, .type = QUESTION};
+        worker->asks += producer_sent(troupe_ask(
+            ctx, &letter, &(const struct troupe_ask_options){.on_reply = producer_on_reply}));
     }
 }
 
-static void teller_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void producer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct crew *crew = state;
+    struct worker *worker = state;
     switch (troupe_message_type(message)) {
     case FINISH:
-        crew->finishing = true;
+        worker->finishing = true;
         return;
     case TROUPE_MESSAGE_DOWN:
-        crew->count.ends++;
+        worker->count.ends++;
         return;
     case TICK:
-        if (!crew->finishing) {
-            teller_speak(ctx, crew);
+        if (!worker->finishing) {
+            producer_send_burst(ctx, worker);
         } else if (
-            !crew->done && crew->asks == crew->asks_over &&
-            teller_sent(troupe_send(ctx, crew->args.peer, LAST, NULL, 0))) {
-            crew->done = true;
-            MUST(TROUPE_SEND(ctx, crew->args.captain, COUNT, &crew->count));
+            !worker->done && worker->asks == worker->asks_over &&
+            producer_sent(troupe_send(ctx, worker->args.peer, LAST, NULL, 0))) {
+            worker->done = true;
+            MUST(TROUPE_SEND(ctx, worker->args.controller, COUNT, &worker->count));
         }
         return;
     default:
@@ -158,69 +158,70 @@ static void teller_receive(troupe_context_t *ctx, void *state, const troupe_mess
     }
 }
 
-static const struct troupe_behaviour teller = {
-    .name = "teller",
-    .state_bytes = sizeof(struct crew),
-    .init = teller_init,
-    .receive = teller_receive,
+static const struct troupe_behaviour producer = {
+    .name = "producer",
+    .state_bytes = sizeof(struct worker),
+    .init = producer_init,
+    .receive = producer_receive,
 };
 
-/* A hearer. ------------------------------------------------------------------------------------ */
+/* A consumer. ------------------------------------------------------------------------------------ */
 
-static void hearer_hear(troupe_context_t *ctx, struct crew *crew, const troupe_message_t *message)
+static void consumer_check(
+    troupe_context_t *ctx, struct worker *worker, const troupe_message_t *message)
 {
-    if (crew->count.numbers == 0) {
+    if (worker->count.numbers == 0) {
         MUST(troupe_monitor(ctx, troupe_message_sender(message), NULL));
     }
-    crew->count.disordered += *TROUPE_BODY(message, uint64_t) != crew->count.numbers;
-    if (++crew->count.numbers == RUNNING_NUMBERS) {
-        MUST(troupe_send(ctx, crew->args.captain, RUNNING, NULL, 0));
+    worker->count.disordered += *TROUPE_BODY(message, uint64_t) != worker->count.numbers;
+    if (++worker->count.numbers == RUNNING_NUMBERS) {
+        MUST(troupe_send(ctx, worker->args.controller, RUNNING, NULL, 0));
     }
 }
 
-static void hearer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void consumer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct crew *crew = state;
+    struct worker *worker = state;
     switch (troupe_message_type(message)) {
     case NUMBER:
-        hearer_hear(ctx, crew, message);
+        consumer_check(ctx, worker, message);
         return;
     case QUESTION:
-        MUST(troupe_reply(ctx, message, ANSWER, NULL, 0));
+        MUST(troupe_reply(ctx, message, QUESTION_REPLY, NULL, 0));
         return;
     case TROUPE_MESSAGE_DOWN:
-        crew->count.ends++;
+        worker->count.ends++;
         return;
     case LAST:
-        MUST(TROUPE_SEND(ctx, crew->args.captain, COUNT, &crew->count));
+        MUST(TROUPE_SEND(ctx, worker->args.controller, COUNT, &worker->count));
         return;
     default:
         return;
     }
 }
 
-static const struct troupe_behaviour hearer = {
-    .name = "hearer",
-    .state_bytes = sizeof(struct crew),
-    .init = crew_init,
-    .receive = hearer_receive,
+static const struct troupe_behaviour consumer = {
+    .name = "consumer",
+    .state_bytes = sizeof(struct worker),
+    .init = worker_init,
+    .receive = consumer_receive,
 };
 
-/* The captain. --------------------------------------------------------------------------------- */
+/* The controller. --------------------------------------------------------------------------------- */
 
-enum captain_state { GETTING_READY, PAUSED, GOING_ON, FINISHING };
+enum controller_state { GETTING_READY, PAUSED, GOING_ON, FINISHING };
 
-struct captain_args {
+struct controller_args {
     bool stops_itself; // it is stopped from outside, and stops nobody
     bool is_early;     // and was before all were ready
 };
 
-struct captain {
-    struct captain_args args;
-    enum captain_state state;
-    troupe_ref_t crew[CREW];
-    pid_t pids[CREW];
-    struct count counts[CREW];
+struct controller {
+    struct controller_args args;
+    enum controller_state state;
+    troupe_ref_t worker[WORKERS];
+    pid_t pids[WORKERS];
+    struct count counts[WORKERS];
     uint32_t pid_count;
     uint32_t running_count;
     uint32_t count_count;
@@ -228,88 +229,90 @@ struct captain {
     uint64_t ticked_ns;
 };
 
-static enum troupe_err captain_init(
+static enum troupe_err controller_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     static const char *const places[PAIRS] = {
         "process+ipc", "process+ipc", "process+tcp", "process+tcp"};
-    struct captain *captain = state;
-    MUST_BE(args_bytes == sizeof(captain->args));
-    memcpy(&captain->args, args, args_bytes);
-    for (uint32_t i = 0; i < CREW; i++) {
-        const struct crew_args crew = {
-            .captain = troupe_self(ctx),
-            .peer = i % 2 == 0 ? TROUPE_REF_NONE : captain->crew[i - 1],
+    struct controller *controller = state;
+    MUST_BE(args_bytes == sizeof(controller->args));
+    memcpy(&controller->args, args, args_bytes);
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        const struct worker_args worker = {
+            .controller = troupe_self(ctx),
+            .peer = i % 2 == 0 ? TROUPE_REF_NONE : controller->worker[i - 1],
             .index = i,
         };
         const struct troupe_spawn_options options = {
-            .behaviour = i % 2 == 0 ? &hearer : &teller,
-            .args = &crew,
-            .args_bytes = sizeof(crew),
+            .behaviour = i % 2 == 0 ? &consumer : &producer,
+            .args = &worker,
+            .args_bytes = sizeof(worker),
             .place = places[i / 2],
         };
-        MUST(troupe_spawn(ctx, &options, &captain->crew[i]));
-        MUST(troupe_monitor(ctx, captain->crew[i], NULL));
+        MUST(troupe_spawn(ctx, &options, &controller->worker[i]));
+        MUST(troupe_monitor(ctx, controller->worker[i], NULL));
     }
     const struct troupe_outgoing tick = {.to = troupe_self(ctx), .type = TICK};
-    if (captain->args.is_early) {
+    if (controller->args.is_early) {
         child_say("spawned");
     }
     return troupe_send_every(ctx, TICK_NS, &tick, NULL);
 }
 
-/** Stop a hearer and a teller that go by ipc, and so by tcp; or have them go on. */
-static void captain_signal(const struct captain *captain, int number)
+/** Stop a consumer and a producer that go by ipc, and so by tcp; or have them go on. */
+static void controller_signal(const struct controller *controller, int number)
 {
-    for (uint32_t pair = 0; pair < PAIRS && !captain->args.stops_itself; pair++) {
-        MUST_BE(kill(captain->pids[2 * pair + pair % 2], number) == 0);
+    for (uint32_t pair = 0; pair < PAIRS && !controller->args.stops_itself; pair++) {
+        MUST_BE(kill(controller->pids[2 * pair + pair % 2], number) == 0);
     }
 }
 
-static void captain_tick(troupe_context_t *ctx, struct captain *captain)
+static void controller_tick(troupe_context_t *ctx, struct controller *controller)
 {
     uint64_t now_ns = measure_now_ns();
-    bool was_stopped = captain->ticked_ns != 0 && now_ns - captain->ticked_ns > PAUSE_NS * 3 / 4;
-    bool is_over = now_ns >= captain->until_ns;
-    captain->ticked_ns = now_ns;
-    if (captain->state == GETTING_READY && captain->running_count == PAIRS &&
-        captain->pid_count == CREW) {
-        captain->state = captain->args.is_early ? GOING_ON : PAUSED;
-        captain->until_ns = now_ns + (captain->args.is_early ? AFTER_NS : PAUSE_NS);
-        captain_signal(captain, SIGSTOP);
-        if (captain->args.stops_itself) {
+    bool was_stopped =
+        controller->ticked_ns != 0 && now_ns - controller->ticked_ns > PAUSE_NS * 3 / 4;
+    bool is_over = now_ns >= controller->until_ns;
+    controller->ticked_ns = now_ns;
+    if (controller->state == GETTING_READY && controller->running_count == PAIRS &&
+        controller->pid_count == WORKERS) {
+        controller->state = controller->args.is_early ? GOING_ON : PAUSED;
+        controller->until_ns = now_ns + (controller->args.is_early ? AFTER_NS : PAUSE_NS);
+        controller_signal(controller, SIGSTOP);
+        if (controller->args.stops_itself) {
             child_say("ready");
         }
-    } else if (captain->state == PAUSED && (captain->args.stops_itself ? was_stopped : is_over)) {
-        captain->state = GOING_ON;
-        captain->until_ns = now_ns + AFTER_NS;
-        captain_signal(captain, SIGCONT);
-    } else if (captain->state == GOING_ON && is_over) {
-        captain->state = FINISHING;
-        for (uint32_t i = 1; i < CREW; i += 2) {
-            MUST(troupe_send(ctx, captain->crew[i], FINISH, NULL, 0));
+    } else if (
+        controller->state == PAUSED && (controller->args.stops_itself ? was_stopped : is_over)) {
+        controller->state = GOING_ON;
+        controller->until_ns = now_ns + AFTER_NS;
+        controller_signal(controller, SIGCONT);
+    } else if (controller->state == GOING_ON && is_over) {
+        controller->state = FINISHING;
+        for (uint32_t i = 1; i < WORKERS; i += 2) {
+            MUST(troupe_send(ctx, controller->worker[i], FINISH, NULL, 0));
         }
     }
 }
 
 /** All have counted: compare. */
-static void captain_end(troupe_context_t *ctx, const struct captain *captain)
+static void controller_end(troupe_context_t *ctx, const struct controller *controller)
 {
-    for (uint32_t i = 0; i < CREW; i++) {
-        const struct count *count = &captain->counts[i];
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        const struct count *count = &controller->counts[i];
         char text[TROUPE_EXIT_TEXT_BYTES];
         (void)snprintf(
             text,
             sizeof(text),
             "%u: %llu of %llu, %llu disordered, %llu unanswered, %u ends",
             (unsigned)i,
-            (unsigned long long)captain->counts[i & ~1u].numbers,
-            (unsigned long long)captain->counts[i | 1u].numbers,
+            (unsigned long long)controller->counts[i & ~1u].numbers,
+            (unsigned long long)controller->counts[i | 1u].numbers,
             (unsigned long long)count->disordered,
             (unsigned long long)count->unanswered,
             (unsigned)count->ends);
         if (count->disordered != 0 || count->unanswered != 0 || count->ends != 0 ||
-            captain->counts[i & ~1u].numbers != captain->counts[i | 1u].numbers) {
+            controller->counts[i & ~1u].numbers != controller->counts[i | 1u].numbers) {
             troupe_fail(ctx, 2, text);
             return;
         }
@@ -317,30 +320,30 @@ static void captain_end(troupe_context_t *ctx, const struct captain *captain)
     troupe_stop(ctx);
 }
 
-static void captain_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void controller_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    struct captain *captain = state;
+    struct controller *controller = state;
     troupe_ref_t from = troupe_message_sender(message);
     switch (troupe_message_type(message)) {
     case TICK:
-        captain_tick(ctx, captain);
+        controller_tick(ctx, controller);
         return;
     case PID:
-        for (uint32_t i = 0; i < CREW; i++) {
-            if (troupe_ref_equal(captain->crew[i], from)) {
-                captain->pids[i] = *TROUPE_BODY(message, pid_t);
-                captain->pid_count++;
+        for (uint32_t i = 0; i < WORKERS; i++) {
+            if (troupe_ref_equal(controller->worker[i], from)) {
+                controller->pids[i] = *TROUPE_BODY(message, pid_t);
+                controller->pid_count++;
             }
         }
         return;
     case RUNNING:
-        captain->running_count++;
+        controller->running_count++;
         return;
     case COUNT:
-        captain->counts[TROUPE_BODY(message, struct count)->index] =
+        controller->counts[TROUPE_BODY(message, struct count)->index] =
             *TROUPE_BODY(message, struct count);
-        if (++captain->count_count == CREW) {
-            captain_end(ctx, captain);
+        if (++controller->count_count == WORKERS) {
+            controller_end(ctx, controller);
         }
         return;
     case TROUPE_MESSAGE_DOWN:
@@ -351,25 +354,25 @@ static void captain_receive(troupe_context_t *ctx, void *state, const troupe_mes
     }
 }
 
-static const struct troupe_behaviour captain = {
-    .name = "captain",
-    .state_bytes = sizeof(struct captain),
-    .init = captain_init,
-    .receive = captain_receive,
+static const struct troupe_behaviour controller = {
+    .name = "controller",
+    .state_bytes = sizeof(struct controller),
+    .init = controller_init,
+    .receive = controller_receive,
 };
 
 /* The tests. ----------------------------------------------------------------------------------- */
 
-/** Play it. @return 0, or what else the captain ended with; in words on standard error. */
-static int voyage_run(void *data)
+/** Play it. @return 0, or what else the controller ended with; in words on standard error. */
+static int system_run(void *data)
 {
-    const struct captain_args *args = data;
+    const struct controller_args *args = data;
     troupe_system_t *system = NULL;
     const struct troupe_system_options options = {
         .behaviours = subjects, .stop_timeout_ns = FIXTURE_DEADLINE_NS};
     MUST(troupe_system_new(&options, &system));
     const struct troupe_spawn_options spawn = {
-        .behaviour = &captain, .args = args, .args_bytes = sizeof(*args), .place = "ecs"};
+        .behaviour = &controller, .args = args, .args_bytes = sizeof(*args), .place = "ecs"};
     troupe_ref_t ref = TROUPE_REF_NONE;
     MUST(troupe_spawn(troupe_system_context(system), &spawn, &ref));
     troupe_system_set_root(system, ref);
@@ -382,28 +385,28 @@ static int voyage_run(void *data)
     MUST_BE(stats.unknown == 0);
     MUST_BE(stats.dead == stats.dead_by_reason[TROUPE_DEAD_STOPPED]); // ticks, at the end
     MUST(troupe_system_destroy(&system));
-    (void)fprintf(stderr, "captain: %s %s\n", troupe_exit_reason_text(exit.reason), exit.text);
+    (void)fprintf(stderr, "controller: %s %s\n", troupe_exit_reason_text(exit.reason), exit.text);
     return exit.reason == TROUPE_EXIT_NORMAL ? 0 : 1;
 }
 
 Test(pauses, a_sender_or_receiver_that_is_stopped_for_2_s_loses_nothing, .timeout = 50)
 {
-    struct captain_args args = {.stops_itself = false};
-    child_succeeds(voyage_run, &args);
+    struct controller_args args = {.stops_itself = false};
+    child_succeeds(system_run, &args);
 }
 
-/** As voyage_run(), in a process group that can be stopped as a whole. */
-static int voyage_run_in_group(void *data)
+/** As system_run(), in a process group that can be stopped as a whole. */
+static int system_run_in_group(void *data)
 {
     MUST_BE(setpgid(0, 0) == 0);
-    return voyage_run(data);
+    return system_run(data);
 }
 
 Test(pauses, a_program_that_is_stopped_for_2_s_loses_nothing, .timeout = 50)
 {
-    struct captain_args args = {.stops_itself = true};
-    struct child *alone = child_start(voyage_run, &args);
-    struct child *all = child_start(voyage_run_in_group, &args);
+    struct controller_args args = {.stops_itself = true};
+    struct child *alone = child_start(system_run, &args);
+    struct child *all = child_start(system_run_in_group, &args);
     child_wait_for(alone, "ready");
     child_wait_for(all, "ready");
     child_signal(alone, SIGSTOP);
@@ -420,14 +423,14 @@ Test(pauses, a_program_that_is_stopped_for_2_s_loses_nothing, .timeout = 50)
     cr_expect(eq(int, ended.status, 0), "stopped with all its processes: %s", ended.err);
 }
 
-Test(pauses, a_program_that_is_stopped_while_its_links_are_new_loses_nothing, .timeout = 600)
+Test(pauses, a_program_that_is_stopped_while_its_channels_are_new_loses_nothing, .timeout = 600)
 {
-    struct captain_args args = {.stops_itself = true, .is_early = true};
+    struct controller_args args = {.stops_itself = true, .is_early = true};
     struct chance chance = chance_open("pauses");
     const char *text = getenv("TROUPE_PAUSES");
     long count = text != NULL ? strtol(text, NULL, 10) : PAUSES;
     for (long i = 0; i < count; i++) {
-        struct child *all = child_start(voyage_run_in_group, &args);
+        struct child *all = child_start(system_run_in_group, &args);
         child_wait_for(all, "spawned");
         // It is no event that is waited for: whatever state they are in, nothing is lost.
         const struct timespec until_new = {.tv_nsec = chance_below(&chance, NEW_NS)};
@@ -441,4 +444,4 @@ Test(pauses, a_program_that_is_stopped_while_its_links_are_new_loses_nothing, .t
     }
 }
 
-SUBJECTS(&teller, &hearer, &captain);
+SUBJECTS(&producer, &consumer, &controller);

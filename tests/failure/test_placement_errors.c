@@ -3,8 +3,8 @@
  * match nothing.
  */
 #include "support/audit.h"
-#include "support/cast.h"
 #include "support/child.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 
 #include <troupe/backend.h>
@@ -17,7 +17,7 @@ static enum troupe_err try_rule(const char *rule)
 {
     const char *const rules[] = {rule, NULL};
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&cast_echo),
+        .behaviours = TROUPE_BEHAVIOURS(&echo_behaviour),
         .place = rules,
     };
     troupe_system_t *system = NULL;
@@ -51,7 +51,7 @@ static int caret_of_detail(const char *rule)
     return caret == NULL ? -1 : (int)((caret - (below + 1)) - (shown - line));
 }
 
-Test(placement_failure, a_rule_that_does_not_parse_has_a_caret_under_the_very_character)
+Test(placement_failure, a_rule_that_does_not_parse_gets_a_caret_under_the_wrong_character)
 {
     static const struct {
         const char *rule;
@@ -90,7 +90,7 @@ Test(placement_failure, a_rule_that_does_not_parse_has_a_caret_under_the_very_ch
     }
 }
 
-Test(placement_failure, an_unknown_backend_is_answered_with_the_known_ones)
+Test(placement_failure, an_unknown_backend_is_refused_with_a_list_of_the_known_ones)
 {
     cr_expect(eq(int, try_rule("*=martian"), TROUPE_ERR_INVAL));
     cr_expect(strstr(troupe_error_detail(), "'martian'") != NULL, "%s", troupe_error_detail());
@@ -152,7 +152,7 @@ static const struct troupe_backend_ops lame = {
     .join = lame_join,
 };
 
-Test(placement_failure, a_rule_for_a_backend_that_cannot_is_refused_with_the_system)
+Test(placement_failure, a_rule_for_an_unavailable_backend_is_refused_when_the_system_is_made)
 {
     cr_assert(eq(int, troupe_backend_register(&lame), TROUPE_OK));
 
@@ -161,7 +161,9 @@ Test(placement_failure, a_rule_for_a_backend_that_cannot_is_refused_with_the_sys
     cr_expect(strstr(troupe_error_detail(), "lacks a leg") != NULL, "%s", troupe_error_detail());
 }
 
-Test(placement_failure, a_rule_of_the_environment_that_does_not_parse_is_refused_by_its_name)
+Test(
+    placement_failure,
+    a_rule_of_the_environment_that_does_not_parse_is_refused_and_names_the_variable)
 {
     cr_assert(setenv("TROUPE_PLACE", "echo=thread;echo=thread:none", 1) == 0);
 
@@ -185,12 +187,12 @@ Test(placement_failure, a_spawn_with_a_bad_place_is_refused_and_the_next_one_sta
         {"lame", TROUPE_ERR_UNSUPPORTED},
     };
     cr_assert(eq(int, troupe_backend_register(&lame), TROUPE_OK));
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         troupe_ref_t ref = {7, 7, 7, 7};
-        enum troupe_err err = cast_spawn(troupe_inbox_context(port), cases[i].place, &ref);
+        enum troupe_err err = echo_spawn(troupe_inbox_context(port), cases[i].place, &ref);
         cr_expect(
             err == cases[i].err,
             "'%s': %s: %s",
@@ -203,12 +205,12 @@ Test(placement_failure, a_spawn_with_a_bad_place_is_refused_and_the_next_one_sta
     cr_expect(strstr(troupe_error_detail(), "lacks a leg") != NULL, "%s", troupe_error_detail());
 
     troupe_ref_t ref = TROUPE_REF_NONE;
-    cr_assert(eq(int, cast_spawn(troupe_inbox_context(port), "thread", &ref), TROUPE_OK));
-    cr_expect(eq(int, cast_ask(port, ref, 1), TROUPE_OK));
-    cast_end(&system, &port);
+    cr_assert(eq(int, echo_spawn(troupe_inbox_context(port), "thread", &ref), TROUPE_OK));
+    cr_expect(eq(int, echo_ask(port, ref, 1), TROUPE_OK));
+    echo_system_end(&system, &port);
 }
 
-static void leave_at_once(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void stop_at_once(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)ctx, (void)state, (void)message;
 }
@@ -222,18 +224,18 @@ static enum troupe_err stop_in_init(
 }
 
 static const struct troupe_behaviour guest = {
-    .name = "guest", .init = stop_in_init, .receive = leave_at_once};
+    .name = "guest", .init = stop_in_init, .receive = stop_at_once};
 
-static int run_with_rules_for_nobody(void *data)
+static int run_with_unmatched_rules(void *data)
 {
     (void)data;
     return child_troupe_main(
         "guest --place nobody=thread --place g*=ecs", TROUPE_BEHAVIOURS(&guest));
 }
 
-Test(placement_failure, a_rule_that_matches_nothing_is_named_in_a_warning_and_no_more)
+Test(placement_failure, a_rule_that_matches_nothing_gets_a_warning_only)
 {
-    struct child_end end = child_run(run_with_rules_for_nobody, NULL);
+    struct child_end end = child_run(run_with_unmatched_rules, NULL);
 
     cr_expect(eq(int, end.status, 0));
     cr_expect(strstr(end.err, "warning") != NULL, "%s", end.err);

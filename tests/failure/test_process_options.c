@@ -5,8 +5,8 @@
  * Each scenario is a program of its own, in a child of the test; its actors are the child's children.
  */
 #include "support/audit.h"
-#include "support/cast.h"
 #include "support/child.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -160,7 +160,7 @@ static int print_by_many(void *data)
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&printer),
         .output = TROUPE_OUTPUT_PREFIX,
-        .stop_timeout_ns = CAST_DEADLINE_NS,
+        .stop_timeout_ns = ECHO_DEADLINE_NS,
     };
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
@@ -206,15 +206,15 @@ static int run_own_path(void *data)
     char path[PATH_MAX] = "";
     MUST_BE(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .child_program = path};
+        .behaviours = TROUPE_BEHAVIOURS(&echo_behaviour), .child_program = path};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     memset(path, 'x', sizeof(path) - 1); // it was copied
-    troupe_inbox_t *inbox = cast_port(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     troupe_ref_t echo = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(inbox), "process", &echo));
-    MUST(cast_ask(inbox, echo, 42));
-    cast_end(&system, &inbox);
+    MUST(echo_spawn(troupe_inbox_context(inbox), "process", &echo));
+    MUST(echo_ask(inbox, echo, 42));
+    echo_system_end(&system, &inbox);
     return 0;
 }
 
@@ -315,17 +315,17 @@ Test(process_options, a_process_that_cannot_start_has_the_cause_in_its_exit)
 static int ask_nobody(void *data)
 {
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .child_program = data};
+        .behaviours = TROUPE_BEHAVIOURS(&echo_behaviour), .child_program = data};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *inbox = cast_port(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     troupe_ref_t echo = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(inbox), "process", &echo));
-    enum troupe_err err = cast_ask(inbox, echo, 42);
+    MUST(echo_spawn(troupe_inbox_context(inbox), "process", &echo));
+    enum troupe_err err = echo_ask(inbox, echo, 42);
     if (err != TROUPE_ERR_NOENT) {
         (void)fprintf(stderr, "the ask: %s\n", troupe_strerror(err));
     }
-    cast_end(&system, &inbox);
+    echo_system_end(&system, &inbox);
     return err == TROUPE_ERR_NOENT ? 0 : 1;
 }
 
@@ -462,21 +462,21 @@ static const struct troupe_behaviour replayer = {.name = "replayer", .receive = 
 static void ask_for_report(const struct troupe_behaviour *behaviour, const char *name)
 {
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(behaviour), .stop_timeout_ns = CAST_DEADLINE_NS};
+        .behaviours = TROUPE_BEHAVIOURS(behaviour), .stop_timeout_ns = ECHO_DEADLINE_NS};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *inbox = cast_port(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = behaviour, .name = name, .place = "process"};
     for (int i = 0; i < 3; i++) { // others before it, whose descriptors it must not inherit
         struct troupe_outgoing letter = {.type = TELL};
         MUST(troupe_spawn(troupe_inbox_context(inbox), &spawn, &letter.to));
         troupe_message_t *answer = NULL;
-        MUST(troupe_inbox_ask(inbox, &letter, CAST_DEADLINE_NS, &answer));
+        MUST(troupe_inbox_ask(inbox, &letter, ECHO_DEADLINE_NS, &answer));
         (void)printf("%s\n", TROUPE_BODY(answer, struct report)->text);
         troupe_message_destroy(&answer);
     }
-    cast_end(&system, &inbox);
+    echo_system_end(&system, &inbox);
 }
 
 static int run_replayer(void *data)
@@ -679,4 +679,4 @@ Test(process_options, an_interrupt_of_the_whole_group_stops_it_in_order)
     cr_expect(strcmp(end.err, "") == 0, "%s", end.err);
 }
 
-SUBJECTS(&cast_echo, &printer, &replayer, &describer, &captain, &sailor);
+SUBJECTS(&echo_behaviour, &printer, &replayer, &describer, &captain, &sailor);

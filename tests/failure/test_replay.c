@@ -13,7 +13,7 @@
 enum { WALKERS = 10, STEPS = 40, STEP = 1, HELLO };
 
 /** A clock that moves when told, and what happened by it. */
-struct course {
+struct trace {
     uint64_t now_ns;
     char *text;
     size_t bytes;
@@ -22,18 +22,18 @@ struct course {
 };
 
 /** The course that is being run: all of it is on the test's own thread. */
-static struct course *course;
+static struct trace *trace;
 
-static uint64_t course_now(void *data)
+static uint64_t trace_now(void *data)
 {
-    const struct course *self = data;
+    const struct trace *self = data;
     return self->now_ns;
 }
 
-static void course_note(troupe_context_t *ctx, const char *what, uint64_t number)
+static void trace_note(troupe_context_t *ctx, const char *what, uint64_t number)
 {
     (void)fprintf(
-        course->file,
+        trace->file,
         "[%10llu] %s %s %llu\n",
         (unsigned long long)troupe_now(ctx),
         troupe_self_name(ctx),
@@ -64,12 +64,12 @@ static void walker_receive(troupe_context_t *ctx, void *state, const troupe_mess
 {
     struct walker *self = state;
     if (troupe_message_type(message) == HELLO) {
-        course_note(ctx, "is greeted by", troupe_message_sender(message).index);
+        trace_note(ctx, "is greeted by", troupe_message_sender(message).index);
         return;
     }
     uint64_t chance = troupe_random(ctx);
-    course_note(ctx, "steps", chance);
-    fixture_ignore(troupe_send(ctx, course->walkers[chance % WALKERS], HELLO, NULL, 0));
+    trace_note(ctx, "steps", chance);
+    fixture_ignore(troupe_send(ctx, trace->walkers[chance % WALKERS], HELLO, NULL, 0));
     if (++self->steps == STEPS) {
         troupe_stop(ctx);
     } else {
@@ -81,7 +81,7 @@ static void walker_fini(troupe_context_t *ctx, void *state, const struct troupe_
 {
     const struct walker *self = state;
     (void)exit;
-    course_note(ctx, "ends after", self->steps);
+    trace_note(ctx, "ends after", self->steps);
 }
 
 static const struct troupe_behaviour walker = {
@@ -92,32 +92,32 @@ static const struct troupe_behaviour walker = {
     .fini = walker_fini,
 };
 
-static void course_spawn(troupe_system_t *system)
+static void trace_spawn(troupe_system_t *system)
 {
     static const char *const names[WALKERS] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
     for (int i = 0; i < WALKERS; i++) {
         const struct troupe_spawn_options options = {.behaviour = &walker, .name = names[i]};
-        MUST(troupe_spawn(troupe_system_context(system), &options, &course->walkers[i]));
+        MUST(troupe_spawn(troupe_system_context(system), &options, &trace->walkers[i]));
     }
 }
 
 /** Run a world whose clock jumps to the next thing that is due. @return what happened; to be freed */
-static char *run_course(uint64_t seed)
+static char *run_trace(uint64_t seed)
 {
-    static struct course self;
-    self = (struct course){.now_ns = 1000};
-    course = &self;
+    static struct trace self;
+    self = (struct trace){.now_ns = 1000};
+    trace = &self;
     self.file = open_memstream(&self.text, &self.bytes);
     cr_assert(self.file != NULL);
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&walker),
         .seed = seed,
-        .clock = course_now,
+        .clock = trace_now,
         .clock_data = &self,
     };
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    course_spawn(system);
+    trace_spawn(system);
     int64_t timeout_ns = 0;
     do {
         self.now_ns += (uint64_t)timeout_ns;
@@ -130,8 +130,8 @@ static char *run_course(uint64_t seed)
 
 Test(replay, the_same_seed_and_clock_give_the_same_course)
 {
-    char *first = run_course(4711);
-    char *second = run_course(4711);
+    char *first = run_trace(4711);
+    char *second = run_trace(4711);
 
     cr_expect(strcmp(first, second) == 0, "%s\nand then\n%s", first, second);
     cr_expect(strstr(first, "j ends after 40") != NULL, "%s", first);
@@ -141,8 +141,8 @@ Test(replay, the_same_seed_and_clock_give_the_same_course)
 
 Test(replay, another_seed_gives_another_course)
 {
-    char *first = run_course(4711);
-    char *second = run_course(4712);
+    char *first = run_trace(4711);
+    char *second = run_trace(4712);
 
     cr_expect(strcmp(first, second) != 0);
     free(first);

@@ -9,8 +9,8 @@
  *
  * 50 random shutdowns, or as many as TROUPE_SHUTDOWNS says.
  */
-#include "support/cast.h"
 #include "support/child.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -376,13 +376,13 @@ static char *why_alive(troupe_system_t *system)
 Test(shutdowns, what_keeps_a_system_alive_can_be_printed_at_any_time)
 {
     const struct troupe_system_options options = {
-        .behaviours = TROUPE_BEHAVIOURS(&holder), .stop_timeout_ns = CAST_DEADLINE_NS};
+        .behaviours = TROUPE_BEHAVIOURS(&holder), .stop_timeout_ns = ECHO_DEADLINE_NS};
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
     char *empty = why_alive(system);
     cr_expect(strstr(empty, "troupe: active: actors 0, ") != NULL, "%s", empty);
     free(empty);
-    troupe_inbox_t *inbox = cast_port(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = &holder, .place = "thread", .name = "the keeper"};
     int gate[2];
@@ -390,7 +390,7 @@ Test(shutdowns, what_keeps_a_system_alive_can_be_printed_at_any_time)
     struct troupe_outgoing hold = {.type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
     MUST(troupe_spawn(troupe_inbox_context(inbox), &spawn, &hold.to));
     troupe_message_t *answer = NULL;
-    MUST(troupe_inbox_ask(inbox, &hold, CAST_DEADLINE_NS, &answer));
+    MUST(troupe_inbox_ask(inbox, &hold, ECHO_DEADLINE_NS, &answer));
     troupe_message_destroy(&answer);
 
     char *text = why_alive(system);
@@ -406,9 +406,9 @@ Test(shutdowns, what_keeps_a_system_alive_can_be_printed_at_any_time)
     free(text);
 
     MUST_BE(write(gate[1], "", 1) == 1);
-    cast_end(&system, &inbox);
+    echo_system_end(&system, &inbox);
     (void)close(gate[0]);
     (void)close(gate[1]);
 }
 
-SUBJECTS(&stage, &sailor, &holder, &cast_echo);
+SUBJECTS(&stage, &sailor, &holder, &echo_behaviour);

@@ -3,8 +3,8 @@
  * it at once.
  */
 #include "support/audit.h"
-#include "support/cast.h"
 #include "support/child.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -369,7 +369,7 @@ Test(signals, a_run_with_a_stuck_actor_times_out_with_its_name_and_can_be_ended_
     };
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *inbox = cast_port(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = &holder, .place = "thread", .name = "the stuck one"};
     troupe_ref_t ref = TROUPE_REF_NONE;
@@ -379,7 +379,7 @@ Test(signals, a_run_with_a_stuck_actor_times_out_with_its_name_and_can_be_ended_
     const struct troupe_outgoing hold = {
         .to = ref, .type = HOLD, .body = &gate[0], .body_bytes = sizeof(gate[0])};
     troupe_message_t *answer = NULL;
-    MUST(troupe_inbox_ask(inbox, &hold, CAST_DEADLINE_NS, &answer));
+    MUST(troupe_inbox_ask(inbox, &hold, ECHO_DEADLINE_NS, &answer));
     troupe_message_destroy(&answer);
 
     troupe_system_stop(system);
@@ -399,7 +399,7 @@ Test(signals, a_run_with_a_stuck_actor_times_out_with_its_name_and_can_be_ended_
     MUST_BE(write(gate[1], "", 1) == 1);
     cr_expect(eq(int, troupe_inbox_destroy(&inbox), TROUPE_OK));
     cr_expect(eq(int, troupe_system_run(system), TROUPE_OK));
-    cr_expect(audit_closes(system));
+    cr_expect(audit_balances(system));
     cr_expect(eq(int, troupe_system_destroy(&system), TROUPE_OK));
 }
 

@@ -3,7 +3,7 @@
  * each executor has its name.
  */
 #include "support/audit.h"
-#include "support/cast.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 
 /** A line of counters, as printed. */
-struct counts {
+struct counters {
     unsigned long long accepted;
     unsigned long long handled;
     unsigned long long dead;
@@ -20,18 +20,18 @@ struct counts {
 };
 
 /** @return whether @p line has counters that should balance. */
-static bool counts_parse(const char *line, struct counts *out_counts)
+static bool counters_parse(const char *line, struct counters *out_counters)
 {
     const char *at = strstr(line, "accepted ");
     return at != NULL &&
            sscanf(
                at,
                "accepted %llu = handled %llu + dead %llu + unknown %llu + waiting %llu",
-               &out_counts->accepted,
-               &out_counts->handled,
-               &out_counts->dead,
-               &out_counts->unknown,
-               &out_counts->waiting) == 5;
+               &out_counters->accepted,
+               &out_counters->handled,
+               &out_counters->dead,
+               &out_counters->unknown,
+               &out_counters->waiting) == 5;
 }
 
 /** @return the counters as printed; to be freed */
@@ -49,21 +49,21 @@ static char *print_stats(troupe_system_t *system)
 /** Have echoes in three places meet some mail, some of it too late, and run the system to its end. */
 static troupe_system_t *run_some_traffic(void)
 {
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
     troupe_context_t *ctx = troupe_inbox_context(port);
     static const char *const names[] = {"alto", "tenor", "bass"};
     troupe_ref_t refs[3];
     for (int i = 0; i < 3; i++) {
         const struct troupe_spawn_options options = {
-            .behaviour = &cast_echo, .name = names[i], .place = i < 2 ? "thread" : "thread:2"};
+            .behaviour = &echo_behaviour, .name = names[i], .place = i < 2 ? "thread" : "thread:2"};
         MUST(troupe_spawn(ctx, &options, &refs[i]));
     }
     for (uint64_t i = 0; i < 30; i++) {
-        MUST(cast_ask(port, refs[i % 3], i));
+        MUST(echo_ask(port, refs[i % 3], i));
     }
-    MUST(troupe_send(ctx, refs[0], CAST_LEAVE, NULL, 0));
-    fixture_ignore(cast_ask(port, refs[0], 1)); // too late
+    MUST(troupe_send(ctx, refs[0], ECHO_STOP, NULL, 0));
+    fixture_ignore(echo_ask(port, refs[0], 1)); // too late
     MUST(troupe_send(ctx, refs[1], 77, NULL, 0));
     MUST(troupe_inbox_destroy(&port));
     troupe_system_stop(system);
@@ -71,34 +71,35 @@ static troupe_system_t *run_some_traffic(void)
     return system;
 }
 
-Test(stats, balance_on_every_line)
+Test(stats, balance_on_every_printed_line)
 {
     troupe_system_t *system = run_some_traffic();
     char *text = print_stats(system);
-    struct counts sum = {0};
-    struct counts whole = {0};
+    struct counters sum = {0};
+    struct counters whole = {0};
     int lines = 0;
 
     char *rest = NULL;
     char *copy = strdup(text);
     for (char *line = strtok_r(copy, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
-        struct counts counts;
-        if (!counts_parse(line, &counts)) {
+        struct counters counters;
+        if (!counters_parse(line, &counters)) {
             continue;
         }
         lines++;
         cr_expect(
-            counts.accepted == counts.handled + counts.dead + counts.unknown + counts.waiting,
+            counters.accepted ==
+                counters.handled + counters.dead + counters.unknown + counters.waiting,
             "%s",
             line);
-        cr_expect(counts.waiting == 0, "%s", line);
+        cr_expect(counters.waiting == 0, "%s", line);
         if (strncmp(line, "system", strlen("system")) == 0) {
-            whole = counts;
+            whole = counters;
         } else if (strncmp(line, "executor", strlen("executor")) == 0) {
-            sum.accepted += counts.accepted;
-            sum.handled += counts.handled;
-            sum.dead += counts.dead;
+            sum.accepted += counters.accepted;
+            sum.handled += counters.handled;
+            sum.dead += counters.dead;
         }
     }
     cr_expect(lines >= 6, "a line for each executor, and the system's: %s", text);
@@ -117,10 +118,10 @@ Test(stats, name_each_executor_and_each_reason)
     troupe_system_t *system = run_some_traffic();
     char *text = print_stats(system);
 
-    static const char *const words[] = {
+    static const char *const tail[] = {
         "(ecs)", "(alto)", "(tenor)", "(bass)", "(inbox)", "stopped", "refused"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        cr_expect(strstr(text, words[i]) != NULL, "no '%s' in: %s", words[i], text);
+    for (size_t i = 0; i < sizeof(tail) / sizeof(tail[0]); i++) {
+        cr_expect(strstr(text, tail[i]) != NULL, "no '%s' in: %s", tail[i], text);
     }
     audit_and_destroy(&system);
     free(text);
@@ -128,17 +129,17 @@ Test(stats, name_each_executor_and_each_reason)
 
 Test(stats, name_executors_that_still_run)
 {
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
     const struct troupe_spawn_options options = {
-        .behaviour = &cast_echo, .name = "alto", .place = "thread"};
+        .behaviour = &echo_behaviour, .name = "alto", .place = "thread"};
     troupe_ref_t alto = TROUPE_REF_NONE;
     MUST(troupe_spawn(troupe_inbox_context(port), &options, &alto));
-    MUST(cast_ask(port, alto, 1));
+    MUST(echo_ask(port, alto, 1));
 
     char *text = print_stats(system);
 
     cr_expect(strstr(text, "alto") != NULL, "%s", text);
     free(text);
-    cast_end(&system, &port);
+    echo_system_end(&system, &port);
 }

@@ -46,7 +46,7 @@ enum {
 struct teller_args {
     troupe_ref_t to;
     uint32_t number;
-    struct fixture_gate gate; // they stop when it opens
+    struct fixture_latch gate; // they stop when it opens
     struct fixture_journal journal;
 };
 
@@ -463,7 +463,7 @@ static void audit_journal(struct fixture_journal *journal)
 
 static void start_actors(
     const struct fixture_placement *placement,
-    const struct fixture_gate *gate,
+    const struct fixture_latch *gate,
     struct fixture_journal *journal,
     troupe_system_t **out_system)
 {
@@ -493,9 +493,9 @@ static void start_actors(
 static void besiege(const char *test, const char *place)
 {
     const struct fixture_placement placement = {.name = test, .place = place};
-    struct fixture_gate gate;
+    struct fixture_latch gate;
     struct fixture_journal journal;
-    fixture_gate_shut(&gate);
+    fixture_latch_close(&gate);
     fixture_journal_open(&journal);
     troupe_system_t *system = NULL;
     start_actors(&placement, &gate, &journal, &system);
@@ -509,7 +509,7 @@ static void besiege(const char *test, const char *place)
     cr_assert(eq(int, pthread_create(&thread, NULL, siege_main, &siege), 0));
     run_until(system, has_rejected_all, &siege);
     (void)pthread_join(thread, NULL);
-    fixture_gate_open(&gate);
+    fixture_latch_open(&gate);
     run_until(system, is_quiet, NULL);
 
     troupe_system_stop(system);

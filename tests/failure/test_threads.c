@@ -5,8 +5,8 @@
  * The limit of threads counts all of a user's, so it is set to 1, which is always reached, and the
  * children stop being root, who is exempt.
  */
-#include "support/cast.h"
 #include "support/child.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 
 #include <string.h>
@@ -30,37 +30,37 @@ static int spawn_without_threads(void *data)
 {
     (void)data;
     child_drop_root();
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
     troupe_ref_t before = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(port), "thread", &before));
+    MUST(echo_spawn(troupe_inbox_context(port), "thread", &before));
 
     forbid_threads();
     static const char *const places[] = {"thread", "thread:2", "thread"};
     for (int i = 0; i < 300; i++) { // often: what failed must give everything back
         troupe_ref_t ref = {7, 7, 7, 7};
-        enum troupe_err err = cast_spawn(troupe_inbox_context(port), places[i % 3], &ref);
+        enum troupe_err err = echo_spawn(troupe_inbox_context(port), places[i % 3], &ref);
         MUST_BE(err == TROUPE_ERR_LIMIT);
         MUST_BE(strstr(troupe_error_detail(), "no pthread for 'echo'") != NULL);
         MUST_BE(strstr(troupe_error_detail(), "limit of processes") != NULL);
         MUST_BE(ref.node == 7);
     }
-    MUST(cast_ask(port, before, 1));
+    MUST(echo_ask(port, before, 1));
 
     allow_threads();
     for (uint64_t i = 0; i < 3; i++) {
         troupe_ref_t after = TROUPE_REF_NONE;
-        MUST(cast_spawn(troupe_inbox_context(port), places[i], &after));
-        MUST(cast_ask(port, after, i));
+        MUST(echo_spawn(troupe_inbox_context(port), places[i], &after));
+        MUST(echo_ask(port, after, i));
     }
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
     MUST_BE(stats.executors_started == 6); // executor 0, the port's, and four that have an actor
-    cast_end(&system, &port);
+    echo_system_end(&system, &port);
     return 0;
 }
 
-Test(threads, run_out_with_an_error_while_those_who_run_go_on)
+Test(threads, run_out_with_an_error_while_running_ones_go_on)
 {
     child_succeeds(spawn_without_threads, NULL);
 }
@@ -69,24 +69,24 @@ static int actor_spawns_without_threads(void *data)
 {
     (void)data;
     child_drop_root();
-    troupe_system_t *system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
+    troupe_system_t *system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
     troupe_ref_t chief = TROUPE_REF_NONE;
-    MUST(cast_spawn(troupe_inbox_context(port), "thread", &chief));
+    MUST(echo_spawn(troupe_inbox_context(port), "thread", &chief));
 
     forbid_threads();
-    MUST_BE(cast_ask_to_spawn(port, chief, "thread").err == TROUPE_ERR_LIMIT);
-    MUST_BE(cast_ask_to_spawn(port, chief, "thread:2").err == TROUPE_ERR_LIMIT);
+    MUST_BE(echo_ask_to_spawn(port, chief, "thread").err == TROUPE_ERR_LIMIT);
+    MUST_BE(echo_ask_to_spawn(port, chief, "thread:2").err == TROUPE_ERR_LIMIT);
 
     allow_threads();
-    struct cast_spawned spawned = cast_ask_to_spawn(port, chief, "thread:2");
+    struct echo_spawned spawned = echo_ask_to_spawn(port, chief, "thread:2");
     MUST(spawned.err);
-    MUST(cast_ask(port, spawned.ref, 1));
-    cast_end(&system, &port);
+    MUST(echo_ask(port, spawned.ref, 1));
+    echo_system_end(&system, &port);
     return 0;
 }
 
-Test(threads, run_out_for_an_actor_that_spawns_too)
+Test(threads, run_out_with_an_error_for_an_actor_that_spawns)
 {
     child_succeeds(actor_spawns_without_threads, NULL);
 }
@@ -95,7 +95,7 @@ static int new_without_threads(void *data)
 {
     (void)data;
     child_drop_root();
-    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&cast_echo)};
+    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&echo_behaviour)};
     troupe_system_t *system = NULL;
 
     forbid_threads();
@@ -104,13 +104,13 @@ static int new_without_threads(void *data)
     MUST_BE(strstr(troupe_error_detail(), "thread") != NULL);
 
     allow_threads();
-    system = cast_new();
-    troupe_inbox_t *port = cast_port(system);
-    cast_end(&system, &port);
+    system = echo_system_new();
+    troupe_inbox_t *port = echo_inbox_new(system);
+    echo_system_end(&system, &port);
     return 0;
 }
 
-Test(threads, a_system_that_cannot_have_its_own_is_not_made)
+Test(threads, a_system_without_its_own_threads_is_not_made)
 {
     child_succeeds(new_without_threads, NULL);
 }
@@ -124,7 +124,7 @@ static void spawn_on_no_cpu(troupe_context_t *ctx, void *data)
     for (int i = 0; i < 2; i++) {
         troupe_ref_t ref = TROUPE_REF_NONE;
         struct troupe_spawn_options options = {
-            .behaviour = &cast_echo,
+            .behaviour = &echo_behaviour,
             .place = places[i],
             .cpu_mask = UINT64_C(1) << 63,
         };
@@ -132,10 +132,10 @@ static void spawn_on_no_cpu(troupe_context_t *ctx, void *data)
         cr_expect(strstr(troupe_error_detail(), "cpu_mask") != NULL, "%s", troupe_error_detail());
         cr_expect(troupe_ref_is_none(ref));
     }
-    cr_expect(eq(int, cast_spawn(ctx, "thread", echo), TROUPE_OK));
+    cr_expect(eq(int, echo_spawn(ctx, "thread", echo), TROUPE_OK));
 }
 
-Test(threads, a_cpu_mask_without_a_cpu_is_refused_in_words)
+Test(threads, a_cpu_mask_without_a_cpu_is_refused_with_a_text)
 {
     if (sysconf(_SC_NPROCESSORS_CONF) >= 64) {
         cr_skip("this machine has a CPU for each bit of a mask");
@@ -144,15 +144,15 @@ Test(threads, a_cpu_mask_without_a_cpu_is_refused_in_words)
     struct fixture *fixture = fixture_open(
         &here,
         &(struct fixture_options){
-            .behaviours = TROUPE_BEHAVIOURS(&cast_echo), .places_nothing = true});
+            .behaviours = TROUPE_BEHAVIOURS(&echo_behaviour), .places_nothing = true});
     troupe_ref_t echo = TROUPE_REF_NONE;
     uint64_t number = 1;
 
-    fixture_act(fixture, spawn_on_no_cpu, &echo);
+    fixture_call(fixture, spawn_on_no_cpu, &echo);
 
-    fixture_ask(fixture, echo, CAST_SAY, &number, sizeof(number));
-    cr_expect(eq(u64, *FIXTURE_HEAR(fixture, CAST_SAID, uint64_t), number));
+    fixture_ask(fixture, echo, ECHO_REQUEST, &number, sizeof(number));
+    cr_expect(eq(u64, *FIXTURE_RECEIVE(fixture, ECHO_REPLY, uint64_t), number));
     fixture_close(&fixture);
 }
 
-SUBJECTS(&cast_echo);
+SUBJECTS(&echo_behaviour);

@@ -2,8 +2,8 @@
  * Callbacks that run too long are named, once each; where that is asked for, their process is killed, and
  * the end says why. Who was stopped is not accused.
  */
-#include "support/cast.h"
 #include "support/child.h"
+#include "support/echo_system.h"
 #include "support/fixture.h"
 #include "support/measure.h"
 
@@ -58,20 +58,20 @@ static int run_slow(void *data)
         .behaviours = TROUPE_BEHAVIOURS(&slow),
         .callback_timeout_ns = 100 * MEASURE_MS_NS,
         .callback_timeout_kills = plot.kills,
-        .stop_timeout_ns = CAST_DEADLINE_NS,
+        .stop_timeout_ns = ECHO_DEADLINE_NS,
     };
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *port = cast_port(system);
+    troupe_inbox_t *port = echo_inbox_new(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = &slow, .name = "the slow one", .place = plot.place};
     struct troupe_outgoing letter = {
         .type = LINGER, .body = &plot.linger_ms, .body_bytes = sizeof(plot.linger_ms)};
     MUST(trp_spawn(troupe_inbox_context(port), &spawn, true, &letter.to));
     for (uint64_t i = 0; i < plot.rounds; i++) {
-        troupe_message_t *answer = NULL;
-        MUST(troupe_inbox_ask(port, &letter, CAST_DEADLINE_NS, &answer));
-        troupe_message_destroy(&answer);
+        troupe_message_t *reply = NULL;
+        MUST(troupe_inbox_ask(port, &letter, ECHO_DEADLINE_NS, &reply));
+        troupe_message_destroy(&reply);
     }
     struct troupe_exit exit = {.reason = TROUPE_EXIT_NORMAL};
     if (plot.kills) {
@@ -81,7 +81,7 @@ static int run_slow(void *data)
         MUST(troupe_system_root_exit(system, &exit));
     }
     (void)printf("exit %s: %s\n", troupe_exit_reason_text(exit.reason), exit.text);
-    cast_end(&system, &port);
+    echo_system_end(&system, &port);
     return 0;
 }
 
@@ -134,7 +134,7 @@ Test(watchdog, a_short_callback_is_not_named)
     expect_names("thread", 1, 300, 0);
 }
 
-Test(watchdog, a_process_whose_callback_runs_too_long_is_killed_when_that_is_asked_for)
+Test(watchdog, a_process_whose_callback_runs_too_long_is_killed_on_request)
 {
     plot.place = "process";
     plot.linger_ms = 15000;
@@ -175,7 +175,7 @@ static int run_sloth(void *data)
     return child_troupe_main(data, TROUPE_BEHAVIOURS(&sloth));
 }
 
-Test(watchdog, an_init_in_the_world_is_named_by_the_flag)
+Test(watchdog, a_long_init_on_executor_0_is_named_when_the_flag_is_given)
 {
     plot.linger_ms = 600;
     char line[] = "program --watchdog 100ms";
@@ -192,7 +192,7 @@ Test(watchdog, an_init_in_the_world_is_named_by_the_flag)
     cr_expect(eq(sz, count_names(end.err), 1), "%s", end.err);
 }
 
-Test(watchdog, a_time_that_is_none_is_refused_in_words)
+Test(watchdog, an_invalid_time_is_refused_with_a_text)
 {
     static char lines[][40] = {
         "program --watchdog soon",
@@ -207,7 +207,7 @@ Test(watchdog, a_time_that_is_none_is_refused_in_words)
     }
 }
 
-Test(watchdog, a_program_that_was_stopped_is_not_accused)
+Test(watchdog, a_program_that_was_stopped_is_not_reported)
 {
     // Before and after it, less than a callback may take; with it, more.
     plot.linger_ms = 300;
@@ -224,4 +224,4 @@ Test(watchdog, a_program_that_was_stopped_is_not_accused)
     cr_expect(eq(sz, count_names(end.err), 0), "%s", end.err);
 }
 
-SUBJECTS(&cast_echo, &slow, &sloth);
+SUBJECTS(&echo_behaviour, &slow, &sloth);

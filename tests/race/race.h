@@ -76,7 +76,7 @@ static inline troupe_ref_t race_spawn(
 }
 
 /** @return whether the counters balance; if not, they are printed on standard error. */
-static inline bool race_closes(troupe_system_t *system)
+static inline bool race_balances(troupe_system_t *system)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -105,7 +105,7 @@ static inline struct troupe_stats race_close(troupe_system_t **system_p, const c
         stats.rooms,
         stats.actors_started,
         stats.executors_started);
-    RACE_CHECK(race_closes(*system_p));
+    RACE_CHECK(race_balances(*system_p));
     RACE_CHECK(stats.frames_undecodable == 0);
     RACE_CHECK(stats.actors_started == stats.actors_ended);
     RACE_OK(troupe_system_destroy(system_p));

@@ -75,7 +75,7 @@ int main(void)
         RACE_CHECK(pthread_join(printers[i], NULL) == 0);
     }
     RACE_OK(troupe_inbox_destroy(&inbox));
-    RACE_CHECK(race_closes(system));
+    RACE_CHECK(race_balances(system));
     RACE_OK(troupe_system_destroy(&system));
     return 0;
 }

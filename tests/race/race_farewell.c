@@ -47,7 +47,7 @@ static void run(uint32_t count)
     }
     troupe_system_stop(system); // takes effect after all messages were received
     RACE_OK(troupe_system_run(system));
-    RACE_CHECK(race_closes(system));
+    RACE_CHECK(race_balances(system));
     RACE_OK(troupe_system_destroy(&system));
     RACE_CHECK(pthread_barrier_destroy(&barrier) == 0);
 }

@@ -6,51 +6,51 @@
 
 #include <stdatomic.h>
 
-enum { QUESTION = 1, NUMBER, ANSWER };
-enum { THREADS = 4, PORTS = 12, ASKS = 12, MESSAGES_MAX = 20 };
+enum { QUESTION = 1, NUMBER, REPLY };
+enum { THREADS = 4, INBOXES = 12, ASKS = 12, MESSAGES_MAX = 20 };
 
 static _Atomic uint32_t threads_left = THREADS;
-static _Atomic uint32_t answered;
+static _Atomic uint32_t replied;
 static _Atomic uint32_t missed;
 static _Atomic uint64_t shared_ref; // of an actor that another thread spawned: index of a slot
 
-static troupe_ref_t slots[THREADS * PORTS];
+static troupe_ref_t slots[THREADS * INBOXES];
 static _Atomic uint32_t slots_used;
 
 /** An actor that ends after a few messages. */
-static void mortal_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+static void stopper_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    uint32_t *met = state;
+    uint32_t *handled = state;
     if (troupe_message_type(message) == QUESTION) {
-        (void)troupe_reply(ctx, message, ANSWER, met, sizeof(*met));
+        (void)troupe_reply(ctx, message, REPLY, handled, sizeof(*handled));
     }
-    if (++*met == MESSAGES_MAX) {
+    if (++*handled == MESSAGES_MAX) {
         troupe_stop(ctx);
     }
 }
 
-static const struct troupe_behaviour mortal = {
-    .name = "mortal",
+static const struct troupe_behaviour stopper = {
+    .name = "stopper",
     .state_bytes = sizeof(uint32_t),
-    .receive = mortal_receive,
+    .receive = stopper_receive,
 };
 
-static void ask(troupe_inbox_t *port, troupe_ref_t to)
+static void ask(troupe_inbox_t *inbox, troupe_ref_t to)
 {
     const struct troupe_outgoing letter = {.to = to, .type = QUESTION};
-    troupe_message_t *answer = NULL;
-    enum troupe_err err = troupe_inbox_ask(port, &letter, 0, &answer);
+    troupe_message_t *reply = NULL;
+    enum troupe_err err = troupe_inbox_ask(inbox, &letter, 0, &reply);
     RACE_CHECK(err == TROUPE_OK || err == TROUPE_ERR_NOENT);
     if (err == TROUPE_OK) {
-        RACE_CHECK(troupe_message_type(answer) == ANSWER);
-        troupe_message_destroy(&answer);
-        atomic_fetch_add(&answered, 1);
+        RACE_CHECK(troupe_message_type(reply) == REPLY);
+        troupe_message_destroy(&reply);
+        atomic_fetch_add(&replied, 1);
     } else {
         atomic_fetch_add(&missed, 1);
     }
 }
 
-static void give(troupe_context_t *ctx, troupe_ref_t to)
+static void publish(troupe_context_t *ctx, troupe_ref_t to)
 {
     struct troupe_body body;
     RACE_OK(troupe_body_new(20000, &body));
@@ -67,34 +67,34 @@ static troupe_ref_t swap(troupe_ref_t mine)
     return other == 0 ? mine : slots[other - 1];
 }
 
-static void use_port(troupe_system_t *system, uint32_t round)
+static void use_inbox(troupe_system_t *system, uint32_t round)
 {
-    troupe_inbox_t *port = NULL;
-    RACE_OK(troupe_inbox_new(system, &port));
-    troupe_context_t *ctx = troupe_inbox_context(port);
+    troupe_inbox_t *inbox = NULL;
+    RACE_OK(troupe_inbox_new(system, &inbox));
+    troupe_context_t *ctx = troupe_inbox_context(inbox);
     const char *place = round % 3 == 0 ? "thread:2" : "thread";
-    troupe_ref_t mine = race_spawn(ctx, &mortal, place, NULL, 0);
+    troupe_ref_t mine = race_spawn(ctx, &stopper, place, NULL, 0);
     troupe_ref_t other = swap(mine);
     for (int i = 0; i < ASKS; i++) {
-        ask(port, i % 2 == 0 ? mine : other);
+        ask(inbox, i % 2 == 0 ? mine : other);
         RACE_OK(troupe_send(ctx, other, NUMBER, &i, sizeof(i)));
-        give(ctx, mine);
+        publish(ctx, mine);
     }
     if (round % 2 == 0) {
         (void)troupe_stop_actor(ctx, mine);
     }
     troupe_message_t *message = NULL;
-    while (troupe_inbox_receive(port, 0, &message) == TROUPE_OK) {
+    while (troupe_inbox_receive(inbox, 0, &message) == TROUPE_OK) {
         troupe_message_destroy(&message);
     }
-    RACE_OK(troupe_inbox_destroy(&port));
+    RACE_OK(troupe_inbox_destroy(&inbox));
 }
 
 static void *foreign(void *data)
 {
     troupe_system_t *system = data;
-    for (uint32_t i = 0; i < PORTS; i++) {
-        use_port(system, i);
+    for (uint32_t i = 0; i < INBOXES; i++) {
+        use_inbox(system, i);
     }
     if (atomic_fetch_sub(&threads_left, 1) == 1) {
         troupe_system_stop(system);
@@ -104,7 +104,7 @@ static void *foreign(void *data)
 
 int main(void)
 {
-    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&mortal)};
+    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&stopper)};
     troupe_system_t *system = race_open(&options);
     pthread_t threads[THREADS];
     for (size_t i = 0; i < THREADS; i++) {
@@ -114,7 +114,7 @@ int main(void)
     for (size_t i = 0; i < THREADS; i++) {
         race_join(threads[i]);
     }
-    RACE_CHECK(answered + missed == THREADS * PORTS * ASKS);
-    (void)printf("ports: %u asks answered, %u for who was gone\n", answered, missed);
+    RACE_CHECK(replied + missed == THREADS * INBOXES * ASKS);
+    (void)printf("ports: %u asks answered, %u for who was gone\n", replied, missed);
     return 0;
 }

@@ -9,7 +9,7 @@
  */
 #include "race.h"
 
-enum { INTRODUCE = 1, QUESTION, ANSWER, DONE, NEXT };
+enum { INTRODUCE = 1, QUESTION, REPLY, DONE, NEXT };
 enum { SPAWNERS = 4, WORKERS = 60, FAILS_EVERY = 8 };
 
 /** Who is introduced, and whether it will start. */
@@ -30,7 +30,7 @@ static enum troupe_err worker_init(
 static void worker_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
-    RACE_OK(troupe_reply(ctx, message, ANSWER, NULL, 0));
+    RACE_OK(troupe_reply(ctx, message, REPLY, NULL, 0));
     troupe_stop(ctx);
 }
 
@@ -45,16 +45,16 @@ struct third {
     troupe_ref_t director;
 };
 
-static void third_heard(
+static void third_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
     struct third *third = state;
     RACE_CHECK(err == (tag != 0 ? TROUPE_ERR_NOENT : TROUPE_OK));
-    RACE_CHECK((answer != NULL) == (err == TROUPE_OK));
+    RACE_CHECK((reply != NULL) == (err == TROUPE_OK));
     if (++third->outcomes == SPAWNERS * WORKERS) {
         troupe_shutdown(ctx);
     }
@@ -69,7 +69,8 @@ static void third_receive(troupe_context_t *ctx, void *state, const troupe_messa
     RACE_OK(troupe_ask(
         ctx,
         &letter,
-        &(const struct troupe_ask_options){.on_reply = third_heard, .tag = introduction->fails}));
+        &(const struct troupe_ask_options){
+            .on_reply = third_on_reply, .tag = introduction->fails}));
 }
 
 static const struct troupe_behaviour third = {

@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-enum { BABBLE = 1, BEAT, GUEST };
+enum { CHATTER = 1, BEAT, GUEST };
 enum { ROUNDS = 4, TALKERS = 6, FOREIGNERS = 2, ENOUGH = 3000 };
 
 static _Atomic uint32_t babbled;
@@ -15,17 +15,17 @@ struct talker {
     troupe_ref_t others[TALKERS];
 };
 
-static void talker_heard(
+static void talker_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
     (void)ctx;
     (void)state;
     (void)tag;
-    RACE_CHECK(err == TROUPE_OK ? answer != NULL : answer == NULL);
+    RACE_CHECK(err == TROUPE_OK ? reply != NULL : reply == NULL);
 }
 
 /** A guest ends with its first message. */
@@ -41,12 +41,12 @@ static const struct troupe_behaviour guest = {.name = "guest", .receive = guest_
 static void talker_invite(troupe_context_t *ctx)
 {
     const struct troupe_spawn_options options = {.behaviour = &guest, .place = "thread"};
-    struct troupe_outgoing letter = {.type = BABBLE};
+    struct troupe_outgoing letter = {.type = CHATTER};
     enum troupe_err err = troupe_spawn(ctx, &options, &letter.to);
     RACE_CHECK(err == TROUPE_OK || err == TROUPE_ERR_CLOSED);
     if (err == TROUPE_OK) {
         (void)!troupe_ask(
-            ctx, &letter, &(const struct troupe_ask_options){.on_reply = talker_heard});
+            ctx, &letter, &(const struct troupe_ask_options){.on_reply = talker_on_reply});
     }
 }
 
@@ -65,7 +65,7 @@ static void talker_receive(troupe_context_t *ctx, void *state, const troupe_mess
     }
     uint32_t chance = (uint32_t)troupe_random(ctx);
     atomic_fetch_add_explicit(&babbled, 1, memory_order_relaxed);
-    (void)!troupe_send(ctx, talker->others[chance % TALKERS], BABBLE, &chance, sizeof(chance));
+    (void)!troupe_send(ctx, talker->others[chance % TALKERS], CHATTER, &chance, sizeof(chance));
     if (chance % 64 == 0) {
         talker_invite(ctx);
     }
@@ -89,7 +89,7 @@ static void *foreign(void *data)
     RACE_OK(troupe_inbox_new(foreigner->system, &port));
     troupe_context_t *ctx = troupe_inbox_context(port);
     while (atomic_load(&babbled) < ENOUGH) {
-        race_send(ctx, foreigner->talker, BABBLE);
+        race_send(ctx, foreigner->talker, CHATTER);
         troupe_message_t *message = NULL;
         if (troupe_inbox_receive(port, 100000, &message) == TROUPE_OK) {
             troupe_message_destroy(&message);
@@ -97,7 +97,7 @@ static void *foreign(void *data)
     }
     troupe_system_stop(foreigner->system); // one of them is the first
     for (int i = 0; i < 20; i++) {
-        race_send(ctx, foreigner->talker, BABBLE); // into the end
+        race_send(ctx, foreigner->talker, CHATTER); // into the end
     }
     RACE_OK(troupe_inbox_destroy(&port));
     return NULL;
@@ -112,7 +112,7 @@ static void open_talkers(troupe_system_t *system, troupe_ref_t talkers[TALKERS])
         talkers[i] = race_spawn(ctx, &talker, places[i], NULL, 0);
     }
     for (int i = 0; i < TALKERS; i++) {
-        RACE_OK(troupe_send(ctx, talkers[i], BABBLE, talkers, TALKERS * sizeof(*talkers)));
+        RACE_OK(troupe_send(ctx, talkers[i], CHATTER, talkers, TALKERS * sizeof(*talkers)));
     }
 }
 
@@ -141,7 +141,7 @@ static uint64_t run(void)
     }
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    RACE_CHECK(race_closes(system));
+    RACE_CHECK(race_balances(system));
     RACE_CHECK(stats.actors_started == stats.actors_ended);
     RACE_OK(troupe_system_destroy(&system));
     return stats.handled;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool audit_closes(troupe_system_t *system)
+bool audit_balances(troupe_system_t *system)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -24,6 +24,6 @@ bool audit_closes(troupe_system_t *system)
 
 void audit_and_destroy(troupe_system_t **system_p)
 {
-    MUST_BE(audit_closes(*system_p));
+    MUST_BE(audit_balances(*system_p));
     MUST(troupe_system_destroy(system_p));
 }

@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 
-/** @return what troupe_system_audit() returns; where the counters do not balance it prints them. @threads the owner's */
-bool audit_closes(troupe_system_t *system);
+/** @return what troupe_system_audit() returns; where the counters do not balance it prints them. Owner's thread. */
+bool audit_balances(troupe_system_t *system);
 
 /** Require that the counters balance, and free the system; else print them and abort. @threads the owner's */
 void audit_and_destroy(troupe_system_t **system_p);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <threads.h>
 
-struct clone_carrier {
+struct clone_thread {
     const struct troupe_host *host;
     troupe_executor_t *executor;
     thrd_t thread;
@@ -20,25 +20,25 @@ struct clone_carrier {
 
 static enum troupe_err clone_init(const struct troupe_host *host, void **out_self)
 {
-    struct clone_carrier *model = calloc(1, sizeof(*model));
-    if (model == NULL) {
+    struct clone_thread *self_clone = calloc(1, sizeof(*self_clone));
+    if (self_clone == NULL) {
         return TROUPE_ERR_NOMEM;
     }
-    model->host = host;
-    *out_self = model;
+    self_clone->host = host;
+    *out_self = self_clone;
     return TROUPE_OK;
 }
 
 static int clone_main(void *opaque)
 {
-    struct clone_carrier *handle = opaque;
+    struct clone_thread *handle = opaque;
     handle->host->run(handle->executor);
     handle->host->exited(handle->executor);
     return 0;
 }
 
 /** Create the thread with all signals blocked, as they belong to the program's own threads. */
-static int clone_create(struct clone_carrier *handle)
+static int clone_create(struct clone_thread *handle)
 {
     sigset_t all;
     sigset_t before;
@@ -56,15 +56,16 @@ static enum troupe_err clone_start(
     void **out_handle)
 {
     (void)spec; // C11 has no names and no CPU sets for threads
-    const struct clone_carrier *model = self;
-    struct clone_carrier *handle = calloc(1, sizeof(*handle));
+    const struct clone_thread *self_clone = self;
+    struct clone_thread *handle = calloc(1, sizeof(*handle));
     if (handle == NULL) {
         return TROUPE_ERR_NOMEM;
     }
-    handle->host = model->host;
+    handle->host = self_clone->host;
     handle->executor = executor;
     if (clone_create(handle) != thrd_success) {
-        model->host->set_error_detail("clone: no more threads; end some actors or raise the limit");
+        self_clone->host->set_error_detail(
+            "clone: no more threads; end some actors or raise the limit");
         free(handle);
         return TROUPE_ERR_LIMIT;
     }
@@ -75,7 +76,7 @@ static enum troupe_err clone_start(
 static void clone_join(void *self, void *opaque)
 {
     (void)self;
-    struct clone_carrier *handle = opaque;
+    struct clone_thread *handle = opaque;
     (void)thrd_join(handle->thread, NULL);
     free(handle);
 }

@@ -1,8 +1,8 @@
 /*
  * The stage: a system, the scenario's actor, and the pump that lets the test wait for messages.
  *
- *     test --fixture_act--> PLAY --> scenario's actor: runs the act, so it is the one who sends
- *     test <--fixture_hear-- list of what the scenario's actor met <-- subjects
+ *     test --fixture_call--> PLAY --> scenario's actor: runs the act, so it is the one who sends
+ *     test <--fixture_receive-- list of what the scenario's actor met <-- subjects
  *
  * The test and the scenario's actor share one thread: the actor's callbacks run inside the pump,
  * which is troupe_system_progress() and a poll of troupe_system_fd(). So nothing here needs a lock.
@@ -22,14 +22,14 @@
 #include <unistd.h>
 
 /** The main program's message to the scenario's actor. Body: a struct cue. */
-#define FIXTURE_PLAY UINT32_C(0x7FFF0002)
+#define FIXTURE_CALL UINT32_C(0x7FFF0002)
 
 /** Longer than the fixture waits, so that a lost answer fails the test rather than end the ask. */
 #define FIXTURE_ASK_TIMEOUT_NS (UINT64_C(4) * FIXTURE_DEADLINE_NS)
 
 /** A message heard, in a list; its body follows it. */
 struct entry {
-    struct heard heard;
+    struct received received;
     struct entry *next;
     max_align_t body[];
 };
@@ -38,24 +38,24 @@ struct fixture {
     struct fixture_placement placement;
     troupe_system_t *system;
     troupe_ref_t scenario;
-    struct entry *unheard;    // in the order they came
-    struct entry *heard;      // kept until the end, as the test still looks at them
-    uint64_t refused_outside; // refusals of the main program, which gets no ROOM
-    enum troupe_err turned;   // what the latest turn returned
+    struct entry *pending;        // in the order they came
+    struct entry *received;       // kept until the end, as the test still looks at them
+    uint64_t refused_outside;     // refusals of the main program, which gets no ROOM
+    enum troupe_err progress_err; // what the latest turn returned
     bool has_run;
     const struct troupe_behaviour **behaviours; // the test's and the scenario's
 };
 
-/** One fixture_act(). */
-struct play {
-    fixture_act_fn *act;
+/** One fixture_call(). */
+struct call {
+    fixture_call_fn *act;
     void *data;
     bool is_done;
 };
 
 /** What calls the scenario's actor to a play: a pointer, as both are always in one process. */
 struct cue {
-    struct play *play;
+    struct call *call;
 };
 
 /**
@@ -77,7 +77,7 @@ static void fixture_check(enum troupe_err err, const char *what)
 
 static void fixture_append(struct fixture *fixture, struct entry *entry)
 {
-    struct entry **end = &fixture->unheard;
+    struct entry **end = &fixture->pending;
     while (*end != NULL) {
         end = &(*end)->next;
     }
@@ -85,17 +85,17 @@ static void fixture_append(struct fixture *fixture, struct entry *entry)
 }
 
 static void fixture_keep(
-    struct fixture *fixture, const troupe_message_t *message, struct heard heard)
+    struct fixture *fixture, const troupe_message_t *message, struct received received)
 {
     size_t body_bytes = message == NULL ? 0 : troupe_message_body_bytes(message);
     struct entry *entry = calloc(1, sizeof(*entry) + body_bytes);
     cr_assert(entry != NULL, "no memory to hear a message of %zu bytes", body_bytes);
-    entry->heard = heard;
+    entry->received = received;
     if (message != NULL) {
-        entry->heard.type = troupe_message_type(message);
-        entry->heard.from = troupe_message_sender(message);
-        entry->heard.body = entry->body;
-        entry->heard.body_bytes = body_bytes;
+        entry->received.type = troupe_message_type(message);
+        entry->received.from = troupe_message_sender(message);
+        entry->received.body = entry->body;
+        entry->received.body_bytes = body_bytes;
     }
     if (body_bytes > 0) {
         memcpy(entry->body, troupe_message_body(message), body_bytes);
@@ -116,27 +116,27 @@ static enum troupe_err scenario_init(
 static void scenario_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct fixture *fixture = *(struct fixture **)state;
-    if (troupe_message_type(message) == FIXTURE_PLAY) {
-        struct play *play = TROUPE_BODY(message, struct cue)->play;
-        play->act(ctx, play->data);
-        play->is_done = true;
+    if (troupe_message_type(message) == FIXTURE_CALL) {
+        struct call *call = TROUPE_BODY(message, struct cue)->call;
+        call->act(ctx, call->data);
+        call->is_done = true;
         return;
     }
-    fixture_keep(fixture, message, (struct heard){.asker = troupe_message_reply_to(message)});
+    fixture_keep(fixture, message, (struct received){.reply_to = troupe_message_reply_to(message)});
 }
 
-static void scenario_on_answer(
+static void scenario_on_reply(
     troupe_context_t *ctx,
     void *state,
     uint64_t tag,
     enum troupe_err err,
-    const troupe_message_t *answer)
+    const troupe_message_t *reply)
 {
     (void)ctx;
     (void)tag;
     struct fixture *fixture = *(struct fixture **)state;
-    struct heard heard = {.type = FIXTURE_NO_ANSWER, .err = err, .is_reply = true};
-    fixture_keep(fixture, answer, heard);
+    struct received received = {.type = FIXTURE_NO_REPLY, .err = err, .is_reply = true};
+    fixture_keep(fixture, reply, received);
 }
 
 static const struct troupe_behaviour scenario = {
@@ -176,7 +176,7 @@ uint32_t fixture_executor_count(const struct fixture_placement *placement)
     return count == NULL ? 0 : (uint32_t)strtoul(count + 1, NULL, 10);
 }
 
-uint32_t fixture_crowd(const struct fixture_placement *placement)
+uint32_t fixture_many(const struct fixture_placement *placement)
 {
     if (fixture_executor_count(placement) != 0) {
         return 1000;
@@ -184,9 +184,9 @@ uint32_t fixture_crowd(const struct fixture_placement *placement)
     return (fixture_traits(placement) & TROUPE_TRAIT_ISOLATES_CRASHES) != 0 ? 12 : 50;
 }
 
-uint32_t fixture_some(const struct fixture_placement *placement, uint32_t count)
+uint32_t fixture_at_most(const struct fixture_placement *placement, uint32_t count)
 {
-    uint32_t crowd = fixture_crowd(placement);
+    uint32_t crowd = fixture_many(placement);
     return count < crowd ? count : crowd;
 }
 
@@ -212,13 +212,13 @@ static void fixture_turn(struct fixture *fixture)
 {
     // A turn in which a subject stopped the system did its work too: fixture_wait() complains, if
     // the test still waits for something.
-    fixture->turned = troupe_system_progress(fixture->system, NULL);
+    fixture->progress_err = troupe_system_progress(fixture->system, NULL);
 }
 
 /** Sleep until the system has something to do or @p deadline_ns passes, which fails the test. */
 static void fixture_wait(struct fixture *fixture, uint64_t deadline_ns, const char *what)
 {
-    fixture_check(fixture->turned, "troupe_system_progress");
+    fixture_check(fixture->progress_err, "troupe_system_progress");
     uint64_t now_ns = fixture_now_ns();
     if (now_ns >= deadline_ns) {
         fixture_fail_late(fixture, what);
@@ -314,25 +314,25 @@ struct fixture *fixture_open(
 
 /** Set by the alarm that ends a run, with the system to stop. */
 static troupe_system_t *volatile alarm_system;
-static volatile sig_atomic_t alarm_rang;
+static volatile sig_atomic_t alarm_went_off;
 
 static void fixture_on_alarm(int number)
 {
     (void)number;
-    alarm_rang = 1;
+    alarm_went_off = 1;
     troupe_system_stop(alarm_system);
 }
 
 void fixture_run(struct fixture *fixture)
 {
     alarm_system = fixture->system;
-    alarm_rang = 0;
+    alarm_went_off = 0;
     (void)signal(SIGALRM, fixture_on_alarm);
     (void)alarm((unsigned)(FIXTURE_DEADLINE_NS / UINT64_C(1000000000)));
     enum troupe_err err = troupe_system_run(fixture->system);
     (void)alarm(0);
     fixture->has_run = true;
-    if (alarm_rang != 0) {
+    if (alarm_went_off != 0) {
         fixture_fail_late(fixture, "troupe_system_run() to return");
     }
     fixture_check(err, "troupe_system_run");
@@ -346,7 +346,7 @@ static void fixture_audit(const struct fixture *fixture, const struct troupe_sta
     }
     uint64_t refused = stats->refused - fixture->refused_outside;
     cr_expect(
-        audit_closes(fixture->system), "the counters balance, and nothing waits after the end");
+        audit_balances(fixture->system), "the counters balance, and nothing waits after the end");
     cr_expect(eq(u64, stats->dead, dead), "dead letters by reason sum up");
     cr_expect(eq(u64, stats->frames_undecodable, 0), "every frame was understood");
     cr_expect(eq(u64, stats->actors_ended, stats->actors_started), "who started has ended");
@@ -376,8 +376,8 @@ struct troupe_stats fixture_close(struct fixture **fixture_p)
     fixture_audit(fixture, &stats);
     fixture_check(troupe_system_destroy(&fixture->system), "troupe_system_destroy");
     cr_expect(fixture->system == NULL, "the system is gone");
-    fixture_free_entries(fixture->unheard);
-    fixture_free_entries(fixture->heard);
+    fixture_free_entries(fixture->pending);
+    fixture_free_entries(fixture->received);
     free(fixture->behaviours);
     free(fixture);
     *fixture_p = NULL;
@@ -396,18 +396,18 @@ troupe_ref_t fixture_scenario(const struct fixture *fixture)
 
 /* The scenario acts. --------------------------------------------------------------------------- */
 
-void fixture_act(struct fixture *fixture, fixture_act_fn *act, void *data)
+void fixture_call(struct fixture *fixture, fixture_call_fn *act, void *data)
 {
-    struct play play = {.act = act, .data = data};
-    struct cue cue = {.play = &play};
+    struct call call = {.act = act, .data = data};
+    struct cue cue = {.call = &call};
     troupe_context_t *ctx = troupe_system_context(fixture->system);
     uint64_t deadline_ns = fixture_now_ns() + FIXTURE_DEADLINE_NS;
     enum troupe_err err = TROUPE_OK;
     // The main program gets no ROOM: it lets the world empty its mailbox and tries again.
-    while ((err = TROUPE_SEND(ctx, fixture->scenario, FIXTURE_PLAY, &cue)) == TROUPE_ERR_FULL) {
+    while ((err = TROUPE_SEND(ctx, fixture->scenario, FIXTURE_CALL, &cue)) == TROUPE_ERR_FULL) {
         fixture->refused_outside++;
         fixture_turn(fixture);
-        fixture_check(fixture->turned, "troupe_system_progress");
+        fixture_check(fixture->progress_err, "troupe_system_progress");
         if (fixture_now_ns() >= deadline_ns) {
             fixture_fail_late(fixture, "room in the scenario's mailbox");
         }
@@ -415,7 +415,7 @@ void fixture_act(struct fixture *fixture, fixture_act_fn *act, void *data)
     fixture_check(err, "troupe_send to the scenario");
     for (;;) {
         fixture_turn(fixture);
-        if (play.is_done) {
+        if (call.is_done) {
             return;
         }
         fixture_wait(fixture, deadline_ns, "the scenario to act");
@@ -454,7 +454,7 @@ struct sending {
     enum troupe_err err; // out
 };
 
-static void fixture_act_send(troupe_context_t *ctx, void *data)
+static void fixture_call_send(troupe_context_t *ctx, void *data)
 {
     struct sending *sending = data;
     const struct troupe_outgoing *letter = &sending->letter;
@@ -464,27 +464,27 @@ static void fixture_act_send(troupe_context_t *ctx, void *data)
                   ctx,
                   letter,
                   &(const struct troupe_ask_options){
-                      .timeout_ns = FIXTURE_ASK_TIMEOUT_NS, .on_reply = scenario_on_answer})
+                      .timeout_ns = FIXTURE_ASK_TIMEOUT_NS, .on_reply = scenario_on_reply})
             : troupe_send(ctx, letter->to, letter->type, letter->body, letter->body_bytes);
 }
 
 /** Send as the scenario; where a mailbox is full, when there is room again. */
-static void fixture_send(struct fixture *fixture, struct sending *sending)
+static void fixture_send_or_wait(struct fixture *fixture, struct sending *sending)
 {
-    fixture_act(fixture, fixture_act_send, sending);
+    fixture_call(fixture, fixture_call_send, sending);
     while (sending->err == TROUPE_ERR_FULL) {
-        (void)fixture_hear(fixture, TROUPE_MESSAGE_ROOM);
-        fixture_act(fixture, fixture_act_send, sending);
+        (void)fixture_receive(fixture, TROUPE_MESSAGE_ROOM);
+        fixture_call(fixture, fixture_call_send, sending);
     }
     fixture_check(sending->err, sending->is_ask ? "troupe_ask" : "troupe_send");
 }
 
-void fixture_tell(
+void fixture_send(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
     struct sending sending = {
         .letter = {.to = to, .type = type, .body = body, .body_bytes = body_bytes}};
-    fixture_send(fixture, &sending);
+    fixture_send_or_wait(fixture, &sending);
 }
 
 void fixture_ask(
@@ -492,7 +492,7 @@ void fixture_ask(
 {
     struct sending sending = {
         .letter = {.to = to, .type = type, .body = body, .body_bytes = body_bytes}, .is_ask = true};
-    fixture_send(fixture, &sending);
+    fixture_send_or_wait(fixture, &sending);
 }
 
 /* The scenario hears. -------------------------------------------------------------------------- */
@@ -501,10 +501,10 @@ void fixture_ask(
 #define FIXTURE_ANY UINT32_MAX
 
 /** Move the first unheard message of @p type over to the heard ones; NULL when there is none. */
-static const struct heard *fixture_take(struct fixture *fixture, uint32_t type)
+static const struct received *fixture_take(struct fixture *fixture, uint32_t type)
 {
-    struct entry **place = &fixture->unheard;
-    while (*place != NULL && type != FIXTURE_ANY && (*place)->heard.type != type) {
+    struct entry **place = &fixture->pending;
+    while (*place != NULL && type != FIXTURE_ANY && (*place)->received.type != type) {
         place = &(*place)->next;
     }
     struct entry *entry = *place;
@@ -512,46 +512,46 @@ static const struct heard *fixture_take(struct fixture *fixture, uint32_t type)
         return NULL;
     }
     *place = entry->next;
-    entry->next = fixture->heard;
-    fixture->heard = entry;
-    return &entry->heard;
+    entry->next = fixture->received;
+    fixture->received = entry;
+    return &entry->received;
 }
 
-const struct heard *fixture_hear(struct fixture *fixture, uint32_t type)
+const struct received *fixture_receive(struct fixture *fixture, uint32_t type)
 {
     char what[48];
     (void)snprintf(what, sizeof(what), "a message of type %#x", (unsigned)type);
     uint64_t deadline_ns = fixture_now_ns() + FIXTURE_DEADLINE_NS;
-    const struct heard *heard = NULL;
+    const struct received *received = NULL;
     for (;;) {
-        if ((heard = fixture_take(fixture, type)) != NULL) {
-            return heard;
+        if ((received = fixture_take(fixture, type)) != NULL) {
+            return received;
         }
         fixture_turn(fixture);
-        if ((heard = fixture_take(fixture, type)) != NULL) {
-            return heard;
+        if ((received = fixture_take(fixture, type)) != NULL) {
+            return received;
         }
         fixture_wait(fixture, deadline_ns, what);
     }
 }
 
-const struct heard *fixture_hear_any(struct fixture *fixture)
+const struct received *fixture_receive_any(struct fixture *fixture)
 {
-    return fixture_hear(fixture, FIXTURE_ANY);
+    return fixture_receive(fixture, FIXTURE_ANY);
 }
 
-const void *fixture_hear_body(struct fixture *fixture, uint32_t type, size_t body_bytes)
+const void *fixture_receive_body(struct fixture *fixture, uint32_t type, size_t body_bytes)
 {
-    const struct heard *heard = fixture_hear(fixture, type);
-    cr_assert(eq(sz, heard->body_bytes, body_bytes), "the body of type %#x", (unsigned)type);
-    return heard->body;
+    const struct received *received = fixture_receive(fixture, type);
+    cr_assert(eq(sz, received->body_bytes, body_bytes), "the body of type %#x", (unsigned)type);
+    return received->body;
 }
 
-uint32_t fixture_unheard(const struct fixture *fixture, uint32_t type)
+uint32_t fixture_pending_count(const struct fixture *fixture, uint32_t type)
 {
     uint32_t count = 0;
-    for (const struct entry *entry = fixture->unheard; entry != NULL; entry = entry->next) {
-        count += entry->heard.type == type ? 1 : 0;
+    for (const struct entry *entry = fixture->pending; entry != NULL; entry = entry->next) {
+        count += entry->received.type == type ? 1 : 0;
     }
     return count;
 }

@@ -2,13 +2,13 @@
  * @file fixture.h
  * @brief The stage of the conformance suite: one test, played on every placement.
  *
- *     BACKEND_TEST(order, one_sender_is_heard_in_order)
+ *     BACKEND_TEST(order, messages_of_one_sender_arrive_in_order)
  *     {
  *         struct fixture *fixture = fixture_open(
  *             placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&hearer)});
  *         troupe_ref_t hearer_ref = fixture_spawn(fixture, &hearer);
- *         fixture_tell(fixture, hearer_ref, NUMBER, &number, sizeof(number));
- *         const struct report *report = FIXTURE_HEAR(fixture, REPORT, struct report);
+ *         fixture_send(fixture, hearer_ref, NUMBER, &number, sizeof(number));
+ *         const struct report *report = FIXTURE_RECEIVE(fixture, REPORT, struct report);
  *         ...
  *         fixture_close(&fixture);
  *     }
@@ -130,10 +130,10 @@ uint32_t fixture_traits(const struct fixture_placement *placement);
 uint32_t fixture_executor_count(const struct fixture_placement *placement);
 
 /** @return how many actors make a crowd: many; fewer where each is a thread, or even a process. */
-uint32_t fixture_crowd(const struct fixture_placement *placement);
+uint32_t fixture_many(const struct fixture_placement *placement);
 
 /** @return @p count, or as many as make a crowd there when those are fewer. */
-uint32_t fixture_some(const struct fixture_placement *placement, uint32_t count);
+uint32_t fixture_at_most(const struct fixture_placement *placement, uint32_t count);
 
 /** @return whether two actors share an executor, and so its mailbox. */
 bool fixture_share_executor(troupe_ref_t a, troupe_ref_t b);
@@ -185,10 +185,10 @@ troupe_ref_t fixture_scenario(const struct fixture *fixture);
 /* The scenario acts. --------------------------------------------------------------------------- */
 
 /** Code that runs as the scenario's actor, in one callback. */
-typedef void fixture_act_fn(troupe_context_t *ctx, void *data);
+typedef void fixture_call_fn(troupe_context_t *ctx, void *data);
 
 /** Run @p act as the scenario's actor, and return when it has run. */
-void fixture_act(struct fixture *fixture, fixture_act_fn *act, void *data);
+void fixture_call(struct fixture *fixture, fixture_call_fn *act, void *data);
 
 /** Spawn a subject from the main program. */
 troupe_ref_t fixture_spawn(struct fixture *fixture, const struct troupe_behaviour *behaviour);
@@ -202,11 +202,11 @@ troupe_ref_t fixture_spawn_reporter(
     struct fixture *fixture, const struct troupe_behaviour *behaviour);
 
 /** Send as the scenario; into a full mailbox when there is room, whose notice is not heard then. */
-void fixture_tell(
+void fixture_send(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes);
 
 /**
- * Ask as fixture_tell() tells; the answer is heard like any message, and a full mailbox has room.
+ * Ask as fixture_send() tells; the answer is heard like any message, and a full mailbox has room.
  */
 void fixture_ask(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes);
@@ -214,34 +214,34 @@ void fixture_ask(
 /* The scenario hears. -------------------------------------------------------------------------- */
 
 /** The type of what is heard when an ask ends without an answer; `err` says how. */
-#define FIXTURE_NO_ANSWER UINT32_C(0x7FFF0001)
+#define FIXTURE_NO_REPLY UINT32_C(0x7FFF0001)
 
 /** A message that the scenario's actor met. */
-struct heard {
-    uint32_t type;                /**< Its type. */
-    enum troupe_err err;          /**< ::TROUPE_OK, or how an ask ended without an answer. */
-    bool is_reply;                /**< Whether it answers an ask. */
-    troupe_ref_t from;            /**< Who sent it. */
-    struct troupe_reply_to asker; /**< Whom to answer. */
-    const void *body;             /**< Its body. */
-    size_t body_bytes;            /**< How many. */
+struct received {
+    uint32_t type;                   /**< Its type. */
+    enum troupe_err err;             /**< ::TROUPE_OK, or how an ask ended without an answer. */
+    bool is_reply;                   /**< Whether it answers an ask. */
+    troupe_ref_t from;               /**< Who sent it. */
+    struct troupe_reply_to reply_to; /**< Whom to answer. */
+    const void *body;                /**< Its body. */
+    size_t body_bytes;               /**< How many. */
 };
 
 /** @return the next message heard, whatever it is; good until fixture_close(). */
-const struct heard *fixture_hear_any(struct fixture *fixture);
+const struct received *fixture_receive_any(struct fixture *fixture);
 
 /** @return the next message of @p type; others stay to be heard. Good until fixture_close(). */
-const struct heard *fixture_hear(struct fixture *fixture, uint32_t type);
+const struct received *fixture_receive(struct fixture *fixture, uint32_t type);
 
 /** @return the body of the next message of @p type, which must have @p body_bytes bytes. */
-const void *fixture_hear_body(struct fixture *fixture, uint32_t type, size_t body_bytes);
+const void *fixture_receive_body(struct fixture *fixture, uint32_t type, size_t body_bytes);
 
-/** Hear a message whose body is a struct: FIXTURE_HEAR(fixture, REPORT, struct report)->count. */
-#define FIXTURE_HEAR(fixture, type, struct_type) \
-    ((const struct_type *)fixture_hear_body((fixture), (type), sizeof(struct_type)))
+/** Hear a message whose body is a struct: FIXTURE_RECEIVE(fixture, REPORT, struct report)->count. */
+#define FIXTURE_RECEIVE(fixture, type, struct_type) \
+    ((const struct_type *)fixture_receive_body((fixture), (type), sizeof(struct_type)))
 
 /** @return how many messages of @p type have arrived and were not heard yet. Waits for none. */
-uint32_t fixture_unheard(const struct fixture *fixture, uint32_t type);
+uint32_t fixture_pending_count(const struct fixture *fixture, uint32_t type);
 
 /**
  * Run the owner's world until nothing is at hand in it. It knows nothing of other executors, nor of
@@ -283,26 +283,26 @@ troupe_ref_t fixture_ref_of(const void *args, size_t args_bytes);
 /* A slow subject. ------------------------------------------------------------------------------ */
 
 /** A file that stands as long as the gate is shut: it reaches subjects in any process. */
-struct fixture_gate {
+struct fixture_latch {
     char path[64];
 };
 
 /** Shut a new gate. */
-void fixture_gate_shut(struct fixture_gate *gate);
+void fixture_latch_close(struct fixture_latch *latch);
 
 /** Open it. Does nothing when it is open. */
-void fixture_gate_open(struct fixture_gate *gate);
+void fixture_latch_open(struct fixture_latch *latch);
 
 /** For subjects: stay in the callback until the gate opens. Any thread but the test's own. */
-void fixture_gate_wait(const struct fixture_gate *gate);
+void fixture_latch_wait(const struct fixture_latch *latch);
 
 /** What fixture_slow understands; it counts messages of any other type. */
 enum fixture_slow_message {
     FIXTURE_COUNT = 0x00510001, /**< Ask for ::FIXTURE_COUNTED. */
     FIXTURE_COUNTED,            /**< Body: uint64_t, how many it met. */
-    FIXTURE_HOLD,               /**< Body: struct fixture_gate. Asked by fixture_hold(). */
+    FIXTURE_HOLD,               /**< Body: struct fixture_latch. Asked by fixture_hold(). */
     FIXTURE_HOLDING,            /**< It is within the callback, and stays there. */
-    FIXTURE_LEAVE,              /**< Stop with reason `normal`. */
+    FIXTURE_STOP,               /**< Stop with reason `normal`. */
 };
 
 /** A subject that counts its mail, and can be held. To be among the behaviours of the test. */
@@ -312,9 +312,9 @@ extern const struct troupe_behaviour fixture_slow;
  * Hold @p slow in a callback until @p gate opens, so that its mail waits.
  *
  * On the scenario's own executor nothing is to be done: nobody meets mail there while the scenario
- * acts. So a test that fills a mailbox does all of it in one fixture_act().
+ * acts. So a test that fills a mailbox does all of it in one fixture_call().
  */
-void fixture_hold(struct fixture *fixture, troupe_ref_t slow, struct fixture_gate *gate);
+void fixture_hold(struct fixture *fixture, troupe_ref_t slow, struct fixture_latch *latch);
 
 /** @return how many messages @p slow has met, after all that the scenario sent it before. */
 uint64_t fixture_count(struct fixture *fixture, troupe_ref_t slow);
@@ -332,7 +332,7 @@ struct fixture_flood {
 /** The message of a flood. */
 #define FIXTURE_DROP UINT32_C(0x00510100)
 
-/** A ::fixture_act_fn: flood as @p data, a struct fixture_flood, says. */
+/** A ::fixture_call_fn: flood as @p data, a struct fixture_flood, says. */
 void fixture_flood(troupe_context_t *ctx, void *data);
 
 /* A journal, for what is told after the scenario has ended. ------------------------------------ */

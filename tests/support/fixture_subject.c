@@ -77,22 +77,22 @@ static void fixture_file_new(char *path, size_t path_bytes)
     (void)close(fd);
 }
 
-void fixture_gate_shut(struct fixture_gate *gate)
+void fixture_latch_close(struct fixture_latch *latch)
 {
-    fixture_file_new(gate->path, sizeof(gate->path));
+    fixture_file_new(latch->path, sizeof(latch->path));
 }
 
-void fixture_gate_open(struct fixture_gate *gate)
+void fixture_latch_open(struct fixture_latch *latch)
 {
-    (void)unlink(gate->path);
+    (void)unlink(latch->path);
 }
 
-void fixture_gate_wait(const struct fixture_gate *gate)
+void fixture_latch_wait(const struct fixture_latch *latch)
 {
     struct timespec start;
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
-    while (access(gate->path, F_OK) == 0) {
+    while (access(latch->path, F_OK) == 0) {
         (void)clock_gettime(CLOCK_MONOTONIC, &now);
         MUST_BE(now.tv_sec - start.tv_sec < 2 * (time_t)(FIXTURE_DEADLINE_NS / 1000000000));
         (void)sched_yield();
@@ -103,11 +103,11 @@ void fixture_gate_wait(const struct fixture_gate *gate)
 
 static void slow_hold(troupe_context_t *ctx, const troupe_message_t *message)
 {
-    const struct fixture_gate *gate = TROUPE_BODY(message, struct fixture_gate);
-    MUST_BE(gate != NULL);
+    const struct fixture_latch *latch = TROUPE_BODY(message, struct fixture_latch);
+    MUST_BE(latch != NULL);
     MUST(troupe_reply(ctx, message, FIXTURE_HOLDING, NULL, 0));
     troupe_flush(ctx); // else nobody hears of it before the gate opens
-    fixture_gate_wait(gate);
+    fixture_latch_wait(latch);
 }
 
 static void slow_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -120,7 +120,7 @@ static void slow_receive(troupe_context_t *ctx, void *state, const troupe_messag
     case FIXTURE_COUNT:
         REPORT(ctx, message, FIXTURE_COUNTED, count);
         break;
-    case FIXTURE_LEAVE:
+    case FIXTURE_STOP:
         troupe_stop(ctx);
         break;
     default:
@@ -135,20 +135,20 @@ const struct troupe_behaviour fixture_slow = {
     .receive = slow_receive,
 };
 
-void fixture_hold(struct fixture *fixture, troupe_ref_t slow, struct fixture_gate *gate)
+void fixture_hold(struct fixture *fixture, troupe_ref_t slow, struct fixture_latch *latch)
 {
-    fixture_gate_shut(gate);
+    fixture_latch_close(latch);
     if (fixture_share_executor(slow, fixture_scenario(fixture))) {
         return;
     }
-    fixture_ask(fixture, slow, FIXTURE_HOLD, gate, sizeof(*gate));
-    (void)fixture_hear(fixture, FIXTURE_HOLDING);
+    fixture_ask(fixture, slow, FIXTURE_HOLD, latch, sizeof(*latch));
+    (void)fixture_receive(fixture, FIXTURE_HOLDING);
 }
 
 uint64_t fixture_count(struct fixture *fixture, troupe_ref_t slow)
 {
     fixture_ask(fixture, slow, FIXTURE_COUNT, NULL, 0);
-    return *FIXTURE_HEAR(fixture, FIXTURE_COUNTED, uint64_t);
+    return *FIXTURE_RECEIVE(fixture, FIXTURE_COUNTED, uint64_t);
 }
 
 void fixture_flood(troupe_context_t *ctx, void *data)

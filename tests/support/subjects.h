@@ -10,7 +10,7 @@
  * So a subject obeys what an actor in another process must:
  *
  *  - it reports by messages alone, and neither these nor its arguments hold pointers;
- *  - it shares no variable with the test; a file does (struct fixture_gate, struct fixture_journal);
+ *  - it shares no variable with the test; a file does (struct fixture_latch, struct fixture_journal);
  *  - no two subjects of a program share a name.
  *
  * A behaviour that a subject is to find unknown stays off the list.

@@ -92,7 +92,7 @@ static inline void stage_close(struct stage *stage)
     if (stage->system != NULL) {
         troupe_system_stop(stage->system);
         cr_expect(eq(int, troupe_system_run(stage->system), TROUPE_OK));
-        cr_expect(audit_closes(stage->system));
+        cr_expect(audit_balances(stage->system));
     }
     cr_expect(eq(int, troupe_system_destroy(&stage->system), TROUPE_OK));
 }

@@ -73,7 +73,7 @@ static struct troupe_stats teardown(void)
     cr_assert(
         eq(int, troupe_system_run(system_under_test), TROUPE_OK), "%s", troupe_error_detail());
     struct troupe_stats stats = stats_now();
-    cr_expect(audit_closes(system_under_test));
+    cr_expect(audit_balances(system_under_test));
     cr_assert(eq(int, troupe_system_destroy(&system_under_test), TROUPE_OK));
     return stats;
 }
