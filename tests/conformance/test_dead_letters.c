@@ -215,7 +215,7 @@ BACKEND_TEST(dead_letters, an_ask_that_failed_says_why)
     fixture_ask(fixture, system.ended, READY, NULL, 0); // the same way, and later
     (void)fixture_receive(fixture, FIXTURE_NO_REPLY);
 
-    const char *wanted = "the ask of type 8 found nobody: stopped";
+    const char *wanted = "the ask of type 8 had no receiver: stopped";
     cr_expect(strcmp(ask_detail, wanted) == 0, "'%s'", ask_detail);
     fixture_close(&fixture);
 }

@@ -106,7 +106,7 @@ Test(inboxes, an_ask_to_an_ended_actor_fails_with_noent)
     cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 1), TROUPE_ERR_NOENT)); // it is going
     echo_wait_for_exits(stage.system, stage.inbox, 1);
     cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 2), TROUPE_ERR_NOENT)); // it is gone
-    cr_expect(strstr(troupe_error_detail(), "found nobody: stopped") != NULL);
+    cr_expect(strstr(troupe_error_detail(), "had no receiver: stopped") != NULL);
     struct troupe_stats stats = stage_close(&stage);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
 }

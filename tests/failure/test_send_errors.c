@@ -121,7 +121,7 @@ static void send_to_none(troupe_context_t *ctx, void *data)
     struct troupe_outgoing outgoing = {
         .to = TROUPE_REF_NONE, .type = ECHO_REQUEST, .body_bytes = 8};
     send_in_every_way(ctx, &outgoing, TROUPE_ERR_INVAL);
-    expect_text("nobody");
+    expect_text("has no receiver");
     cr_expect(eq(int, troupe_stop_actor(ctx, TROUPE_REF_NONE), TROUPE_ERR_INVAL));
 }
 
@@ -140,7 +140,7 @@ static void send_bytes_that_are_not_there(troupe_context_t *ctx, void *data)
 {
     const troupe_ref_t *echo = data;
     cr_expect(eq(int, troupe_send(ctx, *echo, ECHO_REQUEST, NULL, 8), TROUPE_ERR_INVAL));
-    expect_text("no body");
+    expect_text("body is NULL");
     _Alignas(8) char bytes[16];
     struct troupe_body crooked = {.data = bytes + 1, .bytes = 8};
     cr_expect(eq(int, troupe_send_body(ctx, *echo, ECHO_REQUEST, &crooked), TROUPE_ERR_INVAL));

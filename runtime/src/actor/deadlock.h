@@ -2,7 +2,7 @@
  * @file deadlock.h
  * @brief Exclusive asks, and the circles in which actors would wait for each other for ever.
  *
- *     a asks b, probe [a] --> b waits for c and has not replied to a: probe [a b] --> c waits for a: probe [a b c] --> a
+ *     a asks b: probe [a] --> b waits for c, and has not replied to a: probe [a b] --> c waits for a: probe [a b c]
  *
  * An actor that begins to wait sends a probe behind its ask. The receiver passes it on to the actor that it waits for
  * itself, if it has not replied to that ask yet. A probe that returns to its first actor has found a circle; that
@@ -33,7 +33,7 @@ void trp_deadlock_note_reply(
 bool trp_deadlock_handle_probe(
     struct troupe_executor *executor, const struct trp_item *item, struct trp_ask *out_ask);
 
-/** Have the running actor wait for ask @p number, and send a probe behind it; none when it awaits a name: @p to is none. */
+/** Have the running actor wait for ask @p number, and send a probe behind it. @p to is none when it awaits a name. */
 void trp_deadlock_begin_wait(troupe_context_t *ctx, uint64_t number, troupe_ref_t to);
 
 #endif

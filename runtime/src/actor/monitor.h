@@ -30,7 +30,7 @@ struct trp_monitor_decision trp_monitor_handle(
 void trp_monitor_refuse(
     struct troupe_executor *executor, const struct trp_item *item, const struct troupe_exit *exit);
 
-/** Make the running actor monitor @p peer, or link to it. If there is no such actor, or @p peer is none, an EXIT follows. */
+/** Make the running actor monitor @p peer, or link to it. If that has ended, or is none, an EXIT follows at once. */
 enum troupe_err trp_monitor_request(
     troupe_context_t *ctx, troupe_ref_t peer, bool is_link, troupe_monitor_t *out_monitor);
 

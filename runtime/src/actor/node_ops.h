@@ -28,7 +28,7 @@ struct trp_node_ops {
     /** Send the signals that have arrived to their subscribers. @threads the executor's */
     void (*deliver_signals)(struct troupe_executor *executor);
 
-    /** @return whether an executor whose last actor has ended may end: nothing else runs in its process. @threads the executor's */
+    /** @return whether an executor without actors may end: nothing else runs in its process. @threads the executor's */
     bool (*may_end)(struct trp_runtime *runtime, const struct troupe_executor *executor);
 
     /** An executor has closed: remove it from the directory, and mark its slot as ended. @threads the executor's */
@@ -43,7 +43,7 @@ struct trp_node_ops {
     /** Have another process check the flags of its executors in shared memory. @threads any */
     void (*refresh_process)(struct trp_runtime *runtime, uint32_t node);
 
-    /** Close an inbox's channel to an executor that ends. @return false: @p inbox_id is no inbox of this process. @threads any */
+    /** Close an inbox's channel to an executor that ends. @return false: it is no inbox of here. @threads any */
     bool (*detach_inbox)(struct trp_runtime *runtime, uint32_t inbox_id, uint32_t peer_id);
 };
 

@@ -181,7 +181,7 @@ static uint32_t actor_receive_run(
     return run->count - left;
 }
 
-/** The actor of an item has ended, or waits: make dead letters of its messages, or defer them, but for the first ones. */
+/** The actor of an item has ended, or waits: make dead letters of the messages behind the first ones, or defer them. */
 static void actor_drop_rest(
     struct troupe_executor *executor,
     struct trp_channel *channel,

@@ -1,10 +1,10 @@
 /**
  * @file stash.h
- * @brief Messages that are kept with their actor: its START is on its way, or it waits for the reply to an exclusive ask.
+ * @brief Messages kept with their actor: its START is on its way, or it waits for the reply to an exclusive ask.
  *
  * In the ledgers a stashed message becomes one of the executor to itself, since the channel that brought it may end
- * first. A deferred message keeps its room in the mailbox, so that the bound holds; one that came before its START gives
- * the room back, since the START might never come.
+ * first. A deferred message keeps its room in the mailbox, so that the bound holds. One that came before its START
+ * returns the room.
  */
 #ifndef TRP_STASH_H
 #define TRP_STASH_H

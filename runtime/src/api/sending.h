@@ -39,7 +39,7 @@ struct trp_outgoing trp_sending_outgoing(
 enum troupe_err trp_sending_delegate(
     troupe_context_t *ctx, struct troupe_reply_to reply_to, struct trp_outgoing *outgoing);
 
-/** Check that `on_behalf_of` is empty, as it must be for an ask and a timer. @param what  Names those in the error detail. */
+/** Check that `on_behalf_of` is empty, as it must be for asks and timers. @param what  That, for the error detail. */
 enum troupe_err trp_sending_check_own(const struct troupe_outgoing *wanted, const char *what);
 
 #endif

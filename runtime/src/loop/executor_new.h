@@ -21,7 +21,7 @@ enum troupe_err trp_executor_new(
     const char *name,
     struct troupe_executor **out_executor);
 
-/** Free an executor that does not run any more, or never ran, and set *executor_p to NULL. Does nothing when it is NULL. */
+/** Free an executor that does not run any more, or never ran, and set *executor_p to NULL. It may be NULL. */
 void trp_executor_free(struct troupe_executor **executor_p);
 
 #endif

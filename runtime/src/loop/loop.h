@@ -7,7 +7,7 @@
 
 #include "actor/executor.h"
 
-/** Take a turn: frames that have arrived, timers that are due, credit, flush. @return whether there was anything to do. */
+/** Take a turn: frames that have arrived, timers that are due, credit, flush. @return whether there was work. */
 bool trp_executor_turn(struct troupe_executor *executor);
 
 /** @return whether a turn would find something to do. */

@@ -119,7 +119,7 @@ static void executor_handle_command(
     }
 }
 
-/** Replace the handle of a separate body by the part of the frame that it names. @return false: there is no such part. */
+/** Replace the handle of a separate body by the part that it names. @return false: there is no such part. */
 static bool executor_take_part(
     struct troupe_executor *executor, struct trp_item *item, struct trp_given *out_part)
 {

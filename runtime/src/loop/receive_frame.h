@@ -16,7 +16,7 @@ void trp_executor_receive_own(struct troupe_executor *executor);
 /** Receive and handle up to 64 frames that came by ipc or tcp. @return whether there were any. */
 bool trp_executor_receive_remote(struct troupe_executor *executor);
 
-/** @return whether a turn is to end here, between two frames: it has handled_limit messages, or reached its deadline. */
+/** @return whether a turn is to end between two frames: it has reached handled_limit, or its deadline. */
 bool trp_executor_is_spent(const struct troupe_executor *executor);
 
 /** Return the credit that is owed to peers, if one waits for it or much is owed. */
