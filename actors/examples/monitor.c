@@ -48,6 +48,7 @@ static void receive(troupe_context_t *ctx, void *state, const troupe_message_t *
     if (troupe_message_type(message) == TROUPE_MESSAGE_DOWN && down != NULL) {
         const char *reason = troupe_exit_reason_text(down->exit.reason);
         printf("task %ld ended the worker: %s %s\n", self->task, reason, down->exit.text);
+        (void)fflush(stdout);
         self->task++;
         start_worker(ctx, self);
     } else if (self->task++ < self->tasks) {
