@@ -140,8 +140,9 @@ done 2>"$scratch/kills"
 status=0
 wait "$program" || status=$?
 [ "$status" -eq 0 ] || fails "monitor: exit status $status: $(head -c 500 "$scratch/err")"
-grep -q '^task [0-9]* ended the worker: killed' "$scratch/out" && grep -q '^20000 tasks$' "$scratch/out" ||
-    fails "monitor: printed '$(head -c 500 "$scratch/out")'"
+for line in '^task [0-9]* ended the worker: killed SIGKILL$' '^20000 tasks$'; do
+    grep -q "$line" "$scratch/out" || fails "monitor: no '$line' in: $(head -c 500 "$scratch/out")"
+done
 awk '$1 == "system" {
     gsub(/[^0-9]+/, " ")
     balanced = $1 == $2 + $3 + $4 + $5
