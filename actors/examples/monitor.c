@@ -36,7 +36,7 @@ static enum troupe_err init(troupe_context_t *ctx, void *state, const void *args
 {
     const char *tasks = troupe_args_next(args, bytes, NULL);
     struct manager *self = state;
-    *self = (struct manager){.tasks = tasks != NULL ? atol(tasks) : 1000, .task = 1};
+    *self = (struct manager){.tasks = tasks != NULL ? strtol(tasks, NULL, 10) : 1000, .task = 1};
     start_worker(ctx, self);
     return TROUPE_OK;
 }
