@@ -74,9 +74,9 @@ everywhere 'task 500 ended the worker: error too hard
 everywhere 'the office is not open yet
 the office is open
 number 1' 'clerk=process' names
-everywhere '2 + 3 = 5
+everywhere 'the square of 7 is 49
 no reply: not in time
-no reply: no receiver' 'adder=process' ask --dead-letters silent
+no reply: no receiver' 'squarer=process' ask --dead-letters silent
 everywhere 'the last of 1000000 numbers is now 1999998' 'doubler=process' big_body
 everywhere 'the sum is 12502500' 'counter=process' batch
 everywhere '4 clients stored 400 records' 'client=process' pinned_gateway
