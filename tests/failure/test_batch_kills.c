@@ -1,6 +1,6 @@
 /*
- * A process that is killed within a batch: all of the batch is unknown, all else has its outcome, and the
- * law closes.
+ * A process that is killed during a batch: the whole batch is unknown, every other message has its outcome, and the
+ * counters balance.
  */
 #include "support/fixture.h"
 
