@@ -41,14 +41,14 @@ struct bench_plan {
     uint64_t size_bytes;     /**< Of each body, from ::BENCH_SIZE_BYTES_MIN. */
     uint64_t cpu_mask;       /**< CPUs dealt out one by one to the actors; 0: not pinned. */
     uint64_t sends_bodies;   /**< 1: bodies are given away, not copied. */
-    uint64_t is_batching;    /**< 1: who only receives takes batches. */
+    uint64_t is_batching;    /**< 1: actors that only receive take batches. */
 };
 
 /** What one actor of a plan does, and what one thread of its floor does. */
 struct bench_part {
     const struct troupe_behaviour *behaviour;
     uint64_t number_first;  /**< The first number it sends. */
-    uint64_t send_count;    /**< How many it sends by itself, not as an answer. */
+    uint64_t send_count;    /**< How many it sends by itself, not as a reply. */
     uint64_t receive_count; /**< How many it counts before it is done. */
     uint32_t peer_first;    /**< The first part it sends to. */
     uint32_t peer_count;    /**< How many, one after the other. */
@@ -84,7 +84,7 @@ struct bench_workload {
     uint32_t actors_min;       /**< Fewest. */
     uint32_t actors_max;       /**< Most; equal to the fewest when the shape fixes them. */
     uint32_t parts_more;       /**< Parts beside the actors: the other side of a fan. */
-    uint64_t messages_ecs;     /**< Default where all actors share the caller's world. */
+    uint64_t messages_ecs;     /**< Default where all actors share executor 0. */
     uint64_t messages_apart;   /**< Default where they do not, but share a process. */
     uint64_t messages_process; /**< Default where they are in several processes. */
     bool counts_actors;        /**< A message stands for an actor started; no number of actors. */
@@ -95,10 +95,10 @@ struct bench_workload {
     /** Its behaviours, ended by NULL. */
     const struct troupe_behaviour *const *behaviours;
 
-    /** What those who only receive become with --batch; NULL: nobody does. */
+    /** What actors that only receive become with --batch; NULL: none does. */
     const struct troupe_behaviour *batched;
 
-    /** Say what part @p index of @p plan does. */
+    /** Describe what part @p index of @p plan does. */
     void (*describe_part)(
         const struct bench_plan *plan, uint32_t index, struct bench_part *out_part);
 };
@@ -129,13 +129,13 @@ const struct troupe_behaviour *const *bench_behaviours(void);
 
 /** What a run came to. */
 struct bench_tally {
-    uint64_t elapsed_ns; /**< From the first message sent to the last one met. */
-    uint64_t messages;   /**< Counted by those who met them. */
+    uint64_t elapsed_ns; /**< From the first message sent to the last one handled. */
+    uint64_t messages;   /**< Counted by their receivers. */
     uint64_t checksum;   /**< The sum of their numbers. */
-    /** From a spawn to its first answer, the median; or a round, the 99th of 100; 0: not measured. */
+    /** From a spawn to its first reply, the median; or a round, the 99th of 100; 0: not measured. */
     uint64_t reply_ns;
-    uint64_t alive;    /**< How many actors answered when all had been started; likewise. */
-    uint64_t ended_ns; /**< When all was done, by troupe_now(); all actors live then. */
+    uint64_t alive;    /**< How many actors replied when all had been started; likewise. */
+    uint64_t ended_ns; /**< When all was done, by troupe_now(); all actors still run then. */
     uint64_t stop_ns;  /**< From there until the system had ended. */
 };
 
@@ -162,7 +162,7 @@ struct bench_options {
 struct bench_case {
     const struct bench_workload *workload;
     struct bench_plan plan;
-    const char **place; /**< Those of the rules that its actors meet, ended by NULL. */
+    const char **place; /**< Those of the rules that match its actors, ended by NULL. */
     char backend[64];   /**< As the rules say: "ecs", "thread", "thread:4", "ecs/thread". */
     char transport[64]; /**< As the rules say: "inproc", "ipc", "tcp". */
     struct bench_floor floor;
@@ -195,10 +195,9 @@ struct bench_result {
 
 /** How bench_case_run() ended. */
 enum bench_outcome {
-    BENCH_DONE = 0, /**< *out_result is set. */
-    BENCH_FAILED =
-        1, /**< It did not come to its end, or to another sum. Standard error says more. */
-    BENCH_USAGE = 2, /**< The system refused the options; standard error says which. */
+    BENCH_DONE = 0,   /**< *out_result is set. */
+    BENCH_FAILED = 1, /**< It did not finish, or had a wrong sum. Standard error says more. */
+    BENCH_USAGE = 2,  /**< The system refused the options; standard error says which. */
 };
 
 /**
@@ -215,18 +214,18 @@ void bench_result_free(struct bench_result *result);
 /**
  * Run @p plan on raw libzmq.
  *
- * @return whether it came to an end; if not, standard error says why.
+ * @return whether it finished; if not, standard error says why.
  *
  * @blocks until it has
  */
 bool bench_floor_run(
     const struct bench_floor *floor, const struct bench_plan *plan, struct bench_tally *out_tally);
 
-/** The word that makes the program one part of a floor; see bench_floor_part(). */
+/** The argument that makes the program one part of a floor; see bench_floor_part(). */
 #define BENCH_FLOOR_PART "--floor-part"
 
 /**
- * Be one part of a floor between processes, as told through standard input, which is a socket.
+ * Be one part of a floor between processes, as requested through standard input, which is a socket.
  *
  * @return the exit status.
  *

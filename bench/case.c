@@ -1,7 +1,7 @@
 /*
  * A case: the numbers of a run, and where its actors will live as far as the rules tell.
  *
- * The system gets only those rules of the command line that an actor of the case meets first. A
+ * The system gets only those rules of the command line that an actor of the case handles first. A
  * rule for another workload's actors would make it warn at the end of each run; the command line
  * warns once about a rule that no case used.
  */
@@ -69,7 +69,7 @@ static void add_part(char *text, size_t text_bytes, const char *word, size_t par
         text + used, text_bytes - used, "%s%.*s", used > 0 ? "/" : "", (int)part_bytes, word);
 }
 
-/** The rules that the measured actors meet, each NULL where the default holds. */
+/** The rules that match the measured actors, each NULL where the default holds. */
 struct case_rules {
     const char *rules[CASE_BEHAVIOUR_COUNT_MAX];
     size_t count;
@@ -99,7 +99,7 @@ static void case_note_places(struct bench_case *self, const struct case_rules *m
     }
 }
 
-/** Find the rule that an actor called @p name meets, and keep it. @return it, or NULL. */
+/** Find the rule that an actor called @p name handles, and keep it. @return it, or NULL. */
 static const char *case_place(const struct bench_options *options, bool *is_kept, const char *name)
 {
     for (size_t i = 0; options->place[i] != NULL; i++) {

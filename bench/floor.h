@@ -3,7 +3,7 @@
  * @brief What the floor between threads and the floor between processes share: one part of a plan
  *        on raw libzmq, from its first message to its last.
  *
- * Whoever runs a part makes its sockets; the part itself does not know whom they reach, or how.
+ * The caller of a part makes its sockets; the part itself does not know which peers they reach, or how.
  */
 #ifndef BENCH_FLOOR_H
 #define BENCH_FLOOR_H
@@ -24,7 +24,7 @@ struct floor_part {
     void *in;          // NULL when it only sends
     void **out;        // a socket for each peer
     uint64_t first_ns; // 0 when it starts nothing
-    uint64_t last_ns;  // 0 when it meets nothing
+    uint64_t last_ns;  // 0 when it handles nothing
     uint64_t received;
     uint64_t checksum;
     int err; // of zmq_errno(); 0 when all went well

@@ -58,7 +58,7 @@ void floor_part_init(
 {
     *self = (struct floor_part){.kind = kind, .plan = plan, .index = index};
     bench_workload_get(plan->workload_index)->describe_part(plan, index, &self->part);
-    // A sink that is sent nothing has no socket, so nobody must connect to it either.
+    // A sink that is sent nothing has no socket, so no part must connect to it either.
     if (self->part.send_count > 0 && self->part.peer_count > self->part.send_count) {
         self->part.peer_count = (uint32_t)self->part.send_count;
     } else if (kind == BENCH_FLOOR_FLOW && self->part.send_count == 0) {

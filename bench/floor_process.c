@@ -12,7 +12,7 @@
  *       | <------------------ floor_report - |  what it counted
  *       | -- end of file ------------------> |  closes; all its peers have what they wait for
  *
- * They speak over a socket pair that keeps packets apart; in the part it is standard input. Parts
+ * They communicate over a socket pair that preserves packets; in the part it is standard input. Parts
  * are started afresh, not forked: a process that has had a ZeroMQ context is no place to fork.
  */
 #include "floor.h"
@@ -97,7 +97,7 @@ static int guest_bind(struct floor_guest *self)
     return send(STDIN_FILENO, &address, sizeof(address), 0) < 0 ? errno : 0;
 }
 
-/** Connect to each peer, as the one who started us says. @return 0 or an error number. */
+/** Connect to each peer, as the parent says. @return 0 or an error number. */
 static int guest_connect(struct floor_guest *self)
 {
     self->part.out = calloc((size_t)self->part.part.peer_count + 1, sizeof(*self->part.out));
@@ -130,7 +130,7 @@ static uint32_t guest_sender_count(const struct floor_guest *self)
     return sender_count;
 }
 
-/** Meet the empty frame of each who sends to us: then every connection stands. */
+/** Receive the empty frame of each sender: then every connection is established. */
 static int guest_accept_senders(struct floor_guest *self)
 {
     for (uint32_t left = guest_sender_count(self); left > 0; left--) {
@@ -178,7 +178,7 @@ static int guest_work(struct floor_guest *self)
 static void guest_close(struct floor_guest *self)
 {
     char byte = 0;
-    (void)recv(STDIN_FILENO, &byte, 1, 0); // until there is nobody any more who could miss us
+    (void)recv(STDIN_FILENO, &byte, 1, 0); // until no peer needs this process any more
     for (uint32_t i = 0; self->part.out != NULL && i < self->part.part.peer_count; i++) {
         if (self->part.out[i] != NULL) {
             (void)zmq_close(self->part.out[i]);
@@ -230,7 +230,7 @@ struct floor_group {
     struct pollfd *waits;
 };
 
-/** Start a part and give it its order. @return 0 or an error number. */
+/** Start a part and send it its request. @return 0 or an error number. */
 static int family_start(struct floor_group *self, uint32_t index)
 {
     struct floor_child *child = &self->children[index];
@@ -293,7 +293,7 @@ static int group_receive(struct floor_group *self, size_t offset, size_t bytes)
     return 0;
 }
 
-/** Tell a part where its peers are. @return 0 or an error number. */
+/** Send a part the addresses of its peers. @return 0 or an error number. */
 static int family_introduce(struct floor_group *self, uint32_t index)
 {
     struct floor_part part;

@@ -1,10 +1,10 @@
 /*
  * troupe-bench: the command line of the benchmark program.
  *
- *     words --> options and a list of workloads --> a case each --> runs --> a row or a line each
+ *     arguments --> options and a list of workloads --> a case each --> runs --> a row or a line each
  *
- * The flags are read by hand: getopt() would say "unrecognized option" where we want to say what is
- * wrong and what to write instead.
+ * The flags are read by hand: getopt() would print "unrecognized option" instead of what is wrong and
+ * what to write instead.
  */
 #include "bench.h"
 
@@ -18,7 +18,7 @@
 /** A command line, taken apart. */
 struct command {
     struct bench_options options;
-    uint32_t *workloads; // indices, in the order of the words
+    uint32_t *workloads; // indices, in the order of the arguments
     uint32_t workload_count;
     size_t place_count;
     bool wants_help;
@@ -43,7 +43,7 @@ static const char help_tail[] =
     "                 entities of query and component\n"
     "  --size BYTES   size of each body, from 8; default 8\n"
     "  --give         give bodies away instead of copying them\n"
-    "  --batch        counting and the fans: who only receives takes messages in batches\n"
+    "  --batch        counting and the fans: actors that only receive take messages in batches\n"
     "  --runs N       runs that are counted, after one to warm up; default 5\n"
     "  --floor        run the same on raw libzmq too, in turn; ratio = floor / ours\n"
     "  --json         a line of JSON a case on standard output, instead of a table\n"
@@ -63,7 +63,7 @@ static void print_help(void)
     (void)fputs(help_tail, stdout);
 }
 
-/* Words. --------------------------------------------------------------------------------------- */
+/* Arguments. ----------------------------------------------------------------------------------- */
 
 static bool read_workload(struct command *command, const char *word)
 {
@@ -181,7 +181,7 @@ static bool read_value(struct command *command, const char *flag, const char *va
     return is_good;
 }
 
-/** Read word @p *index, and the next when it is its value. @return whether it is good. */
+/** Read argument @p *index, and the next when it is its value. @return whether it is valid. */
 static bool read_argument(struct command *command, int argc, char **argv, int *index)
 {
     const char *word = argv[*index];
@@ -224,7 +224,7 @@ static void command_fini(struct command *command)
 /** Read the command line. @return whether it is good. */
 static bool command_read(struct command *command, int argc, char **argv)
 {
-    // As many as there are words, or workloads when none is named.
+    // As many as there are arguments, or workloads when none is named.
     size_t argument_count = (size_t)argc + 32;
     struct bench_options *options = &command->options;
     options->place = calloc(argument_count, sizeof(*options->place));

@@ -4,12 +4,12 @@
  *
  *     START --> SETTING_UP -- all READY --> RUNNING -- all REPORT --> ends, a tally as exit text
  *
- * The tally leaves through the exit text because that is the one road from an actor to the main
+ * The tally leaves through the exit text because that is the one path from an actor to the main
  * program that is the same wherever the actor lives: a static variable would not reach out of
- * another process, and a port would need a thread that gets in the way of the measurement.
+ * another process, and an inbox would need a thread that gets in the way of the measurement.
  *
- * Nobody runs before everybody is set up: the root's SETUP and a peer's first number come on
- * different roads, and between different senders no order is promised.
+ * No worker runs before all are set up: the root's SETUP and a peer's first number come on
+ * different paths, and between different senders no order is promised.
  */
 #include "worker.h"
 
@@ -83,7 +83,7 @@ static void root_add(struct root *self, const struct bench_share *share)
     }
     self->sum.received += share->received;
     self->sum.checksum += share->checksum;
-    self->sum.reply_ns += share->reply_ns; // of one worker, who starts all
+    self->sum.reply_ns += share->reply_ns; // of one worker, which starts all
     self->sum.alive += share->alive;
 }
 
@@ -151,7 +151,7 @@ static void root_ask(troupe_context_t *ctx, struct root *self)
         // RUN goes round backwards: part 0 is the one that starts, and the others should be awake.
         bool is_setup = self->phase == ROOT_SETTING_UP;
         uint32_t index = is_setup ? self->asked_count : self->worker_count - 1 - self->asked_count;
-        struct troupe_outgoing letter = {
+        struct troupe_outgoing outgoing = {
             .to = self->workers[index],
             .type = is_setup ? BENCH_SETUP : BENCH_RUN,
             .body = is_setup ? self->setup : NULL,
@@ -159,7 +159,7 @@ static void root_ask(troupe_context_t *ctx, struct root *self)
         };
         enum troupe_err err = troupe_ask(
             ctx,
-            &letter,
+            &outgoing,
             &(const struct troupe_ask_options){
                 .timeout_ns = ROOT_DEADLINE_NS, .on_reply = root_on_reply, .tag = index});
         if (err == TROUPE_ERR_FULL) {

@@ -15,7 +15,7 @@
 /** Starts the generators of chance: every run makes the same choices. */
 #define RUN_SEED 2014
 
-/** Say which step of a run failed. */
+/** Print which step of a run failed. */
 static void run_complain(const struct bench_case *self, const char *step, enum troupe_err err)
 {
     (void)fprintf(
@@ -92,7 +92,7 @@ static enum bench_outcome run_ours(const struct bench_case *self, struct bench_t
     return is_done ? BENCH_DONE : BENCH_FAILED;
 }
 
-/** @return whether all messages were met, and no others: who does less work looks faster. */
+/** @return whether all messages were handled, and no others: a run that does less work looks faster. */
 static bool run_is_whole(
     const struct bench_case *self, const char *side, const struct bench_tally *tally)
 {
@@ -146,7 +146,7 @@ static enum bench_outcome run_once(
     return BENCH_DONE;
 }
 
-/** Say on a terminal how far it is; the next such line and the end overwrite it. */
+/** Print progress on a terminal; the next such line and the result overwrite it. */
 static void run_show_progress(const struct bench_case *self, int index)
 {
     if (isatty(STDERR_FILENO) == 0) {

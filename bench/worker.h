@@ -3,17 +3,17 @@
  * @brief The half of a workload's actor that is the same in all of them.
  *
  *     bench_root                 worker
- *         | -- ask SETUP ----------> |  whom to send to, how much
+ *         | -- ask SETUP ----------> |  its peers, and how much to send
  *         | <--------- READY ------- |
  *         | -- ask RUN ------------> |  starters send their first message
  *         |                          |  ... the traffic that is measured ...
- *         | <--------- REPORT ------ |  when it has met and sent all that is its own
+ *         | <--------- REPORT ------ |  when it has received and sent all of its own
  *
- * Every worker knows beforehand how much it will meet, so nobody is told of the end and the only
+ * Every worker knows beforehand how much it will receive, so no message announces the end and the only
  * messages in the measured time are the workload's own. Answers to asks always have room, so a full
  * mailbox can never swallow a report.
  *
- * A worker whose send is refused remembers what it owes and carries on at the ROOM notice.
+ * A worker whose send is refused queues it in its backlog and continues at the ROOM notice.
  *
  * Each function is called from a callback of the actor that holds the worker.
  */
@@ -34,7 +34,7 @@ enum bench_message {
     BENCH_REPLY = 7,  /**< What comes back. */
 };
 
-/** What a worker is told. The references of its peers follow. */
+/** The setup of a worker. The references of its peers follow. */
 struct bench_setup {
     struct bench_plan plan;
     uint64_t number_first;
@@ -46,14 +46,14 @@ struct bench_setup {
     uint32_t unused; // keeps the references that follow where they are aligned
 };
 
-/** What a worker counted. A time of 0: it has none to tell. */
+/** What a worker counted. A time of 0: not measured. */
 struct bench_share {
     uint64_t first_ns; /**< When it sent its first message, if it started. */
-    uint64_t last_ns;  /**< When it met its last. */
+    uint64_t last_ns;  /**< When it received its last. */
     uint64_t received;
     uint64_t checksum;
     uint64_t reply_ns; /**< See struct bench_tally; 0: not measured. */
-    uint64_t alive;    /**< How many actors answered when all had been started; likewise. */
+    uint64_t alive;    /**< How many actors replied when all had been started; likewise. */
 };
 
 /** A message that was refused. */
@@ -67,16 +67,17 @@ struct bench_backlog {
 struct bench_worker {
     struct bench_setup setup;
     struct bench_share share;
-    uint64_t sent; /**< Of its own, not counting answers. */
+    uint64_t sent; /**< Of its own, not counting replies. */
 
     troupe_ref_t *peers;
-    void *bytes;                     /**< A body to copy from. */
-    struct troupe_body body_to_send; /**< A body to give away, when the last one was accepted. */
+    void *bytes; /**< A body to copy from. */
+    struct troupe_body
+        body_to_send; /**< A body for troupe_send_body(); empty when the last one was accepted. */
 
     struct bench_backlog *backlog;
     uint32_t backlog_count;
 
-    struct troupe_reply_to reply_to; /**< Who waits for the report. */
+    struct troupe_reply_to reply_to; /**< For the report. */
     bool is_running;
     bool has_reported;
 };
@@ -92,11 +93,11 @@ static inline uint64_t bench_number(const troupe_message_t *message)
 /** Free what the worker holds. */
 void bench_worker_fini(struct bench_worker *self);
 
-/** Meet what is no traffic: SETUP is answered, RUN is noted, debts are paid at ROOM. */
+/** Handle what is no traffic: SETUP is replied to, RUN is noted, the backlog is sent at ROOM. */
 void bench_worker_control(
     troupe_context_t *ctx, struct bench_worker *self, const troupe_message_t *message);
 
-/** Give a number away, or, after a send that failed, see why. @return as bench_worker_send() */
+/** Send a number as a body of its own, or, after a send that failed, handle the error. @return as bench_worker_send() */
 bool bench_worker_send_slow(
     troupe_context_t *ctx,
     struct bench_worker *self,
@@ -135,10 +136,10 @@ void bench_worker_send_or_queue(
 /** Note the time of the first message. */
 void bench_worker_start(troupe_context_t *ctx, struct bench_worker *self);
 
-/** Answer RUN when all is met and sent. */
+/** Reply RUN when all is handled and sent. */
 void bench_worker_finish_if_done(troupe_context_t *ctx, struct bench_worker *self);
 
-/** Count @p count messages that were met, whose numbers sum up to @p sum. */
+/** Count @p count messages that were handled, whose numbers sum up to @p sum. */
 static inline void bench_worker_count(
     troupe_context_t *ctx, struct bench_worker *self, uint64_t count, uint64_t sum)
 {
@@ -149,7 +150,7 @@ static inline void bench_worker_count(
     }
 }
 
-/** End the benchmark: say on standard error what could not be done, and stop the system. */
+/** End the benchmark: print what could not be done on standard error, and stop the system. */
 void bench_fail(troupe_context_t *ctx, const char *what, enum troupe_err err);
 
 #endif

@@ -1,4 +1,4 @@
-// Many actors, each with one ping on its way to another picked by chance, which answers it.
+// Many actors, each with one ping on its way to another picked by chance, which replies it.
 //
 // "Big" in the Savina suite (S. Imam, V. Sarkar, "Savina: An Actor Benchmark Suite", AGERE! 2014),
 // with its 120 actors. Pings and pongs both are messages. The seed of the system is fixed, so every
@@ -12,7 +12,7 @@ struct big {
     struct bench_worker worker;
 };
 
-/** Ping number k is answered by number k + this, so that all numbers together are 0 to N - 1. */
+/** Ping number k is replied to with number k + this, so that all numbers together are 0 to N - 1. */
 static uint64_t big_pings(const struct bench_worker *worker)
 {
     return worker->setup.plan.messages / 2;
@@ -42,8 +42,8 @@ static void big_receive(troupe_context_t *ctx, void *state, const troupe_message
         bench_worker_send_or_queue(
             ctx, worker, troupe_message_sender(message), BENCH_REPLY, number);
     } else if (type == BENCH_REPLY) {
-        // Who sent the ping counts it too, by its pong: how many pings come to an actor is chance,
-        // so it could not know when it has met the last.
+        // The sender of a ping counts it too, by its pong: how many pings an actor gets is random,
+        // so it could not know which is the last.
         uint64_t number = bench_number(message);
         big_ping(ctx, worker);
         bench_worker_count(ctx, worker, 2, number + (number - big_pings(worker)));
@@ -93,7 +93,7 @@ const struct bench_workload bench_big = {
     .question = "120 actors, each pinging others by chance",
     .actors = 120,
     .actors_min = 2,
-    .actors_max = 1000, // each is told of all others
+    .actors_max = 1000, // each gets the references of all others
     .messages_ecs = 1000000,
     .messages_apart = 60000,
     .messages_process = 60000,

@@ -4,7 +4,7 @@
 // AGERE! 2014); the fans are the two shapes that its larger programs are made of.
 //
 // Not measured: latency. A message waits behind all that were sent before it. The mailbox is
-// bounded, so part of what is measured is how senders are refused and told of room.
+// bounded, so part of what is measured is refused sends and ROOM notices.
 #include "worker.h"
 #include "workloads.h"
 

@@ -2,7 +2,7 @@
 //
 // "Ping pong" and "thread ring" in the Savina suite (S. Imam, V. Sarkar, "Savina: An Actor
 // Benchmark Suite", AGERE! 2014). Ping pong is a ring of two whose actors have names of their own,
-// so that a placement rule can tell them apart.
+// so that a placement rule can distinguish them.
 //
 // Not measured: throughput. There is one message on its way at any time, so nothing can be batched.
 #include "worker.h"
@@ -33,7 +33,7 @@ static void hopper_receive(troupe_context_t *ctx, void *state, const troupe_mess
     bool starts = type == BENCH_RUN && worker->setup.index == 0;
     if (starts) {
         bench_worker_start(
-            ctx, worker); // first: in a short run it has nothing to meet, and reports
+            ctx, worker); // first: in a short run it has nothing to receive, and reports
     }
     bench_worker_control(ctx, worker, message);
     if (starts) {
@@ -61,7 +61,7 @@ static const struct troupe_behaviour ring = HOPPER("ring");
 static void hop_describe_part(
     const struct bench_plan *plan, uint32_t index, struct bench_part *out_part)
 {
-    // Number k goes to part k + 1, counted round: part i meets those that part i - 1 sends.
+    // Number k goes to part k + 1, counted round: part i handles those that part i - 1 sends.
     uint32_t before = (index + plan->actors - 1) % plan->actors;
     *out_part = (struct bench_part){
         .behaviour = &ring,

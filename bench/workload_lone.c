@@ -1,6 +1,6 @@
-// A lone message to an executor that another link floods: how long does it wait?
+// A lone message to an executor that another channel floods: how long does it wait?
 //
-// The probe sends a number, has its answer, and sends the next. Its echo lives on the executor of a drain,
+// The probe sends a number, has its reply, and sends the next. Its echo lives on the executor of a drain,
 // which is sent as much as its mailbox takes meanwhile:
 //
 //     probe <--> hall_echo
@@ -20,7 +20,7 @@ struct lone {
     uint64_t sent_ns; // when the number that is on its way was sent
     uint64_t *rounds; // how long each took
     uint64_t count;   // of them
-    bool is_over;     // of a flood: told to stop
+    bool is_over;     // of a flood: it has to stop
 };
 
 /* The probe. ----------------------------------------------------------------------------------- */
@@ -157,7 +157,7 @@ static void lone_describe_part(
 
 const struct bench_workload bench_lone = {
     .name = "lone",
-    .question = "one hop to an executor that another link floods, and the 99th of 100 rounds",
+    .question = "one hop to an executor that another channel floods, and the 99th of 100 rounds",
     .actors = LONE_PARTS,
     .actors_min = LONE_PARTS,
     .actors_max = LONE_PARTS,

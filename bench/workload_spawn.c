@@ -1,8 +1,8 @@
-// Actors started: each is spawned, meets a first message and answers it. All at once, or one after
-// the other's answer.
+// Actors started: each is spawned, handles a first message and replies it. All at once, or one after
+// the other's reply.
 //
 // "Fork join (actor creation)" in the Savina suite (S. Imam, V. Sarkar, "Savina: An Actor Benchmark
-// Suite", AGERE! 2014), where each actor meets one message; here it answers too, so that we know.
+// Suite", AGERE! 2014), where each actor handles one message; here it replies too, so that we know.
 //
 // The end of all of them comes with the end of the system, and is a figure of its own: from when the root
 // has the last report until the system has ended, an actor.
@@ -13,7 +13,7 @@
 
 /** One that is spawned. Small: there are a million of them. */
 struct spawned {
-    troupe_ref_t pending_to; // nobody, unless its answer was refused
+    troupe_ref_t pending_to; // none, unless its reply was refused
     uint64_t number;
 };
 
@@ -94,7 +94,7 @@ static void spawner_receive(troupe_context_t *ctx, void *state, const troupe_mes
     bench_worker_control(ctx, &self->worker, message);
     if (type == BENCH_RUN) {
         bench_worker_start(ctx, &self->worker);
-        self->has_first_message = true; // nobody waits for a greeting yet
+        self->has_first_message = true; // no actor waits for its first message yet
         spawner_pump(ctx, self);
     } else if (type == TROUPE_MESSAGE_ROOM) {
         spawner_pump(ctx, self);
@@ -144,7 +144,7 @@ const struct bench_workload bench_spawn = {
 struct starter {
     struct bench_worker worker;
     troupe_ref_t *started;
-    uint64_t *reply_ns;  // of each, from its spawn to its first answer
+    uint64_t *reply_ns;  // of each, from its spawn to its first reply
     uint64_t spawned_ns; // when the latest was
 };
 
@@ -173,7 +173,7 @@ static int compare_times(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/** Meet the first answer of the latest. */
+/** Handle the first reply of the latest. */
 static void starter_on_first_reply(troupe_context_t *ctx, struct starter *self, uint64_t number)
 {
     struct bench_share *share = &self->worker.share;
@@ -190,7 +190,7 @@ static void starter_on_first_reply(troupe_context_t *ctx, struct starter *self, 
     bench_worker_send_or_queue(ctx, &self->worker, self->started[0], BENCH_NUMBER, 0);
 }
 
-/** Call the roll, outside of the measured time: who answers now is alive beside all others. */
+/** Ask all actors again, outside of the measured time: those that reply are alive at the same time. */
 static void starter_on_second_reply(troupe_context_t *ctx, struct starter *self)
 {
     struct bench_worker *worker = &self->worker;

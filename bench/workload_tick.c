@@ -1,16 +1,16 @@
-// A turn of a world of which few have mail: what is it to send 100 actors a message each and meet their
-// answers, where 900 others have none, or 999,900?
+// A turn of a world of which few have messages: what is it to send 100 actors a message each and meet their
+// replies, where 900 others have none, or 999,900?
 //
 // The same 100 each time, evenly spread over the world, so that what is measured is the turn and not the
 // cache. With --actors 1000 and --actors 1000000 the figures should be the same.
 //
-// Not measured: the spawns, and a first round, which is met behind them.
+// Not measured: the spawns, and a first round, which is handled behind them.
 #include "worker.h"
 #include "workloads.h"
 
 #include <stdlib.h>
 
-/** How many have mail in a turn. */
+/** How many have messages in a turn. */
 #define TICK_MAIL 100
 
 static void idle_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)

@@ -4,7 +4,7 @@
 // 1,000,000 entities, but no more than there are messages, have a position and a velocity, two
 // floats each. A message stands for an entity that is moved on, or for one component added or removed.
 //
-// Not measured: making the entities; observers; deferred changes.
+// Not measured: making the entities; observers; stashed changes.
 #include "worker.h"
 #include "workloads.h"
 #include <troupe/ecs.h>
@@ -180,7 +180,7 @@ const struct bench_workload bench_query = {
     .describe_part = query_describe_part,
 };
 
-/* A component more, a component less. ------------------------------------------------------------ */
+/* A component more, a component less. ---------------------------------------------------------- */
 
 /** Add the mark to so many entities, or remove it. @return how often that was done. */
 static uint64_t component_pass(struct entities *self, uint32_t count, bool add)

@@ -1,6 +1,6 @@
 /*
  * The list of workloads, and what holds for all of them: messages are numbered from 0, each number
- * is met once, and the numbers are summed.
+ * is handled once, and the numbers are summed.
  */
 #include "workloads.h"
 

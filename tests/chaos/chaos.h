@@ -1,15 +1,15 @@
 /**
  * @file chaos.h
- * @brief What the parts of the chaos program share: who takes part, what they say, and what is kept.
+ * @brief What the parts of the chaos program share: roles, messages and records.
  *
- *     main, the chooser --signals--> talkers, in processes: they speak to each other all the time
+ *     main, the chooser --signals--> workers, in processes: they send to each other all the time
  *       |                               |   ^
- *       +-- looks into --> keeper  <----+   |
- *                          on ecs  ---------+  spawns, watches and counts them
+ *       +-- reads -----> keeper  <----+   |
+ *                          on ecs  ---------+  spawns, monitors and counts them
  *
- * Some talkers have a process to themselves; others share those of pools, and die together. Each has a
- * slot; who dies has a successor in the same slot, another incarnation. What is said is
- * numbered for each pair, so that whoever hears it knows what is missing, comes twice or too late.
+ * Some workers have a process to themselves; others share those of pools, and die together. Each has a
+ * slot; the successor of a worker that ended gets the same slot, as another instance. Messages are
+ * numbered for each pair, so that the receiver detects lost, duplicate and late ones.
  */
 #ifndef TROUPE_TESTS_CHAOS_H
 #define TROUPE_TESTS_CHAOS_H
@@ -22,36 +22,36 @@
 #include <sys/types.h>
 
 enum {
-    CHAOS_PROCESSES = 8,  // slots of talkers that are in processes: victims
+    CHAOS_PROCESSES = 8,  // slots of workers that are in processes: victims
     CHAOS_ALONE = 4,      // of these, in processes of their own; others share those of pools
-    CHAOS_WORKERS = 9,    // and one on a thread, which lives on
-    CHAOS_CONTROLLER = 9, // the keeper's own slot
+    CHAOS_WORKERS = 9,    // and one on a thread, which is not killed
+    CHAOS_CONTROLLER = 9, // the slot of the controller
     CHAOS_SLOTS = 10,
-    CHAOS_RECORDS = 64, // ends that a talker remembers
+    CHAOS_RECORDS = 64, // exits that a worker remembers
     CHAOS_MAILBOX = 2000,
     CHAOS_ERRORS_MAX = 20, // and no more of them are printed
 };
 
-/** What is said. */
+/** Messages. */
 enum chaos_message {
     CHAOS_NUMBERED = 1, // struct chaos_numbered, and more bytes
     CHAOS_QUESTION,     // the same, as an ask
     CHAOS_REPLY,
-    CHAOS_READY,   // a talker to the keeper: pid_t
-    CHAOS_NEW,     // the keeper to talkers: struct chaos_new
-    CHAOS_GO,      // speak from here on
-    CHAOS_PAUSE,   // an ask: be silent
-    CHAOS_ACCOUNT, // an ask of who is silent; answered by struct chaos_report
+    CHAOS_READY,   // a worker to the controller: pid_t
+    CHAOS_NEW,     // the controller to workers: struct chaos_new
+    CHAOS_GO,      // send from here on
+    CHAOS_PAUSE,   // an ask: stop sending
+    CHAOS_ACCOUNT, // an ask of a silent worker; replied to with struct chaos_report
     CHAOS_REPORT,
-    CHAOS_SPIN,  // a talker to itself
-    CHAOS_CHECK, // the program to the keeper: see what is to be done
+    CHAOS_SPIN,  // a worker to itself
+    CHAOS_CHECK, // the program to the controller: see what is to be done
 };
 
-/** A numbered word. */
+/** A numbered message. */
 struct chaos_numbered {
     uint32_t slot;   // the speaker's
     uint32_t unused; // 0
-    uint64_t number; // of those from the speaker to the hearer, from 0 on
+    uint64_t number; // of those from the speaker to the consumer, from 0 on
 };
 
 struct chaos_new {
@@ -59,37 +59,37 @@ struct chaos_new {
     uint32_t slot;
 };
 
-/** What a talker is born with. */
+/** The arguments of a worker. */
 struct chaos_worker_args {
     troupe_ref_t controller;
     uint32_t slot;
-    uint32_t is_eager; // speaks whenever it can, else each millisecond
+    uint32_t is_eager; // sends whenever it can, else each millisecond
 };
 
-/** What a talker knows of another's end. */
+/** What a worker knows of the exit of another. */
 struct chaos_record {
     troupe_ref_t actor;
     uint32_t reported; // how often
     uint32_t reason;
     int32_t code;
-    uint8_t is_passive;   // a link that the other asked for, maybe in vain
-    uint8_t is_confirmed; // a word of the other was heard, before which its link came
+    uint8_t is_passive;   // the other requested the link, possibly in vain
+    uint8_t is_confirmed; // a message of the other arrived, so its link request did before
     uint8_t is_reported;
 };
 
-/** What a talker has to say at a pause. */
+/** What a worker reports at a pause. */
 struct chaos_report {
     uint64_t asks; // that were accepted
     uint64_t asks_over;
     uint64_t asks_late;
     uint64_t sequence_state;
-    uint64_t duplicates; // words met twice
-    uint64_t missing;    // words that came before others that never came, or came too late
-    uint64_t after_end;  // words of those whose end was told
+    uint64_t duplicates; // messages that arrived twice
+    uint64_t missing;    // gaps: messages that arrived before lost or late ones
+    uint64_t after_end;  // messages of workers whose exit was reported
     struct chaos_record records[CHAOS_RECORDS];
 };
 
-/* Hearing. -------------------------------------------------------------------------------------- */
+/* Hearing. ------------------------------------------------------------------------------------- */
 
 enum { CHAOS_SEQUENCE_STREAMS = 6 };
 
@@ -103,14 +103,14 @@ struct chaos_sequence {
     uint64_t since;
 };
 
-/** How a word stands to those before it. */
+/** The position of a message among those before it. */
 enum chaos_order { CHAOS_IN_ORDER, CHAOS_DUPLICATE, CHAOS_MISSING };
 
-/** Hear a word. */
+/** Check the number of a message. */
 enum chaos_order chaos_sequence_check(
     struct chaos_sequence *sequence, troupe_ref_t from, const struct chaos_numbered *numbered);
 
-/** @return whether two talkers are linked; others monitor each other. The lower slot asks for it. */
+/** @return whether two workers are linked; others monitor each other. The lower slot asks for it. */
 static inline bool chaos_is_linked(uint32_t slot, uint32_t other)
 {
     return (slot + other) % 3 == 0;
@@ -118,12 +118,12 @@ static inline bool chaos_is_linked(uint32_t slot, uint32_t other)
 
 extern const struct troupe_behaviour chaos_worker;
 
-/* The keeper. ----------------------------------------------------------------------------------- */
+/* The controller. ------------------------------------------------------------------------------ */
 
 /** Ways to end a process. */
 enum chaos_way { CHAOS_ALIVE, CHAOS_KILL, CHAOS_SEGV, CHAOS_STOP_KILL, CHAOS_WAYS };
 
-/** What is wanted of all talkers. */
+/** What is wanted of all workers. */
 enum chaos_want { CHAOS_GOING, CHAOS_PAUSED, CHAOS_REPORTED };
 
 /** An incarnation. */
@@ -133,17 +133,17 @@ struct chaos_instance {
     uint32_t slot;
     pid_t pid; // 0: it is not ready yet
     enum chaos_way way;
-    uint64_t ended_ns;    // when it was given the last signal, or is to be
-    uint64_t reported_ns; // when the keeper heard of it
+    uint64_t ended_ns;    // when it got its last signal, or will
+    uint64_t reported_ns; // when the controller was notified of it
     uint32_t reported;
     struct troupe_exit exit;
 };
 
-/** How far the keeper is with a slot. */
+/** How far the controller is with a slot. */
 struct chaos_slot {
-    uint32_t instance;           // which of the lives
-    uint32_t known[CHAOS_SLOTS]; // which lives of others it was told of, plus 1
-    bool asked;                  // an answer is on its way
+    uint32_t instance;           // index among the instances
+    uint32_t known[CHAOS_SLOTS]; // which instances of others were announced to it, plus 1
+    bool asked;                  // a reply is on its way
     uint32_t state;              // of enum chaos_want
     struct chaos_report report;  // the last
 };
@@ -159,11 +159,11 @@ struct chaos_controller {
     uint32_t instance_count;
     uint32_t instance_max;
     struct chaos_sequence sequence;
-    uint64_t checked_ns;       // when the reports were last compared with the lives
-    uint64_t reported;         // ends, to talkers
-    uint64_t reported_unknown; // ends that were told to talkers who asked too late to hear how
+    uint64_t checked_ns;       // when the reports were last compared with the instances
+    uint64_t reported;         // exits, to workers
+    uint64_t reported_unknown; // exits whose reason was not known any more when a worker asked
     uint32_t errors;
-    FILE *out; // where people read
+    FILE *out; // for people
 };
 
 /** Its argument is a pointer to struct chaos_controller. */
@@ -172,30 +172,30 @@ extern const struct troupe_behaviour chaos_controller;
 /** @return the present life in a slot. */
 struct chaos_instance *chaos_instance_of(struct chaos_controller *controller, uint32_t slot);
 
-/** @return who was struck in the process of @p life, itself maybe; NULL: nobody yet. */
+/** @return the instance that was killed in the process of @p instance, possibly itself; NULL: none yet. */
 const struct chaos_instance *chaos_killed_with(
     const struct chaos_controller *controller, const struct chaos_instance *instance);
 
-/** @return whether a life is in a process that may be struck. */
+/** @return whether an instance is in a process that may be killed. */
 bool chaos_is_target(
     const struct chaos_controller *controller, const struct chaos_instance *instance);
 
-/** @return whether the keeper has something to send: then it needs a CHAOS_CHECK. */
+/** @return whether the controller has something to send: then it needs a CHAOS_CHECK. */
 bool chaos_controller_is_due(struct chaos_controller *controller);
 
 /** @return whether all are there, know of each other, and are as it is wanted. */
 bool chaos_controller_is_settled(struct chaos_controller *controller);
 
-/** @return whether a talker, as it says, still has to be told of an end. */
+/** @return whether a worker still waits for the report of an exit. */
 bool chaos_controller_is_unreported(struct chaos_controller *controller, uint32_t slot);
 
-/** Compare what the reports say with the lives. */
+/** Compare the reports with the instances. */
 void chaos_controller_check(struct chaos_controller *controller);
 
-/** Say how far the keeper is with each slot. */
+/** Print the state of each slot. */
 void chaos_controller_print(struct chaos_controller *controller);
 
-/** Say what is not as it should be. */
+/** Print an error, and count it. */
 __attribute__((format(printf, 2, 3))) void chaos_add_error(
     struct chaos_controller *controller, const char *format, ...);
 

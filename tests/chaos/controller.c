@@ -1,6 +1,6 @@
 /*
- * The controller has a talker in each slot, another when one has ended; it lets all know of all, has them speak
- * or be silent, and hears of every end. It lives on the program's own thread, and so main.c looks into it.
+ * The controller keeps a worker in each slot and starts a successor when one has ended; it announces all workers to each
+ * other, has them send or be silent, and monitors each. It runs on the program's own thread, so main.c reads its state.
  */
 #include "chaos.h"
 #include "unit/chance.h"
@@ -29,7 +29,7 @@ void chaos_add_error(struct chaos_controller *controller, const char *format, ..
     }
 }
 
-/* Lives. --------------------------------------------------------------------------------------- */
+/* Instances. ----------------------------------------------------------------------------------- */
 
 struct chaos_instance *chaos_instance_of(struct chaos_controller *controller, uint32_t slot)
 {
@@ -72,7 +72,7 @@ static bool controller_is_ready(struct chaos_controller *controller, uint32_t sl
     return instance->pid != 0 && instance->reported == 0;
 }
 
-/** Begin a life in a slot, and watch it. */
+/** Start an instance in a slot, and monitor it. */
 static void controller_spawn(
     troupe_context_t *ctx, struct chaos_controller *controller, uint32_t slot)
 {
@@ -90,7 +90,7 @@ static void controller_spawn(
         .place = slot < CHAOS_PROCESSES ? place : "thread",
     };
     if (controller->instance_count == controller->instance_max) {
-        chaos_add_error(controller, "more lives than kills");
+        chaos_add_error(controller, "more instances than kills");
         return;
     }
     struct chaos_instance *instance = &controller->instances[controller->instance_count];
@@ -108,7 +108,7 @@ static void controller_spawn(
 
 /* What is to be done. -------------------------------------------------------------------------- */
 
-/** @return whether @p slot is to be told who is in @p other. */
+/** @return whether the instance in @p other is to be announced to @p slot. */
 static bool controller_must_announce(
     struct chaos_controller *controller, uint32_t slot, uint32_t other)
 {
@@ -245,7 +245,7 @@ static void controller_run(troupe_context_t *ctx, struct chaos_controller *contr
     }
 }
 
-/* What is heard. ------------------------------------------------------------------------------- */
+/* What it receives. ---------------------------------------------------------------------------- */
 
 static bool is_exit_of(enum chaos_way way, uint32_t reason, int code)
 {
@@ -261,7 +261,7 @@ static void controller_on_down(
         return;
     }
     if (instance == NULL || instance->monitor != down->monitor || instance->reported > 0) {
-        chaos_add_error(controller, "an end that was told already, or of nobody");
+        chaos_add_error(controller, "a DOWN that came twice, or of no instance");
         return;
     }
     const struct chaos_instance *killed = chaos_killed_with(controller, instance);
@@ -274,7 +274,7 @@ static void controller_on_down(
         !is_exit_of(instance->way, down->exit.reason, down->exit.code)) {
         chaos_add_error(
             controller,
-            "executor %u (process %d), way %d: told '%s', code %d, '%s'",
+            "executor %u (process %d), way %d: reported '%s', code %d, '%s'",
             (unsigned)instance->ref.executor,
             (int)instance->pid,
             (int)instance->way,
@@ -292,7 +292,7 @@ static void controller_on_message(
     if (instance == NULL || instance->reported > 0) {
         chaos_add_error(
             controller,
-            "a message of type %u after its sender's end was told",
+            "a message of type %u after its sender's exit was reported",
             (unsigned)troupe_message_type(message));
         return;
     }
@@ -306,7 +306,7 @@ static void controller_on_message(
     if (order != CHAOS_IN_ORDER) {
         chaos_add_error(
             controller,
-            "word %llu of executor %u %s",
+            "message %llu of executor %u %s",
             (unsigned long long)numbered.number,
             (unsigned)instance->ref.executor,
             order == CHAOS_DUPLICATE ? "came twice" : "came too early");
@@ -350,7 +350,7 @@ const struct troupe_behaviour chaos_controller = {
 
 /* Comparing. ----------------------------------------------------------------------------------- */
 
-/** @return whether a talker still has to be told of an end. */
+/** @return whether a worker still waits for the report of an exit. */
 static bool is_unreported(struct chaos_controller *controller, const struct chaos_record *record)
 {
     const struct chaos_instance *instance = controller_find(controller, record->actor);
@@ -359,7 +359,7 @@ static bool is_unreported(struct chaos_controller *controller, const struct chao
            instance->reported_ns > controller->checked_ns;
 }
 
-/** @return the first end that a talker still has to be told of; NULL: none. */
+/** @return the first exit whose report a worker still waits for; NULL: none. */
 static const struct chaos_record *controller_find_unreported(
     struct chaos_controller *controller, uint32_t slot)
 {
@@ -377,7 +377,7 @@ bool chaos_controller_is_unreported(struct chaos_controller *controller, uint32_
     return controller_find_unreported(controller, slot) != NULL;
 }
 
-/** Compare what a talker was told of an end with what is so. */
+/** Compare the record that a worker has of an exit with the truth. */
 static void check_record(
     struct chaos_controller *controller, uint32_t slot, const struct chaos_record *record)
 {
@@ -385,19 +385,19 @@ static void check_record(
     if (instance == NULL || record->reported > instance->reported) {
         chaos_add_error(
             controller,
-            "slot %u was told %u times of executor %u, which %s",
+            "slot %u got %u reports of executor %u, which %s",
             (unsigned)slot,
             (unsigned)record->reported,
             (unsigned)record->actor.executor,
-            instance == NULL         ? "nobody knows"
+            instance == NULL         ? "is unknown"
             : instance->reported > 0 ? "has ended"
-                                     : "lives");
+                                     : "runs");
     } else if (
         record->reported > 0 && record->reason != TROUPE_EXIT_UNKNOWN &&
         !is_exit_of(instance->way, record->reason, record->code)) {
         chaos_add_error(
             controller,
-            "slot %u was told '%s', code %d, of a way %d",
+            "slot %u got '%s', code %d, for way %d",
             (unsigned)slot,
             troupe_exit_reason_text((enum troupe_exit_reason)record->reason),
             (int)record->code,
@@ -412,8 +412,8 @@ void chaos_controller_check(struct chaos_controller *controller)
         if (report->duplicates != 0 || report->missing != 0 || report->after_end != 0) {
             chaos_add_error(
                 controller,
-                "slot %u met %llu words twice, missed some %llu times, and met %llu after their "
-                "end",
+                "slot %u got %llu messages twice, missed some %llu times, and got %llu after their "
+                "exit",
                 (unsigned)slot,
                 (unsigned long long)report->duplicates,
                 (unsigned long long)report->missing,
@@ -428,7 +428,7 @@ void chaos_controller_check(struct chaos_controller *controller)
     controller->checked_ns = chaos_now_ns();
 }
 
-/** @return by which way a slot is to be told of an end. */
+/** @return how a slot gets the report of an exit. */
 static const char *controller_way(
     struct chaos_controller *controller, uint32_t slot, const struct chaos_record *record)
 {
@@ -439,7 +439,7 @@ static const char *controller_way(
     return instance != NULL && chaos_is_linked(slot, instance->slot) ? "a link to it" : "a monitor";
 }
 
-/** Say what the last report of a slot lacks. */
+/** Print what is missing in the last report of a slot. */
 static void controller_print_report(struct chaos_controller *controller, uint32_t slot)
 {
     const struct chaos_report *report = &controller->slots[slot].report;
@@ -454,7 +454,7 @@ static void controller_print_report(struct chaos_controller *controller, uint32_
         const char *way = controller_way(controller, slot, unreported);
         (void)fprintf(
             controller->out,
-            ", not told of %s by %s",
+            ", no report of %s by %s",
             troupe_ref_print(unreported->actor, ref),
             way);
     }
@@ -472,7 +472,8 @@ void chaos_controller_print(struct chaos_controller *controller)
         }
         (void)fprintf(
             controller->out,
-            "slot %u: executor %u, process %d, way %d, told %u, state %u of %d%s, knows not %u",
+            "slot %u: executor %u, process %d, way %d, reported %u, state %u of %d%s, %u not "
+            "announced",
             (unsigned)slot,
             (unsigned)instance->ref.executor,
             (int)instance->pid,

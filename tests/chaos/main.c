@@ -3,8 +3,8 @@
 /*
  * troupe-chaos: ends random processes of a system under load, in three ways, and audits what is left.
  *
- *     round:   all speak --> one to three are struck --> each end is told, each has a successor
- *     pause:   all are silent --> nothing is on its way --> the counters balance, and all accounts are compared
+ *     round:   all workers send --> one to three are killed --> each exit is reported, each has a successor
+ *     pause:   all are silent --> nothing is in transit --> the counters balance, and all reports are compared
  */
 #include "chaos.h"
 #include "unit/chance.h"
@@ -43,9 +43,9 @@ struct chaos {
 
 static const struct troupe_behaviour *const behaviours[] = {&chaos_controller, &chaos_worker, NULL};
 
-/* Words for people. ---------------------------------------------------------------------------- */
+/* Output for people. --------------------------------------------------------------------------- */
 
-/** Show what the runtime and the processes said last. */
+/** Print the end of the log of the runtime and the processes. */
 static void chaos_show_log(const struct chaos *chaos)
 {
     char path[96];
@@ -64,7 +64,7 @@ static void chaos_show_log(const struct chaos *chaos)
     (void)fclose(log);
 }
 
-/** @return whether the counters balance; if not, where is printed. */
+/** @return whether the counters balance; if not, it prints where. */
 static bool chaos_audit(const struct chaos *chaos)
 {
     char *text = NULL;
@@ -79,7 +79,7 @@ static bool chaos_audit(const struct chaos *chaos)
     return closes;
 }
 
-/** What cannot be gone on with. */
+/** Print a fatal failure, and exit. */
 _Noreturn static void chaos_fail(struct chaos *chaos, const char *what)
 {
     FILE *out = chaos->controller.out;
@@ -109,7 +109,7 @@ static void chaos_require(struct chaos *chaos, bool condition, const char *what)
 
 /* Running. ------------------------------------------------------------------------------------- */
 
-/** Who is stopped, and when it is to be killed. */
+/** An actor that is stopped, and when it is to be killed. */
 struct chaos_victim {
     pid_t pid;
     uint32_t delay_ns;
@@ -122,7 +122,7 @@ static void *chaos_end_stopped(void *data)
     const struct timespec delay = {.tv_nsec = victim.delay_ns};
     free(data);
     (void)nanosleep(&delay, NULL);
-    (void)kill(victim.pid, SIGKILL); // it can have no other end, and so the number is its own
+    (void)kill(victim.pid, SIGKILL); // nothing else ends it, so the pid is still its own
     return NULL;
 }
 
@@ -143,7 +143,8 @@ static void chaos_step(struct chaos *chaos, uint64_t deadline_ns)
     troupe_context_t *ctx = troupe_system_context(controller->system);
     if (chaos_controller_is_due(controller)) {
         enum troupe_err err = troupe_send(ctx, controller->ref, CHAOS_CHECK, NULL, 0);
-        chaos_require(chaos, err == TROUPE_OK || err == TROUPE_ERR_FULL, "the keeper is tended");
+        chaos_require(
+            chaos, err == TROUPE_OK || err == TROUPE_ERR_FULL, "a message to the controller");
     }
     enum troupe_err err = troupe_system_progress(controller->system, NULL);
     chaos_require(chaos, err == TROUPE_OK, "the system goes on");
@@ -188,8 +189,8 @@ static bool is_quiet(struct chaos *chaos)
 }
 
 /**
- * @return whether all asks of all talkers are over, and all were told of all ends. Of those of whom that
- *         is not so yet another account will be asked: ends are no mail that is waited for before.
+ * @return whether all asks of all workers are over, and all exits were reported to them. Workers of which that
+ *         is not true yet are asked for another report, since exits are no messages that is_quiet() waits for.
  */
 static bool is_replied(struct chaos *chaos)
 {
@@ -205,7 +206,7 @@ static bool is_replied(struct chaos *chaos)
     return replied;
 }
 
-/** @return whether a process is there that may be struck. */
+/** @return whether a process is there that may be killed. */
 static bool has_victim(struct chaos *chaos)
 {
     for (uint32_t slot = 0; slot < CHAOS_PROCESSES; slot++) {
@@ -216,12 +217,12 @@ static bool has_victim(struct chaos *chaos)
     return false;
 }
 
-/* Blows. --------------------------------------------------------------------------------------- */
+/* Kills. --------------------------------------------------------------------------------------- */
 
-/** Give a process its last signal, or its last but one. */
+/** Send a process its last signal, or its last but one. */
 static void chaos_kill_one(struct chaos *chaos)
 {
-    chaos_run_until(chaos, has_victim, "nobody is there to be struck");
+    chaos_run_until(chaos, has_victim, "no process can be killed");
     struct chaos_instance *instance = NULL;
     do {
         instance =
@@ -242,7 +243,7 @@ static void chaos_kill_one(struct chaos *chaos)
     chaos->killed++;
 }
 
-/** The counters balance exactly: every accepted message has one outcome. */
+/** The balance, exactly: every accepted message has one outcome. */
 static void chaos_check_balance(struct chaos *chaos)
 {
     struct troupe_stats stats;
@@ -278,12 +279,13 @@ static void chaos_pause(struct chaos *chaos)
 {
     struct chaos_controller *controller = &chaos->controller;
     controller->want = CHAOS_PAUSED;
-    chaos_run_until(chaos, is_settled, "waited in vain for all to be there and silent");
+    chaos_run_until(chaos, is_settled, "not all workers became ready and silent in time");
     chaos->accepted = UINT64_MAX;
-    chaos_run_until(chaos, is_quiet, "waited in vain for the mail to settle");
+    chaos_run_until(chaos, is_quiet, "messages are still in transit");
     chaos_check_balance(chaos);
     controller->want = CHAOS_REPORTED;
-    chaos_run_until(chaos, is_replied, "waited in vain for all asks to be over, and all ends told");
+    chaos_run_until(
+        chaos, is_replied, "not all asks ended, or not all exits were reported in time");
     chaos_controller_check(controller);
     uint32_t descriptors = count_descriptors();
     chaos->descriptors = chaos->descriptors == 0 ? descriptors : chaos->descriptors;
@@ -294,7 +296,7 @@ static void chaos_pause(struct chaos *chaos)
             (unsigned)descriptors,
             (unsigned)chaos->descriptors);
     }
-    chaos_require(chaos, controller->errors == 0, "something is not as it should be");
+    chaos_require(chaos, controller->errors == 0, "errors were found");
 }
 
 static void chaos_round(struct chaos *chaos)
@@ -358,7 +360,7 @@ static void chaos_open(struct chaos *chaos)
         chaos,
         troupe_spawn(troupe_system_context(controller->system), &spawn, &controller->ref) ==
             TROUPE_OK,
-        "a keeper");
+        "a controller");
 }
 
 /** End the system; nothing may be left. @return its last counts. */
@@ -393,7 +395,7 @@ static int times_compare(const void *a, const void *b)
     return (first > second) - (first < second);
 }
 
-/** Say how long it took until the keeper was told. */
+/** Print how long it took until the controller got the report. */
 static void chaos_print_times(const struct chaos *chaos)
 {
     const struct chaos_controller *controller = &chaos->controller;
@@ -408,7 +410,7 @@ static void chaos_print_times(const struct chaos *chaos)
     if (count > 0) {
         qsort(times_ns, count, sizeof(*times_ns), times_compare);
         (void)printf(
-            "told after %.1f ms, 90 %% within %.1f ms, all within %.1f ms\n",
+            "reported after %.1f ms, 90 %% within %.1f ms, all within %.1f ms\n",
             (double)times_ns[count / 2] / 1e6,
             (double)times_ns[count * 9 / 10] / 1e6,
             (double)times_ns[count - 1] / 1e6);
@@ -421,7 +423,7 @@ static void chaos_print(const struct chaos *chaos, const struct troupe_stats *st
     (void)printf(
         "%u killed: %u SIGKILL, %u SIGSEGV, %u SIGSTOP and SIGKILL; %u actors with them; %u "
         "audits, "
-        "all closed\n",
+        "all balanced\n",
         (unsigned)chaos->killed,
         (unsigned)chaos->by_way[CHAOS_KILL],
         (unsigned)chaos->by_way[CHAOS_SEGV],
@@ -430,8 +432,8 @@ static void chaos_print(const struct chaos *chaos, const struct troupe_stats *st
         (unsigned)chaos->audits);
     chaos_print_times(chaos);
     (void)printf(
-        "and %" PRIu64 " more ends to talkers, each once; %" PRIu64
-        " of them asked too late for how\n",
+        "and %" PRIu64 " more exits reported to workers, each once; %" PRIu64
+        " of them too late for the reason\n",
         chaos->controller.reported,
         chaos->controller.reported_unknown);
     (void)printf(
@@ -474,9 +476,9 @@ static const char help[] = "usage: troupe-chaos [--seed N] [--kills N]\n"
                            "ways again, though not the\n"
                            "same moments.\n"
                            "  --seed N    the seed; else from the clock\n"
-                           "  --kills N   how many are ended; 2000 unless it says\n";
+                           "  --kills N   how many are ended; default 2000\n";
 
-/** @return whether the words are good; @p out_help says whether help is all they want. */
+/** @return whether the arguments are valid; @p out_help: whether they ask for help only. */
 static bool chaos_read(struct chaos *chaos, int argc, char **argv, bool *out_help)
 {
     uint64_t kills = 2000;
@@ -491,7 +493,7 @@ static bool chaos_read(struct chaos *chaos, int argc, char **argv, bool *out_hel
         }
         bool is_seed = strcmp(argv[i], "--seed") == 0;
         if (!is_seed && strcmp(argv[i], "--kills") != 0) {
-            (void)fprintf(stderr, "troupe-chaos: unknown word '%s'; see --help\n", argv[i]);
+            (void)fprintf(stderr, "troupe-chaos: unknown argument '%s'; see --help\n", argv[i]);
             return false;
         }
         is_good = read_number(argv[i], argv[i + 1], is_seed ? &chaos->seed : &kills);

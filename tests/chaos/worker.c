@@ -1,5 +1,5 @@
 /*
- * A worker speaks to all others, and hears of their ends. It says what it knows when it is asked to pause.
+ * A worker sends to all others, and monitors them or is linked to them. It reports what it counted when it is asked to pause.
  */
 #include "chaos.h"
 
@@ -10,16 +10,16 @@
 
 enum {
     PERIOD_NS = 1000000,
-    BURST_EAGER = 4, // words at a time
+    BURST_EAGER = 4, // messages at a time
     BURST = 40,
-    REST_BYTES_MAX = 200, // behind a word
+    REST_BYTES_MAX = 200, // after a numbered header
     BODY_BYTES_MAX = 1 << 16,
     ASK_NS = 200000000,
 };
 
 struct worker_peer {
     troupe_ref_t ref;
-    uint64_t next; // number of the next word
+    uint64_t next; // number of the next message
 };
 
 struct worker {
@@ -27,15 +27,15 @@ struct worker {
     struct worker_peer peers[CHAOS_SLOTS];
     struct chaos_sequence sequence;
     struct chaos_report report;
-    uint32_t record_next; // where the next watch goes
+    uint32_t record_next; // index of the next record
     bool going;
-    bool spinning;           // a SPIN is in its mail
+    bool spinning;           // a SPIN is in its messages
     bool stalled;            // it had no room
-    bool has_reported_ready; // it told the keeper that it is there
+    bool has_reported_ready; // it reported to the controller that it is ready
     troupe_timer_t timer;
 };
 
-/** What a worker cannot go on without. */
+/** Abort the worker unless the condition holds. */
 static void worker_require(bool condition, const char *what)
 {
     if (!condition) {
@@ -44,14 +44,14 @@ static void worker_require(bool condition, const char *what)
     }
 }
 
-/** The mailbox may be full, or its owner be gone: only other errors are mistakes. */
+/** The mailbox may be full, or its owner have ended: only other errors are failures. */
 static bool worker_sent(enum troupe_err err)
 {
     worker_require(err == TROUPE_OK || err == TROUPE_ERR_FULL || err == TROUPE_ERR_NOENT, "send");
     return err == TROUPE_OK;
 }
 
-/** Who shares a process may find no room for it, and does it at the ROOM. */
+/** A worker that shares a process may find no room, and sends it at ROOM. */
 static void worker_report_ready(troupe_context_t *ctx, struct worker *worker)
 {
     pid_t pid = getpid();
@@ -111,17 +111,17 @@ static bool worker_ask(
     troupe_ref_t to,
     const struct chaos_numbered *numbered)
 {
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = to, .type = CHAOS_QUESTION, .body = numbered, .body_bytes = sizeof(*numbered)};
     bool sent = worker_sent(troupe_ask(
         ctx,
-        &letter,
+        &outgoing,
         &(const struct troupe_ask_options){.timeout_ns = ASK_NS, .on_reply = worker_on_reply}));
     worker->report.asks += sent;
     return sent;
 }
 
-/** Say a word to somebody, in some way. */
+/** Send one message to a random worker, in a random way. */
 static void worker_send_one(troupe_context_t *ctx, struct worker *worker)
 {
     uint64_t bits = troupe_random(ctx);
@@ -194,7 +194,7 @@ static struct chaos_record *worker_find_record(struct worker *worker, troupe_ref
     return NULL;
 }
 
-/** Remember somebody whose end is to be told, in place of who is over and done with. */
+/** Record a worker whose exit is to be reported, in place of one that is done. */
 static struct chaos_record *worker_add_record(struct worker *worker, troupe_ref_t actor)
 {
     struct chaos_record *record = worker_find_record(worker, actor);
@@ -205,7 +205,7 @@ static struct chaos_record *worker_add_record(struct worker *worker, troupe_ref_
             *record = (struct chaos_record){.actor = actor};
         }
     }
-    worker_require(record != NULL, "room for a watch");
+    worker_require(record != NULL, "room for a record");
     return record;
 }
 
@@ -239,7 +239,7 @@ static void worker_on_message(
     struct chaos_report *report = &worker->report;
     troupe_ref_t from = troupe_message_sender(message);
     struct chaos_numbered numbered;
-    worker_require(troupe_message_body_bytes(message) >= sizeof(numbered), "a word");
+    worker_require(troupe_message_body_bytes(message) >= sizeof(numbered), "a numbered message");
     memcpy(&numbered, troupe_message_body(message), sizeof(numbered));
     enum chaos_order order = chaos_sequence_check(&worker->sequence, from, &numbered);
     struct chaos_record *record = worker_find_record(worker, from);
@@ -255,7 +255,7 @@ static void worker_on_message(
     }
 }
 
-/** @return whether somebody is the present one of some slot. */
+/** @return whether an actor is the current instance of some slot. */
 static bool worker_is_current(const struct worker *worker, troupe_ref_t actor)
 {
     for (uint32_t slot = 0; slot < CHAOS_SLOTS; slot++) {

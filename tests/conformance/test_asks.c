@@ -1,5 +1,5 @@
 /*
- * Asks: one answer, or a word about why there is none, exactly once, on the actor that asked.
+ * Asks: one reply, or one error that says why there is none, exactly once, on the actor that asked.
  */
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -7,16 +7,16 @@
 #include <string.h>
 
 enum {
-    BEGIN = 1,    // to the client: ask of the scenario, struct begin; answered by ENDED
+    BEGIN = 1,    // to the client: ask of the scenario, struct begin; replied to with ENDED
     ENDED,        // struct ended
-    DOUBLE,       // to the server: uint64_t; it answers with DOUBLED at once
+    DOUBLE,       // to the server: uint64_t; it replies with DOUBLED at once
     DOUBLED,      // uint64_t
-    KEEP,         // to the server: uint64_t; it answers when it is told to
-    REPLY_ALL,    // to the server: answer what you kept, the latest first; asks for ALL_REPLIED
+    KEEP,         // to the server: uint64_t; it replies at REPLY_ALL
+    REPLY_ALL,    // to the server: reply what you kept, the latest first; asks for ALL_REPLIED
     ALL_REPLIED,  // uint64_t, how many it had kept
-    TWICE,        // to the server: answer twice
-    STOP,         // to the server: stop yourself
-    IGNORE,       // to the server: no answer at all
+    TWICE,        // to the server: reply twice
+    STOP,         // to the server: stop
+    IGNORE,       // to the server: no reply at all
     ASK_AND_STOP, // to the client: struct begin; ask, and stop
 };
 
@@ -75,13 +75,13 @@ static void server_receive(troupe_context_t *ctx, void *state, const troupe_mess
 static const struct troupe_behaviour server = {
     .name = "server", .state_bytes = sizeof(struct server), .receive = server_receive};
 
-/* The client asks the server, as the test says, and tells what came of it. ---------------------- */
+/* The client asks the server, as the test says, and reports the result. ------------------------ */
 
 struct begin {
     troupe_ref_t server;
     uint32_t type;
     uint32_t count;       // asks at once
-    uint32_t rounds;      // each asked from the answer of the one before
+    uint32_t rounds;      // each asked from the reply of the one before
     uint32_t stops_first; // send the server STOP before the first ask
     uint64_t timeout_ns;
 };
@@ -147,7 +147,7 @@ static void client_on_reply(
 static void client_ask(troupe_context_t *ctx, struct client *client)
 {
     for (uint64_t tag = 0; tag < client->begin.count; tag++) {
-        struct troupe_outgoing letter = {
+        struct troupe_outgoing outgoing = {
             .to = client->begin.server,
             .type = client->begin.type,
             .body = &tag,
@@ -155,7 +155,7 @@ static void client_ask(troupe_context_t *ctx, struct client *client)
         };
         MUST(troupe_ask(
             ctx,
-            &letter,
+            &outgoing,
             &(const struct troupe_ask_options){
                 .timeout_ns = client->begin.timeout_ns, .on_reply = client_on_reply, .tag = tag}));
         client->pending++;
@@ -181,7 +181,7 @@ static void client_receive(troupe_context_t *ctx, void *state, const troupe_mess
 static const struct troupe_behaviour client = {
     .name = "client", .state_bytes = sizeof(struct client), .receive = client_receive};
 
-/** An hour: whatever ends before the fixture's deadline did not end by this. */
+/** An hour: an ask that ends before the fixture's deadline did not end by this timeout. */
 #define NEVER_NS UINT64_C(3600000000000)
 
 static struct fixture *open_with_server(
@@ -194,7 +194,7 @@ static struct fixture *open_with_server(
     return fixture;
 }
 
-/** Have the server answer until it has answered @p count asks, which may still be on their way. */
+/** Have the server reply until it has replied to @p count asks, which may still be on their way. */
 static void reply_all(struct fixture *fixture, troupe_ref_t server_ref, uint64_t count)
 {
     uint64_t deadline_ns = measure_now_ns() + FIXTURE_DEADLINE_NS;
@@ -350,13 +350,13 @@ BACKEND_TEST(asks, a_reply_to_an_ended_actor_is_a_dead_letter)
     struct fixture *fixture = open_with_server(placement, &client_ref, &begin.server);
     fixture_ask(fixture, client_ref, ASK_AND_STOP, &begin, sizeof(begin));
     (void)fixture_receive(fixture, ENDED);
-    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin)); // it is gone
+    fixture_ask(fixture, client_ref, BEGIN, &begin, sizeof(begin)); // it has ended
     cr_expect(eq(int, fixture_receive(fixture, FIXTURE_NO_REPLY)->err, TROUPE_ERR_NOENT));
 
     reply_all(fixture, begin.server, begin.count);
 
     struct troupe_stats stats = fixture_close(&fixture);
-    // Five answers and one ask of the dead.
+    // Five replies, and one ask to an ended actor.
     cr_expect(
         eq(u64,
            stats.dead_by_reason[TROUPE_DEAD_LATE_REPLY] + stats.dead_by_reason[TROUPE_DEAD_STOPPED],
@@ -382,12 +382,12 @@ BACKEND_TEST(asks, a_plain_send_is_replied_to_as_a_plain_send)
 BACKEND_TEST(asks, the_main_program_cannot_ask)
 {
     troupe_ref_t client_ref = TROUPE_REF_NONE;
-    struct troupe_outgoing letter = {.type = DOUBLE};
-    struct fixture *fixture = open_with_server(placement, &client_ref, &letter.to);
+    struct troupe_outgoing outgoing = {.type = DOUBLE};
+    struct fixture *fixture = open_with_server(placement, &client_ref, &outgoing.to);
 
     enum troupe_err err = troupe_ask(
         troupe_system_context(fixture_system(fixture)),
-        &letter,
+        &outgoing,
         &(const struct troupe_ask_options){.on_reply = client_on_reply});
 
     cr_expect(eq(int, err, TROUPE_ERR_UNSUPPORTED));

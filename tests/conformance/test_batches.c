@@ -1,10 +1,10 @@
 /*
- * Behaviours that take batches: what comes of their mail is what comes of it message by message, wherever
- * they live, and a batch has its bound.
+ * Behaviours that receive batches: the result is that of single messages, wherever the actors live, and a batch has
+ * a bound.
  *
- *     scenario --a random stream, in bursts--> players of one behaviour --> what each met, in order
+ *     scenario --a random stream, in bursts--> players of one behaviour --> what each handled, in order
  *
- * The same stream is played twice, to players that take batches and to players that do not.
+ * The same stream is sent twice, to players that receive batches and to players that do not.
  */
 #include "support/fixture.h"
 
@@ -16,7 +16,7 @@
 enum {
     NOTE = 1,     // uint64_t: goes into the digest
     LINE,         // the same, longer: so that it is no run
-    ECHO,         // answered by ECHOED, in order
+    ECHO,         // replied to with ECHOED, in order
     STOP,         // the player stops
     FAIL,         // the player fails, with the number as its code
     STOP_IT,      // struct stop_it: the player stops another on its executor, if they share one
@@ -25,7 +25,7 @@ enum {
     REPORT_TALLY, // ask: struct tally, so far
     ECHOED,       // from a player: uint64_t
     LEFT,         // from a player's fini: struct tally
-    QUESTION,     // to the server: answered by QUESTION_REPLY
+    QUESTION,     // to the server: replied to with QUESTION_REPLY
     QUESTION_REPLY,
     TALLY,
 };
@@ -89,16 +89,16 @@ static void player_become(troupe_context_t *ctx);
 
 static void player_wait(troupe_context_t *ctx, const troupe_message_t *message)
 {
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = *TROUPE_BODY(message, troupe_ref_t), .type = QUESTION};
     MUST(troupe_ask(
         ctx,
-        &letter,
+        &outgoing,
         &(const struct troupe_ask_options){
             .on_reply = player_on_reply, .tag = QUESTION_REPLY, .exclusive = true}));
 }
 
-/** Meet one message, alone or of a batch. */
+/** Handle one message, alone or of a batch. */
 static void player_handle(
     troupe_context_t *ctx, struct player *player, const troupe_message_t *message, uint64_t salt)
 {
@@ -198,7 +198,7 @@ struct burst {
     const troupe_ref_t *players;
     troupe_ref_t server;
     uint32_t count;
-    uint32_t echoes; // that will come, if nobody ends
+    uint32_t echoes; // that will come, if no actor ends
 };
 
 static void burst_send_body(troupe_context_t *ctx, troupe_ref_t to, uint64_t number)
@@ -270,7 +270,7 @@ static uint32_t course_index(const troupe_ref_t players[static PLAYERS], troupe_
     return 0;
 }
 
-/** Hear echoes and farewells until each player has told its tally: by its end, or because it was asked. */
+/** Receive echoes and final tallies until each player has reported: at its end, or because it was asked. */
 static void course_receive(
     struct fixture *fixture, const troupe_ref_t players[static PLAYERS], struct course *course)
 {
@@ -283,7 +283,7 @@ static void course_receive(
         const struct received *received = fixture_receive_any(fixture);
         if (received->type == FIXTURE_NO_REPLY) {
             cr_assert(received->err == TROUPE_ERR_NOENT);
-            open--; // which one, its LEFT says
+            open--; // its LEFT names it
             continue;
         }
         uint32_t index = course_index(players, received->from);
@@ -369,7 +369,7 @@ BACKEND_TEST(batches, are_bounded)
     struct fixture *fixture = fixture_open(placement, &options);
     troupe_ref_t players[2] = {
         fixture_spawn_reporter(fixture, &batched), fixture_spawn_reporter(fixture, &batched)};
-    // Who has not started yet is sent what is kept for it, and that is met singly.
+    // Messages that were retained until an actor started are handled singly.
     for (uint32_t i = 0; i < 2; i++) {
         fixture_ask(fixture, players[i], REPORT_TALLY, NULL, 0);
         (void)FIXTURE_RECEIVE(fixture, TALLY, struct tally);
@@ -426,7 +426,7 @@ static const struct troupe_behaviour stopper = {
     .receive_batch = stop_other_receive_batch,
 };
 
-/** Two of them: the first is told to stop the second, which has a message before that and one behind. */
+/** Two of them: the first stops the second, which has a message before that and one after it. */
 static void send_stop_it(troupe_context_t *ctx, void *data)
 {
     const troupe_ref_t *stoppers = data;
@@ -486,7 +486,7 @@ static void summer_receive_batch(
         summer->count++;
         summer->called++;
     }
-    // The context is the first one's, which ends now; all it was handed counts as handled.
+    // The context is the first one's, which ends now; all messages passed to it count as handled.
     if (*TROUPE_BODY(messages[count - 1], uint64_t) == UINT64_MAX) {
         MUST(troupe_send(ctx, troupe_message_sender(messages[0]), ECHOED, NULL, 0));
         troupe_stop(ctx);

@@ -1,6 +1,6 @@
 /*
- * Promise 5 as far as it is told to actors: who subscribes hears of each dead letter, with its
- * reason and its envelope, and the counters agree.
+ * Promise 5, for actors: a subscriber is notified of each dead letter, with its reason and its envelope, and the
+ * counters agree.
  */
 #include "support/fixture.h"
 
@@ -8,17 +8,17 @@
 #include <string.h>
 
 enum {
-    SUBSCRIBE = 1, // ask; answered by DONE
-    UNSUBSCRIBE,   // ask; answered by DONE
+    SUBSCRIBE = 1, // ask; replied to with DONE
+    UNSUBSCRIBE,   // ask; replied to with DONE
     DONE,          // nothing
-    NOTICE,        // a struct troupe_dead_letter that was heard of
-    STOP,          // stop yourself
-    READY,         // ask; answered by DONE
-    TWICE,         // ask; answered by DONE, and again
-    MESSAGE,       // what finds nobody
+    NOTICE,        // a struct troupe_dead_letter, forwarded
+    STOP,          // stop
+    READY,         // ask; replied to with DONE
+    TWICE,         // ask; replied to with DONE, and again
+    MESSAGE,       // has no receiver
 };
 
-/* The subscriber passes on what it hears of dead letters. ----------------------------------------- */
+/* The subscriber forwards each dead-letter notice to the scenario. ----------------------------- */
 
 static enum troupe_err subscriber_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
@@ -30,7 +30,7 @@ static enum troupe_err subscriber_init(
 
 static void subscriber_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    const struct troupe_dead_letter *letter = NULL;
+    const struct troupe_dead_letter *outgoing = NULL;
     switch (troupe_message_type(message)) {
     case SUBSCRIBE:
         MUST(troupe_dead_letters_subscribe(ctx, true));
@@ -42,9 +42,9 @@ static void subscriber_receive(troupe_context_t *ctx, void *state, const troupe_
         troupe_stop(ctx);
         return;
     case TROUPE_MESSAGE_DEAD_LETTER:
-        letter = TROUPE_BODY(message, struct troupe_dead_letter);
-        MUST_BE(letter != NULL && troupe_ref_is_none(troupe_message_sender(message)));
-        MUST(TROUPE_SEND(ctx, *(troupe_ref_t *)state, NOTICE, letter));
+        outgoing = TROUPE_BODY(message, struct troupe_dead_letter);
+        MUST_BE(outgoing != NULL && troupe_ref_is_none(troupe_message_sender(message)));
+        MUST(TROUPE_SEND(ctx, *(troupe_ref_t *)state, NOTICE, outgoing));
         return;
     case TWICE:
         MUST(troupe_reply(ctx, message, DONE, NULL, 0));
@@ -96,7 +96,7 @@ static struct fixture *open_with_subscriber(
     out_system->ended = fixture_spawn_reporter(fixture, &subscriber);
     fixture_send(fixture, out_system->ended, STOP, NULL, 0);
     fixture_ask(
-        fixture, out_system->ended, READY, NULL, 0); // one dead letter before anybody watches
+        fixture, out_system->ended, READY, NULL, 0); // one dead letter before any actor subscribes
     (void)fixture_receive(fixture, FIXTURE_NO_REPLY);
     return fixture;
 }
@@ -109,17 +109,17 @@ BACKEND_TEST(dead_letters, a_subscriber_gets_the_envelope_and_the_reason)
 
     fixture_send(fixture, system.ended, MESSAGE, "twelve bytes", 12);
 
-    const struct troupe_dead_letter *letter =
+    const struct troupe_dead_letter *outgoing =
         FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter);
-    cr_expect(troupe_ref_equal(letter->to, system.ended));
-    cr_expect(troupe_ref_equal(letter->from, fixture_scenario(fixture)));
-    cr_expect(eq(u32, letter->type, MESSAGE));
-    cr_expect(eq(u32, letter->reason, TROUPE_DEAD_STOPPED));
-    cr_expect(eq(u64, letter->body_bytes, 12));
+    cr_expect(troupe_ref_equal(outgoing->to, system.ended));
+    cr_expect(troupe_ref_equal(outgoing->from, fixture_scenario(fixture)));
+    cr_expect(eq(u32, outgoing->type, MESSAGE));
+    cr_expect(eq(u32, outgoing->reason, TROUPE_DEAD_STOPPED));
+    cr_expect(eq(u64, outgoing->body_bytes, 12));
     fixture_close(&fixture);
 }
 
-/** The next dead letter that is heard of is one of those, whole. */
+/** The next notice is about one of those messages, with all its fields. */
 static void expect_notice(
     struct fixture *fixture,
     enum troupe_dead_reason reason,
@@ -127,23 +127,24 @@ static void expect_notice(
     troupe_ref_t from,
     uint32_t type)
 {
-    const struct troupe_dead_letter *letter =
+    const struct troupe_dead_letter *outgoing =
         FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter);
     cr_expect(
-        letter->reason == reason,
+        outgoing->reason == reason,
         "%s, not %s",
-        troupe_dead_reason_text((enum troupe_dead_reason)letter->reason),
+        troupe_dead_reason_text((enum troupe_dead_reason)outgoing->reason),
         troupe_dead_reason_text(reason));
-    cr_expect(troupe_ref_equal(letter->to, to));
-    cr_expect(troupe_ref_equal(letter->from, from));
-    cr_expect(eq(u32, letter->type, type));
-    cr_expect(eq(u64, letter->count, 1));
+    cr_expect(troupe_ref_equal(outgoing->to, to));
+    cr_expect(troupe_ref_equal(outgoing->from, from));
+    cr_expect(eq(u32, outgoing->type, type));
+    cr_expect(eq(u64, outgoing->count, 1));
 }
 
 static void send_too_late(troupe_context_t *ctx, void *to)
 {
-    const struct troupe_outgoing letter = {.to = *(troupe_ref_t *)to, .type = MESSAGE, .ttl_ns = 1};
-    MUST(troupe_send_message(ctx, &letter));
+    const struct troupe_outgoing outgoing = {
+        .to = *(troupe_ref_t *)to, .type = MESSAGE, .ttl_ns = 1};
+    MUST(troupe_send_message(ctx, &outgoing));
 }
 
 BACKEND_TEST(dead_letters, an_expired_message_is_reported_as_expired)
@@ -201,9 +202,9 @@ static void on_reply(
 
 static void ask_ended(troupe_context_t *ctx, void *ended)
 {
-    const struct troupe_outgoing letter = {.to = *(troupe_ref_t *)ended, .type = MESSAGE};
+    const struct troupe_outgoing outgoing = {.to = *(troupe_ref_t *)ended, .type = MESSAGE};
     ask_detail[0] = '\0';
-    MUST(troupe_ask(ctx, &letter, &(const struct troupe_ask_options){.on_reply = on_reply}));
+    MUST(troupe_ask(ctx, &outgoing, &(const struct troupe_ask_options){.on_reply = on_reply}));
 }
 
 BACKEND_TEST(dead_letters, an_ask_that_failed_says_why)
@@ -231,7 +232,7 @@ BACKEND_TEST(dead_letters, each_dead_letter_is_reported_once)
         fixture_send(fixture, system.ended, MESSAGE + i, NULL, 0);
     }
 
-    // In any order: some die with their receiver's executor, others before they leave their sender's.
+    // In any order: some become dead letters on their receiver's executor, others before they leave their sender's.
     uint32_t notices[50] = {0};
     for (uint32_t i = 0; i < 50; i++) {
         uint32_t type = FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter)->type;
@@ -241,7 +242,7 @@ BACKEND_TEST(dead_letters, each_dead_letter_is_reported_once)
     for (uint32_t i = 0; i < 50; i++) {
         cr_expect(eq(u32, notices[i], 1));
     }
-    order(fixture, system.subscriber, READY); // what else it was told is here by now
+    order(fixture, system.subscriber, READY); // all its notices are here by now
     cr_expect(eq(u32, fixture_pending_count(fixture, NOTICE), 0));
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 51)); // and one before it subscribed
@@ -257,7 +258,8 @@ BACKEND_TEST(dead_letters, an_unsubscribed_actor_gets_no_more_notices)
 
     order(fixture, system.subscriber, UNSUBSCRIBE);
     fixture_send(fixture, system.ended, MESSAGE, NULL, 0);
-    fixture_ask(fixture, system.ended, READY, NULL, 0); // the letter before it is dead by then
+    fixture_ask(
+        fixture, system.ended, READY, NULL, 0); // the message before it is a dead letter by then
     (void)fixture_receive(fixture, FIXTURE_NO_REPLY);
     order(fixture, system.subscriber, READY);
 
@@ -295,8 +297,8 @@ BACKEND_TEST(dead_letters, notices_for_a_subscriber_that_ended_are_no_dead_lette
     (void)fixture_receive(fixture, FIXTURE_NO_REPLY);
 
     struct troupe_stats stats = fixture_close(&fixture);
-    // The asks before and after, and twenty letters: nothing for what the subscriber was to be told.
-    // What it passed on itself was for the scenario, which lives.
+    // The asks before and after, and twenty messages: nothing for the notices of the subscriber.
+    // What it forwarded was for the scenario, which still runs.
     cr_expect(eq(u64, stats.dead, 22));
 }
 
@@ -310,10 +312,10 @@ BACKEND_TEST(dead_letters, a_message_to_an_unused_reference_is_reported_as_no_su
 
     fixture_send(fixture, never, MESSAGE, NULL, 0);
 
-    const struct troupe_dead_letter *letter =
+    const struct troupe_dead_letter *outgoing =
         FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter);
-    cr_expect(eq(u32, letter->reason, TROUPE_DEAD_NO_SUCH_ACTOR));
-    cr_expect(troupe_ref_equal(letter->to, never));
+    cr_expect(eq(u32, outgoing->reason, TROUPE_DEAD_NO_SUCH_ACTOR));
+    cr_expect(troupe_ref_equal(outgoing->to, never));
     fixture_close(&fixture);
 }
 
@@ -326,9 +328,9 @@ BACKEND_TEST(dead_letters, a_dead_letter_of_the_main_program_has_no_sender)
 
     cr_assert(eq(int, troupe_send(ctx, system.ended, MESSAGE, NULL, 0), TROUPE_OK));
 
-    const struct troupe_dead_letter *letter =
+    const struct troupe_dead_letter *outgoing =
         FIXTURE_RECEIVE(fixture, NOTICE, struct troupe_dead_letter);
-    cr_expect(troupe_ref_is_none(letter->from));
+    cr_expect(troupe_ref_is_none(outgoing->from));
     fixture_close(&fixture);
 }
 

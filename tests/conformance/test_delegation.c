@@ -15,7 +15,7 @@ enum {
     DELEGATOR_REPLY, // nothing
 };
 
-/* A server replies with the sender that it sees. ------------------------------------------------ */
+/* A server replies with the sender that it sees. ----------------------------------------------- */
 
 static void server_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
@@ -26,7 +26,7 @@ static void server_receive(troupe_context_t *ctx, void *state, const troupe_mess
 
 static const struct troupe_behaviour server = {.name = "server", .receive = server_receive};
 
-/* A delegator sends each question to the server, on behalf of its sender. ------------------------ */
+/* A delegator sends each question to the server, on behalf of its sender. ---------------------- */
 
 struct delegator {
     troupe_ref_t to;
@@ -62,7 +62,7 @@ static void delegator_receive(troupe_context_t *ctx, void *state, const troupe_m
 static const struct troupe_behaviour delegator = {
     .name = "delegator", .state_bytes = sizeof(struct delegator), .receive = delegator_receive};
 
-/* The tests. ------------------------------------------------------------------------------------ */
+/* The tests. ----------------------------------------------------------------------------------- */
 
 struct delegation {
     struct fixture *fixture;

@@ -1,5 +1,5 @@
 /*
- * Actors with components: an actor of the world has them, an actor elsewhere runs without.
+ * Actors with components: on executor 0 an actor has them; elsewhere it runs without.
  */
 #include "support/fixture.h"
 

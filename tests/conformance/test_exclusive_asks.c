@@ -1,6 +1,6 @@
 /*
- * Actors that wait for one answer: other mail is deferred and not lost, and circles are found. Asks that
- * are cancelled, forwarded and delegated.
+ * Exclusive asks: other messages are stashed and not lost, and circles of asks are found. Asks that are cancelled,
+ * forwarded and delegated.
  */
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -13,16 +13,16 @@ enum {
     NUMBER,        // to a client: uint64_t
     WAITED,        // from a client: struct outcome of its wait
     NUMBERED,      // from a client: the uint64_t of a NUMBER
-    QUESTION,      // to a server: answered when it is told to
-    RELEASE,       // to a server: answer all questions, these and later ones
+    QUESTION,      // to a server: replied to at RELEASE
+    RELEASE,       // to a server: reply all questions, these and later ones
     SERVER_REPLY,  // from a server: uint64_t
     CANCEL_ASK,    // to a client: cancel what it waits for
     ASK_CANCELLED, // done
     PASS,          // to a delegator: forward each QUESTION to the troupe_ref_t in the body
     PASS_LATER,    // likewise, but delegate it at the next RELEASE
-    CIRCLE,        // to a client: an ask that it answers once it was answered itself
-    COUNT,         // to a client: an ask, answered by COUNT with a uint64_t
-    PEER,          // to a client: struct order, whom to ask when it is asked CIRCLE
+    CIRCLE,        // to a client: an ask that it replies to once its own was
+    COUNT,         // to a client: an ask, replied to with COUNT with a uint64_t
+    PEER,          // to a client: struct order, the actor to ask when it is asked CIRCLE
 };
 
 enum { THE_REPLY = 42, NUMBERS = 50, QUESTIONS_MAX = 64, TEXT_BYTES = 200 };
@@ -42,11 +42,11 @@ struct outcome {
     char detail[TEXT_BYTES];
 };
 
-/* Waiters ask and wait. ------------------------------------------------------------------------ */
+/* Clients ask and wait. ------------------------------------------------------------------------ */
 
 struct client {
     struct order order;
-    struct troupe_reply_to reply_to; // whom to answer once it was answered itself
+    struct troupe_reply_to reply_to; // for the reply to CIRCLE, once its own ask was replied to
     uint64_t count;                  // of numbers
     bool was_asked;
 };
@@ -98,7 +98,7 @@ static void client_ask(troupe_context_t *ctx, struct client *client)
     }
 }
 
-/** Asked for the first time, ask the next one before answering; later answer at once. */
+/** Asked for the first time, ask the next one before answering; later reply at once. */
 static void client_on_circle(
     troupe_context_t *ctx, struct client *client, const troupe_message_t *message)
 {
@@ -150,10 +150,10 @@ static void client_receive(troupe_context_t *ctx, void *state, const troupe_mess
 static const struct troupe_behaviour client = {
     .name = "client", .state_bytes = sizeof(struct client), .receive = client_receive};
 
-/* Oracles answer when they are told to. -------------------------------------------------------- */
+/* Servers reply at RELEASE. -------------------------------------------------------------------- */
 
 struct server {
-    struct troupe_reply_to reply_tos[QUESTIONS_MAX]; // who wait for its answer
+    struct troupe_reply_to reply_tos[QUESTIONS_MAX]; // of those who wait for its reply
     uint32_t count;
     bool releases;
 };
@@ -177,7 +177,7 @@ static void server_receive(troupe_context_t *ctx, void *state, const troupe_mess
 static const struct troupe_behaviour server = {
     .name = "server", .state_bytes = sizeof(struct server), .receive = server_receive};
 
-/* Clerks pass on what they are asked. ---------------------------------------------------------- */
+/* Delegators pass questions on. ---------------------------------------------------------------- */
 
 struct delegator {
     troupe_ref_t to;
@@ -266,7 +266,7 @@ static void have_peer(struct fixture *fixture, troupe_ref_t target, troupe_ref_t
     (void)fixture_receive(fixture, ASK_CANCELLED);
 }
 
-/* Deferred mail. ------------------------------------------------------------------------------- */
+/* Stashed messages. ---------------------------------------------------------------------------- */
 
 BACKEND_TEST(exclusive_asks, messages_are_stashed_in_order_until_the_reply)
 {
@@ -329,7 +329,7 @@ BACKEND_TEST(exclusive_asks, stashed_messages_of_a_stopped_actor_become_dead_let
     for (uint64_t n = 0; n < NUMBERS; n++) {
         send_number(fixture, target, n);
     }
-    // The end of the system finds it waiting.
+    // It still waits when the system stops.
     troupe_system_stop(fixture_system(fixture));
     fixture_run(fixture);
     struct troupe_stats stats = fixture_close(&fixture);
@@ -376,7 +376,7 @@ BACKEND_TEST(exclusive_asks, stashed_messages_keep_their_room_in_the_mailbox)
 
 /* Circles. ------------------------------------------------------------------------------------- */
 
-/** Have actors ask each other in a circle, and hear how their waits ended. @return who was told of it. */
+/** Have actors ask each other in a circle, and receive how their asks ended. @return how many got DEADLOCK. */
 static uint32_t run_circle(const struct fixture_placement *placement, uint32_t count)
 {
     struct fixture *fixture = asks_open(placement);
@@ -399,7 +399,7 @@ static uint32_t run_circle(const struct fixture_placement *placement, uint32_t c
             cr_expect(eq(int, outcome->err, TROUPE_OK));
         }
     }
-    // The one who asked from outside gets an answer, too.
+    // The scenario, which asked from outside of the circle, gets a reply as well.
     (void)fixture_receive(fixture, SERVER_REPLY);
     (void)fixture_close(&fixture);
     return is_told;
@@ -435,7 +435,7 @@ BACKEND_TEST(exclusive_asks, a_chain_of_exclusive_asks_is_no_deadlock)
     (void)fixture_close(&fixture);
 }
 
-/* Cancelling, forwarding, delegating. ----------------------------------------------------------- */
+/* Cancelling, forwarding, delegating. ---------------------------------------------------------- */
 
 static void subscribe(troupe_context_t *ctx, void *data)
 {
@@ -468,7 +468,7 @@ BACKEND_TEST(exclusive_asks, the_reply_to_a_cancelled_ask_is_a_late_reply)
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_LATE_REPLY], 1));
 }
 
-/** Ask a delegator, who has the server answer. @param how  PASS or PASS_LATER. */
+/** Ask a delegator, and expect the reply of the server. @param how  PASS or PASS_LATER. */
 static void expect_the_servers_reply(const struct fixture_placement *placement, uint32_t how)
 {
     struct fixture *fixture = asks_open(placement);

@@ -7,10 +7,10 @@
 #include <string.h>
 
 enum {
-    AWAIT = 1,  // ask of a waiter: wait for the name, exclusively; replied to with FOUND
+    AWAIT = 1,  // ask of a client: wait for the name, exclusively; replied to with FOUND
     REGISTER,   // ask of an owner: register as the name; replied to with REGISTERED
     REGISTERED, // nothing
-    NUMBER,     // to a waiter: uint64_t; sent back as NUMBER
+    NUMBER,     // to a client: uint64_t; sent back as NUMBER
     FOUND,      // struct found
 };
 
@@ -78,7 +78,7 @@ static void owner_receive(troupe_context_t *ctx, void *state, const troupe_messa
 
 static const struct troupe_behaviour owner = {.name = "owner", .receive = owner_receive};
 
-/** Have a waiter wait, and send it numbers. */
+/** Have a client wait, and send it numbers. */
 static struct fixture *open_with_waiter(
     const struct fixture_placement *placement, uint64_t timeout_ns)
 {

@@ -1,8 +1,8 @@
 /*
- * Times to live: a message that has one is met in time or not at all, keeps its place among others, and
- * if it is not met, whoever cares is told.
+ * Times to live: a message that has one is handled in time or not at all, and keeps its order among others. If it is
+ * not handled, its sender and the subscribers to dead letters are notified.
  *
- * A nanosecond has passed by the time a message is met; an hour has not.
+ * A nanosecond has passed by the time a message is handled; an hour has not.
  */
 #include "support/fixture.h"
 
@@ -11,9 +11,9 @@
 
 enum {
     STEP = 1,     // uint64_t, counted from 0
-    REPORT_STEPS, // ask: how many steps were met, and whether in order
+    REPORT_STEPS, // ask: how many steps were handled, and whether in order
     STEPS_REPORT, // struct steps
-    QUESTION,     // ask that is never answered
+    QUESTION,     // ask that is never replied to
     LARGE,        // many bytes
     PASS,         // struct pass, and it goes on to another
 };
@@ -35,7 +35,7 @@ struct steps {
 struct pass {
     troupe_ref_t to;
     uint64_t
-        until_ns; // it is held until then, and then sent on as it is; 0: written anew, for a moment
+        until_ns; // it is held until then and forwarded; 0: sent anew, with a short time to live
 };
 
 static void counter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -77,7 +77,7 @@ static struct fixture *open_with_counter(
     return fixture;
 }
 
-/** @return what the counter has met, after all that the scenario sent it before. */
+/** @return what the counter has handled, after all that the scenario sent it before. */
 static struct steps ask_steps(struct fixture *fixture, troupe_ref_t counter_ref)
 {
     fixture_ask(fixture, counter_ref, REPORT_STEPS, NULL, 0);
@@ -195,7 +195,7 @@ static void flood_late(troupe_context_t *ctx, void *data)
     struct fixture_flood *flood = data;
     const struct troupe_outgoing outgoing = {.to = flood->to, .type = STEP, .ttl_ns = MOMENT_NS};
     flood->refused = 0;
-    // Where somebody empties the mailbox meanwhile, it may never be full.
+    // If another executor empties the mailbox meanwhile, it may never be full.
     for (int i = 0; i < 300 && flood->refused == 0; i++) {
         bool is_accepted = troupe_send_message(ctx, &outgoing) == TROUPE_OK;
         flood->accepted += is_accepted ? 1 : 0;
@@ -268,7 +268,7 @@ BACKEND_TEST(expiry, an_ask_that_expired_fails_at_once_and_says_why)
     fixture_call(fixture, ask_late, &to);
 
     cr_expect(eq(u64, ask_steps(fixture, to).question_count, 0));
-    cr_expect(eq(u32, replied.calls, 1)); // its word came before the answer to the later ask
+    cr_expect(eq(u32, replied.calls, 1)); // its failure came before the reply to the later ask
     cr_expect(eq(int, replied.err, TROUPE_ERR_TIMEDOUT));
     cr_expect(strstr(replied.detail, "type 4") != NULL, "%s", replied.detail);
     cr_expect(strstr(replied.detail, "expired") != NULL, "%s", replied.detail);
@@ -345,7 +345,8 @@ static void expect_expired(const struct fixture_placement *placement, uint64_t t
 
 BACKEND_TEST(expiry, a_forwarded_message_keeps_its_time_to_live)
 {
-    expect_expired(placement, UINT64_C(100000000)); // met within that, and held until it is over
+    expect_expired(
+        placement, UINT64_C(100000000)); // received within that time, and held until it is over
 }
 
 BACKEND_TEST(expiry, a_delegated_message_has_its_own_time_to_live)
@@ -365,7 +366,7 @@ static void send_after_a_moment(troupe_context_t *ctx, void *to)
         .body_bytes = sizeof(number),
         .ttl_ns = MOMENT_NS,
     };
-    MUST(troupe_send_after(ctx, 1000, &outgoing, NULL)); // lives from its firing on
+    MUST(troupe_send_after(ctx, 1000, &outgoing, NULL)); // its time to live starts when it fires
     outgoing.to = troupe_self(ctx);
     outgoing.ttl_ns = HOUR_NS;
     MUST(troupe_send_after(ctx, 2000, &outgoing, NULL));

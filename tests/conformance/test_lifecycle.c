@@ -1,6 +1,5 @@
 /*
- * Promise 1, same code: what an actor lives through, from its arguments to its end, is the same
- * wherever it is placed.
+ * Promise 1, same code: the life of an actor, from its arguments to its exit, is the same wherever it is placed.
  */
 #include "support/fixture.h"
 
@@ -10,8 +9,8 @@
 enum {
     INSPECT = 1, // asks for INSPECTED
     INSPECTED,   // struct looked
-    STOP,        // stop yourself
-    FAIL,        // fail yourself
+    STOP,        // stop
+    FAIL,        // fail
     STOP_FAIL,   // stop, then fail, in one callback
     ENDED,       // struct ended
     BECOME,      // asks for BECAME
@@ -22,7 +21,7 @@ enum {
     CHILD,       // nothing
 };
 
-/* The inspector tells what its init saw. ---------------------------------------------------------- */
+/* The inspector reports what its init saw. ----------------------------------------------------- */
 
 struct inspected {
     uint64_t init_count;
@@ -66,7 +65,7 @@ static struct fixture *open_with(
     return fixture_open(placement, &options);
 }
 
-/** Spawn a inspector with so many bytes of arguments, and check that its init met them. */
+/** Spawn an inspector with so many bytes of arguments, and check that its init got them. */
 static void expect_arguments_arrive(const struct fixture_placement *placement, size_t args_bytes)
 {
     struct fixture *fixture = open_with(placement, &inspector);
@@ -246,7 +245,7 @@ BACKEND_TEST(lifecycle, a_failed_init_is_counted_and_not_followed_by_fini)
     cr_expect(eq(u64, stats.actors_started, 1)); // the scenario's
 }
 
-/* The stopper tells of its end. ----------------------------------------------------------------- */
+/* The stopper reports its exit. ---------------------------------------------------------------- */
 
 struct stopper {
     troupe_ref_t scenario;
@@ -295,7 +294,7 @@ static void stopper_fini(troupe_context_t *ctx, void *state, const struct troupe
     struct ended ended = {
         .reason = (uint32_t)end->reason, .code = end->code, .fini_count = stopper->fini_count};
     memcpy(ended.text, end->text, sizeof(ended.text));
-    // At the end of the system the scenario may be gone, and the report a dead letter.
+    // When the system stops the scenario may have ended, and the report becomes a dead letter.
     fixture_ignore(TROUPE_SEND(ctx, stopper->scenario, ENDED, &ended));
 }
 
@@ -405,11 +404,11 @@ BACKEND_TEST(lifecycle, a_message_after_the_last_one_is_a_dead_letter)
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 3));
 }
 
-/* The first_form becomes a second_form. --------------------------------------------------------- */
+/* The first_form becomes a second_form. -------------------------------------------------------- */
 
 struct became {
-    uint32_t first_count;  // met as a first_form
-    uint32_t second_count; // met as a second_form
+    uint32_t first_count;  // handled as the first form
+    uint32_t second_count; // handled as the second form
     uint32_t init_count;
     uint32_t is_second_form;
 };

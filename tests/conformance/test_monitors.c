@@ -1,5 +1,5 @@
 /*
- * Ends are heard of: by monitors and by links, once, with the reason, after the last message.
+ * Every exit is observable, by monitors and by links: once, with the reason, after the last message.
  */
 #include "support/fixture.h"
 
@@ -7,26 +7,26 @@
 #include <string.h>
 
 enum {
-    STOP = 1,    // stop yourself
-    FAIL,        // fail yourself with code 7
-    MONITOR,     // monitor the troupe_ref_t, and report its DOWN to who asked
+    STOP = 1,    // stop
+    FAIL,        // fail with code 7
+    MONITOR,     // monitor the troupe_ref_t, and report its DOWN to the sender
     MONITORING,  // done
     LINK,        // link to the troupe_ref_t
     LINK_TRAP,   // likewise, trapping exits
     UNLINK,      // undo it
     LINKED,      // done
-    REPORT_DOWN, // to who asked for the watch: struct troupe_down
+    REPORT_DOWN, // to the sender of MONITOR: struct troupe_down
     COUNT_DOWN,  // send NUMBER counting down from the uint64_t, then stop
     NUMBER,      // uint64_t
-    PING,        // answered by PING
+    PING,        // replied to with PING
 };
 
 enum { CODE = 7, NUMBERS = 1000, CHAIN = 8, WATCHERS = 6 };
 
-/* Mortals do what they are told, and end. ------------------------------------------------------ */
+/* Subjects follow their messages, and end. ----------------------------------------------------- */
 
 struct subject {
-    troupe_ref_t reply_to; // who hears of what it hears
+    troupe_ref_t reply_to; // gets its reports
 };
 
 static void subject_on_down(
@@ -90,7 +90,7 @@ static void subject_receive(troupe_context_t *ctx, void *state, const troupe_mes
 static const struct troupe_behaviour subject = {
     .name = "subject", .state_bytes = sizeof(struct subject), .receive = subject_receive};
 
-/* Stillborns cannot start. --------------------------------------------------------------------- */
+/* Failing actors cannot start. ----------------------------------------------------------------- */
 
 static enum troupe_err failing_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
@@ -171,11 +171,12 @@ static void make_link(struct fixture *fixture, troupe_ref_t target, troupe_ref_t
 {
     fixture_send(fixture, target, how, &to, sizeof(to));
     (void)fixture_receive(fixture, LINKED);
-    fixture_ask(fixture, to, PING, NULL, 0); // its signal goes before nobody's mail but its own
+    fixture_ask(
+        fixture, to, PING, NULL, 0); // its monitor request is ordered before its own messages only
     (void)fixture_receive(fixture, PING);
 }
 
-/** Two mortals, of whom one has linked to the other. */
+/** Two subjects, one of which has linked to the other. */
 struct pair {
     struct fixture *fixture;
     troupe_ref_t one;
@@ -192,7 +193,7 @@ static struct pair pair_open(const struct fixture_placement *placement, uint32_t
     return pair;
 }
 
-/** The actor answers, and nothing else was heard before. */
+/** The actor replies, and nothing else was received before. */
 static void expect_alive(struct fixture *fixture, troupe_ref_t actor)
 {
     fixture_ask(fixture, actor, PING, NULL, 0);
@@ -286,7 +287,7 @@ BACKEND_TEST(monitors, a_monitor_on_an_ended_actor_reports_at_once)
     troupe_monitor_t late = scenario_monitors(fixture, actor);
     const struct troupe_down *down = receive_down(fixture, actor);
     cr_expect(eq(u64, down->monitor, late));
-    // How it ended is known as long as its place was not taken again or given back.
+    // Its exit is known until its row is reused or freed.
     bool is_known = down->exit.reason == TROUPE_EXIT_ERROR;
     cr_expect(is_known || down->exit.reason == TROUPE_EXIT_UNKNOWN);
     (void)fixture_close(&fixture);

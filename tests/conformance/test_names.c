@@ -1,29 +1,29 @@
 /*
- * Names: one actor goes by a name at a time, others find it or wait for it, and a name is free
- * again when its actor has ended.
+ * Names: one actor at a time is registered as a name, others look it up or wait for it, and a name is free again
+ * when its actor has ended.
  */
 #include "support/fixture.h"
 
 #include <string.h>
 
 enum {
-    REGISTER = 1, // ask: take the name, char[]; answered by RESULT
-    UNREGISTER,   // ask: give the name back; answered by RESULT
-    LOOKUP,       // ask: look the name up; answered by RESULT
-    AWAIT,        // ask: wait for the name; answered by RESULT
+    REGISTER = 1, // ask: take the name, char[]; replied to with RESULT
+    UNREGISTER,   // ask: free the name; replied to with RESULT
+    LOOKUP,       // ask: look the name up; replied to with RESULT
+    AWAIT,        // ask: wait for the name; replied to with RESULT
     AWAIT_2_MS,   // the same for 2 ms
     RESULT,       // struct result
-    STOP,         // stop yourself
-    READY,        // ask: answered by RESULT at once
+    STOP,         // stop
+    READY,        // ask: replied to with RESULT at once
 };
 
 struct result {
     uint32_t err;
-    uint32_t is_name; // the answer was a ::TROUPE_MESSAGE_NAME
+    uint32_t is_name; // the reply was a ::TROUPE_MESSAGE_NAME
     troupe_ref_t ref;
 };
 
-/* A registrant does with names what it is told. --------------------------------------------------- */
+/* A registrant registers, looks up and awaits names as it is asked. ---------------------------- */
 
 struct registrant {
     struct troupe_reply_to reply_to;
@@ -101,7 +101,7 @@ static struct fixture *open_with_registrants(
     return fixture;
 }
 
-/** Tell a registrant what to do with a name, and wait for what came of it. */
+/** Ask a registrant to do something with a name, and wait for the result. */
 static const struct result *request(
     struct fixture *fixture, troupe_ref_t subject, uint32_t what, const char *name)
 {
@@ -203,7 +203,7 @@ BACKEND_TEST(names, a_name_is_free_when_its_actor_has_ended)
     (void)request(fixture, one, REGISTER, "bakery");
 
     fixture_send(fixture, one, STOP, NULL, 0);
-    fixture_ask(fixture, one, READY, NULL, 0); // comes back when it is gone
+    fixture_ask(fixture, one, READY, NULL, 0); // comes back when it has ended
     (void)fixture_receive(fixture, FIXTURE_NO_REPLY);
 
     cr_expect(eq(u32, request(fixture, other, LOOKUP, "bakery")->err, TROUPE_ERR_NOENT));

@@ -1,6 +1,6 @@
 /*
- * Promise 4, order: what one actor sends another is met in the order it was sent, whatever its size
- * and its way, also where a full mailbox interrupts the sender.
+ * Promise 4, order: messages of one actor to another are handled in the order in which they were sent, whatever their
+ * size and way of sending, even when a full mailbox interrupts the sender.
  */
 #include "support/fixture.h"
 
@@ -8,26 +8,26 @@
 #include <string.h>
 
 enum {
-    PRODUCE = 1,  // to a producer: struct tell
-    NUMBER,       // from a producer to the consumer: struct number, and more bytes
-    EXPECT,       // ask of the consumer: struct expect; answered by RECEIVED when all was met
-    RECEIVED,     // struct told
-    START,        // asks the replier for words before, its answer, and words after
-    SEQUENCE,     // uint32_t
+    PRODUCE = 1, // to a producer: struct production
+    NUMBER,      // from a producer to the consumer: struct number, and more bytes
+    EXPECT,   // ask of the consumer: struct expect; replied to with RECEIVED when all was handled
+    RECEIVED, // struct summary
+    START,    // asks the replier for messages before, its reply, and messages after
+    SEQUENCE, // uint32_t
     SPAWN_CHILD,  // to the parent: struct spawn_child
-    ASK_GREETING, // from the parent to the courier: struct meet
-    HELLO,        // from the courier to the child: troupe_ref_t, whom to tell
+    ASK_GREETING, // from the parent to the courier: struct introduction
+    HELLO,        // from the courier to the child: troupe_ref_t, the receiver
     GREETED,      // struct greeted
     LAST,         // to the closing one
 };
 
 enum { PRODUCER_MAX = 16 };
 
-/* The producer numbers its messages and goes on at ROOM. ----------------------------------------- */
+/* The producer numbers its messages and continues at ROOM. ------------------------------------- */
 
 struct production {
     troupe_ref_t to;
-    uint32_t producer; // index among the tellers
+    uint32_t producer; // index among the producers
     uint32_t count;
     uint32_t is_mixed; // sizes and ways change from one message to the next
 };
@@ -90,7 +90,7 @@ static void producer_receive(troupe_context_t *ctx, void *state, const troupe_me
     while (producer->next < producer->production.count) {
         enum troupe_err err = producer_send(ctx, producer);
         if (err == TROUPE_ERR_FULL) {
-            return; // goes on at ROOM
+            return; // continues at ROOM
         }
         MUST(err);
         producer->next++;
@@ -100,7 +100,7 @@ static void producer_receive(troupe_context_t *ctx, void *state, const troupe_me
 static const struct troupe_behaviour producer = {
     .name = "producer", .state_bytes = sizeof(struct producer), .receive = producer_receive};
 
-/* The consumer checks the numbers of each producer. ------------------------------------------------ */
+/* The consumer checks the numbers of each producer. -------------------------------------------- */
 
 struct expect {
     uint64_t count; // of messages in all
@@ -117,7 +117,7 @@ struct consumer {
     struct summary summary;
     struct expect expect;
     uint32_t next[PRODUCER_MAX];
-    struct production production; // how the tellers tell, as far as sizes go
+    struct production production; // sizes and ways of sending of the producers
 };
 
 static void consumer_check(struct consumer *consumer, const troupe_message_t *message)
@@ -166,7 +166,7 @@ static const struct troupe_behaviour consumer = {
     .receive = consumer_receive,
 };
 
-/** What a test wants to be told. */
+/** What a test waits for. */
 struct tale {
     uint32_t producer_count;
     uint32_t count; // a producer
@@ -234,7 +234,7 @@ BACKEND_TEST(order, order_holds_when_several_senders_flood_a_small_mailbox)
     expect_order(placement, &tale);
 }
 
-/* The replier speaks before and after it answers. ----------------------------------------------- */
+/* The replier sends before and after it replies. ----------------------------------------------- */
 
 static void replier_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
@@ -354,7 +354,7 @@ BACKEND_TEST(order, a_third_partys_message_is_handled_after_init)
     cr_expect(eq(u64, stats.dead, 0));
 }
 
-/* The closing one says its last words in fini. --------------------------------------------------- */
+/* The closing actor sends its last messages in fini. ------------------------------------------- */
 
 static void closing_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {

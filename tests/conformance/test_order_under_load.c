@@ -1,7 +1,7 @@
 // ctest: timeout 120
 /*
- * Promise 4, order, at length: several tell several, for each placement, and from each placement to each
- * other. TROUPE_ORDER_MESSAGES says how many messages there are in all of these tests together.
+ * Promise 4, order, in many messages: several producers and several consumers, within each placement and between all
+ * pairs of placements. TROUPE_ORDER_MESSAGES is the number of messages of all these tests together.
  */
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -10,16 +10,16 @@
 #include <string.h>
 
 enum {
-    PRODUCE = 1, // to a producer: struct tell
+    PRODUCE = 1, // to a producer: struct production
     NUMBER,      // from a producer to a consumer: struct number
     STEP,        // from a consumer, now and then: it goes on
-    RECEIVED,    // from a consumer: struct told
+    RECEIVED,    // from a consumer: struct summary
 };
 
 enum {
     MESSAGES_DEFAULT = 10000000, // and a tenth of it under a sanitizer
     STEP_MESSAGES = 1 << 17,
-    ACTORS = 3, // tellers, and hearers, of one placement
+    ACTORS = 3, // producers, and consumers, of one placement
     CAST_MAX = 14,
 };
 
@@ -53,7 +53,7 @@ struct summary {
     uint64_t disordered;
 };
 
-/* Tellers and hearers. ------------------------------------------------------------------------- */
+/* Producers and consumers. --------------------------------------------------------------------- */
 
 struct producer {
     struct production production;
@@ -72,7 +72,7 @@ static void producer_receive(troupe_context_t *ctx, void *state, const troupe_me
         enum troupe_err err =
             TROUPE_SEND(ctx, producer->production.consumers[producer->consumer], NUMBER, &number);
         if (err == TROUPE_ERR_FULL) {
-            return; // goes on at ROOM
+            return; // continues at ROOM
         }
         MUST(err);
         producer->consumer = (producer->consumer + 1) % producer->production.consumer_count;
@@ -157,7 +157,7 @@ static troupe_ref_t spawn_at(
     return fixture_spawn_with(fixture, &options);
 }
 
-/** Have @p cast tellers tell as many hearers, all at once. */
+/** Have @p actor_count producers send to as many consumers, all at once. */
 static void expect_order(
     struct fixture *fixture, uint32_t actor_count, const char *const *cast_places)
 {

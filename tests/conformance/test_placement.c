@@ -1,6 +1,6 @@
 /*
- * Promise 10, you say where: an actor lives where the first rule that matches says, and rules of
- * the command line go before the environment, that before the code, and that before the defaults.
+ * Promise 10, you say where: an actor lives where the first matching rule says. Rules of the command line take
+ * precedence over the environment, that over the code, and that over the defaults.
  */
 #include "support/fixture.h"
 
@@ -16,7 +16,7 @@ enum {
     HERE,      // struct here
 };
 
-/** Where an actor says it lives. */
+/** Where an actor lives, as it reports. */
 struct here {
     troupe_ref_t self;
     int64_t process;
@@ -41,7 +41,7 @@ static struct fixture *open_with_rules(
     return fixture_open(placement, &options);
 }
 
-/** Spawn, ask it where it lives, and check that its reference said so. */
+/** Spawn, ask it where it lives, and compare that with its reference. */
 static struct here spawn_and_locate(
     struct fixture *fixture, const struct troupe_spawn_options *options)
 {
@@ -58,7 +58,7 @@ static struct here spawn_named_and_locate(struct fixture *fixture, const char *n
         fixture, &(struct troupe_spawn_options){.behaviour = &subject, .name = name});
 }
 
-/** @return whether that is the world of the system's owner, where the scenario lives. */
+/** @return whether that is the executor of the system's owner, where the scenario lives. */
 static bool is_on_executor_0(const struct fixture *fixture, struct here here)
 {
     bool is_shared = fixture_share_executor(here.self, fixture_scenario(fixture));

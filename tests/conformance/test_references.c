@@ -1,6 +1,6 @@
 /*
- * Promise 7, a reference never reaches the next subject: it names one actor for as long as that
- * lives, and afterwards makes a dead letter.
+ * Promise 7, a reference never reaches the next actor in its row: it names one actor while that runs, and makes a
+ * dead letter afterwards.
  */
 #include "support/fixture.h"
 
@@ -10,12 +10,12 @@
 enum {
     VISIT = 1, // asks for VISITED
     VISITED,   // uint32_t, how many visits this subject had
-    STOP,      // stop yourself
+    STOP,      // stop
     ENDED,     // from fini
     FORWARD,   // to the forwarder: struct forward
 };
 
-/* A subject counts its visits, and tells when it leaves. ---------------------------------------- */
+/* A subject counts its visits, and reports when it ends. --------------------------------------- */
 
 struct subject {
     troupe_ref_t scenario;
@@ -44,7 +44,7 @@ static void subject_receive(troupe_context_t *ctx, void *state, const troupe_mes
 static void subject_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)
 {
     (void)end;
-    // At the end of the system the scenario may be gone, and this a dead letter.
+    // At the end of the system the scenario may have ended, and this becomes a dead letter.
     fixture_ignore(troupe_send(ctx, ((struct subject *)state)->scenario, ENDED, NULL, 0));
 }
 
@@ -225,7 +225,7 @@ struct forward {
     troupe_ref_t to;
 };
 
-/** Visits whom it is told to, and brings the answer back. */
+/** Visits the actor in its message, and returns the reply. */
 static void forwarder_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     troupe_ref_t *scenario = state;

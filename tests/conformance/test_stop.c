@@ -1,8 +1,8 @@
 /*
- * The end of a system: whatever its actors are at, it ends in order and in time, every actor is
- * finished once, and every message is accounted for (the audit of fixture_close()).
+ * The end of a system: whatever its actors do, it stops in order and in time, `fini` of every actor is called once,
+ * and every message is accounted for (the audit of fixture_close()).
  *
- * What subjects tell at the very end goes into a journal, since the scenario may be gone by then.
+ * Subjects report into a journal at the very end, since the scenario may have ended by then.
  */
 #include "support/fixture.h"
 #include "support/measure.h"
@@ -18,8 +18,8 @@ enum {
     FLOODING,  // from the flooder
     BEAT,      // from a timer
     STOP_ALL,  // stop the system
-    END,       // fail yourself
-    HELLO,     // ask; answered by HELLO
+    END,       // fail
+    HELLO,     // ask; replied to with HELLO
 };
 
 /* Players exchange a ball for ever. ------------------------------------------------------------ */
@@ -46,7 +46,7 @@ static void player_receive(troupe_context_t *ctx, void *state, const troupe_mess
     }
     troupe_ref_t to = troupe_message_type(message) == SERVE ? player->serve.other
                                                             : troupe_message_sender(message);
-    // While the system ends, a send may be refused; then the ball is out.
+    // While the system ends, a send may be refused; then the exchange ends.
     fixture_ignore(troupe_send(ctx, to, BALL, NULL, 0));
 }
 
@@ -55,7 +55,7 @@ static const struct troupe_behaviour player = {
 
 BACKEND_TEST(stop, a_system_stops_while_its_actors_exchange_messages)
 {
-    // Players never run out of mail, so half of the time to stop goes by before they are stopped.
+    // Players never run out of messages, so half of the time to stop has before they are stopped.
     struct fixture_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&player),
         .stop_timeout_ns = measure_is_sanitized() ? 0 : UINT64_C(4000000000),
@@ -77,7 +77,7 @@ BACKEND_TEST(stop, a_system_stops_while_its_actors_exchange_messages)
     cr_expect(eq(u64, stats.actors_ended, 9));
 }
 
-/* Pressers fill a mailbox for ever. ------------------------------------------------------------ */
+/* Flooders fill a mailbox for ever. ------------------------------------------------------------ */
 
 struct flooder {
     troupe_ref_t scenario;
@@ -99,12 +99,12 @@ static void flooder_receive(troupe_context_t *ctx, void *state, const troupe_mes
     if (troupe_message_type(message) == FLOOD) {
         flooder->to = *TROUPE_BODY(message, troupe_ref_t);
     } else if (++flooder->rooms == 3) {
-        // By a timer, which needs no room: in one world the scenario's mailbox is the full one.
+        // By a timer, which needs no room: on one executor the scenario's mailbox is the full one.
         struct troupe_outgoing busy = {.to = flooder->scenario, .type = BUSY};
         MUST(troupe_send_after(ctx, 0, &busy, NULL));
     }
     for (int i = 0; i < 100; i++) {
-        // What is refused, by a full mailbox or by the end, goes on at ROOM or never.
+        // A send that is refused, by a full mailbox or by the stop, continues at ROOM or never.
         fixture_ignore(troupe_send(ctx, flooder->to, FLOODING, "pressure", 9));
     }
 }
@@ -137,7 +137,7 @@ BACKEND_TEST(stop, a_system_stops_while_its_mailboxes_are_full)
     fixture_close(&fixture);
 }
 
-/* Timers that never end. ----------------------------------------------------------------------- */
+/* Repeating timers. ---------------------------------------------------------------------------- */
 
 struct beater {
     troupe_ref_t scenario;
@@ -179,7 +179,7 @@ BACKEND_TEST(stop, a_system_stops_while_its_timers_repeat)
     fixture_close(&fixture);
 }
 
-/* The logger writes its end into the journal. ---------------------------------------------- */
+/* The logger writes its exit into the journal. ------------------------------------------------- */
 
 struct log_line {
     struct fixture_journal journal;
@@ -232,7 +232,7 @@ static const struct troupe_behaviour logger = {
 
 enum { LOGGER_COUNT = 10 };
 
-/** A system with ten chroniclers, each of which has answered. @return the last one. */
+/** A system with ten loggers, each of which has replied to. @return the last one. */
 static struct fixture *open_with_loggers(
     const struct fixture_placement *placement,
     struct fixture_journal *journal,

@@ -1,6 +1,6 @@
 /*
- * Promise 9, time and chance come from the context: from the system's clock and seed, so that a
- * world can be replayed. Timers fire in order, never early, and as often as they should.
+ * Promise 9, time and randomness come from the context: from the system's clock and seed, so that a run can be
+ * replayed. Timers fire in order, never early, and as often as they should.
  */
 #include "support/fixture.h"
 
@@ -28,7 +28,7 @@ enum {
     TIME,          // uint64_t, nanoseconds
     CHECK_CLOCK,   // ask for CLOCK_CHECKED
     CLOCK_CHECKED, // uint64_t, how often time went back
-    CATCH_UP,      // to a timer timers: answer with CAUGHT_UP at once
+    CATCH_UP,      // to a timer timers: reply with CAUGHT_UP at once
     CAUGHT_UP,     // nothing
 };
 
@@ -251,7 +251,7 @@ BACKEND_TEST(clocks, a_cancelled_timer_never_fires_and_a_fired_timer_cannot_be_c
     fixture_close(&fixture);
 }
 
-/* The stopper dies before its timers. ----------------------------------------------------------- */
+/* The stopper dies before its timers. ---------------------------------------------------------- */
 
 static void stopper_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
@@ -263,7 +263,7 @@ static void stopper_receive(troupe_context_t *ctx, void *state, const troupe_mes
     MUST(troupe_send_after(ctx, 2 * MS, &word, NULL));
     MUST(troupe_send_every(ctx, 2 * MS, &word, NULL));
     troupe_stop(ctx);
-    // The answer marks the time from which on the stopper's timers would have been heard.
+    // The reply marks the time from which on the stopper's timers would have been received.
     MUST(troupe_reply(ctx, message, SET_AND_STOP, NULL, 0));
 }
 
@@ -432,7 +432,7 @@ BACKEND_TEST(clocks, every_actor_of_a_process_reads_the_clock_of_its_system)
     fixture_close(&fixture);
 }
 
-/* A clock that stands still until told, where the whole system is one thread. ------------------ */
+/* A manual clock, in a system of one thread. --------------------------------------------------- */
 
 static uint64_t clock_is_manual(void *clock_data)
 {
@@ -458,7 +458,7 @@ static struct fixture *open_with_manual_clock(
     return fixture;
 }
 
-/** Have the timers meet all that was sent and due before. */
+/** Have the timers actor handle all that was sent and due before. */
 static void catch_up(struct fixture *fixture, troupe_ref_t timers_ref)
 {
     fixture_send(fixture, timers_ref, CATCH_UP, NULL, 0);

@@ -1,6 +1,6 @@
 /*
- * Promise 3, one at a time: whatever calls an actor (messages of many, timers, answers), it is
- * called for one thing after the other.
+ * Promise 3, one at a time: whatever calls an actor (messages of many senders, timers, replies), callbacks of one
+ * actor never overlap.
  */
 #include "support/fixture.h"
 
@@ -11,7 +11,7 @@ enum {
     REQUEST,   // from a flooder to the guard
     TICK,      // from the guard's timer
     QUESTION,  // from the guard to a flooder
-    REPLY,     // the answer
+    REPLY,     // the reply
     REPORT_ON, // to the guard: uint64_t, how many pokes to wait for
     GUARDED,   // struct guarded
 };
@@ -35,7 +35,7 @@ struct guarded {
 struct guard {
     struct guarded guarded;
     uint64_t request_count;
-    struct troupe_reply_to reply_to; // whom to tell when it is done, room or not
+    struct troupe_reply_to reply_to; // the receiver when it is done, room or not
     bool is_done;
     atomic_flag is_inside; // atomic, so that an overlap is noticed rather than undefined
     uint64_t torn[2];      // always equal outside of callbacks
@@ -141,7 +141,7 @@ static void flooder_send(troupe_context_t *ctx, struct start *start)
     while (start->request_count > 0) {
         enum troupe_err err = troupe_send(ctx, start->guard, REQUEST, NULL, 0);
         if (err == TROUPE_ERR_FULL) {
-            return; // goes on at ROOM
+            return; // continues at ROOM
         }
         MUST(err);
         start->request_count--;
@@ -208,7 +208,7 @@ BACKEND_TEST(turns, callbacks_never_overlap_through_a_small_mailbox)
     fixture_close(&fixture);
 }
 
-/* Two players answer each other. --------------------------------------------------------------- */
+/* Two players reply each other. ---------------------------------------------------------------- */
 
 enum { SERVE = 20, BALL, RALLY_DONE };
 

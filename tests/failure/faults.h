@@ -50,7 +50,7 @@ enum fault_kind {
     FAULT_NONE = FAULT_KIND_COUNT,
 };
 
-/** What fails, and how it says so. */
+/** What fails, and how it reports that. */
 static const struct fault_what {
     const char *name;
     long call; // -1: none of the kernel's
@@ -140,7 +140,7 @@ static bool fault_arm(const char *text)
     return true;
 }
 
-/* What stands before libc. ------------------------------------------------------------------------ */
+/* What stands before libc. --------------------------------------------------------------------- */
 
 #define FAULT_VISIBLE __attribute__((visibility("default")))
 

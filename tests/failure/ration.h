@@ -3,12 +3,12 @@
  * @brief Memory on ration: the library's n-th allocation fails, and what it got is counted back.
  *
  * The program is linked with `--wrap` for each function below, so that the objects of the library, and
- * nobody else's, come here first: neither libzmq nor libc notices. The helper functions of the tests do come
- * by, and a scenario is written so that it does not mind.
+ * no other actor's, come here first: neither libzmq nor libc notices. The helper functions of the tests do come
+ * here, and a scenario tolerates that.
  *
  *     ration_open(first, last);   the allocations first, first + 1, ... last fail from here on
  *     ...
- *     ration_close()              how many blocks nobody freed; says of each who got it
+ *     ration_close()              how many blocks were not freed; prints where each was allocated
  *
  * One program includes this. Threads may use it at once.
  */
@@ -67,7 +67,7 @@ static void *ration_note(void *at, void *allocator)
     return at;
 }
 
-/** A block is about to be freed. One from before the ration is nobody's concern. */
+/** A block is about to be freed. One from before is ignored. */
 static void ration_forget(const void *at)
 {
     if (at == NULL || !atomic_load(&ration.is_open)) {
@@ -78,7 +78,7 @@ static void ration_forget(const void *at)
     while (ration.blocks[slot].at != NULL && ration.blocks[slot].at != at) {
         slot = (slot + 1) % RATION_SLOTS;
     }
-    // Close the gap: who is not at home behind it moves into it.
+    // Close the gap: move entries after it that are not at their hash index into it.
     uint32_t hole = slot;
     while (ration.blocks[slot].at != NULL) {
         slot = (slot + 1) % RATION_SLOTS;
@@ -93,7 +93,7 @@ static void ration_forget(const void *at)
     (void)pthread_mutex_unlock(&ration.lock);
 }
 
-/** @return whether this allocation is one that fails; if it is the first, the road to it is told. */
+/** @return whether this allocation is one that fails; if it is the first, its stack is printed. */
 static bool ration_refuses(void)
 {
     if (!atomic_load(&ration.is_open)) {
@@ -123,7 +123,7 @@ static void ration_open(uint64_t first, uint64_t last)
     atomic_store(&ration.is_open, true);
 }
 
-/** Count no more. @return how many blocks are still out; of the first few it is said who got them. */
+/** Count no more. @return how many blocks are not freed; of the first few it prints where they were allocated. */
 static uint32_t ration_close(void)
 {
     enum { REPORTED = 8 };
@@ -138,7 +138,7 @@ static uint32_t ration_close(void)
     return left;
 }
 
-/* What the linker puts in the place of the allocator, for the objects that it links. ------------- */
+/* What the linker puts in the place of the allocator, for the objects that it links. ----------- */
 
 #define RATION_CALLER __builtin_return_address(0)
 

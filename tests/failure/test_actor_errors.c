@@ -1,6 +1,5 @@
 /*
- * Actors that cannot be: unknown behaviours, arguments over the limit, an init that fails. The system
- * goes on.
+ * Actors that cannot run: unknown behaviours, arguments over the limit, an `init` that fails. The system goes on.
  */
 #include "support/child.h"
 #include "support/echo_system.h"
@@ -25,7 +24,7 @@ static const struct troupe_behaviour stranger = {.name = "stranger", .receive = 
 static const struct troupe_behaviour larger = {
     .name = "larger", .state_bytes = 64, .receive = ignore};
 
-/** What a changing tells: how becoming each of them went. */
+/** What a changing actor reports: the result of becoming each of them. */
 struct changes {
     enum troupe_err to_stranger;
     enum troupe_err to_none;
@@ -54,7 +53,7 @@ BACKEND_TEST(actor_failure, becoming_an_unknown_behaviour_is_refused_and_changes
         placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&changing, &larger)});
     troupe_ref_t ref = fixture_spawn(fixture, &changing);
 
-    for (int round = 0; round < 2; round++) { // it answers the second time: it is as it was
+    for (int round = 0; round < 2; round++) { // it replies the second time: it is as it was
         fixture_ask(fixture, ref, TRY, NULL, 0);
         const struct changes *changes = FIXTURE_RECEIVE(fixture, FAILED, struct changes);
         cr_expect(eq(int, changes->to_stranger, TROUPE_ERR_NOENT));
@@ -211,7 +210,7 @@ BACKEND_TEST(actor_failure, a_program_whose_first_init_fails_exits_with_1_and_a_
     cr_expect(strstr(end.err, troupe_strerror(TROUPE_ERR_NOMEM)) != NULL, "%s", end.err);
 }
 
-/* A first actor that ends before anybody looks. -------------------------------------------------- */
+/* A first actor that ends at once. ------------------------------------------------------------- */
 
 static enum troupe_err quitter_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
@@ -243,7 +242,7 @@ BACKEND_TEST(actor_failure, an_ended_actor_as_root_stops_the_system)
 
     struct troupe_exit exit = {.reason = TROUPE_EXIT_NORMAL};
     cr_expect(eq(int, troupe_system_root_exit(system, &exit), TROUPE_OK));
-    // Nobody kept how it ended.
+    // No actor kept how it ended.
     cr_expect(eq(int, exit.reason, TROUPE_EXIT_NORMAL));
     cr_expect(strcmp(exit.text, "ended before it became the root actor") == 0, "%s", exit.text);
     fixture_close(&fixture);

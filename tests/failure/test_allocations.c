@@ -1,13 +1,13 @@
 /*
- * No memory: each of the library's own allocations fails once, and once it and many that follow. What was
- * asked for comes with an error code then, or an actor ends with its reason; what was accepted has its
- * outcome; the system ends in order, and frees all it got.
+ * No memory: each allocation of the library fails once, alone and together with many that follow. Then a call returns an
+ * error, or an actor ends with its exit reason; each accepted message has an outcome; the system stops in order, and
+ * frees all that it allocated.
  *
- *     a run     a program of its own, in a child of the test, with its memory on ration (ration.h)
- *     first     one in which nothing fails counts the allocations
- *     then      one for some of their numbers, which the seed chooses; with TROUPE_ALLOCATIONS=all for each
+ *     a run     a program of its own, in a child of the test, whose allocations are counted (ration.h)
+ *     first     a run without failures counts the allocations
+ *     then      a run for some of their numbers, which the seed chooses; with TROUPE_ALLOCATIONS=all for each
  *
- * In runs that are about the process of an actor it is that one whose memory is on ration.
+ * In runs about the process of an actor, the allocations of that process fail.
  */
 // ctest: timeout 120
 #include "support/audit.h"
@@ -39,7 +39,7 @@ enum {
     RING = 8,
     RUN_SECONDS = 12,
     LEAKED = 5,
-    STATUS_UNBALANCED = 3, // of troupe_main(): the counters do not balance
+    STATUS_UNBALANCED = 3, // as troupe_main() exits where the counters do not balance
     STILL_WAITING = 4,
     SHORT_MS = 300,
 };
@@ -76,7 +76,7 @@ static bool tolerate(enum troupe_err err, const char *what)
 
 #define TOLERATE(call) tolerate((call), #call)
 
-/* The guest: registers, answers, sends back what is large, knows others. -------------------------- */
+/* The guest: registers, replies, sends back what is large, knows others. ----------------------- */
 
 static enum troupe_err guest_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
@@ -120,12 +120,12 @@ static void guest_receive(troupe_context_t *ctx, void *state, const troupe_messa
 static const struct troupe_behaviour guest = {
     .name = "guest", .state_bytes = 200, .init = guest_init, .receive = guest_receive};
 
-/* The host: does a little of everything, and ends the system when all of it has come to an end. ---- */
+/* The host: does a little of everything, and stops the system when all of it is done. ---------- */
 
 struct host_state {
     troupe_ref_t guest;
     troupe_timer_t beat;
-    uint32_t open; // asks, timers, and ends to be told
+    uint32_t open; // asks, timers, and exits to be reported
     bool guest_is_down;
     bool is_over;
     uint32_t sent; // of the flood; FLOOD: it is over
@@ -157,12 +157,12 @@ static void host_on_reply(
 
 static void host_ask(troupe_context_t *ctx, struct host_state *host, troupe_ref_t to, uint64_t tag)
 {
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = to, .type = REQUEST, .body = &tag, .body_bytes = sizeof(tag)};
     host->open +=
         TOLERATE(troupe_ask(
             ctx,
-            &letter,
+            &outgoing,
             &(const struct troupe_ask_options){
                 .timeout_ns = SHORT_MS * MEASURE_MS_NS, .on_reply = host_on_reply, .tag = tag}))
             ? 1
@@ -202,16 +202,16 @@ static void host_send_large(troupe_context_t *ctx, troupe_ref_t to)
 static void host_start_timers(troupe_context_t *ctx, struct host_state *host)
 {
     const uint64_t numbers[16] = {0};
-    struct troupe_outgoing letter = {
+    struct troupe_outgoing outgoing = {
         .to = troupe_self(ctx), .type = TICK, .body = numbers, .body_bytes = sizeof(numbers)};
     for (int i = 0; i < 10; i++) {
-        host->open += TOLERATE(troupe_send_after(ctx, MEASURE_MS_NS, &letter, NULL)) ? 1 : 0;
+        host->open += TOLERATE(troupe_send_after(ctx, MEASURE_MS_NS, &outgoing, NULL)) ? 1 : 0;
     }
-    letter.type = BEAT;
-    host->open += TOLERATE(troupe_send_every(ctx, MEASURE_MS_NS, &letter, &host->beat)) ? 1 : 0;
+    outgoing.type = BEAT;
+    host->open += TOLERATE(troupe_send_every(ctx, MEASURE_MS_NS, &outgoing, &host->beat)) ? 1 : 0;
 }
 
-/** Send to an actor that is asked to stop at once: what it does not meet is dead letters. */
+/** Send to an actor that is asked to stop at once: what it does not handle becomes dead letters. */
 static void host_stop_other(troupe_context_t *ctx, struct host_state *host, const char *place)
 {
     const struct troupe_spawn_options options = {
@@ -258,7 +258,7 @@ static void host_begin(troupe_context_t *ctx, struct host_state *host, const cha
     host_settle(ctx, host);
 }
 
-/** An end is told: of the guest while the system runs only if memory failed. */
+/** An exit was reported: of the guest while the system runs only if memory failed. */
 static void host_on_down(struct host_state *host, const struct troupe_down *down)
 {
     if (!troupe_ref_equal(down->actor, host->guest)) {
@@ -294,7 +294,7 @@ static void host_receive(troupe_context_t *ctx, void *state, const troupe_messag
     case TROUPE_MESSAGE_ROOM:
         host_flood(ctx, host);
         break;
-    default: // what comes back, and dead letters
+    default: // what is sent back, and dead letters
         return;
     }
     host_settle(ctx, host);
@@ -303,7 +303,7 @@ static void host_receive(troupe_context_t *ctx, void *state, const troupe_messag
 static const struct troupe_behaviour host = {
     .name = "host", .state_bytes = sizeof(struct host_state), .receive = host_receive};
 
-/* The client: waits for an answer while its mail waits for it; linked to who answers. --------------- */
+/* The client: waits for a reply while its messages wait; linked to the actor that replies. ----- */
 
 static void client_on_reply(
     troupe_context_t *ctx,
@@ -324,7 +324,7 @@ static void client_receive(troupe_context_t *ctx, void *state, const troupe_mess
     }
     const troupe_ref_t *peer = TROUPE_BODY(message, troupe_ref_t);
     const uint64_t number = 1;
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = *peer,
         .type = REQUEST,
         .body = &number,
@@ -336,7 +336,7 @@ static void client_receive(troupe_context_t *ctx, void *state, const troupe_mess
     (void)TOLERATE(troupe_monitor_executor(ctx, *peer, NULL));
     (void)TOLERATE(troupe_ask(
         ctx,
-        &letter,
+        &outgoing,
         &(const struct troupe_ask_options){
             .timeout_ns = SHORT_MS * MEASURE_MS_NS,
             .on_reply = client_on_reply,
@@ -346,7 +346,7 @@ static void client_receive(troupe_context_t *ctx, void *state, const troupe_mess
 
 static const struct troupe_behaviour client = {.name = "client", .receive = client_receive};
 
-/* Programs. ------------------------------------------------------------------------------------- */
+/* Programs. ------------------------------------------------------------------------------------ */
 
 /** The counters of a system that has stopped. @return the exit status that they mean. */
 static int audit(troupe_system_t *system)
@@ -406,7 +406,7 @@ static int run_host(const struct run *run)
     return run_to_end(system);
 }
 
-/** Everybody sends to everybody: links. */
+/** Every actor sends to every other: channels. */
 static int run_ring(const struct run *run)
 {
     troupe_system_t *system = NULL;
@@ -442,7 +442,7 @@ static bool spawn_at(
     return TOLERATE(troupe_spawn(ctx, &options, out_ref));
 }
 
-/** Mail waits for who waits. */
+/** Messages wait for an actor that waits. */
 static int run_wait(const struct run *run)
 {
     troupe_system_t *system = NULL;
@@ -462,15 +462,15 @@ static int run_wait(const struct run *run)
     return run_to_end(system);
 }
 
-/** What a port is sent, and a flood of its own, until all of it was accepted. */
-static void use_inbox(troupe_inbox_t *port, troupe_ref_t to)
+/** What an inbox is sent, and a flood of its own, until all of it was accepted. */
+static void use_inbox(troupe_inbox_t *inbox, troupe_ref_t to)
 {
-    troupe_context_t *ctx = troupe_inbox_context(port);
+    troupe_context_t *ctx = troupe_inbox_context(inbox);
     troupe_message_t *message = NULL;
     uint64_t number = 7;
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = to, .type = REQUEST, .body = &number, .body_bytes = sizeof(number)};
-    if (TOLERATE(troupe_inbox_ask(port, &letter, SHORT_MS * MEASURE_MS_NS, &message))) {
+    if (TOLERATE(troupe_inbox_ask(inbox, &outgoing, SHORT_MS * MEASURE_MS_NS, &message))) {
         troupe_message_destroy(&message);
     }
     host_send_large(ctx, to);
@@ -479,7 +479,7 @@ static void use_inbox(troupe_inbox_t *port, troupe_ref_t to)
         sent += err == TROUPE_OK ? 1 : 0;
         bool is_room = err != TROUPE_ERR_FULL;
         while (!is_room) {
-            MUST(troupe_inbox_receive(port, RUN_SECONDS * MEASURE_SECOND_NS, &message));
+            MUST(troupe_inbox_receive(inbox, RUN_SECONDS * MEASURE_SECOND_NS, &message));
             is_room = troupe_message_type(message) == TROUPE_MESSAGE_ROOM;
             troupe_message_destroy(&message);
         }
@@ -494,20 +494,20 @@ static int run_inbox(const struct run *run)
     if (!TOLERATE(new_system(&system))) {
         return 0;
     }
-    troupe_inbox_t *port = NULL;
-    if (TOLERATE(troupe_inbox_new(system, &port))) {
+    troupe_inbox_t *inbox = NULL;
+    if (TOLERATE(troupe_inbox_new(system, &inbox))) {
         const struct troupe_spawn_options options = {.behaviour = &guest, .place = run->place};
         troupe_ref_t ref = TROUPE_REF_NONE;
-        if (TOLERATE(troupe_spawn(troupe_inbox_context(port), &options, &ref))) {
-            use_inbox(port, ref);
+        if (TOLERATE(troupe_spawn(troupe_inbox_context(inbox), &options, &ref))) {
+            use_inbox(inbox, ref);
         }
-        MUST(troupe_inbox_destroy(&port));
+        MUST(troupe_inbox_destroy(&inbox));
     }
     troupe_system_stop(system);
     return run_to_end(system);
 }
 
-/* The main program, and its launch file. --------------------------------------------------------- */
+/* The main program, and its launch file. ------------------------------------------------------- */
 
 static enum troupe_err brief_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
@@ -542,7 +542,7 @@ static const char launch_text[] = "options\n"
                                   "    other\n"
                                   "        behaviour = guest\n";
 
-/** Run troupe_main() with a launch file. @p last_argument: one more word of the command line. */
+/** Run troupe_main() with a launch file. @p last_argument: one more argument of the command line. */
 static int run_main(const char *last_argument)
 {
     struct fixture_journal file;
@@ -574,7 +574,7 @@ static int run_dump(const struct run *run)
     return run_main("--dump-launch");
 }
 
-/* Runs. ----------------------------------------------------------------------------------------- */
+/* Runs. ---------------------------------------------------------------------------------------- */
 
 static void say_count(void)
 {
@@ -613,7 +613,7 @@ static int scenario(void *data)
 {
     const struct run *run = data;
     is_rationed = run->first != 0;
-    (void)alarm(RUN_SECONDS); // who hangs ends by it
+    (void)alarm(RUN_SECONDS); // ends a process that hangs
     if (run->in_child) {
         char text[64];
         (void)snprintf(text, sizeof(text), "%" PRIu64 ",%" PRIu64, run->first, run->last);
@@ -685,7 +685,7 @@ static void try_all(struct run run)
         run.last = run.first + MANY_AT_ONCE;
         failed += try(&run, &ignored) ? 0 : 1;
     }
-    // A process that never gets any again ends; a first process would wait.
+    // A process of an actor that gets no more memory ends; a first process would wait.
     runs = !run.in_child ? 0 : all ? count / 4 : FOREVER;
     for (uint64_t i = 0; i < runs && failed < FAILED_MAX; i++) {
         run.first = all ? i * 4 + 1 : chance_below(&chance, (uint32_t)count) + 1;

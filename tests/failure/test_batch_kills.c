@@ -1,5 +1,5 @@
 /*
- * A process that is killed within a batch: all of the batch is unknown, all else has its outcome, and the
+ * A process that is killed during a batch: the whole batch is unknown, every other message has its outcome, and the
  * counters balance.
  */
 #include "support/fixture.h"

@@ -1,10 +1,10 @@
 /*
- * What a crash leaves behind: a report of who was in which callback, and a stack; and then the signal
- * ends the process as if nobody had caught it. A process of actors takes only itself along.
+ * What a crash leaves: a report that names the running actor and callback, and a stack; then the signal ends the process
+ * as if it had not been caught. A crash of a process of actors ends that process alone.
  *
- *     stage --CRASH, an ask--> crasher, where the test wants it
+ *     stage --CRASH, an ask--> crasher, on the placement under test
  *       ^                      |
- *       +------ NOENT ---------+  where it had a process of its own
+ *       +------ NOENT ---------+  if it had a process of its own
  */
 #include "support/audit.h"
 #include "support/child.h"
@@ -79,12 +79,12 @@ static enum troupe_err stage_init(
     (void)state, (void)args, (void)args_bytes;
     const struct troupe_spawn_options options = {
         .behaviour = &crasher, .name = "the crasher", .place = plot.place};
-    struct troupe_outgoing letter = {
+    struct troupe_outgoing outgoing = {
         .type = CRASH, .body = &plot.how, .body_bytes = sizeof(plot.how)};
-    MUST(troupe_spawn(ctx, &options, &letter.to));
+    MUST(troupe_spawn(ctx, &options, &outgoing.to));
     return troupe_ask(
         ctx,
-        &letter,
+        &outgoing,
         &(const struct troupe_ask_options){
             .timeout_ns = FIXTURE_DEADLINE_NS, .on_reply = stage_on_reply});
 }
@@ -202,7 +202,7 @@ Test(crashes, a_fault_in_a_process_is_reported_and_its_parent_lives)
     expect_report(end.err, "SIGSEGV at address 0x10, in ", "process");
 }
 
-/** A system of its own whose processes' output has a prefix, and that tells how the crasher ended. */
+/** A system of its own whose processes' output has a prefix, and that reports how the crasher ended. */
 static int run_prefixed(void *data)
 {
     (void)data;

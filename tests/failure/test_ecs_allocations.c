@@ -1,7 +1,7 @@
 /*
- * The world without memory: each of its allocations fails once, and each together with some that follow.
- * The call returns TROUPE_ERR_NOMEM then and has changed nothing; deferred changes are kept. When the calls
- * are repeated with memory, the result is as if no allocation had failed.
+ * The ECS world without memory: each of its allocations fails once, and each together with some that follow. The call
+ * returns TROUPE_ERR_NOMEM and has changed nothing; stashed changes are retained. When the calls are repeated with
+ * memory, the result is as if no allocation had failed.
  */
 // ctest: timeout 120
 #include "../unit/entities.h"

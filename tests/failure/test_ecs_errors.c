@@ -1,5 +1,5 @@
 /*
- * Wrong uses of the world: each has its error with a text, and nothing changes.
+ * Wrong uses of the ECS world: each returns its error with a text, and nothing changes.
  */
 #include "../unit/entities.h"
 
@@ -130,7 +130,7 @@ Test(ecs_errors, the_entity_of_an_actor_cannot_be_deleted)
     cr_expect(eq(u64, troupe_ecs_self(troupe_system_context(stage.system)), 0));
 }
 
-/* Queries, systems, observers. ------------------------------------------------------------------- */
+/* Queries, systems, observers. ----------------------------------------------------------------- */
 
 Test(ecs_errors, a_query_has_terms)
 {
@@ -199,7 +199,7 @@ Test(ecs_errors, an_observer_has_an_event_and_a_callback)
         troupe_ecs_observer_new(stage.ecs, &options, NULL), TROUPE_ERR_INVAL, "no component");
 }
 
-/* Elsewhere. ------------------------------------------------------------------------------------ */
+/* Elsewhere. ----------------------------------------------------------------------------------- */
 
 /** Call each function where none is allowed. */
 static void expect_all_refused(troupe_ecs_t *ecs, enum troupe_err expected, const char *text)
@@ -267,11 +267,11 @@ static void *trespass(void *data)
     cr_expect(eq(ptr, troupe_ecs_world(troupe_system_context(stage.system)), NULL));
     cr_expect(strstr(troupe_error_detail(), "another thread") != NULL, "%s", troupe_error_detail());
 
-    troupe_inbox_t *port = NULL;
-    EXPECT_OK(troupe_inbox_new(stage.system, &port));
-    cr_expect(eq(ptr, troupe_ecs_world(troupe_inbox_context(port)), NULL));
-    cr_expect(eq(u64, troupe_ecs_self(troupe_inbox_context(port)), 0));
-    EXPECT_OK(troupe_inbox_destroy(&port));
+    troupe_inbox_t *inbox = NULL;
+    EXPECT_OK(troupe_inbox_new(stage.system, &inbox));
+    cr_expect(eq(ptr, troupe_ecs_world(troupe_inbox_context(inbox)), NULL));
+    cr_expect(eq(u64, troupe_ecs_self(troupe_inbox_context(inbox)), 0));
+    EXPECT_OK(troupe_inbox_destroy(&inbox));
     return NULL;
 }
 

@@ -1,15 +1,15 @@
 /*
- * The operating system refuses, or the allocator does, in a process that carries an actor: in libzmq, in
- * libc, anywhere. That may end the process. Its end is told, once, and nobody else minds: who started it
- * lives, and so do other processes; the counters balance.
+ * The operating system or the allocator refuses a call in a process that carries an actor: in libzmq, in libc, anywhere.
+ * That may end the process. Its exit is reported once, and nothing else is affected: its parent and other processes go
+ * on, and the counters balance.
  *
  *     a trial    a system of its own, in a child of the test:
- *                  controller     in the system's first process; watches, asks, kills in the end
- *                  bystander      in a process that no fault touches
- *                  victim     in a process with a fault (faults.h), from its start or while it works
+ *                  controller   in the system's first process; monitors, asks, kills in the end
+ *                  bystander    in a process without faults
+ *                  victim       in a process with a fault (faults.h), from its start or while it works
  *
- * Each system call is refused by the kernel once and for all; and single calls, calls from one on, and
- * calls at random, as the seed says: 20 such trials, or as many as TROUPE_FAULTS says.
+ * The kernel refuses each system call from some moment on; single calls, calls from one on, and random calls fail as the
+ * seed says: 20 such trials, or as many as TROUPE_FAULTS says.
  */
 // ctest: timeout 120
 #include "support/audit.h"
@@ -33,7 +33,7 @@ enum {
     WORKS = 4, // how often the victim is asked to work
     LARGE_BYTES = 100000,
     ASK_MS = 400,
-    END_MS = 8000, // how long the end of a process that was killed may take to be told
+    END_MS = 8000, // how long the end of a process that was killed may take to be reported
     TRIAL_SECONDS = 18,
     TRIALS = 20,
 };
@@ -47,7 +47,7 @@ static void drop(enum troupe_err err)
     (void)err; // with a fault anything may fail
 }
 
-/* Who lives in other processes. ------------------------------------------------------------------ */
+/* Actors in other processes. ------------------------------------------------------------------- */
 
 static void idler_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
@@ -105,7 +105,7 @@ static void bystander_receive(troupe_context_t *ctx, void *state, const troupe_m
 static const struct troupe_behaviour bystander = {
     .name = "bystander", .receive = bystander_receive};
 
-/* The controller. ------------------------------------------------------------------------------------ */
+/* The controller. ------------------------------------------------------------------------------ */
 
 /** What a trial is about, and what came of it. */
 struct trial {
@@ -120,7 +120,7 @@ struct controller_state {
     troupe_ref_t bystander;
     troupe_ref_t victim;
     uint32_t works;
-    uint32_t ends; // of the victim that were told
+    uint32_t ends; // of the victim that were reported
     bool is_done;  // with asking
     struct troupe_exit exit;
 };
@@ -140,16 +140,16 @@ static void controller_ask(
     enum controller_step step,
     const troupe_ref_t *body)
 {
-    const struct troupe_outgoing letter = {
+    const struct troupe_outgoing outgoing = {
         .to = to, .type = type, .body = body, .body_bytes = body == NULL ? 0 : sizeof(*body)};
     MUST(troupe_ask(
         ctx,
-        &letter,
+        &outgoing,
         &(const struct troupe_ask_options){
             .timeout_ns = ms * MEASURE_MS_NS, .on_reply = controller_on_reply, .tag = step}));
 }
 
-/** All that can be known of the victim is known: its end was told, and the others live. */
+/** Whether the victim's exit was reported, and the others reply. */
 static void controller_settle(troupe_context_t *ctx, const struct controller_state *controller)
 {
     if (!controller->is_done || controller->ends == 0) {
@@ -160,7 +160,7 @@ static void controller_settle(troupe_context_t *ctx, const struct controller_sta
     troupe_shutdown(ctx);
 }
 
-/** Give the victim its process, with its fault. Nobody else is started any more. */
+/** Give the victim its process, with its fault. No other actor is started after it. */
 static void controller_start_victim(troupe_context_t *ctx, struct controller_state *controller)
 {
     const struct troupe_spawn_options options = {.behaviour = &victim, .place = "process"};
@@ -183,7 +183,7 @@ static void controller_go_on(
         controller_ask(ctx, controller->victim, WORK, ASK_MS, ASK_VICTIM, &controller->bystander);
         return;
     }
-    MUST(troupe_kill(ctx, controller->victim)); // whatever it is at
+    MUST(troupe_kill(ctx, controller->victim)); // whatever it does
     controller_ask(ctx, controller->bystander, REQUEST, END_MS, ASK_SOUND_LAST, NULL);
 }
 
@@ -202,7 +202,7 @@ static void controller_on_reply(
         controller_start_victim(ctx, controller);
         break;
     case ASK_VICTIM:
-        MUST_BE(err != TROUPE_OK || controller->ends == 0); // nothing comes after an end
+        MUST_BE(err != TROUPE_OK || controller->ends == 0); // nothing arrives after an exit
         controller_go_on(ctx, controller, err);
         break;
     case ASK_SOUND_LAST:
@@ -235,7 +235,7 @@ static const struct troupe_behaviour controller = {
     .state_bytes = sizeof(struct controller_state),
     .receive = controller_receive};
 
-/* Trials. ---------------------------------------------------------------------------------------- */
+/* Trials. -------------------------------------------------------------------------------------- */
 
 static int endure(void *data)
 {
@@ -244,7 +244,7 @@ static int endure(void *data)
     (void)snprintf(text, sizeof(text), "%s=%s", trial->variable, trial->text);
     MUST_BE(setenv("TROUPE_TEST_TRIAL", text, 1) == 0);
     child_limit(RLIMIT_CORE, 0);
-    (void)alarm(TRIAL_SECONDS); // who hangs ends by it
+    (void)alarm(TRIAL_SECONDS); // ends a process that hangs
     const struct troupe_system_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&controller, &bystander, &victim, &idler),
         .stop_timeout_ns = 5 * MEASURE_SECOND_NS,

@@ -1,7 +1,7 @@
 // ctest: serial
 /*
- * A system that has nothing to do takes no processor: less than 1 % of a core, with 100 entities and 20
- * threads, before and after a burst.
+ * A system that has nothing to do takes no processor: less than 1 % of a core, with 100 entities and 20 threads, before
+ * and after a burst.
  */
 #include "support/audit.h"
 #include "support/echo_system.h"
@@ -14,7 +14,7 @@
 
 enum { ENTITIES = 100, THREADS = 20, ROUNDS = 20, REST = 1 };
 
-/** What a sampler measured while everybody slept. */
+/** What a sampler measured while all actors were idle. */
 static uint64_t idle_cpu_ns;
 static uint64_t idle_ns;
 
@@ -50,7 +50,7 @@ static void sampler_on_reply(
     }
 }
 
-/** A burst: asks, for their answers always have room. */
+/** A burst: asks, for their replies always have room. */
 static void sampler_wake_all(troupe_context_t *ctx, struct sampler *self)
 {
     static const uint64_t number;

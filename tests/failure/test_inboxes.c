@@ -1,5 +1,5 @@
 /*
- * Ports: threads that run no actors talk with those that are.
+ * Inboxes: threads that run no actors exchange messages with actors.
  */
 #include "support/audit.h"
 #include "support/echo_system.h"
@@ -21,7 +21,7 @@ static void on_no_reply(
     (void)ctx, (void)state, (void)tag, (void)err, (void)reply;
 }
 
-/** A system with an echo on a thread, and a port to ask it through. */
+/** A system with an echo on a thread, and an inbox to ask it through. */
 struct stage {
     troupe_system_t *system;
     troupe_inbox_t *inbox;
@@ -105,7 +105,7 @@ Test(inboxes, an_ask_to_an_ended_actor_fails_with_noent)
 
     cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 1), TROUPE_ERR_NOENT)); // it is going
     echo_wait_for_exits(stage.system, stage.inbox, 1);
-    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 2), TROUPE_ERR_NOENT)); // it is gone
+    cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 2), TROUPE_ERR_NOENT)); // it has ended
     cr_expect(strstr(troupe_error_detail(), "had no receiver: stopped") != NULL);
     struct troupe_stats stats = stage_close(&stage);
     cr_expect(eq(u64, stats.dead_by_reason[TROUPE_DEAD_STOPPED], 2));
@@ -137,7 +137,7 @@ Test(inboxes, messages_that_arrive_during_an_ask_wait_to_be_received)
 {
     struct stage stage = stage_open();
 
-    for (uint64_t i = 0; i < 100; i++) { // plain sends: the replies are mail
+    for (uint64_t i = 0; i < 100; i++) { // plain sends: the replies are messages
         cr_expect(eq(int, TROUPE_SEND(stage.ctx, stage.echo, ECHO_REQUEST, &i), TROUPE_OK));
     }
     cr_expect(eq(int, echo_ask(stage.inbox, stage.echo, 4711), TROUPE_OK));
@@ -176,7 +176,7 @@ Test(inboxes, asks_and_timers_that_need_callbacks_are_refused_with_a_text)
 
 enum { BOUND = 32, HOLD = 1, HOLDING, DROP };
 
-/** Says that it holds, and does until the pipe it is told has a byte. */
+/** Reports that it blocks, and blocks until the pipe of its message has a byte. */
 static void holder_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
@@ -191,7 +191,7 @@ static void holder_receive(troupe_context_t *ctx, void *state, const troupe_mess
 
 static const struct troupe_behaviour holder = {.name = "holder", .receive = holder_receive};
 
-/** What a port was refused, and how often it was told of room. */
+/** How many sends of an inbox were refused, and how many ROOM notices it got. */
 struct refusals {
     uint64_t refused;
     uint64_t rooms;
@@ -332,7 +332,7 @@ Test(inboxes, many_can_be_opened_and_closed)
     stage_close(&stage);
 }
 
-/* Threads with ports. -------------------------------------------------------------------------- */
+/* Threads with inboxes. ------------------------------------------------------------------------ */
 
 enum { CLIENTS = 8, QUESTIONS = 500 };
 
@@ -343,7 +343,7 @@ struct inn {
     _Atomic int left;
 };
 
-/** Ask everybody, on a port of its own; the last one to be done ends the system. */
+/** Ask every actor, on an inbox of its own; the last thread stops the system. */
 static void *client_run(void *data)
 {
     struct inn *inn = data;
@@ -377,14 +377,14 @@ Test(inboxes, eight_threads_ask_at_once_while_the_owner_runs)
     }
     struct troupe_stats stats;
     troupe_system_stats(inn.system, &stats);
-    cr_expect(eq(u64, stats.handled, 2 * CLIENTS * QUESTIONS)); // each question and each answer
+    cr_expect(eq(u64, stats.handled, 2 * CLIENTS * QUESTIONS)); // each question and each reply
     cr_expect(eq(u64, stats.accepted, stats.handled));
     cr_expect(audit_balances(inn.system));
     cr_expect(eq(u64, stats.executors_ended, stats.executors_started));
     cr_expect(eq(int, troupe_system_destroy(&inn.system), TROUPE_OK));
 }
 
-/** Ask until the system is gone, whenever that is. */
+/** Ask until the system has ended, whenever that is. */
 static void *lingerer_run(void *data)
 {
     struct inn *inn = data;

@@ -1,12 +1,12 @@
 // ctest: serial
 // ctest: timeout 180
 /*
- * Processes that are killed, crash or exit: the end is told with its reason and in time, every message
- * has one outcome, and nothing is left: no zombie, no descriptor, no file.
+ * Processes that are killed, crash or exit: the exit is reported with its reason and in time, every message has one
+ * outcome, and nothing is left: no zombie, no descriptor, no file.
  *
- *     test --progress--> witness, on ecs: hears pids and dead letters
+ *     test --progress--> witness, on ecs: receives pids and dead letters
  *       |                   ^
- *       +--- kill(pid) ---> fighters, in processes: flood each other, on ecs and on a thread likewise
+ *       +--- kill(pid) ---> peers, in processes: flood each other, and peers on ecs and on a thread
  */
 #include "support/audit.h"
 #include "support/child.h"
@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 enum {
-    VICTIMS = 5, // fighters in processes of their own
+    VICTIMS = 5, // peers in processes of their own
     PEERS = 8,
     KILLS = 200,
     BODY_BYTES_MAX = 200,
@@ -38,15 +38,15 @@ enum {
 
 enum { READY = 1, GO, SPIN, HIT, LARGE_BODY, QUESTION, FIGHTER_REPLY, PROBE, END_BY, NEST };
 
-/** How soon an end is told, in one case of two at least: on a machine that does nothing else. */
+/** The median time until an exit is reported, on a machine that does nothing else. */
 #define REPORTED_MEDIAN_NS (10 * MEASURE_MS_NS)
 
-/** The same where the witness, the dying and five others fight for the processors. */
+/** The same where the witness, the killed process and five others compete for the processors. */
 #define REPORTED_LOADED_MEDIAN_NS (50 * MEASURE_MS_NS)
 
 /* The witness. --------------------------------------------------------------------------------- */
 
-/** What the witness heard of an actor that it spawned, by the number of its executor. */
+/** What the witness was notified of an actor that it spawned, by the number of its executor. */
 struct observed {
     pid_t pid;            // 0: it did not report yet
     uint64_t reported_ns; // when the first dead letter said that its process is down; 0: none did
@@ -70,12 +70,12 @@ static enum troupe_err witness_init(
     return troupe_dead_letters_subscribe(ctx, true);
 }
 
-static void witness_on_dead_letter(struct stage *stage, const struct troupe_dead_letter *letter)
+static void witness_on_dead_letter(struct stage *stage, const struct troupe_dead_letter *outgoing)
 {
-    struct observed *observed = &stage->observed[letter->to.executor % ENDS_MAX];
-    observed->dead_letter_count[letter->reason] += letter->count;
-    if (observed->reported_ns == 0 &&
-        (letter->reason == TROUPE_DEAD_PEER_DOWN || letter->reason == TROUPE_DEAD_UNDELIVERABLE)) {
+    struct observed *observed = &stage->observed[outgoing->to.executor % ENDS_MAX];
+    observed->dead_letter_count[outgoing->reason] += outgoing->count;
+    if (observed->reported_ns == 0 && (outgoing->reason == TROUPE_DEAD_PEER_DOWN ||
+                                       outgoing->reason == TROUPE_DEAD_UNDELIVERABLE)) {
         observed->reported_ns = measure_now_ns();
     }
 }
@@ -100,9 +100,9 @@ static const struct troupe_behaviour witness = {
     .receive = witness_receive,
 };
 
-/* Fighters. ------------------------------------------------------------------------------------ */
+/* Peers. --------------------------------------------------------------------------------------- */
 
-/** What a peer is told to do. */
+/** What a peer is to do. */
 struct round {
     troupe_ref_t peers[PEERS];
     uint32_t exit_count;
@@ -118,7 +118,7 @@ struct peer {
     bool stalled; // it could not go on, for its mailbox was full
 };
 
-/** Asks that were accepted and answered in this process, of fighters on the test's own thread. */
+/** Asks that were accepted and replied to in this process, of peers on the test's own thread. */
 static struct {
     uint64_t accepted;
     uint64_t replied;
@@ -137,7 +137,7 @@ static enum troupe_err peer_init(
     const struct peer_args *mine = args;
     char name[32];
     peer_name(mine->slot, name);
-    MUST(troupe_register(ctx, name)); // whoever had it before is dead, and so it is free
+    MUST(troupe_register(ctx, name)); // the actor that had it before has ended, so it is free
     pid_t pid = getpid();
     MUST(TROUPE_SEND(ctx, mine->witness, READY, &pid));
     return TROUPE_OK;
@@ -158,7 +158,7 @@ static void peer_on_reply(
     __atomic_add_fetch(&asks.replied, 1, __ATOMIC_RELAXED);
 }
 
-/** The mailbox may be full, or its owner be gone: only other errors are mistakes. */
+/** The mailbox may be full, or its owner have ended: only other errors are failures. */
 static void peer_expect(enum troupe_err err)
 {
     MUST_BE(err == TROUPE_OK || err == TROUPE_ERR_FULL || err == TROUPE_ERR_NOENT);
@@ -175,10 +175,10 @@ static void peer_send_body(troupe_context_t *ctx, troupe_ref_t to)
 
 static void peer_ask(troupe_context_t *ctx, troupe_ref_t to)
 {
-    const struct troupe_outgoing letter = {.to = to, .type = QUESTION};
+    const struct troupe_outgoing outgoing = {.to = to, .type = QUESTION};
     enum troupe_err err = troupe_ask(
         ctx,
-        &letter,
+        &outgoing,
         &(const struct troupe_ask_options){
             .timeout_ns = 200 * MEASURE_MS_NS, .on_reply = peer_on_reply});
     peer_expect(err);
@@ -275,7 +275,7 @@ static const struct troupe_behaviour peer = {
     .receive = peer_receive,
 };
 
-/** Reports its process when it is born, and begets another on each NEST, in a process of its own. */
+/** Reports its process when it starts, and spawns another at each NEST, in a process of its own. */
 static enum troupe_err spawner_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
@@ -428,7 +428,7 @@ static troupe_ref_t stage_spawn_peer(struct stage *stage, uint32_t slot, const c
     return ref;
 }
 
-/** The counters balance exactly: every accepted message has one outcome. */
+/** The balance, exactly: every accepted message has one outcome. */
 static void stage_check_balance(struct stage *stage, uint64_t killed)
 {
     uint64_t accepted = UINT64_MAX;
@@ -448,7 +448,7 @@ static void stage_check_balance(struct stage *stage, uint64_t killed)
     }
 }
 
-/** Kill a process actor; who sends to it from here on sends to the dead. */
+/** Kill a process actor; messages to it become dead letters from here on. */
 static uint64_t stage_kill(struct stage *stage, troupe_ref_t ref)
 {
     pid_t pid = stage_observed(stage, ref)->pid;
@@ -460,12 +460,12 @@ static uint64_t stage_kill(struct stage *stage, troupe_ref_t ref)
     return now_ns;
 }
 
-/** @return nanoseconds from its kill until that was told. */
+/** @return nanoseconds from its kill until that was reported. */
 static uint64_t stage_await_reported(struct stage *stage, troupe_ref_t ref, uint64_t killed_ns)
 {
     stage_run_until(stage, stage_is_reported, &ref, "for an end to be told");
     const struct observed *observed = stage_observed(stage, ref);
-    // Whoever is told is told of one who was waited for.
+    // An exit is reported only after its process was waited for.
     cr_expect(
         kill(observed->pid, 0) != 0 && errno == ESRCH, "process %d is left", (int)observed->pid);
     return observed->reported_ns - killed_ns;
@@ -537,7 +537,7 @@ static void remove_parent(const char *parent)
     cr_expect(rmdir(parent) == 0, "%s is empty", parent);
 }
 
-/** End it, and see that nothing is left. @return its last counts. */
+/** Stop it, and check that nothing is left. @return its last counts. */
 static struct troupe_stats stage_close(struct stage **stage_p)
 {
     struct stage *stage = *stage_p;
@@ -564,7 +564,7 @@ static int times_compare(const void *a, const void *b)
     return (first > second) - (first < second);
 }
 
-/** Ends are told in time: within @p median_ns in one case of two. */
+/** Exits are reported in time: within @p median_ns in one case of two. */
 static void check_reported(uint64_t *times_ns, uint32_t count, uint64_t median_ns)
 {
     const uint32_t middle = count / 2;
@@ -594,7 +594,7 @@ static void load_begin(struct stage *stage, struct chance *chance, const troupe_
     }
 }
 
-/** Kill a few fighters, hear of it, and have others in their place. @return how many were killed. */
+/** Kill a few peers, wait for the reports, and replace them. @return how many were killed. */
 static uint32_t load_kill(
     struct stage *stage, struct chance *chance, troupe_ref_t *peer_refs, uint64_t *times_ns)
 {
@@ -647,7 +647,7 @@ Test(kills, the_counters_balance_when_processes_are_killed_under_load, .timeout 
     (void)stage_close(&stage);
 }
 
-/* Bodies that are half sent. -------------------------------------------------------------------- */
+/* Bodies that are half sent. ------------------------------------------------------------------- */
 
 /** Send so much that its process, which is stopped, leaves some frame half sent, of several parts. */
 static void send_too_much(struct stage *stage, troupe_ref_t to, struct chance *chance)
@@ -683,7 +683,7 @@ Test(kills, half_sent_messages_affect_only_the_killed_process, .timeout = 100)
 
 /* Reasons. ------------------------------------------------------------------------------------- */
 
-/** Have a peer that is alone end its process, and hear how from the watched actor's exit. */
+/** Have the only peer end its process, and read the exit of the root actor. */
 static uint64_t end_and_monitor(int number, bool by_kill, struct troupe_exit *out_exit)
 {
     struct stage *stage = stage_open(&(struct stage_options){0});
@@ -864,7 +864,7 @@ Test(kills, a_kill_during_a_spawn_leaves_nothing_half_done, .timeout = 100)
     }
 }
 
-/** Spawn an actor whose process never carries it, and send to it. */
+/** Spawn an actor whose process never starts it, and send to it. */
 static troupe_ref_t stage_spawn_never_starting(struct stage *stage)
 {
     const struct troupe_spawn_options options = {
@@ -876,7 +876,7 @@ static troupe_ref_t stage_spawn_never_starting(struct stage *stage)
     return stage_spawn(stage, &options);
 }
 
-/** Runners that are no program of Troupe's, or none at all. */
+/** Child programs that do not use Troupe, or do not exist. */
 static const char *const runners[] = {"/bin/false", "/bin/true", "/nowhere/at/all", "/tmp"};
 
 enum { RUNNERS = sizeof(runners) / sizeof(runners[0]) };

@@ -1,12 +1,12 @@
 // ctest: timeout 90
 /*
- * Processes that stand still for 2 s, and go on: nothing is lost, nothing out of order, nobody's end is told.
+ * Processes that are stopped for 2 s and continued: nothing is lost, nothing is out of order, no exit is reported.
  *
- *     controller, on ecs --spawns, watches--> producer --numbers, questions--> consumer    each in a process
+ *     controller, on ecs --spawns, monitors--> producer --numbers, questions--> consumer    each in a process
  *
- * Four pairs: by ipc and by tcp, and in each either the producer or the consumer is stopped. Then all of it
- * again in a program that is stopped itself, alone or with all its processes; and so, at a moment that
- * chance chooses, while its links are made: TROUPE_PAUSES times, or 2.
+ * Four pairs: over ipc and over tcp, and in each either the producer or the consumer is stopped. Then the same in a program
+ * that is stopped itself, alone or with all its processes; and so at a random moment while its channels are opened:
+ * TROUPE_PAUSES times, or 2.
  */
 #include "support/child.h"
 #include "support/fixture.h"
@@ -30,7 +30,7 @@ enum {
     QUESTION, // likewise
     QUESTION_REPLY,
     TICK,
-    FINISH, // from the controller to tellers
+    FINISH, // from the controller to producers
     LAST,   // from a producer to its consumer
     COUNT,  // to the controller: struct count
 };
@@ -43,7 +43,7 @@ enum {
     RUNNING_NUMBERS = 100,
     ASK_TICKS = 50,
     PAUSE_MS = 2000,
-    PAUSES = 2,        // of links that are new
+    PAUSES = 2,        // while channels are new
     NEW_NS = 40000000, // how long they are
 };
 
@@ -56,7 +56,7 @@ struct worker_args {
     uint32_t index;
 };
 
-/** What one of the crew counted, in the end. */
+/** What a worker counted, in the end. */
 struct count {
     uint32_t index;
     uint32_t ends; // that were told
@@ -86,7 +86,7 @@ static enum troupe_err worker_init(
     return TROUPE_SEND(ctx, worker->args.controller, PID, &pid);
 }
 
-/* A producer. ------------------------------------------------------------------------------------ */
+/* A producer. ---------------------------------------------------------------------------------- */
 
 static enum troupe_err producer_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
@@ -127,9 +127,9 @@ static void producer_send_burst(troupe_context_t *ctx, struct worker *worker)
         worker->count.numbers++;
     }
     if (worker->ticks++ % ASK_TICKS == 0) {
-        const struct troupe_outgoing letter = {.to = worker->args.peer, .type = QUESTION};
+        const struct troupe_outgoing outgoing = {.to = worker->args.peer, .type = QUESTION};
         worker->asks += producer_sent(troupe_ask(
-            ctx, &letter, &(const struct troupe_ask_options){.on_reply = producer_on_reply}));
+            ctx, &outgoing, &(const struct troupe_ask_options){.on_reply = producer_on_reply}));
     }
 }
 
@@ -165,7 +165,7 @@ static const struct troupe_behaviour producer = {
     .receive = producer_receive,
 };
 
-/* A consumer. ------------------------------------------------------------------------------------ */
+/* A consumer. ---------------------------------------------------------------------------------- */
 
 static void consumer_check(
     troupe_context_t *ctx, struct worker *worker, const troupe_message_t *message)
@@ -207,12 +207,12 @@ static const struct troupe_behaviour consumer = {
     .receive = consumer_receive,
 };
 
-/* The controller. --------------------------------------------------------------------------------- */
+/* The controller. ------------------------------------------------------------------------------ */
 
 enum controller_state { GETTING_READY, PAUSED, GOING_ON, FINISHING };
 
 struct controller_args {
-    bool stops_itself; // it is stopped from outside, and stops nobody
+    bool stops_itself; // it is stopped from outside, and stops no worker
     bool is_early;     // and was before all were ready
 };
 
@@ -259,7 +259,7 @@ static enum troupe_err controller_init(
     return troupe_send_every(ctx, TICK_NS, &tick, NULL);
 }
 
-/** Stop a consumer and a producer that go by ipc, and so by tcp; or have them go on. */
+/** Stop a consumer and a producer that have ipc, and so by tcp; or have them go on. */
 static void controller_signal(const struct controller *controller, int number)
 {
     for (uint32_t pair = 0; pair < PAIRS && !controller->args.stops_itself; pair++) {
@@ -363,7 +363,7 @@ static const struct troupe_behaviour controller = {
 
 /* The tests. ----------------------------------------------------------------------------------- */
 
-/** Play it. @return 0, or what else the controller ended with; in words on standard error. */
+/** Run it. @return 0, or the exit code of the controller, whose text is on standard error. */
 static int system_run(void *data)
 {
     const struct controller_args *args = data;
@@ -432,7 +432,7 @@ Test(pauses, a_program_that_is_stopped_while_its_channels_are_new_loses_nothing,
     for (long i = 0; i < count; i++) {
         struct child *all = child_start(system_run_in_group, &args);
         child_wait_for(all, "spawned");
-        // It is no event that is waited for: whatever state they are in, nothing is lost.
+        // This waits for no event: whatever state they are in, nothing is lost.
         const struct timespec until_new = {.tv_nsec = chance_below(&chance, NEW_NS)};
         (void)nanosleep(&until_new, NULL);
         cr_assert(kill(-child_pid(all), SIGSTOP) == 0);

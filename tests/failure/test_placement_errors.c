@@ -1,6 +1,6 @@
 /*
- * Bad input, said where it stands: rules of placement that do not parse, name what is not there, or
- * match nothing.
+ * Errors in placement rules are reported at their place: rules that do not parse, that name an unknown backend, or that match
+ * nothing.
  */
 #include "support/audit.h"
 #include "support/child.h"
@@ -38,7 +38,7 @@ static int caret_of_detail(const char *rule)
     if (shown == NULL) {
         return -1;
     }
-    // The rule is shown on a line of its own; take the last one, for words may quote it, too.
+    // The rule is shown on a line of its own; take the last one, for the text may quote it as well.
     for (const char *next = shown; next != NULL; next = strstr(next + 1, rule)) {
         shown = next;
     }
@@ -156,7 +156,7 @@ Test(placement_failure, a_rule_for_an_unavailable_backend_is_refused_when_the_sy
 {
     cr_assert(eq(int, troupe_backend_register(&lame), TROUPE_OK));
 
-    // Also when it matches nobody yet: better now than when the first such actor is spawned.
+    // Even when it matches no actor yet: earlier than at the spawn of the first such actor.
     cr_expect(eq(int, try_rule("somebody=lame"), TROUPE_ERR_UNSUPPORTED));
     cr_expect(strstr(troupe_error_detail(), "lacks a leg") != NULL, "%s", troupe_error_detail());
 }
@@ -188,11 +188,11 @@ Test(placement_failure, a_spawn_with_a_bad_place_is_refused_and_the_next_one_sta
     };
     cr_assert(eq(int, troupe_backend_register(&lame), TROUPE_OK));
     troupe_system_t *system = echo_system_new();
-    troupe_inbox_t *port = echo_inbox_new(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         troupe_ref_t ref = {7, 7, 7, 7};
-        enum troupe_err err = echo_spawn(troupe_inbox_context(port), cases[i].place, &ref);
+        enum troupe_err err = echo_spawn(troupe_inbox_context(inbox), cases[i].place, &ref);
         cr_expect(
             err == cases[i].err,
             "'%s': %s: %s",
@@ -205,9 +205,9 @@ Test(placement_failure, a_spawn_with_a_bad_place_is_refused_and_the_next_one_sta
     cr_expect(strstr(troupe_error_detail(), "lacks a leg") != NULL, "%s", troupe_error_detail());
 
     troupe_ref_t ref = TROUPE_REF_NONE;
-    cr_assert(eq(int, echo_spawn(troupe_inbox_context(port), "thread", &ref), TROUPE_OK));
-    cr_expect(eq(int, echo_ask(port, ref, 1), TROUPE_OK));
-    echo_system_end(&system, &port);
+    cr_assert(eq(int, echo_spawn(troupe_inbox_context(inbox), "thread", &ref), TROUPE_OK));
+    cr_expect(eq(int, echo_ask(inbox, ref, 1), TROUPE_OK));
+    echo_system_end(&system, &inbox);
 }
 
 static void stop_at_once(troupe_context_t *ctx, void *state, const troupe_message_t *message)

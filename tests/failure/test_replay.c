@@ -1,6 +1,6 @@
 /*
- * Time and chance come from the context, so a world can be replayed: the same seed and the same clock
- * give the same course of events, letter by letter.
+ * Time and randomness come from the context, so a run can be replayed: the same seed and the same clock give the same
+ * trace, message by message.
  */
 #include "support/audit.h"
 #include "support/fixture.h"
@@ -12,7 +12,7 @@
 
 enum { WALKERS = 10, STEPS = 40, STEP = 1, HELLO };
 
-/** A clock that moves when told, and what happened by it. */
+/** A manual clock, and the trace of what happened. */
 struct trace {
     uint64_t now_ns;
     char *text;
@@ -101,7 +101,7 @@ static void trace_spawn(troupe_system_t *system)
     }
 }
 
-/** Run a world whose clock jumps to the next thing that is due. @return what happened; to be freed */
+/** Run a system whose clock jumps to the next due timer. @return what happened; to be freed */
 static char *run_trace(uint64_t seed)
 {
     static struct trace self;

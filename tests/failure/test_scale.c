@@ -1,8 +1,8 @@
 // ctest: serial
 // ctest: timeout 180
 /*
- * Many actors at once: a million entities in a world, a thousand threads. Each starts, answers and
- * stops, and an entity costs at most 128 bytes beside its state.
+ * Many actors at once: a million entities on one executor, a thousand threads. Each starts, replies and stops, and an
+ * entity costs at most 128 bytes beside its state.
  */
 #include "support/audit.h"
 #include "support/echo_system.h"
@@ -15,7 +15,7 @@
 
 enum { SUBJECTS_COUNT = 1000000, BATCH = 5000, CALL = 1, HERE };
 
-/** The world, where the test can see it: all of it runs on the test's own thread. */
+/** The states, where the test can see them: all actors run on the test's own thread. */
 static troupe_ref_t *subject_states;
 static uint64_t replies;
 
@@ -36,7 +36,7 @@ static const struct troupe_behaviour subject_without_state = {
 static const struct troupe_behaviour subject_of_64_bytes = {
     .name = "subject_of_64_bytes", .state_bytes = 64, .receive = subject_receive};
 
-/** Calls a batch of citizens, and counts who is there. */
+/** Sends to a number of actors, and counts the replies. */
 static void counter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)state;
@@ -152,15 +152,15 @@ Test(scale, a_thousand_threads_start_reply_and_stop)
     }
     static troupe_ref_t refs[THREADS];
     troupe_system_t *system = echo_system_new();
-    troupe_inbox_t *port = echo_inbox_new(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
 
     uint64_t start_ns = measure_now_ns();
     for (uint64_t i = 0; i < THREADS; i++) {
-        enum troupe_err err = echo_spawn(troupe_inbox_context(port), "thread", &refs[i]);
+        enum troupe_err err = echo_spawn(troupe_inbox_context(inbox), "thread", &refs[i]);
         cr_assert(err == TROUPE_OK, "after %llu: %s", (unsigned long long)i, troupe_error_detail());
     }
     for (uint64_t i = 0; i < THREADS; i++) {
-        cr_assert(eq(int, echo_ask(port, refs[i], i), TROUPE_OK));
+        cr_assert(eq(int, echo_ask(inbox, refs[i], i), TROUPE_OK));
     }
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
@@ -168,16 +168,16 @@ Test(scale, a_thousand_threads_start_reply_and_stop)
     cr_expect(eq(u64, stats.actors_ended, 0)); // all of them at once
     for (uint64_t i = 0; i < THREADS; i++) {
         cr_assert(eq(
-            int, troupe_send(troupe_inbox_context(port), refs[i], ECHO_STOP, NULL, 0), TROUPE_OK));
+            int, troupe_send(troupe_inbox_context(inbox), refs[i], ECHO_STOP, NULL, 0), TROUPE_OK));
     }
-    echo_wait_for_exits(system, port, THREADS);
+    echo_wait_for_exits(system, inbox, THREADS);
 
     (void)fprintf(
         stderr,
         "%d threads started, answered and stopped in %llu ms\n",
         THREADS,
         (unsigned long long)((measure_now_ns() - start_ns) / MEASURE_MS_NS));
-    echo_system_end(&system, &port);
+    echo_system_end(&system, &inbox);
 }
 
 Test(scale, a_system_of_a_thousand_threads_ends_in_time)

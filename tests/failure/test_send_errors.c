@@ -1,5 +1,5 @@
 /*
- * Messages that cannot be sent, or reach nobody: each with its code and words, and the system goes on.
+ * Messages that cannot be sent, or have no receiver: each with its code and text, and the system goes on.
  */
 #include "support/echo_system.h"
 #include "support/fixture.h"
@@ -18,7 +18,7 @@ static struct fixture *open_small(const struct fixture_placement *placement, tro
     return fixture;
 }
 
-/** It still answers, so what failed before did no harm. */
+/** It still replies, so what failed before did no harm. */
 static void expect_unharmed(struct fixture *fixture, troupe_ref_t echo)
 {
     uint64_t number = 99;
@@ -40,10 +40,10 @@ static void on_no_reply(
     const troupe_message_t *reply)
 {
     (void)ctx, (void)state, (void)tag, (void)err, (void)reply;
-    cr_fatal("an ask that was refused has no answer");
+    cr_fatal("an ask that was refused has no reply");
 }
 
-/** Send a letter in every way there is; all must fail alike. */
+/** Send a message in every way; all must fail alike. */
 static void send_in_every_way(
     troupe_context_t *ctx, const struct troupe_outgoing *outgoing, enum troupe_err err)
 {
@@ -59,7 +59,7 @@ static void send_in_every_way(
     cr_expect(eq(int, troupe_send_every(ctx, 1, &whole, NULL), err));
     struct troupe_body body = {.data = bytes, .bytes = whole.body_bytes};
     cr_expect(eq(int, troupe_send_body(ctx, whole.to, whole.type, &body), err));
-    cr_expect(eq(ptr, body.data, bytes), "what was not taken is still the sender's");
+    cr_expect(eq(ptr, body.data, bytes), "a refused body is still the sender's");
 }
 
 static void send_too_much(troupe_context_t *ctx, void *data)
@@ -200,7 +200,8 @@ BACKEND_TEST(send_failure, a_message_to_an_ended_actor_is_a_dead_letter_and_its_
         const struct received *received = fixture_receive_any(fixture);
         cr_expect(eq(u32, received->type, FIXTURE_NO_REPLY));
         cr_expect(eq(int, received->err, TROUPE_ERR_NOENT));
-        (void)fixture_spawn(fixture, &echo_behaviour); // who may get its row, and none of its mail
+        (void)fixture_spawn(
+            fixture, &echo_behaviour); // which may reuse its row, and gets none of its messages
     }
 
     expect_unharmed(fixture, echo);

@@ -1,6 +1,6 @@
 /*
- * What is printed of the counters: each line balances, the lines of the executors sum up to the system's, and
- * each executor has its name.
+ * The printed counters: each line balances, the lines of the executors add up to the system's, and each executor is
+ * printed with its name.
  */
 #include "support/audit.h"
 #include "support/echo_system.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** A line of counters, as printed. */
+/** A printed line of counters. */
 struct counters {
     unsigned long long accepted;
     unsigned long long handled;
@@ -19,7 +19,7 @@ struct counters {
     unsigned long long waiting;
 };
 
-/** @return whether @p line has counters that should balance. */
+/** @return whether @p line is a line of counters. */
 static bool counters_parse(const char *line, struct counters *out_counters)
 {
     const char *at = strstr(line, "accepted ");
@@ -46,12 +46,12 @@ static char *print_stats(troupe_system_t *system)
     return text;
 }
 
-/** Have echoes in three places meet some mail, some of it too late, and run the system to its end. */
+/** Have echoes in three places handle some messages, some too late, and run the system to its end. */
 static troupe_system_t *run_some_traffic(void)
 {
     troupe_system_t *system = echo_system_new();
-    troupe_inbox_t *port = echo_inbox_new(system);
-    troupe_context_t *ctx = troupe_inbox_context(port);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
+    troupe_context_t *ctx = troupe_inbox_context(inbox);
     static const char *const names[] = {"alto", "tenor", "bass"};
     troupe_ref_t refs[3];
     for (int i = 0; i < 3; i++) {
@@ -60,12 +60,12 @@ static troupe_system_t *run_some_traffic(void)
         MUST(troupe_spawn(ctx, &options, &refs[i]));
     }
     for (uint64_t i = 0; i < 30; i++) {
-        MUST(echo_ask(port, refs[i % 3], i));
+        MUST(echo_ask(inbox, refs[i % 3], i));
     }
     MUST(troupe_send(ctx, refs[0], ECHO_STOP, NULL, 0));
-    fixture_ignore(echo_ask(port, refs[0], 1)); // too late
+    fixture_ignore(echo_ask(inbox, refs[0], 1)); // too late
     MUST(troupe_send(ctx, refs[1], 77, NULL, 0));
-    MUST(troupe_inbox_destroy(&port));
+    MUST(troupe_inbox_destroy(&inbox));
     troupe_system_stop(system);
     MUST(troupe_system_run(system));
     return system;
@@ -130,16 +130,16 @@ Test(stats, name_each_executor_and_each_reason)
 Test(stats, name_executors_that_still_run)
 {
     troupe_system_t *system = echo_system_new();
-    troupe_inbox_t *port = echo_inbox_new(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     const struct troupe_spawn_options options = {
         .behaviour = &echo_behaviour, .name = "alto", .place = "thread"};
     troupe_ref_t alto = TROUPE_REF_NONE;
-    MUST(troupe_spawn(troupe_inbox_context(port), &options, &alto));
-    MUST(echo_ask(port, alto, 1));
+    MUST(troupe_spawn(troupe_inbox_context(inbox), &options, &alto));
+    MUST(echo_ask(inbox, alto, 1));
 
     char *text = print_stats(system);
 
     cr_expect(strstr(text, "alto") != NULL, "%s", text);
     free(text);
-    echo_system_end(&system, &port);
+    echo_system_end(&system, &inbox);
 }

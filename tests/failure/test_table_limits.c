@@ -11,7 +11,7 @@ enum { SUBSCRIBERS_MAX = 256, NAMES_MAX = 131072 };
 
 static const struct fixture_placement on_ecs = {.name = "ecs", .place = "ecs"};
 
-/* Subscribers. ---------------------------------------------------------------------------------- */
+/* Subscribers. --------------------------------------------------------------------------------- */
 
 enum {
     SUBSCRIBE = 1, // ask: replied to with RESULT
@@ -59,7 +59,7 @@ Test(table_limits, the_257th_subscriber_is_refused_until_another_unsubscribes)
     (void)fixture_close(&fixture);
 }
 
-/* Names. ---------------------------------------------------------------------------------------- */
+/* Names. --------------------------------------------------------------------------------------- */
 
 static void name_print(char name[16], uint32_t index)
 {

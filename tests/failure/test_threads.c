@@ -1,9 +1,9 @@
 // ctest: serial
 /*
- * Threads run out, or cannot be where they are wanted.
+ * Threads run out, or cannot run on the wanted CPUs.
  *
- * The limit of threads counts all of a user's, so it is set to 1, which is always reached, and the
- * children stop being root, who is exempt.
+ * The limit of threads counts all threads of a user, so it is set to 1, which is always reached, and the children drop
+ * root, which is exempt.
  */
 #include "support/child.h"
 #include "support/echo_system.h"
@@ -31,32 +31,32 @@ static int spawn_without_threads(void *data)
     (void)data;
     child_drop_root();
     troupe_system_t *system = echo_system_new();
-    troupe_inbox_t *port = echo_inbox_new(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     troupe_ref_t before = TROUPE_REF_NONE;
-    MUST(echo_spawn(troupe_inbox_context(port), "thread", &before));
+    MUST(echo_spawn(troupe_inbox_context(inbox), "thread", &before));
 
     forbid_threads();
     static const char *const places[] = {"thread", "thread:2", "thread"};
-    for (int i = 0; i < 300; i++) { // often: what failed must give everything back
+    for (int i = 0; i < 300; i++) { // often: a failure must free everything
         troupe_ref_t ref = {7, 7, 7, 7};
-        enum troupe_err err = echo_spawn(troupe_inbox_context(port), places[i % 3], &ref);
+        enum troupe_err err = echo_spawn(troupe_inbox_context(inbox), places[i % 3], &ref);
         MUST_BE(err == TROUPE_ERR_LIMIT);
         MUST_BE(strstr(troupe_error_detail(), "no pthread for 'echo'") != NULL);
         MUST_BE(strstr(troupe_error_detail(), "limit of processes") != NULL);
         MUST_BE(ref.node == 7);
     }
-    MUST(echo_ask(port, before, 1));
+    MUST(echo_ask(inbox, before, 1));
 
     allow_threads();
     for (uint64_t i = 0; i < 3; i++) {
         troupe_ref_t after = TROUPE_REF_NONE;
-        MUST(echo_spawn(troupe_inbox_context(port), places[i], &after));
-        MUST(echo_ask(port, after, i));
+        MUST(echo_spawn(troupe_inbox_context(inbox), places[i], &after));
+        MUST(echo_ask(inbox, after, i));
     }
     struct troupe_stats stats;
     troupe_system_stats(system, &stats);
-    MUST_BE(stats.executors_started == 6); // executor 0, the port's, and four that have an actor
-    echo_system_end(&system, &port);
+    MUST_BE(stats.executors_started == 6); // executor 0, the inbox's, and four that have an actor
+    echo_system_end(&system, &inbox);
     return 0;
 }
 
@@ -70,19 +70,19 @@ static int actor_spawns_without_threads(void *data)
     (void)data;
     child_drop_root();
     troupe_system_t *system = echo_system_new();
-    troupe_inbox_t *port = echo_inbox_new(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     troupe_ref_t chief = TROUPE_REF_NONE;
-    MUST(echo_spawn(troupe_inbox_context(port), "thread", &chief));
+    MUST(echo_spawn(troupe_inbox_context(inbox), "thread", &chief));
 
     forbid_threads();
-    MUST_BE(echo_ask_to_spawn(port, chief, "thread").err == TROUPE_ERR_LIMIT);
-    MUST_BE(echo_ask_to_spawn(port, chief, "thread:2").err == TROUPE_ERR_LIMIT);
+    MUST_BE(echo_ask_to_spawn(inbox, chief, "thread").err == TROUPE_ERR_LIMIT);
+    MUST_BE(echo_ask_to_spawn(inbox, chief, "thread:2").err == TROUPE_ERR_LIMIT);
 
     allow_threads();
-    struct echo_spawned spawned = echo_ask_to_spawn(port, chief, "thread:2");
+    struct echo_spawned spawned = echo_ask_to_spawn(inbox, chief, "thread:2");
     MUST(spawned.err);
-    MUST(echo_ask(port, spawned.ref, 1));
-    echo_system_end(&system, &port);
+    MUST(echo_ask(inbox, spawned.ref, 1));
+    echo_system_end(&system, &inbox);
     return 0;
 }
 
@@ -105,8 +105,8 @@ static int new_without_threads(void *data)
 
     allow_threads();
     system = echo_system_new();
-    troupe_inbox_t *port = echo_inbox_new(system);
-    echo_system_end(&system, &port);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
+    echo_system_end(&system, &inbox);
     return 0;
 }
 

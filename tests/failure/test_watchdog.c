@@ -1,6 +1,6 @@
 /*
- * Callbacks that run too long are named, once each; where that is asked for, their process is killed, and
- * the end says why. Who was stopped is not accused.
+ * Callbacks that run too long are named, once each; on request their process is killed, and the exit reason says why. A
+ * stopped process is not reported.
  */
 #include "support/child.h"
 #include "support/echo_system.h"
@@ -30,7 +30,7 @@ static struct {
     bool is_stopped; // itself, with all its program, in the midst of its callback
 } plot;
 
-/** Be in the callback for so many milliseconds, whatever signals come. */
+/** Stay in the callback for so many milliseconds, despite signals. */
 static void linger(uint64_t ms)
 {
     uint64_t until_ns = measure_now_ns() + ms * MEASURE_MS_NS;
@@ -62,26 +62,26 @@ static int run_slow(void *data)
     };
     troupe_system_t *system = NULL;
     MUST(troupe_system_new(&options, &system));
-    troupe_inbox_t *port = echo_inbox_new(system);
+    troupe_inbox_t *inbox = echo_inbox_new(system);
     const struct troupe_spawn_options spawn = {
         .behaviour = &slow, .name = "the slow one", .place = plot.place};
-    struct troupe_outgoing letter = {
+    struct troupe_outgoing outgoing = {
         .type = LINGER, .body = &plot.linger_ms, .body_bytes = sizeof(plot.linger_ms)};
-    MUST(trp_spawn(troupe_inbox_context(port), &spawn, true, &letter.to));
+    MUST(trp_spawn(troupe_inbox_context(inbox), &spawn, true, &outgoing.to));
     for (uint64_t i = 0; i < plot.rounds; i++) {
         troupe_message_t *reply = NULL;
-        MUST(troupe_inbox_ask(port, &letter, ECHO_DEADLINE_NS, &reply));
+        MUST(troupe_inbox_ask(inbox, &outgoing, ECHO_DEADLINE_NS, &reply));
         troupe_message_destroy(&reply);
     }
     struct troupe_exit exit = {.reason = TROUPE_EXIT_NORMAL};
     if (plot.kills) {
-        troupe_context_t *ctx = troupe_inbox_context(port);
-        MUST(troupe_send(ctx, letter.to, LINGER, letter.body, letter.body_bytes));
-        MUST(troupe_system_run(system)); // the end of the watched actor ends it
+        troupe_context_t *ctx = troupe_inbox_context(inbox);
+        MUST(troupe_send(ctx, outgoing.to, LINGER, outgoing.body, outgoing.body_bytes));
+        MUST(troupe_system_run(system)); // it stops with the root actor
         MUST(troupe_system_root_exit(system, &exit));
     }
     (void)printf("exit %s: %s\n", troupe_exit_reason_text(exit.reason), exit.text);
-    echo_system_end(&system, &port);
+    echo_system_end(&system, &inbox);
     return 0;
 }
 
@@ -152,7 +152,7 @@ Test(watchdog, a_process_whose_callback_runs_too_long_is_killed_on_request)
     cr_expect(lt(u64, end.ns, 10 * MEASURE_SECOND_NS));
 }
 
-/* Programs of troupe_main(). -------------------------------------------------------------------- */
+/* Programs of troupe_main(). ------------------------------------------------------------------- */
 
 static enum troupe_err sloth_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)

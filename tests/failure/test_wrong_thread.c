@@ -1,6 +1,6 @@
 /*
- * Contexts and ports on a thread that does not own them: an error, and no harm. Contexts are checked in
- * debug builds only, for the check would cost more than a send; ports are checked in all.
+ * Contexts and inboxes on a thread that does not own them: an error, and no harm. Contexts are checked in debug builds
+ * only, for the check would cost more than a send; inboxes are checked in all.
  */
 #include "support/echo_system.h"
 #include "support/fixture.h"
@@ -21,7 +21,7 @@ struct attempt {
     troupe_system_t *system;
     troupe_context_t *ctx;
     troupe_ref_t echo;
-    troupe_inbox_t *port;
+    troupe_inbox_t *inbox;
 };
 
 #ifdef TROUPE_DCHECK_ENABLED
@@ -39,7 +39,7 @@ static void *use_context(void *data)
     uint64_t number = 1;
     _Alignas(8) char bytes[8] = "";
     struct troupe_body body = {.data = bytes, .bytes = sizeof(bytes)};
-    const struct troupe_outgoing letter = {.to = attempt->echo, .type = ECHO_REQUEST};
+    const struct troupe_outgoing outgoing = {.to = attempt->echo, .type = ECHO_REQUEST};
     troupe_ref_t ref = TROUPE_REF_NONE;
     troupe_timer_t timer = 0;
     expect_refused(TROUPE_SEND(ctx, attempt->echo, ECHO_REQUEST, &number), "send");
@@ -47,8 +47,8 @@ static void *use_context(void *data)
     expect_refused(echo_spawn(ctx, NULL, &ref), "spawn");
     expect_refused(echo_spawn(ctx, "thread", &ref), "spawn");
     expect_refused(troupe_stop_actor(ctx, attempt->echo), "stop_actor");
-    expect_refused(troupe_send_after(ctx, 1, &letter, &timer), "send_after");
-    expect_refused(troupe_send_every(ctx, 1, &letter, &timer), "send_every");
+    expect_refused(troupe_send_after(ctx, 1, &outgoing, &timer), "send_after");
+    expect_refused(troupe_send_every(ctx, 1, &outgoing, &timer), "send_every");
     expect_refused(troupe_timer_cancel(ctx, 1), "timer_cancel");
     expect_refused(troupe_register(ctx, "name"), "register");
     expect_refused(troupe_become(ctx, &echo_behaviour), "become");
@@ -101,14 +101,14 @@ BACKEND_TEST(wrong_thread, a_context_is_refused_on_another_thread_and_still_work
 static void *use_inbox(void *data)
 {
     struct attempt *attempt = data;
-    troupe_inbox_t *port = attempt->port;
-    const struct troupe_outgoing letter = {.to = attempt->echo, .type = ECHO_REQUEST};
+    troupe_inbox_t *inbox = attempt->inbox;
+    const struct troupe_outgoing outgoing = {.to = attempt->echo, .type = ECHO_REQUEST};
     troupe_message_t *message = NULL;
-    cr_expect(eq(ptr, troupe_inbox_context(port), NULL));
-    cr_expect(eq(int, troupe_inbox_receive(port, 1, &message), TROUPE_ERR_THREAD));
-    cr_expect(eq(int, troupe_inbox_ask(port, &letter, 1, &message), TROUPE_ERR_THREAD));
-    cr_expect(eq(int, troupe_inbox_destroy(&port), TROUPE_ERR_THREAD));
-    cr_expect(eq(ptr, port, attempt->port));
+    cr_expect(eq(ptr, troupe_inbox_context(inbox), NULL));
+    cr_expect(eq(int, troupe_inbox_receive(inbox, 1, &message), TROUPE_ERR_THREAD));
+    cr_expect(eq(int, troupe_inbox_ask(inbox, &outgoing, 1, &message), TROUPE_ERR_THREAD));
+    cr_expect(eq(int, troupe_inbox_destroy(&inbox), TROUPE_ERR_THREAD));
+    cr_expect(eq(ptr, inbox, attempt->inbox));
     cr_expect(eq(ptr, message, NULL));
     cr_expect(strstr(troupe_error_detail(), "thread") != NULL, "%s", troupe_error_detail());
     return NULL;
@@ -117,14 +117,14 @@ static void *use_inbox(void *data)
 Test(wrong_thread, an_inbox_is_refused_on_another_thread_and_still_works_on_its_own)
 {
     troupe_system_t *system = echo_system_new();
-    struct attempt attempt = {.system = system, .port = echo_inbox_new(system)};
+    struct attempt attempt = {.system = system, .inbox = echo_inbox_new(system)};
     cr_assert(eq(
-        int, echo_spawn(troupe_inbox_context(attempt.port), "thread", &attempt.echo), TROUPE_OK));
+        int, echo_spawn(troupe_inbox_context(attempt.inbox), "thread", &attempt.echo), TROUPE_OK));
 
     elsewhere(use_inbox, &attempt);
 
-    cr_expect(eq(int, echo_ask(attempt.port, attempt.echo, 3), TROUPE_OK));
-    echo_system_end(&system, &attempt.port);
+    cr_expect(eq(int, echo_ask(attempt.inbox, attempt.echo, 3), TROUPE_OK));
+    echo_system_end(&system, &attempt.inbox);
 }
 
 SUBJECTS(&echo_behaviour);

@@ -1,5 +1,5 @@
 /*
- * The least program that uses an installed Troupe: one actor that prints a line, with the version of the
+ * The smallest program that uses an installed Troupe: one actor that prints a line, with the version of the
  * library, and stops.
  */
 #include <troupe/troupe.h>

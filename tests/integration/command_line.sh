@@ -1,8 +1,8 @@
 #!/bin/sh
-# What stands wrongly on a command line is answered on standard error, with exit status 2 and in words.
+# Errors of a command line are explained on standard error, with exit status 2.
 . "$(dirname "$0")/../support/program.sh"
 
-# points RULE COLUMN: a caret stands under that character of the rule, counted from 1.
+# points RULE COLUMN: a caret is under that character of the rule, counted from 1.
 points() {
     under=$(awk -v rule="$1" '
         at && (caret = index($0, "^")) { print caret - at + 1; exit }
@@ -11,7 +11,7 @@ points() {
         fails "$said: caret under '$under', not under $2: $(head -c 500 "$scratch/err")"
 }
 
-# refuses RULE COLUMN TEXT: hello does, with a caret under that character.
+# refuses RULE COLUMN TEXT: hello refuses the rule, with a caret under that character.
 refuses() {
     runs 2 hello --place "$1"
     says "$3"
@@ -38,12 +38,12 @@ refuses '*=thread+pigeon' 10 'transport'
 refuses '*=process:0' 11 'count'
 refuses '*=process+pigeon' 11 'transport'
 
-# The first rule that is wrong is the one that is shown.
+# The first wrong rule is shown.
 runs 2 hello --place '*=ecs' --place 'greeter=ipc' --place '*=martian'
 says "'ipc'"
 points 'greeter=ipc' 9
 
-# Every backend goes with every transport, and the program never knows.
+# Every backend works with every transport, without a change of the program.
 for rule in '*=ecs+ipc' '*=ecs+tcp' '*=thread+ipc' '*=thread:2+tcp' 'greeter=process' '*=process' \
     '*=process:2' '*=process+ipc' '*=process+tcp'; do
     runs 0 hello --place "$rule"
@@ -90,14 +90,14 @@ says "'--stats'"
 runs 2 ring --lengthy
 says 'ACTORS'
 
-# Asked for, the usage is no error.
+# With --help, the usage is no error.
 runs 0 hello --help
 for text in --place --seed --mailbox --dead-letters --stats --audit ecs thread; do
     grep -q -e "$text" "$scratch/out" || fails "$said: no '$text' in the usage"
 done
 [ ! -s "$scratch/err" ] || fails "$said: said on standard error: $(cat "$scratch/err")"
 
-# The counters name executors, and the counters balance.
+# The counters name executors, and they balance.
 runs 0 hello --stats --place 'greeter=thread'
 says '(greeter)'
 says '(ecs)'

@@ -1,9 +1,9 @@
 #!/bin/sh
 # ctest: serial
-# Ctrl-C and a plain kill end the examples in order, within 2 s.
+# SIGINT and SIGTERM end the examples in order, within 2 s.
 . "$(dirname "$0")/../support/program.sh"
 
-# ends SIGNAL STATUS PROGRAM ARGUMENT...: half a second into its work, by that signal, with that status.
+# ends SIGNAL STATUS PROGRAM ARGUMENT...: the program, signalled after half a second, exits with that status.
 ends() {
     name=$1
     expected=$2

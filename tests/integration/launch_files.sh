@@ -1,11 +1,11 @@
 #!/bin/sh
-# Launch files as a program takes them: what is wrong is said with its line and column, exit status 2; and
-# --dump-launch prints a file that says the same.
+# Launch files of a program: an error is reported with its line and column, exit status 2; and --dump-launch
+# prints an equivalent file.
 . "$(dirname "$0")/../support/program.sh"
 cd "$scratch"
 
-# refuses LINE COLUMN TEXT: what is in app.zpl is refused there, with a caret under that column, and
-# nothing is printed on standard output.
+# refuses LINE COLUMN TEXT: app.zpl is refused at that place, with a caret under that column, and nothing
+# is printed on standard output.
 refuses() {
     for how in run dump environment; do
         case $how in
@@ -26,7 +26,7 @@ values() {
     sed 's/ *#.*//; /^$/d' "$1"
 }
 
-# Wrong ones.
+# Files with errors.
 printf 'plaec\n    rule = *=ecs\n' >app.zpl
 refuses 1 1 "unknown section 'plaec'; known here are options, place, limit, actors"
 printf 'options\n    seed = 1\n    sead = 2\n' >app.zpl
@@ -53,7 +53,7 @@ printf 'options\n    args = word\n' >app.zpl
 runs 2 hello --launch app.zpl
 says 'app.zpl, line 2: this program takes no args'
 
-# No files, or none of ours.
+# Files that do not exist, or are no launch files.
 runs 2 hello --launch nowhere.zpl
 says 'launch file nowhere.zpl cannot be read: No such file or directory'
 runs 2 hello --launch .
@@ -70,7 +70,7 @@ says 'limit rule (command line), character 9'
 TROUPE_LIMIT='*=nice:1;*=nice:99' runs 2 hello
 says 'limit rule (TROUPE_LIMIT), character 8'
 
-# A right one is heard: its words, its rules and its actors.
+# A correct one takes effect: its arguments, its rules and its actors.
 printf 'once upon a time\n' >story
 cat >app.zpl <<'END'
 options
@@ -96,7 +96,7 @@ says '(second)'
 runs 0 hello --launch /dev/stdin --stats <app.zpl
 says '(second)'
 
-# What is printed says where it is from, and says the same again.
+# The printed file says where each value is from, and is equivalent.
 cat >app.zpl <<'END'
 options
     mailbox-bytes = 65536K
@@ -133,7 +133,7 @@ cp out second.zpl
 runs 0 hello --launch second.zpl
 [ "$(cat out)" = hello ] || fails "$said: printed $(cat out)"
 
-# What ZPL cannot say is not printed in part.
+# What ZPL cannot express is not printed in part.
 runs 2 hello --dump-launch --place "'\"#=ecs"
 says 'cannot express this rule (command line)'
 [ ! -s out ] || fails "$said: printed $(cat out)"

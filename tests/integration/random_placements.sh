@@ -1,10 +1,10 @@
 #!/bin/sh
-# Wherever its actors live, a program comes to the same result: the examples and all workloads of
-# troupe-bench, with all actors in one world and then under placements picked by chance, which mix
+# A program has the same result on every placement: the examples and all workloads of troupe-bench, with
+# all actors on executor 0 and then under random placements, which mix
 # backends, pools and transports.
 #
-#     TROUPE_TEST_SEED        picks the same placements again; printed first
-#     TROUPE_TEST_PLACEMENTS  how many of them for each program; 20 unless it says
+#     TROUPE_TEST_SEED        selects the same placements again; printed first
+#     TROUPE_TEST_PLACEMENTS  how many of them for each program; default 20
 #     TROUPE_TEST_PLACES      the places to mix, instead of all; "ecs thread thread:2 process:2+tcp"
 #
 # ctest: timeout 300
@@ -21,13 +21,13 @@ failed=0
 
 echo "random_placements: seed $seed (TROUPE_TEST_SEED=$seed to run it again)" >&2
 
-# fails TEXT: says what does not hold.
+# fails TEXT: prints what failed.
 fails() {
     echo "FAILED: $*" >&2
     failed=1
 }
 
-# every_place: all there is to mix.
+# every_place: all places to mix.
 every_place() {
     for backend in ecs thread thread:1 thread:2 thread:3 process process:1 process:2 process:3; do
         for transport in '' +inproc +ipc +tcp; do
@@ -36,7 +36,7 @@ every_place() {
     done
 }
 
-# possible PLACE: whether hello can live there. What is not there yet is left out; any other refusal
+# possible PLACE: whether hello can live there. A place that is not implemented is left out; any other refusal
 # is a failure.
 possible() {
     status=0
@@ -55,11 +55,10 @@ for place in ${TROUPE_TEST_PLACES:-$(every_place)}; do
         echo "$place"
     fi
 done >"$scratch/places"
-# The loop wrote into a file, not into a pipe: what it found wrong is known here.
+# The loop wrote into a file, not into a pipe, so its failures are known here.
 [ "$failed" -eq 0 ] || exit 1
 
-# pick NAME...: a placement for actors of these names on each line, as many lines as are asked for;
-# others at each call.
+# pick NAME...: random placements for actors of these names, one a line.
 pick() {
     picked=$((picked + 1))
     awk -v seed="$((seed + 1000003 * picked))" -v count="$count" -v names="$*" '
@@ -73,12 +72,12 @@ pick() {
         }' "$scratch/places"
 }
 
-# result: what of the standard output does not hang on the machine or on who came first.
+# result: the part of standard output that depends neither on the machine nor on the order of events.
 result() {
     sed -E 's/.*"messages":([0-9]+).*"checksum":([0-9]+).*/\1 messages, checksum \2/' | sort
 }
 
-# beside_audit: of what a program said, all but an audit, which balances.
+# beside_audit: the output of a program without its audit, which balances.
 beside_audit() {
     awk '
         /^the counters balance$/ { balances = 1; next }
@@ -88,7 +87,7 @@ beside_audit() {
         END { if (!balances) print "(no audit that balances)" }'
 }
 
-# runs RULES PROGRAM ARGUMENT...: it ends well, in time, with counters that balance and with nothing else on
+# runs RULES PROGRAM ARGUMENT...: it exits with 0, in time, with counters that balance and with nothing else on
 # standard error; its result is in $scratch/result. troupe-bench has no --audit.
 runs() {
     rules=$1
@@ -121,8 +120,8 @@ runs() {
     return 1
 }
 
-# same_anywhere NAMES PROGRAM ARGUMENT...: the program, whose actors have these names, comes to the
-# same result in one world and under all placements.
+# same_anywhere NAMES PROGRAM ARGUMENT...: the program, whose actors have these names, has the
+# same result on executor 0 and under all placements.
 same_anywhere() {
     names=$1
     shift
@@ -141,7 +140,7 @@ same_anywhere() {
     done <"$scratch/placements"
 }
 
-# Words that end with their file, words that go on in the next, and files of more than a slice.
+# Words at the end of a file, words that continue in the next, and files of more than a slice.
 mkdir "$scratch/texts"
 awk -v folder="$scratch/texts" -v seed="$seed" 'BEGIN {
     srand(seed)
@@ -158,7 +157,7 @@ same_anywhere 'ring node' ring 8
 same_anywhere 'waiter philosopher' philosophers --seed 7
 same_anywhere 'wordcount counter' wordcount --top 1000000 "$scratch/texts"
 
-# bench NAMES WORKLOAD ARGUMENT...: likewise, a workload with its messages and their checksum. One run
+# bench NAMES WORKLOAD ARGUMENT...: the same for a workload: its messages and their checksum. One run
 # warms up and one is counted.
 bench() {
     names=$1

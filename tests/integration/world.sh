@@ -1,14 +1,14 @@
 #!/bin/sh
-# The examples of the entity-component world, and what the benchmark program measures of it.
+# The examples of the ECS world, and the workloads of the benchmark program that measure it.
 . "$(dirname "$0")/../support/program.sh"
 
-# prints TEXT: it did, and nothing else, and nothing on standard error.
+# prints TEXT: that was the output, and standard error is empty.
 prints() {
     [ "$(cat "$scratch/out")" = "$1" ] || fails "$said: printed '$(head -c 500 "$scratch/out")'"
     [ ! -s "$scratch/err" ] || fails "$said: said on standard error: $(head -c 500 "$scratch/err")"
 }
 
-# Boids: as many frames as were asked for, each a whole picture with each boid in it.
+# Boids: the requested number of frames, each a complete picture with every boid in it.
 for place in '*=ecs' 'shepherd=thread' 'shepherd=thread:2' 'shepherd=process'; do
     rm -rf "$scratch/flock"
     mkdir "$scratch/flock"
@@ -24,7 +24,7 @@ for place in '*=ecs' 'shepherd=thread' 'shepherd=thread:2' 'shepherd=process'; d
     [ "$(ls "$scratch/flock" | wc -l)" -eq 4 ] || fails "$said: not 4 frames"
 done
 
-# In one world the same seed gives the same pictures.
+# On one executor the same seed gives the same pictures.
 for again in 1 2; do
     mkdir "$scratch/again-$again"
     runs 0 boids "$scratch/again-$again" 500 4 --seed 7
@@ -40,7 +40,7 @@ says "cannot write $scratch/nowhere/frame-0000.svg"
 runs 1 boids "$scratch" 10 2 --place 'flock=thread'
 says "place 'flock' on ecs"
 
-# The loop: steps are of one size, so the course is the same wherever the referee lives.
+# The loop: steps are of one size, so the result is the same wherever the referee lives.
 runs 0 game_loop 300 60
 balls=$(cat "$scratch/out")
 for place in '*=ecs' 'referee=thread' 'referee=process'; do
@@ -57,7 +57,7 @@ grep -q '^bounce .* us a frame' "$scratch/out" || fails "$said: no times of 'bou
 runs 2 game_loop none
 says 'usage'
 
-# What is measured: each entity was met, and is as it was before.
+# The workloads: each entity was visited, and is as it was before.
 if [ -x "$bin/troupe-bench" ]; then
     for workload in query component; do
         runs 0 troupe-bench "$workload" --messages 30000 --runs 1 --json

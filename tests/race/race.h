@@ -27,7 +27,7 @@ _Noreturn static inline void race_failed(const char *file, int line, const char 
     exit(1);
 }
 
-/** @return the seed of this run: from `TROUPE_TEST_SEED`, else from the clock; said once. */
+/** @return the seed of this run: from `TROUPE_TEST_SEED`, else from the clock; printed once. */
 static inline uint64_t race_seed(void)
 {
     static uint64_t seed; // 0: not chosen yet
@@ -75,7 +75,7 @@ static inline troupe_ref_t race_spawn(
     return ref;
 }
 
-/** @return whether the counters balance; if not, they are printed on standard error. */
+/** @return whether the counters balance; if not, where is on standard error. */
 static inline bool race_balances(troupe_system_t *system)
 {
     char *text = NULL;

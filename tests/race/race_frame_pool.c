@@ -1,6 +1,6 @@
 /*
- * The pool of frames, hammered: each thread takes frames, writes to them, and hands them to whoever
- * comes by, who gives them back. No frame is ever in two hands.
+ * The pool of frames under load: each thread takes frames, writes to them, and passes them to other threads, which give
+ * them back. No frame is ever used by two threads at once.
  */
 #include "race.h"
 #include "wire/frame_pool.h"

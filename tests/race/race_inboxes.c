@@ -1,6 +1,6 @@
 /*
- * Foreign threads that open ports, send, ask and leave, while the actors they talk with end under
- * their hands. Every ask has an outcome: an answer, or the word that the receiver is gone.
+ * Foreign threads that open inboxes, send, ask and close them, while the actors that they talk to end. Every ask has an
+ * outcome: a reply, or the error that the receiver has ended.
  */
 #include "race.h"
 
@@ -37,9 +37,9 @@ static const struct troupe_behaviour stopper = {
 
 static void ask(troupe_inbox_t *inbox, troupe_ref_t to)
 {
-    const struct troupe_outgoing letter = {.to = to, .type = QUESTION};
+    const struct troupe_outgoing outgoing = {.to = to, .type = QUESTION};
     troupe_message_t *reply = NULL;
-    enum troupe_err err = troupe_inbox_ask(inbox, &letter, 0, &reply);
+    enum troupe_err err = troupe_inbox_ask(inbox, &outgoing, 0, &reply);
     RACE_CHECK(err == TROUPE_OK || err == TROUPE_ERR_NOENT);
     if (err == TROUPE_OK) {
         RACE_CHECK(troupe_message_type(reply) == REPLY);

@@ -1,6 +1,6 @@
 /*
- * Threads that come and go while they talk: each player plays some rounds with a partner of its own,
- * and then one of them ends the other; somebody new begins at once.
+ * Threads that start and end while they exchange messages: each player plays some rounds with a partner of its own, then
+ * one of them ends the other, and another player starts at once.
  *
  *     director (ecs) --spawns--> player (thread) --spawns--> partner (thread) <--ball--> player
  */

@@ -1,7 +1,7 @@
 /*
- * Spawning into a pool from several executors at once, with each reference on its way to a third party
- * before its actor has started: the third party's ask may overtake the START. Each ask has one outcome,
- * and it is an answer unless the actor's init failed.
+ * Spawning into a pool from several executors at once, with each reference sent to a third actor before its actor has
+ * started: the third actor's ask may overtake the START. Each ask has one outcome, and it is a reply unless the
+ * actor's `init` failed.
  *
  *     spawner (thread) --spawn--> worker (thread:4)
  *            \                       ^
@@ -12,7 +12,7 @@
 enum { INTRODUCE = 1, QUESTION, REPLY, DONE, NEXT };
 enum { SPAWNERS = 4, WORKERS = 60, FAILS_EVERY = 8 };
 
-/** Who is introduced, and whether it will start. */
+/** An actor that is introduced, and whether it will start. */
 struct introduction {
     troupe_ref_t worker;
     uint64_t fails;
@@ -65,10 +65,10 @@ static void third_receive(troupe_context_t *ctx, void *state, const troupe_messa
     (void)state;
     const struct introduction *introduction = TROUPE_BODY(message, struct introduction);
     RACE_CHECK(introduction != NULL);
-    const struct troupe_outgoing letter = {.to = introduction->worker, .type = QUESTION};
+    const struct troupe_outgoing outgoing = {.to = introduction->worker, .type = QUESTION};
     RACE_OK(troupe_ask(
         ctx,
-        &letter,
+        &outgoing,
         &(const struct troupe_ask_options){
             .on_reply = third_on_reply, .tag = introduction->fails}));
 }

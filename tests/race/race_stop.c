@@ -1,6 +1,6 @@
 /*
- * The end of a system while everything is busy: actors on all threads talk, spawn, keep timers and ask,
- * foreign threads send through ports, and somebody says stop.
+ * The end of a system while everything is busy: actors on all threads send, spawn, run timers and ask, foreign threads
+ * send through inboxes, and one of them stops the system.
  */
 #include "race.h"
 
@@ -41,12 +41,12 @@ static const struct troupe_behaviour guest = {.name = "guest", .receive = guest_
 static void talker_invite(troupe_context_t *ctx)
 {
     const struct troupe_spawn_options options = {.behaviour = &guest, .place = "thread"};
-    struct troupe_outgoing letter = {.type = CHATTER};
-    enum troupe_err err = troupe_spawn(ctx, &options, &letter.to);
+    struct troupe_outgoing outgoing = {.type = CHATTER};
+    enum troupe_err err = troupe_spawn(ctx, &options, &outgoing.to);
     RACE_CHECK(err == TROUPE_OK || err == TROUPE_ERR_CLOSED);
     if (err == TROUPE_OK) {
         (void)!troupe_ask(
-            ctx, &letter, &(const struct troupe_ask_options){.on_reply = talker_on_reply});
+            ctx, &outgoing, &(const struct troupe_ask_options){.on_reply = talker_on_reply});
     }
 }
 
@@ -85,21 +85,21 @@ struct foreigner {
 static void *foreign(void *data)
 {
     const struct foreigner *foreigner = data;
-    troupe_inbox_t *port = NULL;
-    RACE_OK(troupe_inbox_new(foreigner->system, &port));
-    troupe_context_t *ctx = troupe_inbox_context(port);
+    troupe_inbox_t *inbox = NULL;
+    RACE_OK(troupe_inbox_new(foreigner->system, &inbox));
+    troupe_context_t *ctx = troupe_inbox_context(inbox);
     while (atomic_load(&babbled) < ENOUGH) {
         race_send(ctx, foreigner->talker, CHATTER);
         troupe_message_t *message = NULL;
-        if (troupe_inbox_receive(port, 100000, &message) == TROUPE_OK) {
+        if (troupe_inbox_receive(inbox, 100000, &message) == TROUPE_OK) {
             troupe_message_destroy(&message);
         }
     }
     troupe_system_stop(foreigner->system); // one of them is the first
     for (int i = 0; i < 20; i++) {
-        race_send(ctx, foreigner->talker, CHATTER); // into the end
+        race_send(ctx, foreigner->talker, CHATTER); // while it stops
     }
-    RACE_OK(troupe_inbox_destroy(&port));
+    RACE_OK(troupe_inbox_destroy(&inbox));
     return NULL;
 }
 
@@ -133,7 +133,7 @@ static uint64_t run(void)
         foreigners[i] = (struct foreigner){system, talkers[i * 2]};
         threads[i] = race_thread(foreign, &foreigners[i]);
     }
-    // Half of the time is for the mail, which never ends here; a slow machine needs another go.
+    // Half of the time is for draining, which never ends here; a slow machine may need a second call.
     while (troupe_system_run(system) == TROUPE_ERR_TIMEDOUT) {
     }
     for (size_t i = 0; i < FOREIGNERS; i++) {

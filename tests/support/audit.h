@@ -1,6 +1,6 @@
 /**
  * @file audit.h
- * @brief The check at the end of a test that the counters balance: `accepted = handled + dead + unknown + waiting`.
+ * @brief The balance of the counters at the end of a test: `accepted = handled + dead + unknown + waiting`.
  */
 #ifndef TROUPE_TESTS_AUDIT_H
 #define TROUPE_TESTS_AUDIT_H
@@ -9,10 +9,10 @@
 
 #include <stdbool.h>
 
-/** @return what troupe_system_audit() returns; where the counters do not balance it prints them. Owner's thread. */
+/** @return troupe_system_audit(); if the counters do not balance, standard error says where. Owner's thread. */
 bool audit_balances(troupe_system_t *system);
 
-/** Require that the counters balance, and free the system; else print them and abort. @threads the owner's */
+/** Check that the counters balance, and free the system; else the process stops and says where. Owner's thread. */
 void audit_and_destroy(troupe_system_t **system_p);
 
 #endif

@@ -1,10 +1,9 @@
 /*
  * The clone backend: thrd_create() to start an executor, thrd_join() to wait for it.
  *
- *     start --> thrd_create --> clone_main: host->run, host->exited --> wait: thrd_join
+ *     start --> thrd_create --> clone_main: host->run, host->exited --> join: thrd_join
  *
- * A carrier is one allocation. The runtime calls `wait` once for each `start`, so it is freed
- * there.
+ * A handle is one allocation. The runtime calls `join` once for each `start`, so it is freed there.
  */
 #include "backend_clone.h"
 

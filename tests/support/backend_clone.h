@@ -2,8 +2,8 @@
  * @file backend_clone.h
  * @brief A backend from outside the library: a thread of C11 for each executor.
  *
- * It includes nothing of Troupe but troupe/backend.h, so it is also the shortest model of how a
- * backend is written. The conformance suite runs on it as it does on the built-in ones.
+ * It includes nothing of Troupe but troupe/backend.h, so it is also the shortest example of a
+ * backend. The conformance suite runs on it as it does on the built-in ones.
  */
 #ifndef TROUPE_TESTS_BACKEND_CLONE_H
 #define TROUPE_TESTS_BACKEND_CLONE_H

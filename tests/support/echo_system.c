@@ -52,14 +52,14 @@ troupe_system_t *echo_system_new(void)
 
 troupe_inbox_t *echo_inbox_new(troupe_system_t *system)
 {
-    troupe_inbox_t *port = NULL;
-    MUST(troupe_inbox_new(system, &port));
-    return port;
+    troupe_inbox_t *inbox = NULL;
+    MUST(troupe_inbox_new(system, &inbox));
+    return inbox;
 }
 
-void echo_system_end(troupe_system_t **system_p, troupe_inbox_t **port_p)
+void echo_system_end(troupe_system_t **system_p, troupe_inbox_t **inbox_p)
 {
-    MUST(troupe_inbox_destroy(port_p));
+    MUST(troupe_inbox_destroy(inbox_p));
     troupe_system_stop(*system_p);
     MUST(troupe_system_run(*system_p));
     audit_and_destroy(system_p);
@@ -71,7 +71,7 @@ enum troupe_err echo_spawn(troupe_context_t *ctx, const char *place, troupe_ref_
     return troupe_spawn(ctx, &options, out_ref);
 }
 
-enum troupe_err echo_ask(troupe_inbox_t *port, troupe_ref_t echo, uint64_t number)
+enum troupe_err echo_ask(troupe_inbox_t *inbox, troupe_ref_t echo, uint64_t number)
 {
     const struct troupe_outgoing outgoing = {
         .to = echo,
@@ -80,7 +80,7 @@ enum troupe_err echo_ask(troupe_inbox_t *port, troupe_ref_t echo, uint64_t numbe
         .body_bytes = sizeof(number),
     };
     troupe_message_t *reply = NULL;
-    enum troupe_err err = troupe_inbox_ask(port, &outgoing, ECHO_DEADLINE_NS, &reply);
+    enum troupe_err err = troupe_inbox_ask(inbox, &outgoing, ECHO_DEADLINE_NS, &reply);
     if (err == TROUPE_OK) {
         const uint64_t *number_back = TROUPE_BODY(reply, uint64_t);
         MUST_BE(troupe_message_type(reply) == ECHO_REPLY);
@@ -90,7 +90,7 @@ enum troupe_err echo_ask(troupe_inbox_t *port, troupe_ref_t echo, uint64_t numbe
     return err;
 }
 
-struct echo_spawned echo_ask_to_spawn(troupe_inbox_t *port, troupe_ref_t echo, const char *place)
+struct echo_spawned echo_ask_to_spawn(troupe_inbox_t *inbox, troupe_ref_t echo, const char *place)
 {
     const struct troupe_outgoing outgoing = {
         .to = echo,
@@ -99,7 +99,7 @@ struct echo_spawned echo_ask_to_spawn(troupe_inbox_t *port, troupe_ref_t echo, c
         .body_bytes = strlen(place) + 1,
     };
     troupe_message_t *reply = NULL;
-    MUST(troupe_inbox_ask(port, &outgoing, ECHO_DEADLINE_NS, &reply));
+    MUST(troupe_inbox_ask(inbox, &outgoing, ECHO_DEADLINE_NS, &reply));
     const struct echo_spawned *body = TROUPE_BODY(reply, struct echo_spawned);
     MUST_BE(body != NULL);
     struct echo_spawned spawned = *body;
@@ -107,7 +107,7 @@ struct echo_spawned echo_ask_to_spawn(troupe_inbox_t *port, troupe_ref_t echo, c
     return spawned;
 }
 
-void echo_wait_for_exits(troupe_system_t *system, troupe_inbox_t *port, uint64_t executor_count)
+void echo_wait_for_exits(troupe_system_t *system, troupe_inbox_t *inbox, uint64_t executor_count)
 {
     uint64_t deadline_ns = measure_now_ns() + ECHO_DEADLINE_NS;
     struct troupe_stats stats;
@@ -118,7 +118,7 @@ void echo_wait_for_exits(troupe_system_t *system, troupe_inbox_t *port, uint64_t
         }
         MUST_BE(measure_now_ns() < deadline_ns);
         troupe_message_t *message = NULL;
-        fixture_ignore(troupe_inbox_receive(port, MEASURE_MS_NS, &message));
+        fixture_ignore(troupe_inbox_receive(inbox, MEASURE_MS_NS, &message));
         troupe_message_destroy(&message);
     }
 }

@@ -1,11 +1,11 @@
 /*
- * The stage: a system, the scenario's actor, and the pump that lets the test wait for messages.
+ * The fixture: a system, the scenario's actor, and the loop in which the test waits for messages.
  *
- *     test --fixture_call--> PLAY --> scenario's actor: runs the act, so it is the one who sends
- *     test <--fixture_receive-- list of what the scenario's actor met <-- subjects
+ *     test --fixture_call--> CALL --> scenario's actor: calls the function, so it is the sender
+ *     test <--fixture_receive-- list of what the scenario's actor received <-- subjects
  *
- * The test and the scenario's actor share one thread: the actor's callbacks run inside the pump,
- * which is troupe_system_progress() and a poll of troupe_system_fd(). So nothing here needs a lock.
+ * The test and the scenario's actor share one thread: the actor's callbacks run while the test waits, which is
+ * troupe_system_progress() and a poll of troupe_system_fd(). So nothing here needs a lock.
  */
 #include "fixture.h"
 
@@ -24,10 +24,10 @@
 /** The main program's message to the scenario's actor. Body: a struct cue. */
 #define FIXTURE_CALL UINT32_C(0x7FFF0002)
 
-/** Longer than the fixture waits, so that a lost answer fails the test rather than end the ask. */
+/** Longer than the fixture waits, so that a lost reply fails the test rather than ends the ask. */
 #define FIXTURE_ASK_TIMEOUT_NS (UINT64_C(4) * FIXTURE_DEADLINE_NS)
 
-/** A message heard, in a list; its body follows it. */
+/** A message in a list; its body follows it. */
 struct entry {
     struct received received;
     struct entry *next;
@@ -39,8 +39,8 @@ struct fixture {
     troupe_system_t *system;
     troupe_ref_t scenario;
     struct entry *pending;        // in the order they came
-    struct entry *received;       // kept until the end, as the test still looks at them
-    uint64_t refused_outside;     // refusals of the main program, which gets no ROOM
+    struct entry *received;       // kept until the end, as the test may still read them
+    uint64_t refused_outside;     // refused sends of the main program, which gets no ROOM
     enum troupe_err progress_err; // what the latest turn returned
     bool has_run;
     const struct troupe_behaviour **behaviours; // the test's and the scenario's
@@ -48,12 +48,12 @@ struct fixture {
 
 /** One fixture_call(). */
 struct call {
-    fixture_call_fn *act;
+    fixture_call_fn *function;
     void *data;
     bool is_done;
 };
 
-/** What calls the scenario's actor to a play: a pointer, as both are always in one process. */
+/** The body of ::FIXTURE_CALL: a pointer, as both are always in one process. */
 struct cue {
     struct call *call;
 };
@@ -118,7 +118,7 @@ static void scenario_receive(troupe_context_t *ctx, void *state, const troupe_me
     struct fixture *fixture = *(struct fixture **)state;
     if (troupe_message_type(message) == FIXTURE_CALL) {
         struct call *call = TROUPE_BODY(message, struct cue)->call;
-        call->act(ctx, call->data);
+        call->function(ctx, call->data);
         call->is_done = true;
         return;
     }
@@ -195,7 +195,7 @@ bool fixture_share_executor(troupe_ref_t a, troupe_ref_t b)
     return a.node == b.node && a.executor == b.executor;
 }
 
-/* The pump. ------------------------------------------------------------------------------------ */
+/* Waiting. ------------------------------------------------------------------------------------- */
 
 static void fixture_fail_late(struct fixture *fixture, const char *what)
 {
@@ -207,7 +207,7 @@ static void fixture_fail_late(struct fixture *fixture, const char *what)
         what);
 }
 
-/** Do what is at hand, callbacks of the scenario among it. */
+/** Run one turn, with callbacks of the scenario. */
 static void fixture_turn(struct fixture *fixture)
 {
     // A turn in which a subject stopped the system did its work too: fixture_wait() complains, if
@@ -248,9 +248,9 @@ void fixture_settle(struct fixture *fixture)
     } while (troupe_system_timeout_ns(fixture->system) == 0);
 }
 
-/* A life. -------------------------------------------------------------------------------------- */
+/* Open, close. --------------------------------------------------------------------------------- */
 
-/** The test's behaviours and the scenario's, ended by NULL. */
+/** @return the behaviours of the test and the scenario, ended by NULL. */
 static const struct troupe_behaviour **fixture_behaviours(
     const struct troupe_behaviour *const *behaviours)
 {
@@ -394,16 +394,16 @@ troupe_ref_t fixture_scenario(const struct fixture *fixture)
     return fixture->scenario;
 }
 
-/* The scenario acts. --------------------------------------------------------------------------- */
+/* Sending. ------------------------------------------------------------------------------------- */
 
-void fixture_call(struct fixture *fixture, fixture_call_fn *act, void *data)
+void fixture_call(struct fixture *fixture, fixture_call_fn *function, void *data)
 {
-    struct call call = {.act = act, .data = data};
+    struct call call = {.function = function, .data = data};
     struct cue cue = {.call = &call};
     troupe_context_t *ctx = troupe_system_context(fixture->system);
     uint64_t deadline_ns = fixture_now_ns() + FIXTURE_DEADLINE_NS;
     enum troupe_err err = TROUPE_OK;
-    // The main program gets no ROOM: it lets the world empty its mailbox and tries again.
+    // The main program gets no ROOM: it runs a turn, which empties the mailbox, and tries again.
     while ((err = TROUPE_SEND(ctx, fixture->scenario, FIXTURE_CALL, &cue)) == TROUPE_ERR_FULL) {
         fixture->refused_outside++;
         fixture_turn(fixture);
@@ -447,9 +447,9 @@ troupe_ref_t fixture_spawn_reporter(
     return fixture_spawn_with(fixture, &options);
 }
 
-/** Something to send, and what came of it. */
+/** Something to send, and the result. */
 struct sending {
-    struct troupe_outgoing letter;
+    struct troupe_outgoing outgoing;
     bool is_ask;
     enum troupe_err err; // out
 };
@@ -457,15 +457,15 @@ struct sending {
 static void fixture_call_send(troupe_context_t *ctx, void *data)
 {
     struct sending *sending = data;
-    const struct troupe_outgoing *letter = &sending->letter;
+    const struct troupe_outgoing *outgoing = &sending->outgoing;
     sending->err =
         sending->is_ask
             ? troupe_ask(
                   ctx,
-                  letter,
+                  outgoing,
                   &(const struct troupe_ask_options){
                       .timeout_ns = FIXTURE_ASK_TIMEOUT_NS, .on_reply = scenario_on_reply})
-            : troupe_send(ctx, letter->to, letter->type, letter->body, letter->body_bytes);
+            : troupe_send(ctx, outgoing->to, outgoing->type, outgoing->body, outgoing->body_bytes);
 }
 
 /** Send as the scenario; where a mailbox is full, when there is room again. */
@@ -483,7 +483,7 @@ void fixture_send(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
     struct sending sending = {
-        .letter = {.to = to, .type = type, .body = body, .body_bytes = body_bytes}};
+        .outgoing = {.to = to, .type = type, .body = body, .body_bytes = body_bytes}};
     fixture_send_or_wait(fixture, &sending);
 }
 
@@ -491,16 +491,17 @@ void fixture_ask(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes)
 {
     struct sending sending = {
-        .letter = {.to = to, .type = type, .body = body, .body_bytes = body_bytes}, .is_ask = true};
+        .outgoing = {.to = to, .type = type, .body = body, .body_bytes = body_bytes},
+        .is_ask = true};
     fixture_send_or_wait(fixture, &sending);
 }
 
-/* The scenario hears. -------------------------------------------------------------------------- */
+/* Receiving. ----------------------------------------------------------------------------------- */
 
 /** Any type at all, for fixture_take(). */
 #define FIXTURE_ANY UINT32_MAX
 
-/** Move the first unheard message of @p type over to the heard ones; NULL when there is none. */
+/** Move the first pending message of @p type to the received ones; NULL when there is none. */
 static const struct received *fixture_take(struct fixture *fixture, uint32_t type)
 {
     struct entry **place = &fixture->pending;

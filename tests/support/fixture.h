@@ -1,37 +1,36 @@
 /**
  * @file fixture.h
- * @brief The stage of the conformance suite: one test, played on every placement.
+ * @brief The fixture of the conformance suite: one test, run on every placement.
  *
  *     BACKEND_TEST(order, messages_of_one_sender_arrive_in_order)
  *     {
  *         struct fixture *fixture = fixture_open(
- *             placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&hearer)});
- *         troupe_ref_t hearer_ref = fixture_spawn(fixture, &hearer);
- *         fixture_send(fixture, hearer_ref, NUMBER, &number, sizeof(number));
+ *             placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&consumer)});
+ *         troupe_ref_t consumer_ref = fixture_spawn(fixture, &consumer);
+ *         fixture_send(fixture, consumer_ref, NUMBER, &number, sizeof(number));
  *         const struct report *report = FIXTURE_RECEIVE(fixture, REPORT, struct report);
  *         ...
  *         fixture_close(&fixture);
  *     }
  *
- *     SUBJECTS(&hearer);
+ *     SUBJECTS(&consumer);
  *
  * Two kinds of code take part:
  *
- *  - the *scenario* is the test itself. It has an actor that always lives on `ecs`, executor 0,
- *    which is the test's own thread: what the test tells and asks, this actor sends, and what this
- *    actor meets, the test hears. Scenario code may assert and use the variables of the test's
- *    process.
- *  - the *subjects* are the other actors. They live where the placement says, maybe in a process of
- *    their own, so they report by messages alone, and stand in SUBJECTS(): subjects.h says what else
- *    they must. What must not fail in them goes through MUST().
+ *  - the *scenario* is the test itself. It has an actor that always lives on `ecs`, executor 0, which is the
+ *    test's own thread: that actor sends what the test sends and asks, and the test receives what that actor
+ *    receives. Scenario code may assert, and use the variables of the test's process.
+ *  - the *subjects* are the other actors. They live where the placement says, possibly in a process of their
+ *    own, so they report by messages alone, and are listed in SUBJECTS(): subjects.h says what else they must
+ *    observe. A call that must not fail in them goes through MUST().
  *
- * Nothing here sleeps: every wait is for a message, until ::FIXTURE_DEADLINE_NS. A test that waits
- * in vain fails with the counters of the system on standard error. Every test ends with an audit of
- * those counters, in fixture_close().
+ * Nothing here sleeps: every wait is for a message, until ::FIXTURE_DEADLINE_NS. A test whose wait times out
+ * fails and prints the counters of the system on standard error. Every test ends with an audit of those
+ * counters, in fixture_close().
  *
- * What subjects do takes as long as it takes: a process is milliseconds from its start to its first
- * message, and mail from one sender may well overtake another's. So a test that wants to know that
- * something has happened elsewhere asks for it, and hears the answer.
+ * Subjects take an arbitrary time: a process needs milliseconds from its start to its first message, and
+ * messages of one sender may overtake those of another. So a test that needs to know that something has
+ * happened elsewhere asks for it, and waits for the reply.
  *
  * Unless a function says otherwise, the test's own thread calls it, and a failure ends the test.
  */
@@ -57,14 +56,14 @@ struct fixture_placement {
 };
 
 // clang-format off
-/** Within one process, by the nearest way. */
+/** Within one process, by the shortest transport. */
 #define FIXTURE_PLACEMENTS_NEAR(ONE, suite, test) \
     ONE(suite, test, ecs,      "ecs")             \
     ONE(suite, test, thread,   "thread")          \
     ONE(suite, test, thread_2, "thread:2")        \
     ONE(suite, test, clone,    "clone")
 
-/** Within one process, by a farther way than needed. */
+/** Within one process, by a transport that is longer than needed. */
 #define FIXTURE_PLACEMENTS_FAR(ONE, suite, test) \
     ONE(suite, test, ecs_ipc,      "ecs+ipc")    \
     ONE(suite, test, ecs_tcp,      "ecs+tcp")    \
@@ -81,8 +80,8 @@ struct fixture_placement {
     ONE(suite, test, process_2_tcp,  "process:2+tcp")
 
 /**
- * Every placement the suite runs on: backend × transport. A new one is a line above. Builds that look for
- * something else, slower ones, take the nearest and a far one.
+ * Every placement that the suite runs on: backend × transport. A new one is a line above. Slower builds,
+ * which look for something else, run two of them.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define FIXTURE_PLACEMENTS(ONE, suite, test)     \
@@ -100,7 +99,7 @@ struct fixture_placement {
 #endif
 // clang-format on
 
-/** Seconds until a test is ended from outside: the net under ::FIXTURE_DEADLINE_NS. */
+/** Seconds until Criterion ends a test, should ::FIXTURE_DEADLINE_NS not. */
 #define FIXTURE_TEST_SECONDS 50
 
 #define FIXTURE_ONE_TEST(suite, test, id, rule)                                          \
@@ -126,19 +125,19 @@ void fixture_register_backends(void);
 /** @return the traits of the placement's backend, of ::troupe_backend_trait. */
 uint32_t fixture_traits(const struct fixture_placement *placement);
 
-/** @return over how many executors its actors are spread; 0 when each has one of its own. */
+/** @return the number of executors that its actors share; 0 when each has one of its own. */
 uint32_t fixture_executor_count(const struct fixture_placement *placement);
 
-/** @return how many actors make a crowd: many; fewer where each is a thread, or even a process. */
+/** @return a large number of actors for that placement: fewer where each is a thread or a process. */
 uint32_t fixture_many(const struct fixture_placement *placement);
 
-/** @return @p count, or as many as make a crowd there when those are fewer. */
+/** @return @p count, but at most fixture_many(). */
 uint32_t fixture_at_most(const struct fixture_placement *placement, uint32_t count);
 
 /** @return whether two actors share an executor, and so its mailbox. */
 bool fixture_share_executor(troupe_ref_t a, troupe_ref_t b);
 
-/* The stage. ----------------------------------------------------------------------------------- */
+/* The fixture. --------------------------------------------------------------------------------- */
 
 /** How long any wait may take, in nanoseconds: 10 s. */
 #define FIXTURE_DEADLINE_NS UINT64_C(10000000000)
@@ -146,7 +145,7 @@ bool fixture_share_executor(troupe_ref_t a, troupe_ref_t b);
 /** The system under test and its scenario. */
 struct fixture;
 
-/** What a test wants of its system. Zero-initialise, then set what it is about. */
+/** Options of the system under test. Zero-initialise, then set what the test is about. */
 struct fixture_options {
     const struct troupe_behaviour *const *behaviours; /**< Required; all of them in SUBJECTS(). */
     uint32_t mailbox_messages;                        /**< As the system's. */
@@ -155,7 +154,7 @@ struct fixture_options {
     troupe_clock_fn *clock;                           /**< As the system's. */
     void *clock_data;                                 /**< As the system's. */
     uint64_t stop_timeout_ns; /**< As the system's; 0: ::FIXTURE_DEADLINE_NS. */
-    const char *first_rule;   /**< Goes before the rule that places all subjects; NULL: none. */
+    const char *first_rule;   /**< Precedes the rule that places all subjects; NULL: none. */
     bool places_nothing;      /**< Leave that rule out: subjects live where the code says. */
     const char *const *place_default; /**< As the system's. */
 };
@@ -167,9 +166,10 @@ struct fixture *fixture_open(
 /**
  * Stop the system, audit its counters, free everything and set *fixture_p to NULL.
  *
- * The audit: troupe_system_audit(), which says where the counters do not balance; dead letters by reason sum up; refusals were answered by ROOM; who started has ended.
+ * The audit: the counters of troupe_system_audit() balance, and it says where they do not; dead letters by
+ * reason add up to all dead letters; refused sends got ROOM notices; every actor that started has ended.
  *
- * @return the counters, for what else a test wants to know.
+ * @return the counters, for further checks of the test.
  */
 struct troupe_stats fixture_close(struct fixture **fixture_p);
 
@@ -182,13 +182,13 @@ troupe_system_t *fixture_system(const struct fixture *fixture);
 /** @return the scenario's actor. */
 troupe_ref_t fixture_scenario(const struct fixture *fixture);
 
-/* The scenario acts. --------------------------------------------------------------------------- */
+/* What the scenario does. ---------------------------------------------------------------------- */
 
 /** Code that runs as the scenario's actor, in one callback. */
 typedef void fixture_call_fn(troupe_context_t *ctx, void *data);
 
-/** Run @p act as the scenario's actor, and return when it has run. */
-void fixture_call(struct fixture *fixture, fixture_call_fn *act, void *data);
+/** Call @p function as the scenario's actor, and return when it has returned. */
+void fixture_call(struct fixture *fixture, fixture_call_fn *function, void *data);
 
 /** Spawn a subject from the main program. */
 troupe_ref_t fixture_spawn(struct fixture *fixture, const struct troupe_behaviour *behaviour);
@@ -201,51 +201,51 @@ troupe_ref_t fixture_spawn_with(
 troupe_ref_t fixture_spawn_reporter(
     struct fixture *fixture, const struct troupe_behaviour *behaviour);
 
-/** Send as the scenario; into a full mailbox when there is room, whose notice is not heard then. */
+/** Send as the scenario. If the mailbox is full, wait for its ROOM notice, which the test does not see, and send. */
 void fixture_send(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes);
 
 /**
- * Ask as fixture_send() tells; the answer is heard like any message, and a full mailbox has room.
+ * Ask as the scenario; as fixture_send(). The reply is received like any message.
  */
 void fixture_ask(
     struct fixture *fixture, troupe_ref_t to, uint32_t type, const void *body, size_t body_bytes);
 
-/* The scenario hears. -------------------------------------------------------------------------- */
+/* What it receives. ---------------------------------------------------------------------------- */
 
-/** The type of what is heard when an ask ends without an answer; `err` says how. */
+/** The type that is received when an ask ends without a reply; `err` says how. */
 #define FIXTURE_NO_REPLY UINT32_C(0x7FFF0001)
 
-/** A message that the scenario's actor met. */
+/** A message that the scenario's actor received. */
 struct received {
     uint32_t type;                   /**< Its type. */
-    enum troupe_err err;             /**< ::TROUPE_OK, or how an ask ended without an answer. */
-    bool is_reply;                   /**< Whether it answers an ask. */
-    troupe_ref_t from;               /**< Who sent it. */
-    struct troupe_reply_to reply_to; /**< Whom to answer. */
+    enum troupe_err err;             /**< ::TROUPE_OK, or how an ask ended without a reply. */
+    bool is_reply;                   /**< Whether it is the reply to an ask. */
+    troupe_ref_t from;               /**< The sender. */
+    struct troupe_reply_to reply_to; /**< For troupe_reply_later(). */
     const void *body;                /**< Its body. */
     size_t body_bytes;               /**< How many. */
 };
 
-/** @return the next message heard, whatever it is; good until fixture_close(). */
+/** @return the next message of any type; valid until fixture_close(). */
 const struct received *fixture_receive_any(struct fixture *fixture);
 
-/** @return the next message of @p type; others stay to be heard. Good until fixture_close(). */
+/** @return the next message of @p type; others stay pending. Valid until fixture_close(). */
 const struct received *fixture_receive(struct fixture *fixture, uint32_t type);
 
 /** @return the body of the next message of @p type, which must have @p body_bytes bytes. */
 const void *fixture_receive_body(struct fixture *fixture, uint32_t type, size_t body_bytes);
 
-/** Hear a message whose body is a struct: FIXTURE_RECEIVE(fixture, REPORT, struct report)->count. */
+/** Receive a message whose body is a struct: FIXTURE_RECEIVE(fixture, REPORT, struct report)->count. */
 #define FIXTURE_RECEIVE(fixture, type, struct_type) \
     ((const struct_type *)fixture_receive_body((fixture), (type), sizeof(struct_type)))
 
-/** @return how many messages of @p type have arrived and were not heard yet. Waits for none. */
+/** @return how many messages of @p type have arrived and were not received yet. Waits for none. */
 uint32_t fixture_pending_count(const struct fixture *fixture, uint32_t type);
 
 /**
- * Run the owner's world until nothing is at hand in it. It knows nothing of other executors, nor of
- * mail that is still on its way by ipc or tcp.
+ * Run executor 0 until it has nothing to do. That says nothing of other executors, nor of messages that are
+ * still in transit over ipc or tcp.
  */
 void fixture_settle(struct fixture *fixture);
 
@@ -261,70 +261,70 @@ void fixture_settle(struct fixture *fixture);
 /** See MUST(). Any thread. */
 void fixture_must(enum troupe_err err, const char *what, const char *file, int line);
 
-/** For subjects: answer @p message with the struct that @p body points to. */
+/** For subjects: reply to @p message with the struct that @p body points to. */
 #define REPORT(ctx, message, type, body) \
     MUST(troupe_reply((ctx), (message), (type), (body), sizeof(*(body))))
 
-/** Drop a result that says nothing the test wants to know. Any thread. */
+/** Ignore a result that does not matter to the test. Any thread. */
 void fixture_ignore(enum troupe_err err);
 
 /** Fill @p bytes with a pattern that @p seed starts. Any thread. */
 void fixture_fill(void *bytes, size_t size_bytes, uint64_t seed);
 
 /**
- * @return a number that tells these bytes from others. Any thread.
+ * @return a hash of these bytes. Any thread.
  * @source FNV-1a, www.isthe.com/chongo/tech/comp/fnv.
  */
 uint64_t fixture_digest(const void *bytes, size_t size_bytes);
 
-/** What subjects read out of their arguments: whom to report to. */
+/** @return the reference in the arguments of a subject: the actor that it reports to. */
 troupe_ref_t fixture_ref_of(const void *args, size_t args_bytes);
 
 /* A slow subject. ------------------------------------------------------------------------------ */
 
-/** A file that stands as long as the gate is shut: it reaches subjects in any process. */
+/** A file that exists while the latch is closed, so that subjects in any process can see it. */
 struct fixture_latch {
     char path[64];
 };
 
-/** Shut a new gate. */
+/** Make a closed latch. */
 void fixture_latch_close(struct fixture_latch *latch);
 
 /** Open it. Does nothing when it is open. */
 void fixture_latch_open(struct fixture_latch *latch);
 
-/** For subjects: stay in the callback until the gate opens. Any thread but the test's own. */
+/** For subjects: block the callback until the latch opens. Any thread but the test's own. */
 void fixture_latch_wait(const struct fixture_latch *latch);
 
 /** What fixture_slow understands; it counts messages of any other type. */
 enum fixture_slow_message {
     FIXTURE_COUNT = 0x00510001, /**< Ask for ::FIXTURE_COUNTED. */
-    FIXTURE_COUNTED,            /**< Body: uint64_t, how many it met. */
+    FIXTURE_COUNTED,            /**< Body: uint64_t, how many it handled. */
     FIXTURE_HOLD,               /**< Body: struct fixture_latch. Asked by fixture_hold(). */
-    FIXTURE_HOLDING,            /**< It is within the callback, and stays there. */
+    FIXTURE_HOLDING,            /**< It is in the callback, and blocks there. */
     FIXTURE_STOP,               /**< Stop with reason `normal`. */
 };
 
-/** A subject that counts its mail, and can be held. To be among the behaviours of the test. */
+/** A subject that counts its messages and can be blocked. The test lists it among its behaviours. */
 extern const struct troupe_behaviour fixture_slow;
 
 /**
- * Hold @p slow in a callback until @p gate opens, so that its mail waits.
+ * Block @p slow in a callback until @p latch opens, so that its messages wait.
  *
- * On the scenario's own executor nothing is to be done: nobody meets mail there while the scenario
- * acts. So a test that fills a mailbox does all of it in one fixture_call().
+ * On executor 0 this does nothing: no actor there handles a message while the scenario runs. So a test that
+ * fills a mailbox does all of it in one fixture_call().
  */
 void fixture_hold(struct fixture *fixture, troupe_ref_t slow, struct fixture_latch *latch);
 
-/** @return how many messages @p slow has met, after all that the scenario sent it before. */
+/** @return how many messages @p slow has handled, after all that the scenario sent it before. */
 uint64_t fixture_count(struct fixture *fixture, troupe_ref_t slow);
 
-/** What to send to fill a mailbox, and what came of it. */
+/** What to send to fill a mailbox, and the result. */
 struct fixture_flood {
-    troupe_ref_t to;    /**< Whom. */
+    troupe_ref_t to;    /**< The receiver. */
     size_t body_bytes;  /**< Size of each body. */
     uint32_t count_max; /**< Stop after so many were accepted; 0: only when one is refused. */
-    uint32_t extra;     /**< Try so often again after the first refusal. */
+    uint32_t extra;     /**< Try so many more times after the first refused send. */
     uint32_t accepted;  /**< Out: how many were. */
     uint32_t refused;   /**< Out: how many were refused with ::TROUPE_ERR_FULL. */
 };
@@ -335,7 +335,7 @@ struct fixture_flood {
 /** A ::fixture_call_fn: flood as @p data, a struct fixture_flood, says. */
 void fixture_flood(troupe_context_t *ctx, void *data);
 
-/* A journal, for what is told after the scenario has ended. ------------------------------------ */
+/* A journal, for reports after the scenario has ended. ----------------------------------------- */
 
 /** A file to which subjects add lines, from any process. */
 struct fixture_journal {

@@ -1,7 +1,7 @@
 /*
- * What subjects need: checks that name their place, patterns of bytes, the slow subject and its
- * gate, and a journal. Nothing here asserts through Criterion where a subject can come, since a
- * subject may be on any thread and in any process. Gate and journal are files for the same reason.
+ * For subjects: checks that name their place, patterns of bytes, the slow subject and its latch, and a journal.
+ * What subjects call does not assert through Criterion, since a subject may be on any thread and in any process.
+ * Latch and journal are files for the same reason.
  */
 #include "fixture.h"
 
@@ -63,9 +63,9 @@ troupe_ref_t fixture_ref_of(const void *args, size_t args_bytes)
     return ref;
 }
 
-/* The gate. ------------------------------------------------------------------------------------ */
+/* The latch. ----------------------------------------------------------------------------------- */
 
-/** Make an empty file with a name of its own. */
+/** Make an empty file with a unique name. */
 static void fixture_file_new(char *path, size_t path_bytes)
 {
     const char *folder = getenv("TMPDIR");
@@ -106,7 +106,7 @@ static void slow_hold(troupe_context_t *ctx, const troupe_message_t *message)
     const struct fixture_latch *latch = TROUPE_BODY(message, struct fixture_latch);
     MUST_BE(latch != NULL);
     MUST(troupe_reply(ctx, message, FIXTURE_HOLDING, NULL, 0));
-    troupe_flush(ctx); // else nobody hears of it before the gate opens
+    troupe_flush(ctx); // else it is not transmitted before the latch opens
     fixture_latch_wait(latch);
 }
 

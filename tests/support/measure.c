@@ -29,7 +29,7 @@ uint64_t measure_resident_bytes(void)
     unsigned long long resident = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     if (file == NULL || fscanf(file, "%llu %llu", &total, &resident) != 2) {
-        abort(); // a test that cannot measure has nothing to say
+        abort(); // a test that cannot measure has no result
     }
     (void)fclose(file);
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);

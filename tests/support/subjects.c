@@ -5,10 +5,9 @@
  *                                         |
  *                                         +-- in any other process: returns, and main() follows
  *
- * In a constructor, as main() is not ours to have: Criterion runs each test in a program started
- * again, whose main() it replaces wherever the environment has its BXFI_MAP, and what a test starts
- * inherits that. The constructor of a program comes behind those of its libraries, so that all of
- * them are ready.
+ * It is a constructor since main() belongs to Criterion: that runs each test in the program started again,
+ * whose main() it replaces wherever the environment has its BXFI_MAP, which children of a test inherit. The
+ * constructor of a program runs after those of its libraries, so all of them are ready.
  */
 #include "subjects.h"
 

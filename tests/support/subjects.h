@@ -2,18 +2,18 @@
  * @file subjects.h
  * @brief The behaviours of a test program that may live in another process.
  *
- *     SUBJECTS(&hearer, &teller);
+ *     SUBJECTS(&consumer, &producer);
  *
- * stands once in each file of tests that places actors. A process actor is carried by the test's own
- * program, started again: it is caught before its main(), and finds its behaviour here by name.
+ * stands once in each file of tests that places actors. A process actor runs in the test's own
+ * program, started again: it takes over before main(), and finds its behaviour here by name.
  *
- * So a subject obeys what an actor in another process must:
+ * So a subject follows the rules of an actor in another process:
  *
  *  - it reports by messages alone, and neither these nor its arguments hold pointers;
  *  - it shares no variable with the test; a file does (struct fixture_latch, struct fixture_journal);
  *  - no two subjects of a program share a name.
  *
- * A behaviour that a subject is to find unknown stays off the list.
+ * A behaviour that is to be unknown in another process is not listed.
  */
 #ifndef TROUPE_TESTS_SUBJECTS_H
 #define TROUPE_TESTS_SUBJECTS_H
