@@ -1,13 +1,13 @@
 /*
- * A flock of boids, drawn as SVG frames into a directory.
+ * Shows the world as entities, components and systems (troupe/ecs.h) beside actors: a flock of boids,
+ * drawn as SVG frames into a directory.
  *
  *     ./boids DIRECTORY [BOIDS [FRAMES]]
  *     ./boids /tmp/flock 100000 48
  *     ./boids /tmp/flock --place 'shepherd=thread'
  *
- * Shows the world as entities, components and systems (troupe/ecs.h) beside actors: boids are plain
- * entities, moved by systems; shepherds are actors, who are told by messages where their boids are and
- * answer where they are to go. Shepherds may live anywhere; the flock itself lives in the world.
+ * Boids are plain entities, moved by systems. Shepherds are actors: a message tells each where its boids
+ * are, and it replies where they are to go. Shepherds may live anywhere, the flock lives in the world.
  *
  *     gather --> steer --> move --> centre --CENTRE--> shepherd --GOAL--> flock
  *     (each cell's mean)            (each flock's)
@@ -36,13 +36,13 @@ struct place {
     struct vector at;
 };
 
-/* What the boids of a cell have in common. */
+/* Sums over the boids of a cell. */
 struct cell {
     struct vector at, speed;
     float count;
 };
 
-/* The first actor: it has the world, and what its systems work with. */
+/* The first actor: its state is the data of the systems. */
 struct flock {
     troupe_ecs_component_t position, velocity, member;
     troupe_ref_t self;
@@ -50,7 +50,7 @@ struct flock {
     struct vector goals[FLOCKS];
     struct cell *cells;
     char *directory;
-    unsigned long boids, frames, drawn, unheard;
+    unsigned long boids, frames, drawn, unsent;
 };
 
 /* A shepherd. ---------------------------------------------------------------------------------- */
@@ -60,29 +60,33 @@ struct shepherd {
     struct place goal;
 };
 
-static float by_chance(troupe_context_t *ctx, float below)
+static float random_below(troupe_context_t *ctx, float below)
 {
     return below * (float)(troupe_random(ctx) >> 40) / (float)(1 << 24);
 }
 
-static void shepherd_say(troupe_context_t *ctx, const struct shepherd *self)
+static void shepherd_send(troupe_context_t *ctx, const struct shepherd *self)
 {
     const enum troupe_err err = TROUPE_SEND(ctx, self->flock, GOAL, &self->goal);
-    if (err != TROUPE_OK && err != TROUPE_ERR_FULL) { /* Without room, again at ROOM. */
-        troupe_fail(ctx, 1, troupe_strerror(err));
+    if (err != TROUPE_ERR_FULL) { /* After FULL there will be a ROOM. */
+        troupe_check(ctx, err);
     }
 }
 
 static void shepherd_choose(troupe_context_t *ctx, struct shepherd *self)
 {
-    self->goal.at = (struct vector){by_chance(ctx, FIELD), by_chance(ctx, FIELD)};
-    shepherd_say(ctx, self);
+    self->goal.at = (struct vector){random_below(ctx, FIELD), random_below(ctx, FIELD)};
+    shepherd_send(ctx, self);
 }
 
 static enum troupe_err shepherd_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
-    memcpy(state, args, args_bytes);
+    const struct shepherd *initial = TROUPE_ARGS(args, args_bytes, struct shepherd);
+    if (initial == NULL) {
+        return TROUPE_ERR_INVAL;
+    }
+    *(struct shepherd *)state = *initial;
     shepherd_choose(ctx, state);
     return TROUPE_OK;
 }
@@ -93,9 +97,9 @@ static void shepherd_receive(troupe_context_t *ctx, void *state, const troupe_me
     const struct place *centre = TROUPE_BODY(message, struct place);
     if (troupe_message_type(message) == CENTRE && centre != NULL &&
         hypotf(centre->at.x - self->goal.at.x, centre->at.y - self->goal.at.y) < FIELD / 10.0F) {
-        shepherd_choose(ctx, self); /* They are there. */
+        shepherd_choose(ctx, self); /* They have arrived. */
     } else if (troupe_message_type(message) == TROUPE_MESSAGE_ROOM) {
-        shepherd_say(ctx, self);
+        shepherd_send(ctx, self);
     }
 }
 
@@ -135,7 +139,7 @@ static void gather(struct troupe_ecs_iter *it)
     }
 }
 
-/* Go with the others of the cell, not too near to their middle, and towards the goal. */
+/* Match the speed of the cell, keep a distance from its middle, and go towards the goal. */
 static void steer(struct troupe_ecs_iter *it)
 {
     const struct flock *self = it->data;
@@ -193,7 +197,7 @@ static void centre(struct troupe_ecs_iter *it)
         if (count[f] > 0) {
             const struct place place = {f, {(float)(x[f] / count[f]), (float)(y[f] / count[f])}};
             if (TROUPE_SEND(it->ctx, self->shepherds[f], CENTRE, &place) != TROUPE_OK) {
-                self->unheard++; /* Without room there it hears of it the next time. */
+                self->unsent++; /* Its mailbox is full; the next one will say. */
             }
         }
     }
@@ -222,7 +226,7 @@ static void draw_all(FILE *file, const struct troupe_ecs_iter *it)
     }
 }
 
-/* Draw a frame, and tell the flock. It is told, too, where that cannot be: a system cannot fail. */
+/* Draw a frame, and report the last one and any failure to the flock: a system itself cannot fail. */
 static void draw(struct troupe_ecs_iter *it)
 {
     struct flock *self = it->data;
@@ -273,13 +277,13 @@ static enum troupe_err flock_register(troupe_ecs_t *ecs, struct flock *self)
     return err;
 }
 
-static enum troupe_err flock_hatch(troupe_context_t *ctx, troupe_ecs_t *ecs, struct flock *self)
+static enum troupe_err flock_add_boids(troupe_context_t *ctx, troupe_ecs_t *ecs, struct flock *self)
 {
     enum troupe_err err = TROUPE_OK;
     for (unsigned long i = 0; i < self->boids && err == TROUPE_OK; i++) {
         const unsigned member = (unsigned)(i % FLOCKS);
-        const struct vector at = {by_chance(ctx, FIELD), by_chance(ctx, FIELD)};
-        const struct vector speed = {by_chance(ctx, 80) - 40, by_chance(ctx, 80) - 40};
+        const struct vector at = {random_below(ctx, FIELD), random_below(ctx, FIELD)};
+        const struct vector speed = {random_below(ctx, 80) - 40, random_below(ctx, 80) - 40};
         troupe_ecs_entity_t boid;
         err = troupe_ecs_new(ecs, &boid);
         err = err == TROUPE_OK ? TROUPE_ECS_SET(ecs, boid, self->position, &at) : err;
@@ -289,7 +293,7 @@ static enum troupe_err flock_hatch(troupe_context_t *ctx, troupe_ecs_t *ecs, str
     return err;
 }
 
-static enum troupe_err flock_train(troupe_ecs_t *ecs, struct flock *self)
+static enum troupe_err flock_add_systems(troupe_ecs_t *ecs, struct flock *self)
 {
     const struct troupe_ecs_term at = {.component = self->position};
     const struct troupe_ecs_term speed = {.component = self->velocity};
@@ -321,20 +325,23 @@ static enum troupe_err flock_train(troupe_ecs_t *ecs, struct flock *self)
     return err;
 }
 
-static enum troupe_err flock_hire(troupe_context_t *ctx, struct flock *self)
+static enum troupe_err flock_spawn_shepherds(troupe_context_t *ctx, struct flock *self)
 {
     enum troupe_err err = TROUPE_OK;
     for (unsigned f = 0; f < FLOCKS && err == TROUPE_OK; f++) {
         const struct shepherd args = {.flock = self->self, .goal = {.flock = f}};
-        const struct troupe_spawn_options options = {
-            .behaviour = &shepherd, .args = &args, .args_bytes = sizeof(args)};
-        self->goals[f] = (struct vector){FIELD / 2.0F, FIELD / 2.0F}; /* Until it says. */
-        err = troupe_spawn(ctx, &options, &self->shepherds[f]);
+        self->goals[f] = (struct vector){FIELD / 2.0F, FIELD / 2.0F}; /* Until it sends one. */
+        err = TROUPE_SPAWN(
+            ctx,
+            &self->shepherds[f],
+            .behaviour = &shepherd,
+            .args = &args,
+            .args_bytes = sizeof(args));
     }
     return err;
 }
 
-/* Words are bytes that are good during init only, and the directory is needed for longer. */
+/* The arguments are valid during init only, and the directory is needed for longer: it is copied. */
 static bool flock_read(struct flock *self, const void *args, size_t args_bytes)
 {
     const char *directory = troupe_args_next(args, args_bytes, NULL);
@@ -366,12 +373,12 @@ static enum troupe_err flock_init(
         return TROUPE_OK;
     }
     enum troupe_err err = flock_register(ecs, self);
-    err = err == TROUPE_OK ? flock_hatch(ctx, ecs, self) : err;
-    err = err == TROUPE_OK ? flock_hire(ctx, self) : err;
-    err = err == TROUPE_OK ? flock_train(ecs, self) : err;
-    err = err == TROUPE_OK ? troupe_ecs_set_delta(ecs, 1000000000 / 24) : err; /* As it is shown, */
-    return err == TROUPE_OK ? troupe_ecs_set_period(ecs, 1)
-                            : err; /* and drawn as fast as can be. */
+    err = err == TROUPE_OK ? flock_add_boids(ctx, ecs, self) : err;
+    err = err == TROUPE_OK ? flock_spawn_shepherds(ctx, self) : err;
+    err = err == TROUPE_OK ? flock_add_systems(ecs, self) : err;
+    err = err == TROUPE_OK ? troupe_ecs_set_delta(ecs, 1000000000 / 24)
+                           : err;                                  /* A frame as it is shown, */
+    return err == TROUPE_OK ? troupe_ecs_set_period(ecs, 1) : err; /* drawn as fast as possible. */
 }
 
 static void flock_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
@@ -398,10 +405,9 @@ static void flock_receive(troupe_context_t *ctx, void *state, const troupe_messa
 
 static void flock_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *exit)
 {
-    (void)exit;
     struct flock *self = state;
     troupe_ecs_t *ecs = troupe_ecs_world(ctx);
-    troupe_ecs_system_t system; /* They work with what is freed here. */
+    troupe_ecs_system_t system; /* They use what is freed here. */
     while ((system = troupe_ecs_system_next(ecs, 0)) != 0) {
         (void)troupe_ecs_system_delete(ecs, system);
     }

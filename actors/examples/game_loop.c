@@ -1,13 +1,14 @@
 /*
- * A loop of the program's own, at a fixed rate, that gives the world 2 ms a frame.
+ * Shows troupe_system_progress() with a budget, in a program with a loop of its own: 60 frames a second,
+ * of which the world gets 2 ms each.
  *
  *     ./game_loop [BALLS [FRAMES]] [--times]
  *     ./game_loop 10000 600 --times
  *     TROUPE_PLACE='referee=thread' ./game_loop
  *
- * Shows troupe_system_progress() with a budget in a loop that has other things to do: systems (troupe/ecs.h) move
- * balls in a box and tell a referee, an actor, of each that bounces; what is left of the 2 ms is for mail,
- * and mail that is left waits for the next frame. --times prints where the time went.
+ * Systems (troupe/ecs.h) move balls in a box and send an actor, the referee, a message for each bounce.
+ * What the systems leave of the 2 ms is for messages; those that are left wait for the next frame. --times
+ * prints where the time went.
  */
 #include <troupe/ecs.h>
 #include <troupe/troupe.h>
@@ -34,7 +35,7 @@ struct game {
     troupe_ecs_component_t position, velocity;
     troupe_ref_t referee;
     unsigned long balls, frames, late;
-    uint64_t told, untold; /* Bounces; those there was no room for, and that are told later. */
+    uint64_t sent, unsent; /* Bounces; those that found the mailbox full are sent later. */
     bool times;
 };
 
@@ -42,7 +43,6 @@ struct game {
 
 static void referee_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    (void)ctx;
     const uint64_t *bounces = TROUPE_BODY(message, uint64_t);
     if (troupe_message_type(message) == BOUNCE && bounces != NULL) {
         *(uint64_t *)state += *bounces;
@@ -51,7 +51,6 @@ static void referee_receive(troupe_context_t *ctx, void *state, const troupe_mes
 
 static void referee_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *exit)
 {
-    (void)ctx, (void)exit;
     printf("the referee has seen %" PRIu64 " bounces\n", *(const uint64_t *)state);
     (void)fflush(stdout);
 }
@@ -83,7 +82,7 @@ static void move(struct troupe_ecs_iter *it)
     }
 }
 
-/* A ball that has gone through a wall comes back from it, and its bounce is told. */
+/* A ball that has gone through a wall comes back from it, and its bounce is reported. */
 static void bounce(struct troupe_ecs_iter *it)
 {
     struct game *game = it->data;
@@ -95,10 +94,10 @@ static void bounce(struct troupe_ecs_iter *it)
         speed[i].x = sideways ? -speed[i].x : speed[i].x;
         speed[i].y = down ? -speed[i].y : speed[i].y;
         if (sideways || down) {
-            const uint64_t bounces = game->untold + 1;
+            const uint64_t bounces = game->unsent + 1;
             const bool room = TROUPE_SEND(it->ctx, game->referee, BOUNCE, &bounces) == TROUPE_OK;
-            game->untold = room ? 0 : bounces;
-            game->told += room ? bounces : 0;
+            game->unsent = room ? 0 : bounces;
+            game->sent += room ? bounces : 0;
         }
     }
 }
@@ -147,11 +146,10 @@ static enum troupe_err game_open(struct game *game)
         return err;
     }
     troupe_context_t *ctx = troupe_system_context(game->system);
-    const struct troupe_spawn_options spawn = {.behaviour = &referee};
     const struct troupe_ecs_component_options position = {"position", sizeof(struct vector)};
     const struct troupe_ecs_component_options velocity = {"velocity", sizeof(struct vector)};
     game->ecs = troupe_ecs_world(ctx);
-    err = troupe_spawn(ctx, &spawn, &game->referee);
+    err = TROUPE_SPAWN(ctx, &game->referee, .behaviour = &referee);
     err = err == TROUPE_OK ? troupe_ecs_component_new(game->ecs, &position, &game->position) : err;
     err = err == TROUPE_OK ? troupe_ecs_component_new(game->ecs, &velocity, &game->velocity) : err;
     err = err == TROUPE_OK ? game_add_balls(game) : err;
@@ -180,9 +178,9 @@ static enum troupe_err game_run(struct game *game)
     uint64_t due_ns = now_ns();
     enum troupe_err err = TROUPE_OK;
     for (unsigned long frame = 0; frame < game->frames && err == TROUPE_OK; frame++) {
-        /* Here a game would read its keys, */
+        /* Here a game would read its input, */
         err = troupe_system_progress(game->system, &budget);
-        /* and here it would draw, with the rest of the frame. */
+        /* and here it would draw, in the rest of the frame. */
         due_ns += FRAME_NS;
         const uint64_t at_ns = now_ns();
         if (at_ns < due_ns) {
@@ -252,12 +250,12 @@ int main(int argc, char **argv)
         printf(
             "%lu balls have bounced %" PRIu64 " times in %lu frames\n",
             game.balls,
-            game.told + game.untold,
+            game.sent + game.unsent,
             game.frames);
         (void)fflush(stdout);
     } else {
         (void)fprintf(stderr, "game_loop: %s\n", troupe_error_detail());
     }
-    /* The referee meets the rest of its mail before it ends. */
+    /* The referee handles the rest of its messages before it ends. */
     return troupe_system_destroy(&game.system) == TROUPE_OK && err == TROUPE_OK ? 0 : 1;
 }

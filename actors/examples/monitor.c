@@ -36,7 +36,7 @@ static enum troupe_err init(troupe_context_t *ctx, void *state, const void *args
 {
     const char *tasks = troupe_args_next(args, bytes, NULL);
     struct manager *self = state;
-    *self = (struct manager){.tasks = tasks != NULL ? atol(tasks) : 1000, .task = 1};
+    *self = (struct manager){.tasks = tasks != NULL ? strtol(tasks, NULL, 10) : 1000, .task = 1};
     start_worker(ctx, self);
     return TROUPE_OK;
 }
@@ -48,6 +48,7 @@ static void receive(troupe_context_t *ctx, void *state, const troupe_message_t *
     if (troupe_message_type(message) == TROUPE_MESSAGE_DOWN && down != NULL) {
         const char *reason = troupe_exit_reason_text(down->exit.reason);
         printf("task %ld ended the worker: %s %s\n", self->task, reason, down->exit.text);
+        (void)fflush(stdout);
         self->task++;
         start_worker(ctx, self);
     } else if (self->task++ < self->tasks) {

@@ -1,5 +1,5 @@
 /*
- * Shows names: an actor registers as one, and others find it without having been told where it is.
+ * Shows names: an actor registers as one, and others find it by that name.
  *
  *     ./names --place 'clerk=thread'
  */

@@ -1,9 +1,8 @@
 /*
- * Five philosophers share five forks; a waiter hands out two at a time, so nobody starves.
+ * Shows timers, random numbers from the context, and one actor that guards what several want: five
+ * philosophers share five forks, and a waiter hands out two at a time, so that none starves.
  *
  *     ./philosophers --seed 7 --place 'philosopher=thread'
- *
- * Shows timers, chance that comes from the context, and how one actor guards what many want.
  */
 #include <troupe/troupe.h>
 
@@ -11,24 +10,16 @@
 
 enum { SEATS = 5, MEALS = 20, EAT = 1, EATEN = 2 };
 
-static void check(troupe_context_t *ctx, enum troupe_err err)
-{
-    if (err != TROUPE_OK && err != TROUPE_ERR_FULL) { // after FULL there will be a ROOM
-        troupe_fail(ctx, 1, troupe_strerror(err));
-    }
-}
-
-/** A philosopher thinks until asked to eat, and says so after up to 100 µs of eating. */
+/** A philosopher eats when told to, for up to 100 µs, and then reports it. */
 static void philosopher_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
-    (void)state;
     const struct troupe_outgoing eaten = {
         .to = troupe_message_sender(message),
         .type = EATEN,
         .body = troupe_message_body(message),
         .body_bytes = troupe_message_body_bytes(message),
     };
-    check(ctx, troupe_send_after(ctx, troupe_random(ctx) % 100000, &eaten, NULL));
+    troupe_check(ctx, troupe_send_after(ctx, troupe_random(ctx) % 100000, &eaten, NULL));
 }
 
 static const struct troupe_behaviour philosopher = {
@@ -42,7 +33,7 @@ struct waiter {
     unsigned meals_sum;
 };
 
-/** Let all eat who find both forks free and have not eaten more often than a neighbour. */
+/** Let each philosopher eat whose forks are free and who has not eaten more often than a neighbour. */
 static void waiter_serve(troupe_context_t *ctx, struct waiter *self)
 {
     for (uint32_t seat = 0; seat < SEATS; seat++) {
@@ -52,8 +43,10 @@ static void waiter_serve(troupe_context_t *ctx, struct waiter *self)
         const bool ahead = meals > self->meals[next] || meals > self->meals[(seat + 4) % SEATS];
         if (free && !ahead && meals < MEALS) {
             const enum troupe_err err = TROUPE_SEND(ctx, self->philosophers[seat], EAT, &seat);
-            self->fork_taken[seat] = self->fork_taken[next] = err == TROUPE_OK;
-            check(ctx, err);
+            if (err == TROUPE_ERR_FULL || !troupe_check(ctx, err)) {
+                return; /* After FULL there will be a ROOM. */
+            }
+            self->fork_taken[seat] = self->fork_taken[next] = true;
         }
     }
 }
@@ -61,11 +54,12 @@ static void waiter_serve(troupe_context_t *ctx, struct waiter *self)
 static enum troupe_err waiter_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
-    (void)args, (void)args_bytes;
     struct waiter *self = state;
     for (int seat = 0; seat < SEATS; seat++) {
-        const struct troupe_spawn_options options = {.behaviour = &philosopher};
-        check(ctx, troupe_spawn(ctx, &options, &self->philosophers[seat]));
+        if (!troupe_check(
+                ctx, TROUPE_SPAWN(ctx, &self->philosophers[seat], .behaviour = &philosopher))) {
+            return TROUPE_OK;
+        }
     }
     waiter_serve(ctx, self);
     return TROUPE_OK;
@@ -74,8 +68,9 @@ static enum troupe_err waiter_init(
 static void waiter_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct waiter *self = state;
-    if (troupe_message_type(message) == EATEN) {
-        const uint32_t seat = *TROUPE_BODY(message, uint32_t);
+    const uint32_t *body = TROUPE_BODY(message, uint32_t);
+    if (troupe_message_type(message) == EATEN && body != NULL) {
+        const uint32_t seat = *body % SEATS;
         self->fork_taken[seat] = self->fork_taken[(seat + 1) % SEATS] = false;
         self->meals[seat]++;
         self->meals_sum++;

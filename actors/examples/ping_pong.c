@@ -1,10 +1,9 @@
 /*
- * Two actors throw a ball back and forth, and the one who serves counts the rounds.
+ * Shows a struct as a message, words of the command line, and what to do when a mailbox is full: two
+ * actors throw a ball back and forth, and the first one counts the rounds.
  *
  *     ./ping_pong [ROUNDS]
  *     ./ping_pong 100000 --place 'pong=thread'
- *
- * Shows a struct as a message, words of the command line, and what to do when a mailbox is full.
  */
 #include <troupe/troupe.h>
 
@@ -26,17 +25,18 @@ struct player {
 static void throw_ball(troupe_context_t *ctx, const struct player *self)
 {
     const enum troupe_err err = TROUPE_SEND(ctx, self->other, BALL, &self->ball);
-    if (err != TROUPE_OK && err != TROUPE_ERR_FULL) { // after FULL there will be a ROOM
-        troupe_fail(ctx, 1, troupe_strerror(err));
+    if (err != TROUPE_ERR_FULL) { // after FULL there will be a ROOM
+        troupe_check(ctx, err);
     }
 }
 
 static void pong_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct player *self = state;
-    if (troupe_message_type(message) == BALL) {
+    const struct ball *ball = TROUPE_BODY(message, struct ball);
+    if (troupe_message_type(message) == BALL && ball != NULL) {
         self->other = troupe_message_sender(message);
-        self->ball = *TROUPE_BODY(message, struct ball);
+        self->ball = *ball;
     }
     throw_ball(ctx, self); // back, or at ROOM once more
 }
@@ -58,13 +58,11 @@ static enum troupe_err ping_init(
         troupe_fail(ctx, 2, "ROUNDS is a number from 1 to 1000000000, as in: ping_pong 1000");
         return TROUPE_OK;
     }
-    const struct troupe_spawn_options options = {.behaviour = &pong};
-    const enum troupe_err err = troupe_spawn(ctx, &options, &self->other);
-    if (err == TROUPE_OK) {
+    if (troupe_check(ctx, TROUPE_SPAWN(ctx, &self->other, .behaviour = &pong))) {
         self->ball.round = 1;
         throw_ball(ctx, self);
     }
-    return err;
+    return TROUPE_OK;
 }
 
 static void ping_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)

@@ -1,10 +1,9 @@
 /*
- * Actors stand in a ring and pass a token on, each adding one to it.
+ * Shows many actors, each of which gets its neighbour as the argument of its spawn: they stand in a ring
+ * and pass a token on, and each adds one to it.
  *
  *     ./ring [ACTORS]
  *     ./ring 1000 --place 'node=thread:2'
- *
- * Shows spawning many actors, each told its neighbour through the arguments of its spawn.
  */
 #include <troupe/troupe.h>
 
@@ -15,26 +14,30 @@ enum { ACTORS_MAX = 1000000, LAPS = 100, TOKEN = 1 };
 
 struct node {
     troupe_ref_t next;
-    unsigned long hops; /* Of the token, as it was passed on; without room there, again at ROOM. */
+    unsigned long hops; /* Of the token. */
 };
 
 static void node_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     struct node *self = state;
-    if (troupe_message_type(message) == TOKEN) {
-        self->hops = *TROUPE_BODY(message, unsigned long) + 1;
+    const unsigned long *hops = TROUPE_BODY(message, unsigned long);
+    if (troupe_message_type(message) == TOKEN && hops != NULL) {
+        self->hops = *hops + 1;
     }
     const enum troupe_err err = TROUPE_SEND(ctx, self->next, TOKEN, &self->hops);
-    if (err != TROUPE_OK && err != TROUPE_ERR_FULL) {
-        troupe_fail(ctx, 1, troupe_strerror(err));
+    if (err != TROUPE_ERR_FULL) { // after FULL there will be a ROOM
+        troupe_check(ctx, err);
     }
 }
 
 static enum troupe_err node_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
-    (void)ctx, (void)args_bytes;
-    *(troupe_ref_t *)state = *(const troupe_ref_t *)args; // next
+    const troupe_ref_t *next = TROUPE_ARGS(args, args_bytes, troupe_ref_t);
+    if (next == NULL) {
+        return TROUPE_ERR_INVAL;
+    }
+    ((struct node *)state)->next = *next;
     return TROUPE_OK;
 }
 
@@ -66,9 +69,8 @@ static enum troupe_err ring_init(
     enum troupe_err err = TROUPE_OK;
     for (unsigned long i = 1; i < self->actors && err == TROUPE_OK; i++) {
         const troupe_ref_t next = self->node.next;
-        const struct troupe_spawn_options options = {
-            .behaviour = &node, .args = &next, .args_bytes = sizeof(next)};
-        err = troupe_spawn(ctx, &options, &self->node.next);
+        err = TROUPE_SPAWN(
+            ctx, &self->node.next, .behaviour = &node, .args = &next, .args_bytes = sizeof(next));
     }
     return err == TROUPE_OK ? TROUPE_SEND(ctx, self->node.next, TOKEN, &(unsigned long){1}) : err;
 }

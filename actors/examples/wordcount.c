@@ -164,24 +164,20 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 /** Open the next file. @return false after the last. */
 static bool open_next(struct wordcount *self)
 {
+    const int options = FTS_COMFOLLOW | FTS_PHYSICAL | FTS_NOCHDIR;
     while (self->file == NULL && *self->path != NULL) {
-        if (self->walk == NULL) {
-            char *const roots[] = {*self->path, NULL};
-            self->walk = fts_open(roots, FTS_COMFOLLOW | FTS_PHYSICAL | FTS_NOCHDIR, by_name);
-        }
-        self->entry = self->walk != NULL ? fts_read(self->walk) : NULL;
-        if (self->entry != NULL && self->entry->fts_info != FTS_D &&
-            self->entry->fts_info != FTS_DP) {
-            open_entry(self);
-        } else if (self->entry == NULL) {
+        char *const roots[] = {*self->path, NULL};
+        if (self->walk == NULL && (self->walk = fts_open(roots, options, by_name)) == NULL) {
+            tell(self, *self->path++, strerrordesc_np(errno));
+        } else if ((self->entry = fts_read(self->walk)) == NULL) {
             if (errno != 0) { // fts_read() clears it at the end of a walk
                 tell(self, *self->path, strerrordesc_np(errno));
             }
-            if (self->walk != NULL) {
-                fts_close(self->walk);
-                self->walk = NULL;
-            }
+            (void)fts_close(self->walk);
+            self->walk = NULL;
             self->path++;
+        } else if (self->entry->fts_info != FTS_D && self->entry->fts_info != FTS_DP) {
+            open_entry(self);
         }
     }
     return self->file != NULL;
@@ -292,12 +288,11 @@ static void wordcount_receive(troupe_context_t *ctx, void *state, const troupe_m
 /** Read the command line. @return NULL, or what is wrong with it. */
 static const char *read_words(struct wordcount *self, const void *args, size_t args_bytes)
 {
-    self->top = 10;
-    self->path = self->paths = calloc(args_bytes + 1, sizeof(*self->paths));
+    size_t count = 0;
     const char *word = NULL;
-    while (self->paths != NULL && (word = troupe_args_next(args, args_bytes, word)) != NULL) {
+    while ((word = troupe_args_next(args, args_bytes, word)) != NULL) {
+        char *end = NULL;
         if (strcmp(word, "--top") == 0) {
-            char *end = NULL;
             word = troupe_args_next(args, args_bytes, word);
             self->top = word != NULL && isdigit((unsigned char)*word) ? strtoul(word, &end, 10) : 0;
             if (end == NULL || *end != '\0') {
@@ -305,31 +300,33 @@ static const char *read_words(struct wordcount *self, const void *args, size_t a
             }
         } else if (word[0] == '-') {
             return "no such flag; a PATH that begins with - is written ./-";
-        } else if ((*self->path++ = strdup(word)) == NULL) {
-            return "no memory for so many files";
+        } else if ((self->paths[count++] = strdup(word)) == NULL) {
+            return "no memory for so many paths";
         }
     }
-    self->path = self->paths;
-    return self->path != NULL && *self->path != NULL
-               ? NULL
-               : "a PATH is missing, as in: wordcount /usr/share/common-licenses";
+    return count > 0 ? NULL : "a PATH is missing, as in: wordcount /usr/share/common-licenses";
 }
 
 static enum troupe_err wordcount_init(
     troupe_context_t *ctx, void *state, const void *args, size_t args_bytes)
 {
     struct wordcount *self = state;
+    self->top = 10;
+    self->path = self->paths = calloc(args_bytes + 1, sizeof(*self->paths)); // more than enough
+    if (self->paths == NULL) {
+        return TROUPE_ERR_NOMEM;
+    }
     const char *wrong = read_words(self, args, args_bytes);
     if (wrong != NULL) {
         troupe_fail(ctx, 2, wrong);
         return TROUPE_OK;
     }
-    for (troupe_ref_t *idle = self->idle; idle < self->idle + COUNTERS; idle++) {
-        if (!troupe_check(ctx, TROUPE_SPAWN(ctx, idle, .behaviour = &counter))) {
+    while (self->idle_count < COUNTERS) {
+        if (!troupe_check(
+                ctx, TROUPE_SPAWN(ctx, &self->idle[self->idle_count++], .behaviour = &counter))) {
             return TROUPE_OK;
         }
     }
-    self->idle_count = COUNTERS;
     go_on(ctx, self);
     return TROUPE_OK;
 }
@@ -338,7 +335,7 @@ static void wordcount_fini(troupe_context_t *ctx, void *state, const struct trou
 {
     struct wordcount *self = state;
     (void)table_print(&self->table, 0, stdout); // frees what is left
-    for (self->path = self->paths; self->path != NULL && *self->path != NULL; self->path++) {
+    for (self->path = self->paths; *self->path != NULL; self->path++) {
         free(*self->path);
     }
     free(self->paths);

@@ -86,18 +86,19 @@ static bool frame_rewrite(struct trp_outframe *frame, const struct trp_item *ite
         return false;
     }
     uint32_t flags = item->flags & ~(uint32_t)TRP_FLAG_RUN;
-    const struct trp_post post = {
-        .to_index = item->envelope->to_index,
-        .to_generation = item->envelope->to_generation,
+    const struct trp_outgoing outgoing = {
+        .to = {.index = item->envelope->to_index, .generation = item->envelope->to_generation},
         .from_index = item->envelope->from_index,
         .from_generation = item->envelope->from_generation,
         .type = item->envelope->type,
-        .tag = trp_tag(item->kind, flags, item->body_bytes),
+        .kind = item->kind,
+        .flags = flags,
         .body = item->body + trp_pad8(item->body_bytes) * index,
+        .body_bytes = item->body_bytes,
         .ask = item->ask,
         .expires_ns = item->expires_ns,
     };
-    return trp_outframe_put(frame, &post);
+    return trp_outframe_put(frame, &outgoing);
 }
 
 /** Check that messages that were written again are those of @p item from @p first on. */

@@ -21,19 +21,20 @@ static void seeds_put(struct trp_outframe *frame, enum trp_kind kind, uint32_t f
     static _Alignas(8) uint8_t body[TRP_INLINE_BYTES_MAX];
     const struct trp_given given = {.data = NULL, .bytes = 3}; // the first part
     memset(body, (int)(frame->messages + 1), size);
-    const struct trp_post post = {
-        .to_index = 1,
-        .to_generation = 2,
+    const struct trp_outgoing outgoing = {
+        .to = {.index = 1, .generation = 2},
         .from_index = 3,
         .from_generation = 4,
         .type = 5,
-        .tag = trp_tag(kind, flags, size),
+        .kind = kind,
+        .flags = flags,
         .body = body,
+        .body_bytes = size,
         .ask = 6,
         .expires_ns = 10,
-        .given = (flags & TRP_FLAG_GIVEN) != 0 ? &given : NULL,
+        .handle = (flags & TRP_FLAG_GIVEN) != 0 ? &given : NULL,
     };
-    FUZZ_CHECK(trp_outframe_put(frame, &post));
+    FUZZ_CHECK(trp_outframe_put(frame, &outgoing));
 }
 
 /** Write the header. @return the size */

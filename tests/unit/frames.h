@@ -58,19 +58,20 @@ static inline void frames_put(
     const struct trp_given given = {.data = body, .bytes = 3};
     cr_assert(le(u32, size, sizeof(body)));
     memset(body, fill, size);
-    const struct trp_post post = {
-        .to_index = 1,
-        .to_generation = 2,
+    const struct trp_outgoing outgoing = {
+        .to = {.index = 1, .generation = 2},
         .from_index = 3,
         .from_generation = 4,
         .type = 5,
-        .tag = trp_tag(kind, flags, size),
+        .kind = kind,
+        .flags = flags,
         .body = body,
+        .body_bytes = size,
         .ask = UINT64_C(0xA5A5A5A5),
         .expires_ns = FRAMES_EXPIRES_NS,
-        .given = (flags & TRP_FLAG_GIVEN) != 0 ? &given : NULL,
+        .handle = (flags & TRP_FLAG_GIVEN) != 0 ? &given : NULL,
     };
-    cr_assert(trp_outframe_put(frame, &post));
+    cr_assert(trp_outframe_put(frame, &outgoing));
 }
 
 /** Write an envelope of every kind that executors send to each other. @return the size. */

@@ -13,7 +13,7 @@ static struct frame_room room;
 
 /** A message that was written. */
 struct posted {
-    struct trp_post post;
+    struct trp_outgoing outgoing;
     struct trp_given given;
     _Alignas(8) uint8_t body[BODY_MAX + 4];
 };
@@ -79,13 +79,15 @@ Test(frame_writing, writes_bodies_up_to_the_largest)
 {
     static uint8_t body[TRP_BODY_BYTES_MAX];
     memset(body, 0xC3, sizeof(body));
-    const struct trp_post post = {
-        .tag = trp_tag(TRP_KIND_START, TRP_FLAG_UNMETERED, sizeof(body)),
+    const struct trp_outgoing outgoing = {
+        .kind = TRP_KIND_START,
+        .flags = TRP_FLAG_UNMETERED,
         .body = body,
+        .body_bytes = sizeof(body),
     };
     struct trp_outframe frame = begin();
 
-    cr_assert(trp_outframe_put(&frame, &post));
+    cr_assert(trp_outframe_put(&frame, &outgoing));
 
     struct trp_cursor cursor = cursor_of(&frame);
     struct trp_item item;
@@ -240,12 +242,13 @@ Test(frame_writing, returns_false_without_room_and_leaves_the_frame_unchanged)
             struct trp_outframe frame = begin();
             frame.capacity = 600;
             struct posted *one = &posted[0];
-            *one = (struct posted){.post = {.tag = trp_tag(TRP_KIND_USER, flags, size)}};
-            one->post.body = one->body;
+            *one = (struct posted){
+                .outgoing = {.kind = TRP_KIND_USER, .flags = flags, .body_bytes = size}};
+            one->outgoing.body = one->body;
             uint32_t put = 0;
             struct trp_outframe before = frame;
-            for (; put < 64 && trp_outframe_put(&frame, &one->post); put++) {
-                one->post.type++; // no run, so that each takes room
+            for (; put < 64 && trp_outframe_put(&frame, &one->outgoing); put++) {
+                one->outgoing.type++; // no run, so that each takes room
                 before = frame;
             }
 
@@ -276,49 +279,50 @@ static void random_post(struct chance *chance, struct posted *out, const struct 
         TRP_FLAG_EXPIRES | TRP_FLAG_GIVEN,
     };
     *out = before != NULL && chance_one_in(chance, 2) ? *before : (struct posted){0};
-    if (before == NULL || out->post.tag == 0) {
+    if (before == NULL || out->outgoing.body_bytes == 0) {
         bool plain = chance_one_in(chance, 2);
         uint32_t with = plain ? 0 : flags[chance_below(chance, 9)];
         uint32_t size = (with & TRP_FLAG_GIVEN) != 0 ? 0 : chance_below(chance, BODY_MAX + 1);
         bool user = plain || (with & TRP_FLAG_EXPIRES) != 0;
         enum trp_kind kind = user ? TRP_KIND_USER : (enum trp_kind)chance_below(chance, 4);
-        out->post = (struct trp_post){
-            .to_index = chance_below(chance, 3),
-            .to_generation = 1,
+        out->outgoing = (struct trp_outgoing){
+            .to = {.index = chance_below(chance, 3), .generation = 1},
             .from_index = chance_below(chance, 3),
             .from_generation = 1,
             .type = chance_below(chance, 3),
-            .tag = trp_tag(kind, with, size),
+            .kind = kind,
+            .flags = with,
+            .body_bytes = size,
             .ask = chance_bits(chance),
             .expires_ns = chance_bits(chance),
         };
     }
-    chance_fill(chance, out->body, trp_tag_size(out->post.tag));
+    chance_fill(chance, out->body, (uint32_t)out->outgoing.body_bytes);
     out->given.bytes = chance_bits(chance);
-    out->post.body = out->body;
-    out->post.given = &out->given;
+    out->outgoing.body = out->body;
+    out->outgoing.handle = &out->given;
 }
 
 /** Check that the @p which-th message of an item is what was written. */
 static void expect_message(const struct trp_item *item, uint32_t which, const struct posted *put)
 {
     const struct trp_envelope *envelope = item->envelope;
-    uint32_t flags = trp_tag_flags(put->post.tag);
-    cr_assert(eq(u32, envelope->to_index, put->post.to_index));
-    cr_assert(eq(u32, envelope->to_generation, put->post.to_generation));
-    cr_assert(eq(u32, envelope->from_index, put->post.from_index));
-    cr_assert(eq(u32, envelope->from_generation, put->post.from_generation));
-    cr_assert(eq(u32, envelope->type, put->post.type));
-    cr_assert(eq(u32, item->kind, trp_tag_kind(put->post.tag)));
+    uint32_t flags = put->outgoing.flags;
+    cr_assert(eq(u32, envelope->to_index, put->outgoing.to.index));
+    cr_assert(eq(u32, envelope->to_generation, put->outgoing.to.generation));
+    cr_assert(eq(u32, envelope->from_index, put->outgoing.from_index));
+    cr_assert(eq(u32, envelope->from_generation, put->outgoing.from_generation));
+    cr_assert(eq(u32, envelope->type, put->outgoing.type));
+    cr_assert(eq(u32, item->kind, (uint32_t)put->outgoing.kind));
     cr_assert(eq(u32, item->flags & ~(uint32_t)TRP_FLAG_RUN, flags));
-    cr_assert(eq(u64, item->ask, (flags & TRP_FLAG_ASK) != 0 ? put->post.ask : 0));
+    cr_assert(eq(u64, item->ask, (flags & TRP_FLAG_ASK) != 0 ? put->outgoing.ask : 0));
     bool expires = (flags & TRP_FLAG_EXPIRES) != 0;
-    cr_assert(eq(u64, item->expires_ns, expires ? put->post.expires_ns : 0));
+    cr_assert(eq(u64, item->expires_ns, expires ? put->outgoing.expires_ns : 0));
     if ((flags & TRP_FLAG_GIVEN) != 0) {
         cr_assert(eq(u64, item->given->bytes, put->given.bytes));
         return;
     }
-    uint32_t size = trp_tag_size(put->post.tag);
+    uint32_t size = (uint32_t)put->outgoing.body_bytes;
     const uint8_t *body = item->body + which * trp_pad8(size);
     cr_assert(eq(u32, item->body_bytes, size));
     cr_assert(memcmp(body, put->body, size) == 0);
@@ -332,7 +336,7 @@ static uint32_t fill(struct chance *chance, struct trp_outframe *frame)
     uint32_t put = 0;
     while (put < POSTS_MAX) {
         random_post(chance, &posted[put], put > 0 ? &posted[put - 1] : NULL);
-        if (!trp_outframe_put(frame, &posted[put].post)) {
+        if (!trp_outframe_put(frame, &posted[put].outgoing)) {
             break;
         }
         put++;

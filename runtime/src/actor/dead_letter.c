@@ -51,7 +51,7 @@ enum troupe_err trp_ask_explain(enum troupe_err err, const struct trp_ask_failur
 void trp_dead_letter_fail_ask(struct troupe_executor *executor, const struct trp_dead *dead)
 {
     const struct trp_ask_failure failure = {.reason = dead->reason, .type = dead->type};
-    const struct trp_outgoing outgoing = {
+    struct trp_outgoing outgoing = {
         .to = dead->from,
         .type = dead->reason == TROUPE_DEAD_EXPIRED ? TROUPE_ERR_TIMEDOUT : TROUPE_ERR_NOENT,
         .kind = TRP_KIND_NOTICE,

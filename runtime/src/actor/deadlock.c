@@ -61,7 +61,7 @@ static void deadlock_send_probe(
     hop->actor = trp_actor_ref(executor, index, actor->generation);
     (void)snprintf(hop->name, sizeof(hop->name), "%s", trp_actor_name(actor));
     probe->last_ask = (uint64_t)ask->generation << 32 | actor->wait;
-    const struct trp_outgoing outgoing = {
+    struct trp_outgoing outgoing = {
         .to = ask->to,
         .from_index = index,
         .from_generation = actor->generation,

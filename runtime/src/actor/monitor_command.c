@@ -24,7 +24,7 @@ enum troupe_err trp_monitor_send(
     enum trp_monitor_command command,
     const struct trp_monitor_body *body)
 {
-    const struct trp_outgoing outgoing = {
+    struct trp_outgoing outgoing = {
         .to = to,
         .from_index = from.index,
         .from_generation = from.generation,

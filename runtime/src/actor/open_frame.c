@@ -31,18 +31,22 @@ void trp_open_frame_mark(struct troupe_executor *executor, struct trp_channel *c
 
 /** Append an envelope and its body, count it, and flush when it is time. @return false: no memory. */
 static bool open_frame_put(
-    struct troupe_executor *executor, struct trp_channel *channel, const struct trp_post *post)
+    struct troupe_executor *executor,
+    struct trp_channel *channel,
+    const struct trp_outgoing *outgoing)
 {
-    if (!trp_outframe_put(&channel->frame, post)) {
+    if (!trp_outframe_put(&channel->frame, outgoing)) {
         // An upper bound: envelope; sender, ask and expiry; a body that is given or one that is not.
-        size_t need = sizeof(struct trp_envelope) + 24 + sizeof(struct trp_given) +
-                      trp_pad8(trp_tag_size(post->tag));
+        size_t need =
+            sizeof(struct trp_envelope) + 24 + sizeof(struct trp_given) +
+            ((outgoing->flags & TRP_FLAG_GIVEN) != 0 ? 0
+                                                     : trp_pad8((uint32_t)outgoing->body_bytes));
         if (!trp_channel_make_room(&executor->channels, channel, (uint32_t)need) ||
-            !trp_outframe_put(&channel->frame, post)) {
+            !trp_outframe_put(&channel->frame, outgoing)) {
             return false;
         }
     }
-    if (trp_kind_is_counted(trp_tag_kind(post->tag))) {
+    if (trp_kind_is_counted(outgoing->kind)) {
         trp_send_account(channel);
     }
     if (!channel->is_loop) {
@@ -102,21 +106,19 @@ static bool open_frame_add_part(
 
 /** Append an envelope whose body travels separately. @return false: no memory. */
 static bool open_frame_append_body(
-    struct troupe_executor *executor,
-    struct trp_channel *channel,
-    const struct trp_outgoing *outgoing,
-    const struct trp_post *post)
+    struct troupe_executor *executor, struct trp_channel *channel, struct trp_outgoing *outgoing)
 {
     struct troupe_body body;
     if (!open_frame_take_body(outgoing, &body)) {
         return false;
     }
     struct trp_given given = {body.data, body.bytes, body.free, body.free_data};
-    struct trp_post with_owner = *post;
-    with_owner.given = &given;
-    with_owner.tag |= (uint32_t)TRP_FLAG_GIVEN << 20;
+    outgoing->handle = &given;
+    outgoing->flags |= TRP_FLAG_GIVEN;
     bool added = !channel->is_remote || open_frame_add_part(executor, channel, &body, &given);
-    if (added && open_frame_put(executor, channel, &with_owner)) {
+    bool appended = added && open_frame_put(executor, channel, outgoing);
+    outgoing->handle = NULL;
+    if (appended) {
         if (outgoing->given != NULL) {
             *outgoing->given = (struct troupe_body){0};
         }
@@ -136,37 +138,18 @@ static bool open_frame_append_body(
 static bool open_frame_is_separate(
     const struct trp_channel *channel, const struct trp_outgoing *outgoing)
 {
-    if (outgoing->given != NULL) {
-        return !channel->is_remote || outgoing->given->bytes > TRP_INLINE_BYTES_MAX;
-    }
-    return outgoing->body_bytes > TRP_INLINE_BYTES_MAX && outgoing->kind != TRP_KIND_START;
+    bool is_large = outgoing->body_bytes > TRP_INLINE_BYTES_MAX;
+    return outgoing->given != NULL ? is_large || !channel->is_remote
+                                   : is_large && outgoing->kind != TRP_KIND_START;
 }
 
 bool trp_open_frame_append(
-    struct troupe_executor *executor,
-    struct trp_channel *channel,
-    const struct trp_outgoing *outgoing,
-    uint32_t flags)
+    struct troupe_executor *executor, struct trp_channel *channel, struct trp_outgoing *outgoing)
 {
-    bool is_separate = open_frame_is_separate(channel, outgoing);
-    size_t bytes = trp_outgoing_bytes(outgoing);
-    const struct trp_post post = {
-        .to_index = outgoing->to.index,
-        .to_generation = outgoing->to.generation,
-        .from_index = outgoing->from_index,
-        .from_generation = outgoing->from_generation,
-        .type = outgoing->type,
-        .tag = trp_tag(outgoing->kind, flags, is_separate ? 0 : (uint32_t)bytes),
-        .body = outgoing->given != NULL ? outgoing->given->data : outgoing->body,
-        .sender_node = outgoing->from_node,
-        .sender_executor = outgoing->from_executor,
-        .ask = outgoing->ask,
-        .expires_ns = outgoing->expires_ns,
-    };
-    if (TRP_UNLIKELY(is_separate)) {
-        return open_frame_append_body(executor, channel, outgoing, &post);
+    if (TRP_UNLIKELY(open_frame_is_separate(channel, outgoing))) {
+        return open_frame_append_body(executor, channel, outgoing);
     }
-    bool appended = open_frame_put(executor, channel, &post);
+    bool appended = open_frame_put(executor, channel, outgoing);
     if (TRP_UNLIKELY(appended && outgoing->given != NULL)) {
         troupe_body_free(outgoing->given); // it was copied
     }

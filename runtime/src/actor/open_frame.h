@@ -14,14 +14,10 @@
 /**
  * Append a message to the open frame of a channel. A body that was given is taken on success.
  *
- * @param flags  Those of the envelope.
- * @return       false: no memory; nothing was appended.
+ * @return false: no memory; nothing was appended.
  */
 bool trp_open_frame_append(
-    struct troupe_executor *executor,
-    struct trp_channel *channel,
-    const struct trp_outgoing *outgoing,
-    uint32_t flags);
+    struct troupe_executor *executor, struct trp_channel *channel, struct trp_outgoing *outgoing);
 
 /** A message was appended to the open frame of a channel to a peer: make sure that it leaves. */
 void trp_open_frame_mark(struct troupe_executor *executor, struct trp_channel *channel);

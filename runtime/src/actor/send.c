@@ -56,7 +56,7 @@ static enum troupe_err send_dead(
         .from = send_sender(executor, outgoing),
         .type = outgoing->type,
         .reason = reason,
-        .body_bytes = trp_outgoing_bytes(outgoing),
+        .body_bytes = outgoing->body_bytes,
         .ask = outgoing->kind == TRP_KIND_USER ? outgoing->ask : 0,
     };
     executor->channels.events->dead(&executor->channels, &dead);
@@ -132,12 +132,9 @@ static void send_use_credit(struct trp_channel *channel, size_t bytes)
 
 /** As send_take_credit(), where the channel has not enough: from the receiver's pool, or from its reserve. */
 static enum troupe_err send_take_more_credit(
-    struct troupe_executor *executor,
-    struct trp_channel *channel,
-    troupe_ref_t to,
-    size_t bytes,
-    uint32_t *flags)
+    struct troupe_executor *executor, struct trp_channel *channel, struct trp_outgoing *outgoing)
 {
+    size_t bytes = outgoing->body_bytes;
     if ((int64_t)bytes > channel->slot->pool.bound_bytes) {
         return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
@@ -152,20 +149,20 @@ static enum troupe_err send_take_more_credit(
         return TROUPE_OK;
     }
     if (trp_channel_take_provisional(channel, bytes)) {
-        *flags |= TRP_FLAG_PROVISIONAL;
+        outgoing->flags |= TRP_FLAG_PROVISIONAL;
         return TROUPE_OK;
     }
     trp_count(&executor->counters->refused, 1);
-    if (!send_block(executor, channel, to, (int64_t)bytes)) {
+    if (!send_block(executor, channel, outgoing->to, (int64_t)bytes)) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory to wait for room in a full mailbox");
     }
-    return trp_error_full(to.executor);
+    return trp_error_full(outgoing->to.executor);
 }
 
 /**
  * Take credit for a message.
  *
- * @param flags  TRP_FLAG_PROVISIONAL is added when the credit came from the reserve.
+ * @param outgoing  Gets TRP_FLAG_PROVISIONAL when the credit came from the reserve.
  *
  * @retval TROUPE_OK          taken.
  * @retval TROUPE_ERR_FULL    none; the sender will get a ROOM.
@@ -173,17 +170,14 @@ static enum troupe_err send_take_more_credit(
  * @retval TROUPE_ERR_NOMEM   none, and no memory to note that the sender waits.
  */
 static enum troupe_err send_take_credit(
-    struct troupe_executor *executor,
-    struct trp_channel *channel,
-    troupe_ref_t to,
-    size_t bytes,
-    uint32_t *flags)
+    struct troupe_executor *executor, struct trp_channel *channel, struct trp_outgoing *outgoing)
 {
+    size_t bytes = outgoing->body_bytes;
     if (TRP_LIKELY(channel->credit_messages > 0 && channel->credit_bytes >= (int64_t)bytes)) {
         send_use_credit(channel, bytes);
         return TROUPE_OK;
     }
-    return send_take_more_credit(executor, channel, to, bytes, flags);
+    return send_take_more_credit(executor, channel, outgoing);
 }
 
 static void send_return_credit(struct trp_channel *channel, size_t bytes, uint32_t flags)
@@ -263,26 +257,25 @@ static enum troupe_err send_route(
     return TROUPE_OK;
 }
 
-static enum troupe_err send_message(
-    struct troupe_executor *executor, const struct trp_outgoing *outgoing)
+static enum troupe_err send_message(struct troupe_executor *executor, struct trp_outgoing *outgoing)
 {
     struct trp_channel *channel = NULL;
     enum troupe_err err = send_route(executor, outgoing, &channel);
     if (TRP_UNLIKELY(channel == NULL)) {
         return err;
     }
-    size_t bytes = trp_outgoing_bytes(outgoing);
-    uint32_t flags = outgoing->flags | (outgoing->from_node != 0 ? TRP_FLAG_SENDER : 0);
+    size_t bytes = outgoing->body_bytes;
+    outgoing->flags |= outgoing->from_node != 0 ? TRP_FLAG_SENDER : 0;
     bool is_metered = send_is_metered(outgoing);
     if (is_metered) {
-        err = send_take_credit(executor, channel, outgoing->to, bytes, &flags);
+        err = send_take_credit(executor, channel, outgoing);
         if (err != TROUPE_OK) {
             return err;
         }
     }
-    if (TRP_UNLIKELY(!trp_open_frame_append(executor, channel, outgoing, flags))) {
+    if (TRP_UNLIKELY(!trp_open_frame_append(executor, channel, outgoing))) {
         if (is_metered) {
-            send_return_credit(channel, bytes, flags);
+            send_return_credit(channel, bytes, outgoing->flags);
         }
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a message of %zu bytes", bytes);
     }
@@ -310,8 +303,7 @@ void trp_outgoing_set_ttl(
     }
 }
 
-enum troupe_err trp_send_message(
-    struct troupe_executor *executor, const struct trp_outgoing *outgoing)
+enum troupe_err trp_send_message(struct troupe_executor *executor, struct trp_outgoing *outgoing)
 {
     if (TRP_LIKELY(executor->inbox == NULL)) {
         return send_message(executor, outgoing);
@@ -332,7 +324,7 @@ bool trp_send_notice(
     if (executor->mode == TRP_MODE_INBOX && to.executor == executor->id) {
         return trp_inbox_notice(executor, type, body, body_bytes);
     }
-    const struct trp_outgoing outgoing = {
+    struct trp_outgoing outgoing = {
         .to = to,
         .type = type,
         .kind = TRP_KIND_NOTICE,

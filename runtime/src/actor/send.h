@@ -10,29 +10,7 @@
 
 #include "actor/executor.h"
 #include "channel/channel.h"
-
-/** A message to send, before it is known into which frame it goes. */
-struct trp_outgoing {
-    troupe_ref_t to;
-    uint32_t from_index;
-    uint32_t from_generation;
-    uint32_t type;
-    enum trp_kind kind;
-    uint32_t flags;
-    const void *body;
-    size_t body_bytes;
-    uint64_t ask;
-    uint32_t from_node; // 0: the sender is on this executor; else this and the next say on which
-    uint32_t from_executor;
-    uint64_t expires_ns;       // with TRP_FLAG_EXPIRES: see trp_outgoing_set_ttl()
-    struct troupe_body *given; // taken when the message is accepted; NULL: `body` is copied
-};
-
-/** @return the size of the body. */
-static inline size_t trp_outgoing_bytes(const struct trp_outgoing *outgoing)
-{
-    return outgoing->given != NULL ? outgoing->given->bytes : outgoing->body_bytes;
-}
+#include "wire/frame_write.h"
 
 /** Open the channel of an executor to itself. @return TROUPE_ERR_LIMIT, explained, when no descriptor is free. */
 enum troupe_err trp_send_open_loop(struct troupe_executor *executor);
@@ -45,9 +23,8 @@ void trp_outgoing_set_ttl(
 void trp_outgoing_set_expiry(
     const struct troupe_executor *executor, uint64_t expires_ns, struct trp_outgoing *outgoing);
 
-/** Send a message; errors as troupe_send(). */
-enum troupe_err trp_send_message(
-    struct troupe_executor *executor, const struct trp_outgoing *outgoing);
+/** Send a message, and add flags of its envelope to it; errors as troupe_send(). */
+enum troupe_err trp_send_message(struct troupe_executor *executor, struct trp_outgoing *outgoing);
 
 /** Send a notice to an actor, or put it into the inbox that sends it. @return false: no memory, or no descriptor. */
 bool trp_send_notice(

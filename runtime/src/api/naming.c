@@ -30,7 +30,7 @@ static enum troupe_err naming_check(const char *name)
 static void naming_reply(
     struct troupe_executor *executor, troupe_ref_t waiter, uint64_t ask, troupe_ref_t owner)
 {
-    const struct trp_outgoing outgoing = {
+    struct trp_outgoing outgoing = {
         .to = waiter,
         .type = TROUPE_MESSAGE_NAME,
         .kind = TRP_KIND_NOTICE,

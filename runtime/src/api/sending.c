@@ -130,6 +130,8 @@ enum troupe_err troupe_send_body(
         .to = to,
         .type = type,
         .kind = TRP_KIND_USER,
+        .body = body->data,
+        .body_bytes = body->bytes,
         .given = body,
     };
     trp_sending_sign(ctx, &outgoing);

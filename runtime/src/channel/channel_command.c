@@ -26,7 +26,7 @@ static bool command_send_envelope(
     struct trp_channel *channel,
     enum trp_lane lane,
     uint32_t marks,
-    const struct trp_post *post)
+    const struct trp_outgoing *outgoing)
 {
     _Alignas(8) uint8_t bytes[sizeof(struct trp_header) + sizeof(struct trp_envelope) + 64];
     struct trp_outframe frame = {
@@ -35,7 +35,7 @@ static bool command_send_envelope(
         .base = sizeof(struct trp_header),
         .last = TRP_LAST_NONE,
     };
-    bool put = trp_outframe_put(&frame, post);
+    bool put = trp_outframe_put(&frame, outgoing);
     TRP_CHECK(put);
     trp_channel_write_header(channels, channel, lane, marks, &frame);
     void *socket = lane == TRP_LANE_USER ? channel->push : channel->command_push;
@@ -73,18 +73,18 @@ static uint32_t command_marks(
 }
 
 static enum troupe_err command_send(
-    struct trp_channels *channels, struct trp_channel *channel, const struct trp_post *post)
+    struct trp_channels *channels, struct trp_channel *channel, const struct trp_outgoing *outgoing)
 {
     TRP_DCHECK(!channel->is_loop);
-    enum trp_lane lane = command_lane(channels, channel, trp_tag_kind(post->tag));
+    enum trp_lane lane = command_lane(channels, channel, outgoing->kind);
     if (lane == TRP_LANE_USER) {
         trp_channel_flush(channels, channel);
     }
-    uint32_t marks = command_marks(channel, lane, trp_tag_kind(post->tag));
+    uint32_t marks = command_marks(channel, lane, outgoing->kind);
     if ((marks & TRP_MARK_COUNTED) != 0) {
         trp_count(&channel->ledger->commands, 1);
     }
-    if (!command_send_envelope(channels, channel, lane, marks, post)) {
+    if (!command_send_envelope(channels, channel, lane, marks, outgoing)) {
         if ((marks & TRP_MARK_COUNTED) != 0) {
             trp_count(&channel->ledger->commands, UINT64_MAX); // minus one: it was not sent
         }
@@ -103,11 +103,12 @@ enum troupe_err trp_channel_command(
     const void *body,
     uint32_t body_bytes)
 {
-    const struct trp_post post = {
-        .tag = trp_tag(kind, 0, body_bytes),
+    const struct trp_outgoing outgoing = {
+        .kind = kind,
         .body = body,
+        .body_bytes = body_bytes,
     };
-    return command_send(channels, channel, &post);
+    return command_send(channels, channel, &outgoing);
 }
 
 enum troupe_err trp_channel_stop_actor(
@@ -116,13 +117,12 @@ enum troupe_err trp_channel_stop_actor(
     troupe_ref_t actor,
     enum troupe_exit_reason reason)
 {
-    const struct trp_post post = {
+    const struct trp_outgoing outgoing = {
+        .to = actor,
         .type = reason,
-        .to_index = actor.index,
-        .to_generation = actor.generation,
-        .tag = trp_tag(TRP_KIND_STOP, 0, 0),
+        .kind = TRP_KIND_STOP,
     };
-    return command_send(channels, channel, &post);
+    return command_send(channels, channel, &outgoing);
 }
 
 void trp_channel_send_fin(
@@ -132,13 +132,14 @@ void trp_channel_send_fin(
         .accepted_count = trp_counted(&channel->ledger->accepted),
         .lane_count = channel->command_push != NULL ? 2 : 1,
     };
-    const struct trp_post post = {
-        .tag = trp_tag(TRP_KIND_FIN, 0, sizeof(fin)),
+    const struct trp_outgoing outgoing = {
+        .kind = TRP_KIND_FIN,
         .body = &fin,
+        .body_bytes = sizeof(fin),
     };
     // The peer waits for the FIN, so wait for memory. Do not ring after it: the peer may have ended by then.
     uint64_t since_ns = 0;
-    while (!command_send_envelope(channels, channel, lane, 0, &post)) {
+    while (!command_send_envelope(channels, channel, lane, 0, &outgoing)) {
         trp_memory_wait(&since_ns);
     }
     trp_count(&channels->slot->counters.frames_sent, 1);

@@ -27,7 +27,7 @@ void troupe_system_set_root(troupe_system_t *system, troupe_ref_t actor)
     // It may have ended already. CHECK_ALIVE takes the way that its START took, so it arrives after it.
     struct troupe_executor *executor = system->executor;
     struct trp_channel *channel = NULL;
-    const struct trp_outgoing check = {
+    struct trp_outgoing check = {
         .to = actor,
         .kind = TRP_KIND_CHECK_ALIVE,
         .flags = TRP_FLAG_UNMETERED,

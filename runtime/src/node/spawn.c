@@ -232,7 +232,7 @@ static enum troupe_err spawn_send_start(
     if (start.args_bytes != 0) {
         memcpy(bytes + at, options->args, start.args_bytes);
     }
-    const struct trp_outgoing outgoing = {
+    struct trp_outgoing outgoing = {
         .to = ref,
         .kind = TRP_KIND_START,
         .flags = TRP_FLAG_UNMETERED,

@@ -22,25 +22,26 @@ static uint8_t *outframe_append(uint8_t *at, const void *bytes, size_t size)
     return at + size;
 }
 
-bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
+bool trp_outframe_put(struct trp_outframe *frame, const struct trp_outgoing *outgoing)
 {
-    if (post->tag <= TRP_RUN_BODY_BYTES_MAX) {
+    uint32_t flags = outgoing->flags;
+    bool given = (flags & TRP_FLAG_GIVEN) != 0;
+    uint32_t size = given ? 0 : (uint32_t)outgoing->body_bytes;
+    uint32_t tag = trp_tag(outgoing->kind, flags, size);
+    if (tag <= TRP_RUN_BODY_BYTES_MAX) {
         return trp_outframe_put_plain(
             frame,
-            trp_actor_key(post->to_index, post->to_generation),
-            trp_actor_key(post->from_index, post->from_generation),
-            post->type,
-            post->body,
-            post->tag);
+            trp_actor_key(outgoing->to.index, outgoing->to.generation),
+            trp_actor_key(outgoing->from_index, outgoing->from_generation),
+            outgoing->type,
+            outgoing->body,
+            size);
     }
-    uint32_t flags = trp_tag_flags(post->tag);
-    uint32_t size = trp_tag_size(post->tag);
-    size_t ask_bytes = (flags & TRP_FLAG_ASK) != 0 ? sizeof(post->ask) : 0;
-    const uint32_t sender[2] = {post->sender_node, post->sender_executor};
+    const uint32_t sender[2] = {outgoing->from_node, outgoing->from_executor};
     size_t sender_bytes = (flags & TRP_FLAG_SENDER) != 0 ? sizeof(sender) : 0;
-    size_t expiry_bytes = (flags & TRP_FLAG_EXPIRES) != 0 ? sizeof(post->expires_ns) : 0;
-    bool given = (flags & TRP_FLAG_GIVEN) != 0;
-    size_t body_bytes = given ? sizeof(*post->given) : trp_pad8(size);
+    size_t ask_bytes = (flags & TRP_FLAG_ASK) != 0 ? sizeof(outgoing->ask) : 0;
+    size_t expiry_bytes = (flags & TRP_FLAG_EXPIRES) != 0 ? sizeof(outgoing->expires_ns) : 0;
+    size_t body_bytes = given ? sizeof(*outgoing->handle) : trp_pad8(size);
     uint32_t at = frame->used == 0 ? frame->base : frame->used;
     size_t need =
         sizeof(struct trp_envelope) + sender_bytes + ask_bytes + expiry_bytes + body_bytes;
@@ -49,25 +50,25 @@ bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post)
     }
     struct trp_envelope *envelope = (void *)(frame->bytes + at);
     *envelope = (struct trp_envelope){
-        post->to_index,
-        post->to_generation,
-        post->from_index,
-        post->from_generation,
-        post->type,
-        post->tag,
+        outgoing->to.index,
+        outgoing->to.generation,
+        outgoing->from_index,
+        outgoing->from_generation,
+        outgoing->type,
+        tag,
     };
     uint8_t *tail = (uint8_t *)(envelope + 1);
     tail = outframe_append(tail, sender, sender_bytes);
-    tail = outframe_append(tail, &post->ask, ask_bytes);
-    tail = outframe_append(tail, &post->expires_ns, expiry_bytes);
+    tail = outframe_append(tail, &outgoing->ask, ask_bytes);
+    tail = outframe_append(tail, &outgoing->expires_ns, expiry_bytes);
     if (given) {
-        memcpy(tail, post->given, sizeof(*post->given));
+        memcpy(tail, outgoing->handle, sizeof(*outgoing->handle));
     } else if (size != 0) {
-        trp_outframe_copy_odd(tail, post->body, size);
+        trp_outframe_copy_odd(tail, outgoing->body, size);
     }
     frame->last = TRP_LAST_NONE;
     frame->used = at + (uint32_t)need;
     frame->messages++;
-    frame->uncounted += trp_kind_is_counted(trp_tag_kind(post->tag)) ? 0 : 1;
+    frame->uncounted += trp_kind_is_counted(outgoing->kind) ? 0 : 1;
     return true;
 }

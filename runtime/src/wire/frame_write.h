@@ -13,26 +13,32 @@
 #define TRP_FRAME_WRITE_H
 
 #include "base/check.h"
+#include "troupe/message.h"
+#include "troupe/ref.h"
 #include "wire/format.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-/** What to write as one envelope. */
-struct trp_post {
-    uint32_t to_index;
-    uint32_t to_generation;
+/** A message to send: what a sender says of it, and what is written of it. Zero-initialise. */
+struct trp_outgoing {
+    troupe_ref_t to;
     uint32_t from_index;
     uint32_t from_generation;
     uint32_t type;
-    uint32_t tag; // its size is that of `body`
+    enum trp_kind kind;
+    uint32_t flags; // TRP_FLAG_GIVEN and TRP_FLAG_RUN excepted, which are set as it is written
     const void *body;
-    uint32_t sender_node; // written when TRP_FLAG_SENDER
-    uint32_t sender_executor;
-    uint64_t ask;                  // written when TRP_FLAG_ASK
-    uint64_t expires_ns;           // written when TRP_FLAG_EXPIRES
-    const struct trp_given *given; // written when TRP_FLAG_GIVEN; then size is 0
+    size_t body_bytes;
+    uint64_t ask; // with TRP_FLAG_ASK
+    uint32_t
+        from_node; // with TRP_FLAG_SENDER: the sender's, and its executor. 0: those of the frame
+    uint32_t from_executor;
+    uint64_t expires_ns; // with TRP_FLAG_EXPIRES
+    struct troupe_body
+        *given; // owns the body, and is emptied once it is accepted; NULL: the body is copied
+    const struct trp_given *handle; // with TRP_FLAG_GIVEN: written in the place of the body
 };
 
 /** For `last`: the last envelope cannot become a run. */
@@ -59,7 +65,7 @@ static inline uint32_t trp_outframe_counted(const struct trp_outframe *frame)
 }
 
 /** Write an envelope of any kind. @return false: no room; nothing is written. */
-bool trp_outframe_put(struct trp_outframe *frame, const struct trp_post *post);
+bool trp_outframe_put(struct trp_outframe *frame, const struct trp_outgoing *outgoing);
 
 /** Copy a body of any size but 0, and pad it with zeros. */
 void trp_outframe_copy_odd(uint8_t *at, const void *body, uint32_t size);
