@@ -92,6 +92,7 @@ struct ended {
     uint32_t wrong_senders;
     uint32_t repeated_tags;
     uint32_t without_message; // calls with an error and no message
+    uint32_t without_detail;  // calls for a timeout whose error detail does not say so
     uint64_t elapsed_ns;
 };
 
@@ -132,6 +133,8 @@ static void client_on_reply(
         client_check(client, tag, reply);
     } else {
         client->ended.without_message++;
+        bool says_so = strstr(troupe_error_detail(), "no reply in time") != NULL;
+        client->ended.without_detail += err != TROUPE_ERR_TIMEDOUT || says_so ? 0 : 1;
     }
     if (client->begin.rounds > 0) {
         client->begin.rounds--;
@@ -279,6 +282,7 @@ BACKEND_TEST(asks, an_ask_without_a_reply_times_out_and_not_early)
     const struct ended *ended = FIXTURE_RECEIVE(fixture, ENDED, struct ended);
     cr_expect(eq(u32, ended->by_err[TROUPE_ERR_TIMEDOUT], 3));
     cr_expect(eq(u32, ended->without_message, 3));
+    cr_expect(eq(u32, ended->without_detail, 0));
     cr_expect(ge(u64, ended->elapsed_ns, begin.timeout_ns));
     fixture_close(&fixture);
 }

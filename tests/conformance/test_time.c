@@ -510,4 +510,36 @@ BACKEND_TEST(clocks, a_late_executor_skips_missed_periods)
     fixture_close(&fixture);
 }
 
+/* The beat counter shuts the system down at the third beat. --------------------------------------- */
+
+static void beat_counter_receive(
+    troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    uint32_t *count = state;
+    MUST_BE(troupe_message_type(message) == BEAT);
+    if (++*count == 3) {
+        troupe_shutdown(ctx);
+    }
+}
+
+static const struct troupe_behaviour beat_counter = {
+    .name = "beat_counter", .state_bytes = sizeof(uint32_t), .receive = beat_counter_receive};
+
+Test(clocks, a_repeating_timer_of_the_main_program_repeats, .timeout = 10)
+{
+    const struct troupe_system_options options = {.behaviours = TROUPE_BEHAVIOURS(&beat_counter)};
+    troupe_system_t *system = NULL;
+    cr_assert(eq(int, troupe_system_new(&options, &system), TROUPE_OK));
+    troupe_context_t *ctx = troupe_system_context(system);
+    struct troupe_outgoing beat = {.type = BEAT};
+    cr_assert(eq(int, TROUPE_SPAWN(ctx, &beat.to, .behaviour = &beat_counter), TROUPE_OK));
+    troupe_timer_t timer = 0;
+    cr_assert(eq(int, troupe_send_every(ctx, MS, &beat, &timer), TROUPE_OK));
+
+    cr_expect(eq(int, troupe_system_run(system), TROUPE_OK)); // returns at the third beat
+
+    cr_expect(eq(int, troupe_timer_cancel(ctx, timer), TROUPE_OK));
+    troupe_system_destroy(&system);
+}
+
 SUBJECTS(&timers, &stopper, &drawer, &clock_checker);

@@ -156,7 +156,8 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send(
     troupe_send((ctx), (to), (type), (body), TROUPE_SIZE_OF_STRUCT(body))
 
 /**
- * Send a body without copying it: its bytes change owner. Errors as troupe_send().
+ * Send a body without copying it: its bytes change owner. Errors as troupe_send(); ::TROUPE_ERR_INVAL also when the
+ * bytes do not start at a multiple of 8.
  *
  * Between processes the bytes are transmitted, and freed here afterwards.
  *
@@ -221,7 +222,7 @@ TROUPE_API void troupe_flush(troupe_context_t *ctx);
 
 /**
  * Handle the reply to an ask, on the actor that asked. Called exactly once for each ask that was accepted, unless the
- * actor ends first.
+ * actor ends or cancels the ask first.
  *
  * @param tag    As in the options of the ask.
  * @param err    ::TROUPE_OK; ::TROUPE_ERR_TIMEDOUT; ::TROUPE_ERR_NOENT when the receiver has ended; or
@@ -280,8 +281,8 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ask(
     const struct troupe_ask_options *options);
 
 /**
- * Forget the asks of the running actor with this @p tag: their `on_reply` is not called, and late replies become dead
- * letters `late_reply`.
+ * Forget the asks of the running actor with this @p tag: their `on_reply` is not called, and each late reply becomes a
+ * dead letter `late_reply`.
  *
  * @retval TROUPE_OK         Forgotten.
  * @retval TROUPE_ERR_NOENT  no ask with that tag waits.
@@ -341,7 +342,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_after(
  * Send a message every @p period_ns nanoseconds, the first one period from now; as troupe_send_after(). An executor
  * that is late skips the messages that it missed rather than send them all at once.
  *
- * @param period_ns  Greater than 0.
+ * @param period_ns  Greater than 0, else ::TROUPE_ERR_INVAL.
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_every(
     troupe_context_t *ctx,
@@ -469,7 +470,8 @@ TROUPE_API enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monito
  *
  * When a linked actor exits with a reason other than `normal`, this actor exits with the same reason after its
  * current callback; `fini` runs. A `normal` exit is ignored. With troupe_trap_exit() the actor gets a
- * ::TROUPE_MESSAGE_EXIT instead, also for a `normal` exit. Linking twice is the same as once.
+ * ::TROUPE_MESSAGE_EXIT instead, also for a `normal` exit. Linking twice is the same as once; linking to itself does
+ * nothing.
  *
  * Errors as troupe_monitor(). If @p actor has ended already, that is reported at once.
  *
@@ -477,7 +479,7 @@ TROUPE_API enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monito
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_link(troupe_context_t *ctx, troupe_ref_t actor);
 
-/** Undo troupe_link(), from either side. ::TROUPE_ERR_NOENT when there is no such link. */
+/** Undo troupe_link(), from either side. ::TROUPE_ERR_NOENT when there is no such link; else as troupe_monitor(). */
 TROUPE_API enum troupe_err troupe_unlink(troupe_context_t *ctx, troupe_ref_t actor);
 
 /** Turn exits of linked actors into ::TROUPE_MESSAGE_EXIT notices for the running actor, or not. */
@@ -513,7 +515,7 @@ TROUPE_API TROUPE_MUST_USE bool troupe_batch_select(troupe_context_t *ctx, size_
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_register(troupe_context_t *ctx, const char *name);
 
-/** Free a name of the running actor. ::TROUPE_ERR_NOENT when it is not registered as that. */
+/** Free a name of the running actor. ::TROUPE_ERR_NOENT when it is not registered as that; else as troupe_register(). */
 TROUPE_API enum troupe_err troupe_unregister(troupe_context_t *ctx, const char *name);
 
 /**

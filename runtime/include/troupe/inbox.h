@@ -1,11 +1,12 @@
 /**
  * @file troupe/inbox.h
- * @brief Ports: how a thread that runs no actors talks with actors.
+ * @brief Inboxes: how a thread that runs no actors exchanges messages with actors.
  *
- * A port is an executor without a loop: its own mailbox, reference and credits, on a thread of the
- * program's. What is sent through it leaves at once; what is sent to it waits until it is received.
+ * An inbox has a mailbox, a reference and credit of its own. What is sent through it leaves at once; a message to it
+ * waits until the thread receives it.
  *
- * The thread that made a port owns it: only that thread may use it. Every build checks that.
+ * The thread that opened an inbox owns it: every function but troupe_inbox_new() checks, in every build, that it is
+ * called on that thread. An inbox has to be closed before its system is destroyed.
  */
 #ifndef TROUPE_INBOX_H
 #define TROUPE_INBOX_H
@@ -18,89 +19,92 @@
 
 #include <stdint.h>
 
-/** A port. */
+/** An inbox. */
 typedef struct troupe_inbox troupe_inbox_t;
 
 /**
- * Open a port.
+ * Open an inbox.
  *
- * @param system    To which system. It must outlive the port.
- * @param out_port  Receives the port.
+ * @param system     Must outlive the inbox.
+ * @param out_inbox  Receives the inbox.
  *
- * @retval TROUPE_OK          *out_port is set.
- * @retval TROUPE_ERR_LIMIT   fewer than 256 descriptors are free.
- * @retval TROUPE_ERR_NOMEM   no memory.
+ * @retval TROUPE_OK          *out_inbox is set.
  * @retval TROUPE_ERR_CLOSED  the system is stopping.
+ * @retval TROUPE_ERR_LIMIT   too few descriptors are free, or the system has as many executors as it can have.
+ * @retval TROUPE_ERR_NOMEM   no memory.
  *
- * @owns    The caller owns *out_port until troupe_inbox_destroy().
+ * @owns    The caller owns *out_inbox until troupe_inbox_destroy().
  * @threads any; the caller becomes the owner
  * @blocks  never
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_inbox_new(
-    troupe_system_t *system, troupe_inbox_t **out_port);
+    troupe_system_t *system, troupe_inbox_t **out_inbox);
 
 /**
- * @return the port's context: spawn, send, give, look up and reply through it. It runs no callbacks,
- *         so asks and timers are refused: use troupe_inbox_ask(). NULL on another thread.
+ * @return the context of the inbox, to spawn, send, stop, look up and reply with; NULL on another thread. It runs no
+ *         callbacks, so asks and timers return ::TROUPE_ERR_UNSUPPORTED: use troupe_inbox_ask().
  *
- * @owns    The port keeps it.
+ * @owns    The inbox keeps it.
  * @threads the owner's
  * @blocks  never
  */
-TROUPE_API troupe_context_t *troupe_inbox_context(troupe_inbox_t *port);
+TROUPE_API troupe_context_t *troupe_inbox_context(troupe_inbox_t *inbox);
 
 /**
- * Receive one message. One that came when there was no memory to hold it is a dead letter `refused`.
+ * Receive one message, in the order of arrival. ::TROUPE_MESSAGE_ROOM notices are received like any message. A message
+ * that arrived when there was no memory for it became a dead letter `undeliverable`.
  *
- * @param timeout_ns   How long to wait for it, in nanoseconds; 0: not at all.
- * @param out_message  Receives it. ::TROUPE_MESSAGE_ROOM notices come here like any message.
+ * @param timeout_ns   How long to wait for a message, in nanoseconds; 0: return at once.
+ * @param out_message  Receives the message.
  *
  * @retval TROUPE_OK            *out_message is set.
- * @retval TROUPE_ERR_TIMEDOUT  none came.
- * @retval TROUPE_ERR_THREAD    called from another thread.
+ * @retval TROUPE_ERR_TIMEDOUT  no message arrived in time.
+ * @retval TROUPE_ERR_THREAD    called on another thread.
  *
  * @owns    The caller owns *out_message until troupe_message_destroy().
  * @threads the owner's
  * @blocks  up to @p timeout_ns
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_inbox_receive(
-    troupe_inbox_t *port, uint64_t timeout_ns, troupe_message_t **out_message);
+    troupe_inbox_t *inbox, uint64_t timeout_ns, troupe_message_t **out_message);
 
 /**
- * Ask and wait for the answer. What else arrives meanwhile waits for troupe_inbox_receive().
+ * Ask, and wait for the reply. Other messages that arrive meanwhile wait for troupe_inbox_receive().
  *
- * On the thread that owns the system, `ecs` actors cannot answer while this waits.
+ * On the thread that owns the system, actors on the backend `ecs` do not run while this waits, so they cannot reply.
  *
- * @param letter       What to ask whom.
- * @param timeout_ns   How long, in nanoseconds; 0: ::TROUPE_ASK_TIMEOUT_DEFAULT_NS.
- * @param out_reply   Receives the answer.
+ * @param outgoing    What to ask; read during this call only.
+ * @param timeout_ns  How long to wait, in nanoseconds; 0: ::TROUPE_ASK_TIMEOUT_DEFAULT_NS.
+ * @param out_reply   Receives the reply.
  *
  * @retval TROUPE_OK            *out_reply is set.
- * @retval TROUPE_ERR_TIMEDOUT  none came in time; a late one becomes a dead letter.
- * @retval TROUPE_ERR_NOENT     the receiver is gone.
- * @retval TROUPE_ERR_THREAD    called from another thread. Others as troupe_send().
+ * @retval TROUPE_ERR_TIMEDOUT  no reply arrived in time, or the time to live of the ask was over. A late reply becomes
+ *                              a dead letter `late_reply`.
+ * @retval TROUPE_ERR_NOENT     the receiver has ended; troupe_error_detail() says how.
+ * @retval TROUPE_ERR_INVAL     as troupe_send(); or `on_behalf_of` is set.
+ * @retval TROUPE_ERR_THREAD    called on another thread. Other errors as troupe_send().
  *
- * @owns    Copies @p letter. The caller owns *out_reply until troupe_message_destroy().
+ * @owns    The caller owns *out_reply until troupe_message_destroy().
  * @threads the owner's
  * @blocks  up to @p timeout_ns
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_inbox_ask(
-    troupe_inbox_t *port,
-    const struct troupe_outgoing *letter,
+    troupe_inbox_t *inbox,
+    const struct troupe_outgoing *outgoing,
     uint64_t timeout_ns,
     troupe_message_t **out_reply);
 
 /**
- * Close the port and set *port_p to NULL. Does nothing when it is NULL. What waited in it becomes
- * dead letters.
+ * Close an inbox and set *inbox_p to NULL. Does nothing when it is NULL. Messages that were not received become dead
+ * letters `stopped`.
  *
- * @retval TROUPE_OK            Closed.
- * @retval TROUPE_ERR_THREAD    called from another thread; *port_p is as before.
+ * @retval TROUPE_OK          Closed.
+ * @retval TROUPE_ERR_THREAD  called on another thread; *inbox_p is as before.
  *
- * @owns    Takes *port_p on ::TROUPE_OK only.
+ * @owns    Takes *inbox_p on ::TROUPE_OK only.
  * @threads the owner's
- * @blocks  until each peer has closed its link to the port: as long as their callbacks take
+ * @blocks  until each peer has finished its channel to the inbox: as long as their callbacks take
  */
-TROUPE_API enum troupe_err troupe_inbox_destroy(troupe_inbox_t **port_p);
+TROUPE_API enum troupe_err troupe_inbox_destroy(troupe_inbox_t **inbox_p);
 
 #endif

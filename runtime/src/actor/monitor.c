@@ -208,7 +208,7 @@ static bool monitor_is_dead(struct trp_runtime *runtime, troupe_ref_t peer)
 }
 
 /** As monitor_add_peer(), for a link. If the process of the peer has died meanwhile, its exit is reported. */
-static bool monitor_add_peer_link(struct troupe_executor *executor, const struct trp_item *item)
+static bool monitor_add_linked(struct troupe_executor *executor, const struct trp_item *item)
 {
     troupe_ref_t peer = trp_item_sender(item);
     if (!monitor_add_peer(executor, item, TRP_MONITOR_LINK, 0)) {
@@ -272,7 +272,7 @@ struct trp_monitor_decision trp_monitor_handle(
     case TRP_MONITOR_REQUEST:
     case TRP_MONITOR_LINK_REQUEST:
         if (item->envelope->type == TRP_MONITOR_LINK_REQUEST
-                ? !monitor_add_peer_link(executor, item)
+                ? !monitor_add_linked(executor, item)
                 : !monitor_add_peer(executor, item, TRP_MONITORED_BY, number)) {
             trp_actor_table_last_exit(
                 &executor->actors, item->envelope->to_index, item->envelope->to_generation, &exit);

@@ -26,7 +26,7 @@ void trp_outgoing_set_expiry(
 /** Send a message, and add flags of its envelope to it; errors as troupe_send(). */
 enum troupe_err trp_send_message(struct troupe_executor *executor, struct trp_outgoing *outgoing);
 
-/** Send a notice to an actor, or put it into the inbox that sends it. @return false: it could not be sent; not counted. */
+/** Send a notice to an actor, or put it into the inbox that sends it. @return false: no memory, or no descriptor. */
 bool trp_send_notice(
     struct troupe_executor *executor,
     troupe_ref_t to,

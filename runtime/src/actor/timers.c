@@ -8,6 +8,7 @@
 #include "base/timer_heap.h"
 #include "shared/shared.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum { TIMERS_RETRY_NS = 1000000 }; // until a message that could not be sent is tried again
@@ -29,6 +30,8 @@ static void actor_timer_handle_timeout(
     if (actor == NULL) {
         return;
     }
+    (void)TRP_EXPLAIN(
+        TROUPE_ERR_TIMEDOUT, "the ask with tag %" PRIu64 " had no reply in time", ask.tag);
     trp_actor_fail_ask(executor, actor, timer->actor_index, &ask, TROUPE_ERR_TIMEDOUT);
 }
 
