@@ -61,10 +61,10 @@ static enum troupe_err init(troupe_context_t *ctx, void *state, const void *args
 
 static void receive(troupe_context_t *ctx, void *state, const troupe_message_t *message) {}
 
-static const struct troupe_behaviour asker = {
-    .name = "asker", .state_bytes = sizeof(troupe_ref_t), .init = init, .receive = receive};
+static const struct troupe_behaviour client = {
+    .name = "client", .state_bytes = sizeof(troupe_ref_t), .init = init, .receive = receive};
 
 int main(int argc, char **argv)
 {
-    return troupe_main(argc, argv, TROUPE_BEHAVIOURS(&asker, &squarer));
+    return troupe_main(argc, argv, TROUPE_BEHAVIOURS(&client, &squarer));
 }

@@ -12,13 +12,13 @@ void trp_doorbell_init(struct trp_doorbell *doorbell)
     atomic_init(&doorbell->sleeper, TRP_SLEEPER_NONE);
 }
 
-bool trp_doorbell_sleep(struct trp_doorbell *doorbell, uint64_t heard, uint64_t timeout_ns)
+bool trp_doorbell_sleep(struct trp_doorbell *doorbell, uint64_t seen, uint64_t timeout_ns)
 {
     // Here `sleeper` is stored, then `bell` loaded; trp_doorbell_ring() stores `bell`, then loads `sleeper`.
     // All four are sequentially consistent, so at least one side sees the other's store.
     uint32_t none = TRP_SLEEPER_NONE;
     bool woken = !atomic_compare_exchange_strong(&doorbell->sleeper, &none, TRP_SLEEPER_ASLEEP) ||
-                 (int64_t)(atomic_load(&doorbell->bell) - heard) > 0;
+                 (int64_t)(atomic_load(&doorbell->bell) - seen) > 0;
     if (!woken) {
         const struct timespec timeout = {
             .tv_sec = (time_t)(timeout_ns / UINT64_C(1000000000)),

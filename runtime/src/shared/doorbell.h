@@ -43,12 +43,12 @@ struct trp_doorbell {
 void trp_doorbell_init(struct trp_doorbell *doorbell);
 
 /**
- * Sleep until the bell counts more than @p heard, the executor is called, or @p timeout_ns pass.
+ * Sleep until the bell counts more than @p seen, the executor is called, or @p timeout_ns pass.
  *
  * @return  false: the time has passed.
  * @threads the executor's own
  */
-bool trp_doorbell_sleep(struct trp_doorbell *doorbell, uint64_t heard, uint64_t timeout_ns);
+bool trp_doorbell_sleep(struct trp_doorbell *doorbell, uint64_t seen, uint64_t timeout_ns);
 
 /** Wake the executor if it sleeps at its doorbell. @threads any of its process */
 void trp_doorbell_wake(struct trp_doorbell *doorbell);

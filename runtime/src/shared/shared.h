@@ -135,20 +135,4 @@ uint64_t trp_shared_cookie(void);
 /** @return why mail for an executor that is not there is dead. @threads any */
 enum troupe_dead_reason trp_shared_why_dead(struct trp_shared *shared, uint32_t id);
 
-/* Names (names.c). ----------------------------------------------------------------------------- */
-
-/** Free a name, if @p owner goes by it. @p name NULL: all of the owner's names. */
-enum troupe_err trp_names_remove(struct trp_shared *shared, const char *name, troupe_ref_t owner);
-
-/** Free all names of an executor's actors. @threads holding shared memory's lock */
-void trp_names_remove_all(struct trp_shared *shared, const struct trp_slot *slot);
-
-/** Forget that an ask waits for a name. */
-void trp_names_forget(struct trp_shared *shared, troupe_ref_t waiter, uint64_t ask);
-
-/* Subscribers (dead_letter.c). ------------------------------------------------------------------ */
-
-/** Take a subscriber off the list. */
-void trp_subscribers_remove(struct trp_shared *shared, troupe_ref_t subscriber);
-
 #endif
