@@ -51,7 +51,7 @@ struct trp_stop {
 
 /** How an executor runs. */
 enum trp_executor_mode {
-    TRP_MODE_LOOP,   // a backend calls trp_executor_run()
+    TRP_MODE_LOOP,   // a backend runs its loop
     TRP_MODE_CALLER, // executor 0: troupe_system_run() or _progress(), on the owner's thread
     TRP_MODE_INBOX,  // it has no actors: a foreign thread sends and receives
 };

@@ -132,7 +132,4 @@ struct trp_slot *trp_shared_find_slot(struct trp_shared *shared, uint32_t id);
 /** @return a random number that nothing can guess. */
 uint64_t trp_shared_cookie(void);
 
-/** @return why mail for an executor that is not there is dead. @threads any */
-enum troupe_dead_reason trp_shared_why_dead(struct trp_shared *shared, uint32_t id);
-
 #endif
