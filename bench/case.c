@@ -185,7 +185,8 @@ static bool case_is_possible(const struct bench_case *self)
     if (self->plan.is_batching != 0 && self->workload->batched == NULL) {
         (void)fprintf(
             stderr,
-            "troupe-bench: --batch: nobody in %s takes batches; name counting, fan_in or fan_out\n",
+            "troupe-bench: --batch: no actor of %s takes batches; name counting, fan_in or "
+            "fan_out\n",
             self->workload->name);
         return false;
     }

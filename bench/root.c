@@ -99,7 +99,7 @@ static void root_on_reply(
     (void)tag;
     struct root *self = state;
     if (err != TROUPE_OK) {
-        bench_fail(ctx, "hear from a worker", err);
+        bench_fail(ctx, "get the reply of a worker", err);
         return;
     }
     if (self->phase == ROOT_RUNNING) {

@@ -102,7 +102,7 @@ static bool run_is_whole(
     }
     (void)fprintf(
         stderr,
-        "troupe-bench: %s: %s met %" PRIu64 " messages that sum up to %" PRIu64 ", not %" PRIu64
+        "troupe-bench: %s: %s handled %" PRIu64 " messages that sum up to %" PRIu64 ", not %" PRIu64
         " that sum up to %" PRIu64 "; messages were lost or doubled\n",
         self->workload->name,
         side,

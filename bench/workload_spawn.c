@@ -1,11 +1,11 @@
-// Actors started: each is spawned, handles a first message and replies it. All at once, or one after
-// the other's reply.
+// Actors started: each is spawned, handles a first message and replies to it. All at once, or each
+// after the reply of the one before.
 //
 // "Fork join (actor creation)" in the Savina suite (S. Imam, V. Sarkar, "Savina: An Actor Benchmark
-// Suite", AGERE! 2014), where each actor handles one message; here it replies too, so that we know.
+// Suite", AGERE! 2014), where each actor handles one message; here it replies as well, which confirms it.
 //
 // The end of all of them comes with the end of the system, and is a figure of its own: from when the root
-// has the last report until the system has ended, an actor.
+// has the last report until the system has ended, divided by the actors.
 #include "worker.h"
 #include "workloads.h"
 
@@ -128,7 +128,7 @@ static void spawn_describe_part(
 
 const struct bench_workload bench_spawn = {
     .name = "spawn",
-    .question = "actors started, each with a first message met and answered",
+    .question = "actors started, each with a first message and its reply",
     .parts_more = 1,
     .messages_ecs = 1000000,
     .messages_apart = 1000,

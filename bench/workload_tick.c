@@ -1,10 +1,10 @@
-// A turn of a world of which few have messages: what is it to send 100 actors a message each and meet their
-// replies, where 900 others have none, or 999,900?
+// A turn of an executor where few actors have messages: what does it cost to send 100 actors a message each and
+// handle their replies, while 900 others have none, or 999,900?
 //
-// The same 100 each time, evenly spread over the world, so that what is measured is the turn and not the
+// The same 100 each time, evenly spread over all actors, so that what is measured is the turn and not the
 // cache. With --actors 1000 and --actors 1000000 the figures should be the same.
 //
-// Not measured: the spawns, and a first round, which is handled behind them.
+// Not measured: the spawns, and a first round, which follows them.
 #include "worker.h"
 #include "workloads.h"
 
@@ -117,7 +117,7 @@ static void tick_describe_part(
 
 const struct bench_workload bench_tick = {
     .name = "tick",
-    .question = "turns of a world of 1,000,000 actors of whom 100 have mail",
+    .question = "turns of an executor of 1,000,000 actors, 100 of which have messages",
     .actors = 1000000,
     .actors_min = TICK_MAIL,
     .actors_max = 10000000,

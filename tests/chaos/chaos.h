@@ -4,8 +4,8 @@
  *
  *     main, the chooser --signals--> workers, in processes: they send to each other all the time
  *       |                               |   ^
- *       +-- reads -----> keeper  <----+   |
- *                          on ecs  ---------+  spawns, monitors and counts them
+ *       +-- reads ----> controller <----+   |
+ *                       on ecs  -------------+  spawns, monitors and counts them
  *
  * Some workers have a process to themselves; others share those of pools, and die together. Each has a
  * slot; the successor of a worker that ended gets the same slot, as another instance. Messages are

@@ -266,7 +266,7 @@ static uint32_t course_index(const troupe_ref_t players[static PLAYERS], troupe_
             return i;
         }
     }
-    cr_fatal("nobody of these said it");
+    cr_fatal("no player sent it");
     return 0;
 }
 

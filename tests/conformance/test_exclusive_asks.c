@@ -388,11 +388,11 @@ static uint32_t run_circle(const struct fixture_placement *placement, uint32_t c
         have_peer(fixture, circle[i], circle[(i + 1) % count]);
     }
     fixture_ask(fixture, circle[0], CIRCLE, NULL, 0);
-    uint32_t is_told = 0;
+    uint32_t deadlock_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct outcome *outcome = FIXTURE_RECEIVE(fixture, WAITED, struct outcome);
         if (outcome->err == TROUPE_ERR_DEADLOCK) {
-            is_told++;
+            deadlock_count++;
             cr_expect(strstr(outcome->detail, "'client'") != NULL, "%s", outcome->detail);
             cr_expect(strstr(outcome->detail, " waits for ") != NULL, "%s", outcome->detail);
         } else {
@@ -402,7 +402,7 @@ static uint32_t run_circle(const struct fixture_placement *placement, uint32_t c
     // The scenario, which asked from outside of the circle, gets a reply as well.
     (void)fixture_receive(fixture, SERVER_REPLY);
     (void)fixture_close(&fixture);
-    return is_told;
+    return deadlock_count;
 }
 
 BACKEND_TEST(exclusive_asks, two_actors_that_ask_each_other_get_a_deadlock)

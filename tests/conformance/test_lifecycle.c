@@ -199,7 +199,7 @@ static enum troupe_err failer_init(
 static void failer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
 {
     (void)ctx, (void)state, (void)message;
-    MUST_BE(!"an actor whose init failed meets no message");
+    MUST_BE(!"an actor whose init failed handles no message");
 }
 
 static void failer_fini(troupe_context_t *ctx, void *state, const struct troupe_exit *end)

@@ -235,7 +235,7 @@ BACKEND_TEST(names, awaiting_a_name_ends_when_it_is_registered)
     fixture_ask(fixture, other, AWAIT, "bakery", sizeof("bakery"));
     fixture_ask(fixture, other, READY, NULL, 0);
     const struct result *ready = FIXTURE_RECEIVE(fixture, RESULT, struct result);
-    cr_assert(troupe_ref_is_none(ready->ref), "a name nobody goes by was found");
+    cr_assert(troupe_ref_is_none(ready->ref), "a name that is not registered was found");
 
     fixture_ask(fixture, one, REGISTER, "bakery", sizeof("bakery"));
 

@@ -100,7 +100,9 @@ static void expect_unknown(const struct fixture_placement *placement)
     cr_expect(le(u64, in_hand, TROUPE_BATCH_MAX));
     cr_expect(eq(u64, stats.unknown, in_hand));
     cr_expect(eq(u64, stats.accepted, stats.handled + stats.dead + stats.unknown));
-    cr_expect(ge(u64, stats.handled, 2 * HANDLED_FIRST), "what was met before is handled");
+    cr_expect(
+        ge(u64, stats.handled, 2 * HANDLED_FIRST),
+        "what was handled before the batch counts as handled");
 }
 
 Test(batch_kills, the_whole_batch_is_unknown_over_ipc, .timeout = FIXTURE_TEST_SECONDS)

@@ -1007,7 +1007,7 @@ Test(kills, no_process_actor_outlives_a_killed_parent)
 
     char left[512];
     (void)snprintf(left, sizeof(left), "%s", find_run_dir(spawner_program.runtime_parent));
-    cr_expect(left[0] != '\0', "nobody was left to remove the run directory");
+    cr_expect(left[0] != '\0', "no process was left to remove the run directory");
     struct stage *stage = stage_open(&(struct stage_options){0});
     (void)rmdir(stage->parent);
     memcpy(stage->parent, spawner_program.runtime_parent, sizeof(stage->parent));

@@ -89,7 +89,7 @@ static void fixture_keep(
 {
     size_t body_bytes = message == NULL ? 0 : troupe_message_body_bytes(message);
     struct entry *entry = calloc(1, sizeof(*entry) + body_bytes);
-    cr_assert(entry != NULL, "no memory to hear a message of %zu bytes", body_bytes);
+    cr_assert(entry != NULL, "no memory for a message of %zu bytes", body_bytes);
     entry->received = received;
     if (message != NULL) {
         entry->received.type = troupe_message_type(message);
@@ -418,7 +418,7 @@ void fixture_call(struct fixture *fixture, fixture_call_fn *function, void *data
         if (call.is_done) {
             return;
         }
-        fixture_wait(fixture, deadline_ns, "the scenario to act");
+        fixture_wait(fixture, deadline_ns, "the function of fixture_call() to run");
     }
 }
 
