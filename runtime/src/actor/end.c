@@ -35,7 +35,7 @@ void trp_executor_end_if_done(struct troupe_executor *executor)
 }
 
 /** Have the backend free what it keeps for an actor. */
-static void actor_notify_backend(struct troupe_executor *executor, uint32_t index)
+static void end_notify_backend(struct troupe_executor *executor, uint32_t index)
 {
     if (executor->ops != NULL && executor->ops->actor_ended != NULL) {
         executor->ops->actor_ended(executor->backend_self, executor, index);
@@ -59,13 +59,13 @@ void trp_actor_free(
         executor->runtime->ops->forget_signals(executor->runtime, ref);
     }
     trp_monitor_notify(executor, actor, index, exit);
-    actor_notify_backend(executor, index);
+    end_notify_backend(executor, index);
     trp_actor_table_remove(&executor->actors, actor, index);
     trp_actor_table_note_exit(actor, exit);
 }
 
 /** Make dead letters of what was deferred for an actor that has ended. */
-static void actor_dead_letter_stash(struct troupe_executor *executor, struct trp_stash_entry *stash)
+static void end_drop_stash(struct troupe_executor *executor, struct trp_stash_entry *stash)
 {
     while (stash != NULL) {
         struct trp_stash_entry *next = stash->next;
@@ -99,7 +99,7 @@ void trp_actor_end(
     actor->stash = NULL;
     trp_actor_free(executor, actor, index, exit);
     trp_count(&executor->counters->actors_ended, 1);
-    actor_dead_letter_stash(executor, stash);
+    end_drop_stash(executor, stash);
     executor->runtime->ops->actor_ended(executor->runtime, ref, exit);
     if (executor->dedicated) {
         trp_executor_note_exit(executor, exit);

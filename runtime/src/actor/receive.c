@@ -40,11 +40,11 @@
 
 /* Messages without a running receiver. ---------------------------------------------------------- */
 
-static void actor_deliver_notice(
+static void receive_deliver_notice(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item);
 
 /** Handle a message whose actor does not run here: stash it, or make dead letters of it. */
-static void actor_miss(
+static void receive_miss(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
@@ -54,7 +54,7 @@ static void actor_miss(
         return;
     }
     if (item->kind == TRP_KIND_NOTICE && item->ask == 0) {
-        actor_deliver_notice(executor, NULL, item);
+        receive_deliver_notice(executor, NULL, item);
         return;
     }
     enum troupe_dead_reason reason = TROUPE_DEAD_NO_SUCH_ACTOR;
@@ -68,7 +68,7 @@ static void actor_miss(
 }
 
 /** Defer the last @p count messages of an item until its actor has the reply that it waits for. */
-static void actor_defer(
+static void receive_defer(
     struct troupe_executor *executor,
     struct trp_channel *channel,
     struct trp_actor *actor,
@@ -86,7 +86,7 @@ static void actor_defer(
 /* Callbacks. ------------------------------------------------------------------------------------ */
 
 /** Count one message of a channel as handled. */
-static inline void actor_count_handled(
+static inline void receive_count_handled(
     struct troupe_executor *executor, struct trp_channel *channel)
 {
     trp_count(&channel->in_ledger->handled, 1);
@@ -94,7 +94,7 @@ static inline void actor_count_handled(
 }
 
 /** Call `receive` with the one message of an item. @param channel  Counts it; NULL: it is not counted. */
-static void actor_receive(
+static void receive_one(
     struct troupe_executor *executor,
     struct trp_channel *channel,
     struct trp_actor *actor,
@@ -119,7 +119,7 @@ static void actor_receive(
     executor->context.unanswered.ask = 0;
     (void)trp_actor_leave(executor, actor, actor_key);
     if (channel != NULL) {
-        actor_count_handled(executor, channel);
+        receive_count_handled(executor, channel);
     }
     if (TRP_UNLIKELY(message.given)) {
         troupe_body_free(&body);
@@ -127,7 +127,7 @@ static void actor_receive(
 }
 
 /** Call `receive` with a message that is nothing but a body. @return whether the actor still runs. */
-TRP_INLINE bool actor_receive_plain(
+TRP_INLINE bool receive_plain(
     struct troupe_executor *executor,
     struct trp_channel *channel,
     struct trp_actor *actor,
@@ -147,12 +147,12 @@ TRP_INLINE bool actor_receive_plain(
         runs = trp_actor_settle(executor, actor, actor_key);
     }
     trp_actor_flush_old(executor);
-    actor_count_handled(executor, channel);
+    receive_count_handled(executor, channel);
     return runs;
 }
 
 /** Call `receive` with the messages of a run, until the actor stops. @return how many it handled. */
-static uint32_t actor_receive_run(
+static uint32_t receive_run(
     struct troupe_executor *executor,
     struct trp_channel *channel,
     struct trp_actor *actor,
@@ -175,14 +175,14 @@ static uint32_t actor_receive_run(
             body.bytes = run->body_bytes;
             at += stride;
         }
-        runs = actor_receive_plain(executor, channel, actor, actor_key, message.type, &message);
+        runs = receive_plain(executor, channel, actor, actor_key, message.type, &message);
     } while (--left != 0 && runs);
     trp_callback_exit(executor);
     return run->count - left;
 }
 
 /** The actor of an item has ended, or waits: make dead letters of the messages behind the first ones, or defer them. */
-static void actor_drop_rest(
+static void receive_drop_rest(
     struct troupe_executor *executor,
     struct trp_channel *channel,
     const struct trp_item *item,
@@ -191,7 +191,7 @@ static void actor_drop_rest(
     struct trp_actor *actor = trp_actor_table_find(
         &executor->actors, item->envelope->to_index, item->envelope->to_generation);
     if (actor != NULL && actor->life == TRP_LIFE_WAITING) {
-        actor_defer(executor, channel, actor, item, item->count - handled);
+        receive_defer(executor, channel, actor, item, item->count - handled);
     } else {
         trp_dead_letter_item(executor, channel, item, item->count - handled, TROUPE_DEAD_STOPPED);
     }
@@ -225,17 +225,17 @@ void trp_actor_deliver_plain(
         memcpy(&message.sender.index, &envelope->from_index, 2 * sizeof(uint32_t));
         uint64_t actor_key = trp_actor_key(envelope->to_index, envelope->to_generation);
         cursor->at += bytes;
-        (void)actor_receive_plain(executor, channel, actor, actor_key, message.type, &message);
+        (void)receive_plain(executor, channel, actor, actor_key, message.type, &message);
         trp_channel_owe(&executor->channels, channel, 1, size);
         channel->received_count++;
     }
     trp_callback_exit(executor);
 }
 
-static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation);
+static void receive_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation);
 
 /** Call `on_reply` of an ask that was removed from the table; @p message NULL: the ask failed. */
-static void actor_end_ask(
+static void receive_end_ask(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint64_t actor_key,
@@ -253,7 +253,7 @@ static void actor_end_ask(
 }
 
 /** Deliver the reply to an ask, or its failure. @return false: the ask has ended. */
-static bool actor_deliver_reply(
+static bool receive_deliver_reply(
     struct troupe_executor *executor,
     struct trp_channel *channel,
     struct trp_actor *actor,
@@ -281,19 +281,19 @@ static bool actor_deliver_reply(
         trp_ledger_start(channel->in_ledger, 1);
     }
     uint64_t actor_key = trp_actor_key(item->envelope->to_index, item->envelope->to_generation);
-    actor_end_ask(executor, actor, actor_key, &ask, err, err == TROUPE_OK ? &message : NULL);
+    receive_end_ask(executor, actor, actor_key, &ask, err, err == TROUPE_OK ? &message : NULL);
     if (is_counted) {
-        actor_count_handled(executor, channel);
+        receive_count_handled(executor, channel);
     }
     if (message.given) {
         troupe_body_free(&body);
     }
-    actor_replay(executor, item->envelope->to_index, item->envelope->to_generation);
+    receive_replay(executor, item->envelope->to_index, item->envelope->to_generation);
     return true;
 }
 
 /** Deliver what was deferred to an actor that waits no longer, until it waits again. */
-static void actor_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation)
+static void receive_replay(struct troupe_executor *executor, uint32_t index, uint32_t generation)
 {
     struct trp_actor *actor = NULL;
     while ((actor = trp_actor_table_find(&executor->actors, index, generation)) != NULL &&
@@ -309,7 +309,7 @@ static void actor_replay(struct troupe_executor *executor, uint32_t index, uint3
 }
 
 /** Deliver a notice; @p actor NULL: it has ended. For a ROOM, credit is set aside while the callback runs. */
-static void actor_deliver_notice(
+static void receive_deliver_notice(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_item *item)
 {
     bool is_room = item->envelope->type == TROUPE_MESSAGE_ROOM &&
@@ -319,8 +319,8 @@ static void actor_deliver_notice(
         trp_channel_begin_room(&executor->channels, room->to.executor);
     }
     if (actor != NULL) {
-        actor_receive(executor, NULL, actor, item);
-        actor_replay(executor, item->envelope->to_index, item->envelope->to_generation);
+        receive_one(executor, NULL, actor, item);
+        receive_replay(executor, item->envelope->to_index, item->envelope->to_generation);
     }
     if (is_room) {
         trp_channel_end_room(&executor->channels, room->to.executor);
@@ -335,8 +335,8 @@ void trp_actor_fail_ask(
     enum troupe_err err)
 {
     uint32_t generation = actor->generation;
-    actor_end_ask(executor, actor, trp_actor_key(index, generation), ask, err, NULL);
-    actor_replay(executor, index, generation);
+    receive_end_ask(executor, actor, trp_actor_key(index, generation), ask, err, NULL);
+    receive_replay(executor, index, generation);
 }
 
 void trp_actor_deliver(
@@ -345,19 +345,19 @@ void trp_actor_deliver(
     struct trp_actor *actor = trp_actor_table_find(
         &executor->actors, item->envelope->to_index, item->envelope->to_generation);
     if (TRP_UNLIKELY(actor == NULL || !trp_actor_is_up(actor))) {
-        actor_miss(executor, channel, item);
+        receive_miss(executor, channel, item);
         return;
     }
     bool is_reply =
         item->kind == TRP_KIND_REPLY || (item->kind == TRP_KIND_NOTICE && item->ask != 0);
     if (TRP_UNLIKELY(is_reply)) {
-        if (!actor_deliver_reply(executor, channel, actor, item)) {
+        if (!receive_deliver_reply(executor, channel, actor, item)) {
             trp_dead_letter_item(executor, channel, item, item->count, TROUPE_DEAD_LATE_REPLY);
         }
         return;
     }
     if (TRP_UNLIKELY(item->kind == TRP_KIND_NOTICE)) {
-        actor_deliver_notice(executor, actor, item);
+        receive_deliver_notice(executor, actor, item);
         return;
     }
     if (TRP_UNLIKELY(item->expires_ns != 0) &&
@@ -367,19 +367,19 @@ void trp_actor_deliver(
     }
     uint32_t handled = 0;
     if (item->count > 1 && trp_actor_runs(actor)) {
-        handled = actor_receive_run(executor, channel, actor, item);
+        handled = receive_run(executor, channel, actor, item);
     } else if (trp_actor_runs(actor)) {
-        actor_receive(executor, channel, actor, item);
+        receive_one(executor, channel, actor, item);
         handled = 1;
     }
     trp_channel_return_credit(&executor->channels, channel, item, handled);
     if (TRP_UNLIKELY(handled < item->count)) {
-        actor_drop_rest(executor, channel, item, handled);
+        receive_drop_rest(executor, channel, item, handled);
     }
 }
 
 /** Deliver a notice that was made on this executor. */
-static void actor_notify(
+static void receive_notify(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
@@ -400,15 +400,15 @@ static void actor_notify(
         .kind = TRP_KIND_NOTICE,
     };
     if (actor->life == TRP_LIFE_WAITING) {
-        actor_defer(
+        receive_defer(
             executor, executor->channels.loop, actor, &item, 1); // behind the messages before it
     } else {
-        actor_receive(executor, NULL, actor, &item);
+        receive_one(executor, NULL, actor, &item);
     }
 }
 
 /** Handle a MONITOR command, and carry out what is decided about its actor. */
-static void actor_carry_out(struct troupe_executor *executor, const struct trp_item *item)
+static void receive_carry_out(struct troupe_executor *executor, const struct trp_item *item)
 {
     uint32_t index = item->envelope->to_index;
     if (item->envelope->type == TRP_MONITOR_PROBE) {
@@ -424,7 +424,8 @@ static void actor_carry_out(struct troupe_executor *executor, const struct trp_i
         trp_actor_table_find(&executor->actors, index, item->envelope->to_generation);
     switch (decision.action) {
     case TRP_MONITOR_DELIVER:
-        actor_notify(executor, actor, index, decision.type, &decision.down, sizeof(decision.down));
+        receive_notify(
+            executor, actor, index, decision.type, &decision.down, sizeof(decision.down));
         break;
     case TRP_MONITOR_END:
         trp_actor_end(executor, actor, index, &decision.down.exit);
@@ -440,6 +441,6 @@ void trp_actor_handle_monitor(struct troupe_executor *executor, const struct trp
     uint32_t generation = item->envelope->to_generation;
     if (!trp_actor_table_is_starting(&executor->actors, index, generation) ||
         !trp_stash_add(executor, executor->channels.loop, item)) {
-        actor_carry_out(executor, item);
+        receive_carry_out(executor, item);
     }
 }

@@ -29,7 +29,7 @@
 #include <string.h>
 
 /** Deliver what came before the actor; or make dead letters of it, if @p refusal says why the actor did not start. */
-static void actor_deliver_stash(
+static void start_deliver_stash(
     struct troupe_executor *executor,
     struct trp_stash_entry *stash,
     const struct troupe_exit *refusal)
@@ -59,7 +59,7 @@ static void actor_deliver_stash(
 }
 
 /** Give a starting actor its name and its state. @return false: no memory. */
-static bool actor_equip(
+static bool start_equip(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     const struct trp_start *start,
@@ -79,7 +79,7 @@ static bool actor_equip(
 }
 
 /** An actor could not start: report why, free its row, and make dead letters of its messages. */
-static void actor_fail_start(
+static void start_fail(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
@@ -91,7 +91,7 @@ static void actor_fail_start(
     trp_count(&executor->counters->actors_failed, 1);
     trp_actor_free(executor, actor, index, exit);
     actor->flags |= TRP_ACTOR_FAILED;
-    actor_deliver_stash(executor, stash, exit);
+    start_deliver_stash(executor, stash, exit);
     executor->runtime->ops->actor_ended(executor->runtime, ref, exit);
     if (executor->dedicated) {
         trp_executor_note_exit(executor, exit);
@@ -100,7 +100,7 @@ static void actor_fail_start(
     }
 }
 
-static enum troupe_err actor_init(
+static enum troupe_err start_call_init(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
@@ -119,8 +119,7 @@ static enum troupe_err actor_init(
 }
 
 /** @return whether a START is well-formed. */
-static bool actor_start_is_valid(
-    const struct troupe_executor *executor, const struct trp_item *item)
+static bool start_is_valid(const struct troupe_executor *executor, const struct trp_item *item)
 {
     const struct trp_start *start = (const void *)item->body;
     return item->given == NULL && item->body_bytes >= sizeof(*start) &&
@@ -134,7 +133,7 @@ static bool actor_start_is_valid(
 }
 
 /** @return the index of a START's behaviour; UINT32_MAX: this process has no such behaviour. */
-static uint32_t actor_find_behaviour(
+static uint32_t start_find_behaviour(
     const struct trp_runtime *runtime, const struct trp_start *start, const char *name)
 {
     if (start->behaviour_bytes == 0) {
@@ -151,7 +150,7 @@ static uint32_t actor_find_behaviour(
 }
 
 /** @return the row of the actor that is to start; NULL: it is not reserved for it, or the actor has ended. */
-static struct trp_actor *actor_claim(
+static struct trp_actor *start_claim(
     struct troupe_executor *executor, uint32_t index, uint32_t generation)
 {
     struct trp_actor *actor = trp_actor_table_find(&executor->actors, index, generation);
@@ -167,7 +166,7 @@ static struct trp_actor *actor_claim(
 }
 
 /** Set how an actor ends whose behaviour this process does not have. */
-static void actor_explain_unknown(
+static void start_explain_unknown(
     const struct trp_start *start, const char *behaviour_name, struct troupe_exit *out_exit)
 {
     *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = TROUPE_ERR_NOENT};
@@ -180,7 +179,7 @@ static void actor_explain_unknown(
 }
 
 /** Make an actor as its START says, and run its `init`. @return false: it failed, as *out_exit says. */
-static bool actor_begin(
+static bool start_begin(
     struct troupe_executor *executor,
     struct trp_actor *actor,
     uint32_t index,
@@ -190,21 +189,21 @@ static bool actor_begin(
     const char *name = (const char *)(start + 1);
     const char *behaviour_name = name + trp_pad8(start->name_bytes);
     const char *args = behaviour_name + trp_pad8(start->behaviour_bytes);
-    uint32_t behaviour = actor_find_behaviour(executor->runtime, start, behaviour_name);
+    uint32_t behaviour = start_find_behaviour(executor->runtime, start, behaviour_name);
     if (executor->channels.ending) {
         *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_SHUTDOWN};
         return false;
     }
     if (behaviour == UINT32_MAX) {
-        actor_explain_unknown(start, behaviour_name, out_exit);
+        start_explain_unknown(start, behaviour_name, out_exit);
         return false;
     }
-    if (!actor_equip(executor, actor, start, name, behaviour)) {
+    if (!start_equip(executor, actor, start, name, behaviour)) {
         *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_OUT_OF_MEMORY};
         return false;
     }
-    enum troupe_err err =
-        actor_init(executor, actor, index, start->args_bytes != 0 ? args : NULL, start->args_bytes);
+    enum troupe_err err = start_call_init(
+        executor, actor, index, start->args_bytes != 0 ? args : NULL, start->args_bytes);
     if (err != TROUPE_OK) {
         *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
         (void)snprintf(out_exit->text, sizeof(out_exit->text), "%s", troupe_strerror(err));
@@ -216,16 +215,16 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
 {
     uint32_t index = item->envelope->to_index;
     struct trp_actor *actor = NULL;
-    if (actor_start_is_valid(executor, item)) {
-        actor = actor_claim(executor, index, item->envelope->to_generation);
+    if (start_is_valid(executor, item)) {
+        actor = start_claim(executor, index, item->envelope->to_generation);
     }
     if (actor == NULL) {
         trp_count(&executor->counters->actors_failed, 1);
         return;
     }
     struct troupe_exit exit;
-    if (!actor_begin(executor, actor, index, (const void *)item->body, &exit)) {
-        actor_fail_start(executor, actor, index, &exit);
+    if (!start_begin(executor, actor, index, (const void *)item->body, &exit)) {
+        start_fail(executor, actor, index, &exit);
         return;
     }
     // In its init it may have asked to stop, or have begun to wait for a reply: then it is no longer STARTING.
@@ -238,7 +237,7 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     actor->stash = NULL;
     if (trp_actor_leave(executor, actor, trp_actor_key(index, actor->generation)) ||
         stash != NULL) {
-        actor_deliver_stash(executor, stash, NULL);
+        start_deliver_stash(executor, stash, NULL);
     }
 }
 
@@ -251,7 +250,7 @@ void trp_actor_drop_stash(struct troupe_executor *executor)
         if (actor != NULL && actor->stash != NULL) {
             struct trp_stash_entry *stash = actor->stash;
             actor->stash = NULL;
-            actor_deliver_stash(executor, stash, &exit);
+            start_deliver_stash(executor, stash, &exit);
         }
     }
 }

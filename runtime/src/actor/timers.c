@@ -14,7 +14,7 @@
 enum { TIMERS_RETRY_NS = 1000000 }; // until a message that could not be sent is tried again
 
 /** An ask had no reply in time. @p actor NULL: it has ended. */
-static void actor_timer_handle_timeout(
+static void timers_handle_timeout(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_actor_timer *timer)
 {
     struct trp_ask ask;
@@ -36,7 +36,7 @@ static void actor_timer_handle_timeout(
 }
 
 /** Send the message of a timer. @return false: no memory, or no descriptor. */
-static bool actor_timer_send(struct troupe_executor *executor, const struct trp_actor_timer *timer)
+static bool timers_send(struct troupe_executor *executor, const struct trp_actor_timer *timer)
 {
     struct trp_outgoing outgoing = {
         .to = timer->to,
@@ -53,14 +53,14 @@ static bool actor_timer_send(struct troupe_executor *executor, const struct trp_
 }
 
 /** @return when a periodic timer is due next: later than now, so that periods that were missed are skipped. */
-static uint64_t actor_timer_next_due(uint64_t due_ns, uint64_t period_ns, uint64_t now_ns)
+static uint64_t timers_next_due(uint64_t due_ns, uint64_t period_ns, uint64_t now_ns)
 {
     uint64_t next_ns = due_ns + period_ns;
     return next_ns > now_ns ? next_ns : now_ns + period_ns - (now_ns - due_ns) % period_ns;
 }
 
 /** Run a timer that was due at @p due_ns. @return when it is due again; UINT64_MAX: it is over. */
-static uint64_t actor_timer_run(
+static uint64_t timers_run(
     struct troupe_executor *executor,
     const struct trp_actor_timer *timer,
     uint64_t due_ns,
@@ -72,15 +72,15 @@ static uint64_t actor_timer_run(
         actor = NULL;
     }
     if (timer->ask != 0) {
-        actor_timer_handle_timeout(executor, actor, timer);
+        timers_handle_timeout(executor, actor, timer);
         return UINT64_MAX;
     }
     if (actor == NULL && timer->actor_generation != 0) {
         return UINT64_MAX; // it ends with its actor
     }
-    bool sent = actor_timer_send(executor, timer); // runs no callback, so the heap stays as it is
+    bool sent = timers_send(executor, timer); // runs no callback, so the heap stays as it is
     if (timer->period_ns != 0) {
-        return actor_timer_next_due(due_ns, timer->period_ns, now_ns);
+        return timers_next_due(due_ns, timer->period_ns, now_ns);
     }
     return sent ? UINT64_MAX : now_ns + TIMERS_RETRY_NS;
 }
@@ -95,7 +95,7 @@ bool trp_actor_timers_run(struct troupe_executor *executor, uint64_t now_ns)
         if (timer == NULL) {
             break;
         }
-        uint64_t next_ns = actor_timer_run(executor, timer, due_ns, now_ns);
+        uint64_t next_ns = timers_run(executor, timer, due_ns, now_ns);
         if (next_ns != UINT64_MAX) {
             trp_timer_heap_restart(&executor->timers, id, next_ns, timer);
         } else {

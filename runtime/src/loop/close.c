@@ -52,14 +52,14 @@ void trp_executor_stop_actors(struct troupe_executor *executor)
 }
 
 /** A peer that sends to an executor that ends. */
-struct executor_sender {
+struct close_sender {
     uint32_t id;
     bool is_remote;
 };
 
 /** Accept no new channels. @return how many peers that were not asked before are in @p senders. */
-static uint32_t executor_find_senders(
-    struct troupe_executor *executor, struct executor_sender senders[static SENDERS])
+static uint32_t close_find_senders(
+    struct troupe_executor *executor, struct close_sender senders[static SENDERS])
 {
     struct trp_shared *shared = executor->runtime->shared;
     struct trp_slot *slot = executor->slot;
@@ -73,7 +73,7 @@ static uint32_t executor_find_senders(
             atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
             const struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);
             atomic_store_explicit(&ledger->gone, true, memory_order_release);
-            senders[count++] = (struct executor_sender){
+            senders[count++] = (struct close_sender){
                 .id = ledger->from,
                 .is_remote = from != NULL && from->node != executor->node,
             };
@@ -85,10 +85,10 @@ static uint32_t executor_find_senders(
 
 void trp_executor_request_close(struct troupe_executor *executor)
 {
-    struct executor_sender senders[SENDERS];
+    struct close_sender senders[SENDERS];
     uint32_t count = 0;
     do {
-        count = executor_find_senders(executor, senders);
+        count = close_find_senders(executor, senders);
         for (uint32_t i = 0; i < count; i++) {
             if (!executor->runtime->ops->detach_inbox(
                     executor->runtime, senders[i].id, executor->id)) {
@@ -103,7 +103,7 @@ bool trp_executor_has_peers(struct troupe_executor *executor)
     return atomic_load_explicit(&executor->slot->in_open_count, memory_order_acquire) > 0;
 }
 
-static void executor_finish_channels(struct troupe_executor *executor)
+static void close_finish_channels(struct troupe_executor *executor)
 {
     // Finishing a channel may free it, and so change the table: begin again after each.
     bool found = true;
@@ -128,12 +128,11 @@ void trp_executor_finish(struct troupe_executor *executor)
     }
     executor->channels.closed_out = true;
     trp_channels_set_last(&executor->channels, NULL);
-    executor_finish_channels(executor);
+    close_finish_channels(executor);
 }
 
 /** While closing, take a turn; or wait for peers, if there is nothing to do. */
-static void executor_close_step(
-    struct troupe_executor *executor, uint64_t left_ns, uint64_t *step_ns)
+static void close_step(struct troupe_executor *executor, uint64_t left_ns, uint64_t *step_ns)
 {
     trp_executor_handle_flags(executor);
     if (trp_executor_turn(executor) || trp_mailbox_poll(&executor->mailbox)) {
@@ -168,7 +167,7 @@ bool trp_executor_close(struct troupe_executor *executor, uint64_t deadline_ns)
             trp_executor_finish(executor);
             finished = true;
         } else {
-            executor_close_step(
+            close_step(
                 executor, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns, &step_ns);
         }
     }

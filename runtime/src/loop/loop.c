@@ -83,7 +83,7 @@ void trp_executor_listen(struct troupe_executor *executor)
 }
 
 /** @return an executor of a process that died, whose channel to here was not accepted yet; 0: none. */
-static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
+static uint32_t loop_find_unclaimed(struct troupe_executor *executor)
 {
     struct trp_shared *shared = executor->runtime->shared;
     uint32_t found = 0;
@@ -102,7 +102,7 @@ static uint32_t executor_find_unclaimed(struct troupe_executor *executor)
 }
 
 /** Receive what has arrived, and accept the channels of processes that died, so that they can be settled. */
-static void executor_accept_dead(struct troupe_executor *executor)
+static void loop_accept_dead(struct troupe_executor *executor)
 {
     // What processes that died have sent, and has arrived, is still handled.
     uint32_t count = 0;
@@ -110,13 +110,13 @@ static void executor_accept_dead(struct troupe_executor *executor)
            trp_executor_receive(executor)) {
     }
     uint32_t peer_id = 0;
-    while ((peer_id = executor_find_unclaimed(executor)) != 0 &&
+    while ((peer_id = loop_find_unclaimed(executor)) != 0 &&
            trp_channel_accept(&executor->channels, peer_id) != NULL) {
     }
 }
 
 /** Settle with the peers whose processes have exited. */
-static void executor_handle_process_exits(struct troupe_executor *executor)
+static void loop_handle_process_exits(struct troupe_executor *executor)
 {
     uint32_t process_exit_count =
         atomic_load_explicit(&executor->runtime->shared->process_exit_count, memory_order_acquire);
@@ -124,7 +124,7 @@ static void executor_handle_process_exits(struct troupe_executor *executor)
         return;
     }
     executor->channels.process_exits_seen = process_exit_count;
-    executor_accept_dead(executor);
+    loop_accept_dead(executor);
     while (trp_channels_handle_process_exit(&executor->channels)) {
     }
 }
@@ -138,12 +138,12 @@ void trp_executor_handle_flags(struct troupe_executor *executor)
     if (atomic_load_explicit(&executor->slot->stop_requested, memory_order_relaxed)) {
         executor->channels.ending = true;
     }
-    executor_handle_process_exits(executor);
+    loop_handle_process_exits(executor);
     (void)trp_channels_reap(&executor->channels);
 }
 
 /** Return credit that is owed, if that is worth a message; and rarely, credit that was not spent. */
-static void executor_settle(struct troupe_executor *executor)
+static void loop_settle(struct troupe_executor *executor)
 {
     trp_executor_settle_credit(executor);
     if (TRP_UNLIKELY(executor->monitors.unsent_first != 0)) {
@@ -167,7 +167,7 @@ static void executor_settle(struct troupe_executor *executor)
 }
 
 /** @return whether to check the timers in this turn: while busy, only about every 20 µs. */
-static bool executor_checks_timers(struct troupe_executor *executor, bool busy)
+static bool loop_checks_timers(struct troupe_executor *executor, bool busy)
 {
     if (!busy || !executor->runtime->clock_is_real) {
         return true;
@@ -209,11 +209,11 @@ bool trp_executor_turn(struct troupe_executor *executor)
     }
     trp_executor_receive_own(executor);
     if (trp_timer_heap_due(&executor->timers) != TRP_TIMER_HEAP_NEVER) {
-        if (executor_checks_timers(executor, worked)) {
+        if (loop_checks_timers(executor, worked)) {
             worked |= trp_actor_timers_run(executor, trp_executor_now(executor));
         }
     }
-    executor_settle(executor);
+    loop_settle(executor);
     trp_channel_flush(&executor->channels, executor->channels.loop);
     if (executor->channels.dirty != NULL) {
         trp_channels_flush(&executor->channels);

@@ -42,7 +42,7 @@ enum {
 };
 
 /** Count a frame that cannot be read, and @p lost_count of its messages as dead letters. */
-static void executor_reject(
+static void receive_frame_reject(
     struct troupe_executor *executor, struct trp_channel *channel, uint64_t lost_count)
 {
     trp_count(&executor->counters->frames_undecodable, 1);
@@ -54,7 +54,7 @@ static void executor_reject(
 }
 
 /** The peer accepts no more messages: finish the channel to it. */
-static void executor_handle_close_request(
+static void receive_frame_handle_close_request(
     struct troupe_executor *executor, struct trp_channel *channel)
 {
     if (channel->out_open) {
@@ -63,13 +63,13 @@ static void executor_handle_close_request(
 }
 
 /** @return the body, for a struct of @p bytes; NULL: it is too small. */
-static const void *executor_body(const struct trp_item *item, size_t bytes)
+static const void *receive_frame_body(const struct trp_item *item, size_t bytes)
 {
     return item->body_bytes >= bytes ? item->body : NULL;
 }
 
 /** Carry out a command, which is an item that is no message to an actor. */
-static void executor_handle_command(
+static void receive_frame_handle_command(
     struct troupe_executor *executor, struct trp_channel *channel, const struct trp_item *item)
 {
     const void *body = NULL;
@@ -87,13 +87,13 @@ static void executor_handle_command(
         trp_actor_handle_check_alive(executor, item);
         break;
     case TRP_KIND_CREDIT_REQUEST:
-        body = executor_body(item, sizeof(struct trp_credit_request));
+        body = receive_frame_body(item, sizeof(struct trp_credit_request));
         if (body != NULL) {
             trp_channel_handle_credit_request(&executor->channels, channel, body);
         }
         break;
     case TRP_KIND_CREDIT_GRANT:
-        body = executor_body(item, sizeof(struct trp_credit_grant));
+        body = receive_frame_body(item, sizeof(struct trp_credit_grant));
         if (body != NULL && channel->out_open) {
             trp_channel_handle_credit_grant(&executor->channels, channel, body);
         }
@@ -102,10 +102,10 @@ static void executor_handle_command(
         executor->channels.ending = true;
         break;
     case TRP_KIND_CLOSE_REQUEST:
-        executor_handle_close_request(executor, channel);
+        receive_frame_handle_close_request(executor, channel);
         break;
     case TRP_KIND_FIN:
-        body = executor_body(item, sizeof(struct trp_fin));
+        body = receive_frame_body(item, sizeof(struct trp_fin));
         if (body != NULL) {
             trp_channel_handle_fin(&executor->channels, channel, body); // may free the channel
         }
@@ -120,7 +120,7 @@ static void executor_handle_command(
 }
 
 /** Replace the handle of a separate body by the part that it names. @return false: there is no such part. */
-static bool executor_take_part(
+static bool receive_frame_take_part(
     struct troupe_executor *executor, struct trp_item *item, struct trp_given *out_part)
 {
     uint32_t which = (uint32_t)(uintptr_t)item->given->data;
@@ -137,7 +137,7 @@ static bool executor_take_part(
 }
 
 /** Handle the items of a frame up to its end or a fault. @return how many counted messages there were. */
-static uint64_t executor_receive_items(
+static uint64_t receive_frame_items(
     struct troupe_executor *executor,
     struct trp_channel *channel,
     struct trp_cursor *cursor,
@@ -161,7 +161,7 @@ static uint64_t executor_receive_items(
         }
         struct trp_given part;
         if (TRP_UNLIKELY(item.given != NULL && !cursor->local)) {
-            if (!executor_take_part(executor, &item, &part)) {
+            if (!receive_frame_take_part(executor, &item, &part)) {
                 *out_fault = TRP_FAULT_KIND;
                 break;
             }
@@ -179,7 +179,7 @@ static uint64_t executor_receive_items(
                 trp_actor_deliver(executor, channel, &item);
             }
         } else {
-            executor_handle_command(executor, channel, &item);
+            receive_frame_handle_command(executor, channel, &item);
             if (item.kind == TRP_KIND_FIN) {
                 break; // the last of its lane; the channel may have been freed
             }
@@ -189,7 +189,7 @@ static uint64_t executor_receive_items(
 }
 
 /** Receive and handle the next frame of the executor itself. */
-TRP_INLINE void executor_receive_one_own(struct troupe_executor *executor)
+TRP_INLINE void receive_frame_own(struct troupe_executor *executor)
 {
     const uint8_t *bytes = NULL;
     size_t size = 0;
@@ -205,7 +205,7 @@ TRP_INLINE void executor_receive_one_own(struct troupe_executor *executor)
     trp_actor_deliver_plain(executor, executor->channels.loop, &cursor);
     if (TRP_UNLIKELY(!trp_frame_at_end(&cursor))) {
         enum trp_fault fault;
-        (void)executor_receive_items(executor, executor->channels.loop, &cursor, &fault);
+        (void)receive_frame_items(executor, executor->channels.loop, &cursor, &fault);
         TRP_CHECK(fault == TRP_FAULT_NONE); // this process wrote it
     }
     if (size > TRP_ZMSG_INLINE_BYTES) {
@@ -214,7 +214,7 @@ TRP_INLINE void executor_receive_one_own(struct troupe_executor *executor)
 }
 
 /** Handle a frame that a peer sent, or a stranger that claims to be one. */
-static void executor_receive_frame(
+static void receive_frame_handle(
     struct troupe_executor *executor, const uint8_t *bytes, size_t size)
 {
     struct trp_header header;
@@ -231,24 +231,25 @@ static void executor_receive_frame(
     if (fault != TRP_FAULT_NONE) {
         trp_mailbox_uncount(
             &executor->mailbox, bytes, size); // a stranger does not ring the doorbell
-        executor_reject(executor, NULL, 0);
+        receive_frame_reject(executor, NULL, 0);
         return;
     }
     if (header.lane == TRP_LANE_USER && header.first_sequence != channel->received_count &&
         header.count != 0) {
         trp_count(&executor->counters->sequence_gaps, 1);
         if (header.first_sequence < channel->received_count) {
-            executor_reject(executor, NULL, 0); // seen before
+            receive_frame_reject(executor, NULL, 0); // seen before
             return;
         }
-        executor_reject(executor, channel, header.first_sequence - channel->received_count);
+        receive_frame_reject(executor, channel, header.first_sequence - channel->received_count);
     }
     channel->command_count += (header.marks & TRP_MARK_COUNTED) != 0 ? 1 : 0;
     cursor.local = !channel->in_is_remote;
     cursor.part_count = executor->mailbox.part_count;
-    uint64_t counted = executor_receive_items(executor, channel, &cursor, &fault);
+    uint64_t counted = receive_frame_items(executor, channel, &cursor, &fault);
     if (fault != TRP_FAULT_NONE || header.count != counted) {
-        executor_reject(executor, channel, header.count > counted ? header.count - counted : 0);
+        receive_frame_reject(
+            executor, channel, header.count > counted ? header.count - counted : 0);
     }
 }
 
@@ -260,7 +261,7 @@ bool trp_executor_receive(struct troupe_executor *executor)
         return false;
     }
     trp_count(&executor->counters->frames_received, 1);
-    executor_receive_frame(executor, bytes, size);
+    receive_frame_handle(executor, bytes, size);
     trp_mailbox_release_frame(&executor->mailbox, size);
     return true;
 }
@@ -273,7 +274,7 @@ bool trp_executor_is_spent(const struct troupe_executor *executor)
 }
 
 /** @return whether one message of the executor to itself is all there is to do. */
-static bool executor_is_lone(const struct troupe_executor *executor)
+static bool receive_frame_is_lone(const struct troupe_executor *executor)
 {
     const struct trp_channel *loop = executor->channels.loop;
     return executor->mailbox.loop_count == 0 && loop->frame.used != 0 &&
@@ -283,7 +284,7 @@ static bool executor_is_lone(const struct troupe_executor *executor)
 }
 
 /** Send that message, which is in the open frame. @return false: no memory; it stays there. */
-TRP_INLINE bool executor_send_lone(struct troupe_executor *executor)
+TRP_INLINE bool receive_frame_send_lone(struct troupe_executor *executor)
 {
     struct trp_outframe *frame = &executor->channels.loop->frame;
     if (!trp_mailbox_loop_send_small(&executor->mailbox, frame->bytes, frame->used)) {
@@ -298,14 +299,14 @@ void trp_executor_receive_own(struct troupe_executor *executor)
 {
     uint32_t count = executor->mailbox.loop_count;
     while (count-- != 0 && !trp_executor_is_spent(executor)) {
-        executor_receive_one_own(executor);
+        receive_frame_own(executor);
     }
     // The rest of a turn costs a fifth of a hop: where each message leads to one other, several share a turn.
     uint32_t rounds = executor->handled_limit == UINT64_MAX ? LONE_ROUNDS : 0;
     for (uint32_t round = 0;
-         round < rounds && executor_is_lone(executor) && executor_send_lone(executor);
+         round < rounds && receive_frame_is_lone(executor) && receive_frame_send_lone(executor);
          round++) {
-        executor_receive_one_own(executor);
+        receive_frame_own(executor);
     }
 }
 
