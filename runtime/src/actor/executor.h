@@ -89,7 +89,7 @@ struct troupe_executor {
         handled_limit; // a turn ends behind the frame with which handled_count reaches it; UINT64_MAX: none
     uint64_t turn_deadline_ns; // a turn ends behind a frame at this time; 0: none
 
-    bool is_looping; // trp_executor_run() runs it
+    bool is_looping; // a backend runs its loop
     bool in_turn;    // sends wait for the flush at its end; else they leave at once
     bool dedicated;  // it ends with its only actor
 
