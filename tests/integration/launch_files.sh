@@ -76,19 +76,19 @@ cat >app.zpl <<'END'
 options
     args = --top 2 story          # of the first actor
 place
-    rule = reader=thread
+    rule = counter=thread
     default = *=ecs
 END
 runs 0 wordcount --launch app.zpl --stats
-says '(reader)'
+says '(counter)'
 mv out from-file
 runs 0 wordcount --top 2 story
 cmp -s out from-file || fails "$said: counts otherwise than by a launch file"
-TROUPE_PLACE='reader=ecs' runs 0 wordcount --launch app.zpl --stats
-if grep -q '(reader)' err; then
+TROUPE_PLACE='counter=ecs' runs 0 wordcount --launch app.zpl --stats
+if grep -q '(counter)' err; then
     fails "$said: the launch file went before the environment"
 fi
-says "'reader=thread' (app.zpl:4) matched no actor"
+says "'counter=thread' (app.zpl:4) matched no actor"
 printf 'actors\n    second\n        behaviour = greeter\n        place = thread\n' >app.zpl
 runs 0 hello --launch app.zpl --stats
 says '(second)'
