@@ -15,7 +15,6 @@
 #include "shared/activity.h"
 #include "shared/ledger.h"
 #include "shared/names.h"
-#include "shared/shared.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"
 

@@ -1,13 +1,11 @@
 #include "actor/open_frame.h"
 
 #include "actor/executor.h"
-#include "actor/runtime.h"
 #include "base/clock.h"
 #include "channel/channel.h"
 #include "channel/channel_send.h"
 #include "channel/mailbox.h"
 #include "wire/format.h"
-#include "wire/frame_read.h"
 #include "wire/frame_write.h"
 
 #include <stdlib.h>
@@ -27,35 +25,6 @@ void trp_open_frame_mark(struct troupe_executor *executor, struct trp_channel *c
     if (TRP_UNLIKELY(!executor->in_turn)) {
         trp_channels_flush(&executor->channels); // there is no end of a turn that would
     }
-}
-
-/** Append an envelope and its body, count it, and flush when it is time. @return false: no memory. */
-static bool open_frame_put(
-    struct troupe_executor *executor,
-    struct trp_channel *channel,
-    const struct trp_outgoing *outgoing)
-{
-    if (!trp_outframe_put(&channel->frame, outgoing)) {
-        // An upper bound: envelope; sender, ask and expiry; a body that is given or one that is not.
-        size_t need =
-            sizeof(struct trp_envelope) + 24 + sizeof(struct trp_given) +
-            ((outgoing->flags & TRP_FLAG_GIVEN) != 0 ? 0
-                                                     : trp_pad8((uint32_t)outgoing->body_bytes));
-        if (!trp_channel_make_room(&executor->channels, channel, (uint32_t)need) ||
-            !trp_outframe_put(&channel->frame, outgoing)) {
-            return false;
-        }
-    }
-    if (trp_kind_is_counted(outgoing->kind)) {
-        trp_send_account(channel);
-    }
-    if (!channel->is_loop) {
-        trp_open_frame_mark(executor, channel);
-    } else if (!executor->in_turn) {
-        trp_runtime_wake_foreign_loop(
-            executor->runtime); // sent by the main program: a foreign loop is to take a turn
-    }
-    return true;
 }
 
 /** Get a body that has an owner: the one that was given, or a copy of a large one. @return false: no memory. */
@@ -104,8 +73,7 @@ static bool open_frame_add_part(
     return true;
 }
 
-/** Append an envelope whose body travels separately. @return false: no memory. */
-static bool open_frame_append_body(
+bool trp_open_frame_append_body(
     struct troupe_executor *executor, struct trp_channel *channel, struct trp_outgoing *outgoing)
 {
     struct troupe_body body;
@@ -116,7 +84,7 @@ static bool open_frame_append_body(
     outgoing->handle = &given;
     outgoing->flags |= TRP_FLAG_GIVEN;
     bool added = !channel->is_remote || open_frame_add_part(executor, channel, &body, &given);
-    bool appended = added && open_frame_put(executor, channel, outgoing);
+    bool appended = added && trp_open_frame_put(executor, channel, outgoing);
     outgoing->handle = NULL;
     if (appended) {
         if (outgoing->given != NULL) {
@@ -132,26 +100,4 @@ static bool open_frame_append_body(
         troupe_body_free(&body);
     }
     return false;
-}
-
-/** @return whether the body of a message travels separately, and not within the frame. */
-static bool open_frame_is_separate(
-    const struct trp_channel *channel, const struct trp_outgoing *outgoing)
-{
-    bool is_large = outgoing->body_bytes > TRP_INLINE_BYTES_MAX;
-    return outgoing->given != NULL ? is_large || !channel->is_remote
-                                   : is_large && outgoing->kind != TRP_KIND_START;
-}
-
-bool trp_open_frame_append(
-    struct troupe_executor *executor, struct trp_channel *channel, struct trp_outgoing *outgoing)
-{
-    if (TRP_UNLIKELY(open_frame_is_separate(channel, outgoing))) {
-        return open_frame_append_body(executor, channel, outgoing);
-    }
-    bool appended = open_frame_put(executor, channel, outgoing);
-    if (TRP_UNLIKELY(appended && outgoing->given != NULL)) {
-        troupe_body_free(outgoing->given); // it was copied
-    }
-    return appended;
 }

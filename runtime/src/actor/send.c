@@ -11,8 +11,6 @@
 #include "actor/executor.h"
 #include "actor/inbox_mail.h"
 #include "actor/open_frame.h"
-#include "actor/runtime.h"
-#include "base/clock.h"
 #include "base/counter.h"
 #include "base/descriptors.h"
 #include "base/error.h"

@@ -6,7 +6,6 @@
 #include "actor/receive.h"
 #include "actor/send.h"
 #include "base/timer_heap.h"
-#include "shared/shared.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -8,7 +8,6 @@
 #include "actor/timers.h"
 #include "api/sending.h"
 #include "base/timer_heap.h"
-#include "shared/shared.h"
 #include "troupe/context.h"
 
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 #include "actor/executor.h"
 #include "base/error.h"
-#include "shared/shared.h"
 #include "shared/subscribers.h"
 #include "troupe/context.h"
 

@@ -18,7 +18,6 @@
 #include "config/placement.h"
 
 #include <czmq.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
