@@ -1,5 +1,5 @@
 /*
- * The world of an executor: rows that have one tenant after the other, and never two under one name;
+ * The actor table of an executor: rows that have one actor after the other, each with a generation of its own;
  * states that are zeroed, aligned, and never move.
  */
 #include "actor/actor_table.h"
@@ -10,63 +10,63 @@
 
 enum { BEHAVIOURS = 3 };
 
-static struct trp_actor_table world;
+static struct trp_actor_table table;
 
-static void make_world(void)
+static void make_table(void)
 {
-    cr_assert(trp_actor_table_init(&world, BEHAVIOURS));
+    cr_assert(trp_actor_table_init(&table, BEHAVIOURS));
 }
 
-static void free_world(void)
+static void free_table(void)
 {
-    while (world.first_row != 0) {
-        uint32_t index = world.first_row - 1;
-        trp_actor_table_remove(&world, trp_actor_table_row(&world, index), index);
+    while (table.first_row != 0) {
+        uint32_t index = table.first_row - 1;
+        trp_actor_table_remove(&table, trp_actor_table_row(&table, index), index);
     }
-    trp_actor_table_fini(&world);
+    trp_actor_table_fini(&table);
 }
 
-TestSuite(actor_table, .timeout = 20, .init = make_world, .fini = free_world);
+TestSuite(actor_table, .timeout = 20, .init = make_table, .fini = free_table);
 
 /** Add an actor as the owner does, running and in the order of start. */
 static struct trp_actor *add(uint32_t *out_index)
 {
-    struct trp_actor *actor = trp_actor_table_add(&world, out_index);
+    struct trp_actor *actor = trp_actor_table_add(&table, out_index);
     cr_assert(actor != NULL);
     actor->life = TRP_LIFE_RUNNING;
-    trp_actor_table_enlist(&world, actor, *out_index);
+    trp_actor_table_enlist(&table, actor, *out_index);
     return actor;
 }
 
 static void *add_state(struct trp_actor *actor, uint16_t column, size_t bytes)
 {
-    cr_assert(trp_actor_table_add_state(&world, actor, column, bytes));
+    cr_assert(trp_actor_table_add_state(&table, actor, column, bytes));
     return actor->state;
 }
 
 /* Rows. ---------------------------------------------------------------------------------------- */
 
-Test(actor_table, finds_nobody_at_first)
+Test(actor_table, is_empty_at_first)
 {
-    cr_expect(eq(ptr, trp_actor_table_find(&world, 0, 1), NULL));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, UINT32_MAX / 2 - 1, 1), NULL));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, UINT32_MAX / 2, 1), NULL));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, UINT32_MAX, UINT32_MAX), NULL));
-    cr_expect(not(trp_actor_table_had(&world, 0, 1)));
-    cr_expect(not(trp_actor_table_had(&world, UINT32_MAX, 1)));
-    cr_expect(not(trp_actor_table_is_reserved(&world, 0, 1)));
-    cr_expect(not(trp_actor_table_is_reserved(&world, UINT32_MAX, 1)));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, 0, 1), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, UINT32_MAX / 2 - 1, 1), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, UINT32_MAX / 2, 1), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, UINT32_MAX, UINT32_MAX), NULL));
+    cr_expect(not(trp_actor_table_had(&table, 0, 1)));
+    cr_expect(not(trp_actor_table_had(&table, UINT32_MAX, 1)));
+    cr_expect(not(trp_actor_table_is_reserved(&table, 0, 1)));
+    cr_expect(not(trp_actor_table_is_reserved(&table, UINT32_MAX, 1)));
 }
 
-Test(actor_table, finds_the_tenant_of_that_generation_only)
+Test(actor_table, finds_the_actor_of_that_generation_only)
 {
     uint32_t index = 0;
     struct trp_actor *actor = add(&index);
     cr_expect(eq(u32, actor->generation, 1));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 1), actor));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 0), NULL));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 2), NULL));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, index + 1, 1), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, index, 1), actor));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, index, 0), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, index, 2), NULL));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, index + 1, 1), NULL));
 }
 
 Test(actor_table, gives_a_row_again_with_the_next_generation)
@@ -78,90 +78,90 @@ Test(actor_table, gives_a_row_again_with_the_next_generation)
         cr_assert(generation == 1 || again == index);
         index = again;
         cr_assert(eq(u32, actor->generation, generation));
-        cr_assert(eq(ptr, trp_actor_table_find(&world, index, generation - 1), NULL));
-        trp_actor_table_remove(&world, actor, index);
-        cr_assert(eq(ptr, trp_actor_table_find(&world, index, generation), NULL));
-        cr_assert(trp_actor_table_had(&world, index, generation));
-        cr_assert(not(trp_actor_table_had(&world, index, generation + 1)));
+        cr_assert(eq(ptr, trp_actor_table_find(&table, index, generation - 1), NULL));
+        trp_actor_table_remove(&table, actor, index);
+        cr_assert(eq(ptr, trp_actor_table_find(&table, index, generation), NULL));
+        cr_assert(trp_actor_table_had(&table, index, generation));
+        cr_assert(not(trp_actor_table_had(&table, index, generation + 1)));
     }
-    cr_expect(eq(u32, world.live_count, 0));
+    cr_expect(eq(u32, table.live_count, 0));
 }
 
 Test(actor_table, retires_a_row_whose_generation_would_wrap)
 {
     uint32_t index = 0;
     struct trp_actor *actor = add(&index);
-    actor->generation = UINT32_MAX - 1; // as after four thousand million tenants
-    trp_actor_table_remove(&world, actor, index);
+    actor->generation = UINT32_MAX - 1; // as after four thousand million actors
+    trp_actor_table_remove(&table, actor, index);
     uint32_t last = 0;
     actor = add(&last);
     cr_assert(eq(u32, last, index));
     cr_assert(eq(u32, actor->generation, UINT32_MAX));
-    trp_actor_table_remove(&world, actor, index);
+    trp_actor_table_remove(&table, actor, index);
 
     uint32_t next = 0;
     (void)add(&next);
 
     cr_expect(ne(u32, next, index));
-    cr_expect(trp_actor_table_had(&world, index, UINT32_MAX));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, index, UINT32_MAX), NULL));
+    cr_expect(trp_actor_table_had(&table, index, UINT32_MAX));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, index, UINT32_MAX), NULL));
 }
 
 Test(actor_table, retires_a_reserved_row_too)
 {
     uint32_t index = 0;
     uint32_t generation = 0;
-    cr_assert(trp_actor_table_reserve(&world, &index, &generation));
-    world.reserved[index] = UINT32_MAX;
-    struct trp_actor *actor = trp_actor_table_claim(&world, index, UINT32_MAX);
+    cr_assert(trp_actor_table_reserve(&table, &index, &generation));
+    table.reserved[index] = UINT32_MAX;
+    struct trp_actor *actor = trp_actor_table_claim(&table, index, UINT32_MAX);
     cr_assert(actor != NULL);
-    trp_actor_table_remove(&world, actor, index);
+    trp_actor_table_remove(&table, actor, index);
 
     uint32_t next = 0;
-    cr_assert(trp_actor_table_reserve(&world, &next, &generation));
+    cr_assert(trp_actor_table_reserve(&table, &next, &generation));
 
     cr_expect(ne(u32, next, index));
     cr_expect(eq(u32, generation, 1));
 }
 
-Test(actor_table, remembers_whose_start_failed_until_the_next_tenant)
+Test(actor_table, remembers_a_failed_start_until_the_next_actor)
 {
     uint32_t index = 0;
     struct trp_actor *actor = add(&index);
-    trp_actor_table_remove(&world, actor, index);
+    trp_actor_table_remove(&table, actor, index);
     actor->flags |= TRP_ACTOR_FAILED;
-    cr_expect(trp_actor_table_failed(&world, index, 1));
-    cr_expect(not(trp_actor_table_failed(&world, index, 2)));
+    cr_expect(trp_actor_table_failed(&table, index, 1));
+    cr_expect(not(trp_actor_table_failed(&table, index, 2)));
 
     (void)add(&index);
 
-    cr_expect(not(trp_actor_table_failed(&world, index, 1)));
-    cr_expect(not(trp_actor_table_failed(&world, index, 2)));
+    cr_expect(not(trp_actor_table_failed(&table, index, 1)));
+    cr_expect(not(trp_actor_table_failed(&table, index, 2)));
 }
 
 /* Reservations. -------------------------------------------------------------------------------- */
 
-Test(actor_table, awaits_who_was_reserved_until_he_is_here)
+Test(actor_table, is_reserved_until_the_start_arrives)
 {
     uint32_t index = 0;
     uint32_t generation = 0;
-    cr_assert(trp_actor_table_reserve(&world, &index, &generation));
+    cr_assert(trp_actor_table_reserve(&table, &index, &generation));
     cr_expect(eq(u32, generation, 1));
-    cr_expect(trp_actor_table_is_reserved(&world, index, 1));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 1), NULL));
-    cr_expect(not(trp_actor_table_had(&world, index, 1)));
-    cr_expect(not(trp_actor_table_is_reserved(&world, index, 2)));
-    cr_expect(not(trp_actor_table_is_reserved(&world, index, 0)));
+    cr_expect(trp_actor_table_is_reserved(&table, index, 1));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, index, 1), NULL));
+    cr_expect(not(trp_actor_table_had(&table, index, 1)));
+    cr_expect(not(trp_actor_table_is_reserved(&table, index, 2)));
+    cr_expect(not(trp_actor_table_is_reserved(&table, index, 0)));
 
-    struct trp_actor *actor = trp_actor_table_claim(&world, index, generation);
+    struct trp_actor *actor = trp_actor_table_claim(&table, index, generation);
 
     cr_assert(actor != NULL);
     cr_expect(eq(int, actor->life, TRP_LIFE_STARTING));
-    cr_expect(eq(ptr, trp_actor_table_find(&world, index, 1), actor));
-    cr_expect(not(trp_actor_table_is_reserved(&world, index, 1)));
-    trp_actor_table_remove(&world, actor, index);
-    cr_expect(not(trp_actor_table_is_reserved(&world, index, 1)));
-    cr_expect(trp_actor_table_had(&world, index, 1));
+    cr_expect(eq(ptr, trp_actor_table_find(&table, index, 1), actor));
+    cr_expect(not(trp_actor_table_is_reserved(&table, index, 1)));
+    trp_actor_table_remove(&table, actor, index);
+    cr_expect(not(trp_actor_table_is_reserved(&table, index, 1)));
+    cr_expect(trp_actor_table_had(&table, index, 1));
 }
 
 Test(actor_table, reserves_a_row_again_with_the_next_generation)
@@ -170,15 +170,15 @@ Test(actor_table, reserves_a_row_again_with_the_next_generation)
     uint32_t generation = 0;
     for (uint32_t wanted = 1; wanted <= 100; wanted++) {
         uint32_t index = 0;
-        cr_assert(trp_actor_table_reserve(&world, &index, &generation));
+        cr_assert(trp_actor_table_reserve(&table, &index, &generation));
         cr_assert(wanted == 1 || index == first);
         first = index;
         cr_assert(eq(u32, generation, wanted));
-        cr_assert(trp_actor_table_is_reserved(&world, index, wanted));
-        struct trp_actor *actor = trp_actor_table_claim(&world, index, wanted);
+        cr_assert(trp_actor_table_is_reserved(&table, index, wanted));
+        struct trp_actor *actor = trp_actor_table_claim(&table, index, wanted);
         cr_assert(actor != NULL);
-        cr_assert(not(trp_actor_table_is_reserved(&world, index, wanted)));
-        trp_actor_table_remove(&world, actor, index);
+        cr_assert(not(trp_actor_table_is_reserved(&table, index, wanted)));
+        trp_actor_table_remove(&table, actor, index);
     }
 }
 
@@ -187,12 +187,12 @@ Test(actor_table, keeps_rows_of_the_owner_and_reserved_ones_apart)
     uint32_t index = 0;
     uint32_t generation = 0;
     struct trp_actor *own = add(&index);
-    trp_actor_table_remove(&world, own, index);
+    trp_actor_table_remove(&table, own, index);
     uint32_t reserved = 0;
-    cr_assert(trp_actor_table_reserve(&world, &reserved, &generation));
-    cr_expect(ne(u32, reserved, index)); // that one waits for the owner
+    cr_assert(trp_actor_table_reserve(&table, &reserved, &generation));
+    cr_expect(ne(u32, reserved, index)); // that one is free for the owner
 
-    trp_actor_table_remove(&world, trp_actor_table_claim(&world, reserved, generation), reserved);
+    trp_actor_table_remove(&table, trp_actor_table_claim(&table, reserved, generation), reserved);
     uint32_t next = 0;
     own = add(&next);
 
@@ -200,20 +200,20 @@ Test(actor_table, keeps_rows_of_the_owner_and_reserved_ones_apart)
     cr_expect(eq(u32, own->generation, 2));
 }
 
-Test(actor_table, lets_nobody_claim_a_row_that_is_taken)
+Test(actor_table, refuses_to_claim_a_row_that_is_taken)
 {
     uint32_t index = 0;
     uint32_t generation = 0;
-    cr_assert(trp_actor_table_reserve(&world, &index, &generation));
-    struct trp_actor *actor = trp_actor_table_claim(&world, index, generation);
+    cr_assert(trp_actor_table_reserve(&table, &index, &generation));
+    struct trp_actor *actor = trp_actor_table_claim(&table, index, generation);
     cr_assert(actor != NULL);
-    cr_expect(eq(ptr, trp_actor_table_claim(&world, index, generation), NULL));
-    trp_actor_table_remove(&world, actor, index);
+    cr_expect(eq(ptr, trp_actor_table_claim(&table, index, generation), NULL));
+    trp_actor_table_remove(&table, actor, index);
 }
 
 /* States. -------------------------------------------------------------------------------------- */
 
-Test(actor_table, gives_no_state_to_who_needs_none)
+Test(actor_table, gives_no_state_of_0_bytes)
 {
     uint32_t index = 0;
     cr_expect(eq(ptr, add_state(add(&index), 0, 0), NULL));
@@ -231,10 +231,10 @@ Test(actor_table, zeroes_states_and_aligns_them)
             for (size_t byte = 0; byte < sizes[column]; byte++) {
                 cr_assert(eq(u8, state[byte], 0));
             }
-            memset(state, 0xFF, sizes[column]); // dirt for the next tenant
+            memset(state, 0xFF, sizes[column]); // dirt for the next actor
         }
         for (uint32_t i = 0; i < 60; i++) {
-            trp_actor_table_remove(&world, trp_actor_table_row(&world, indices[i]), indices[i]);
+            trp_actor_table_remove(&table, trp_actor_table_row(&table, indices[i]), indices[i]);
         }
     }
 }
@@ -258,7 +258,7 @@ Test(actor_table, never_moves_rows_or_states)
     }
 
     for (uint32_t i = 0; i < COUNT; i++) {
-        cr_assert(eq(ptr, trp_actor_table_find(&world, i, 1), places[i].actor));
+        cr_assert(eq(ptr, trp_actor_table_find(&table, i, 1), places[i].actor));
         cr_assert(eq(ptr, places[i].actor->state, places[i].state));
         cr_assert(eq(u64, places[i].state[0], i));
     }
@@ -270,7 +270,7 @@ Test(actor_table, uses_a_state_again_of_the_same_behaviour)
     uint32_t index = 0;
     struct trp_actor *actor = add(&index);
     void *state = add_state(actor, 2, 100);
-    trp_actor_table_remove(&world, actor, index);
+    trp_actor_table_remove(&table, actor, index);
     cr_expect(ne(ptr, add_state(add(&index), 1, 100), state));
     cr_expect(eq(ptr, add_state(add(&index), 2, 100), state));
 }
@@ -280,16 +280,16 @@ Test(actor_table, uses_a_state_again_of_the_same_behaviour)
 /** Check that the list has just these rows, in this order, both ways. */
 static void expect_order(const uint32_t *rows, uint32_t count)
 {
-    uint32_t at = world.first_row;
+    uint32_t at = table.first_row;
     for (uint32_t i = 0; i < count; i++) {
         cr_assert(eq(u32, at, rows[i] + 1));
-        at = trp_actor_table_row(&world, at - 1)->next;
+        at = trp_actor_table_row(&table, at - 1)->next;
     }
     cr_assert(eq(u32, at, 0));
-    at = world.last_row;
+    at = table.last_row;
     for (uint32_t i = count; i > 0; i--) {
         cr_assert(eq(u32, at, rows[i - 1] + 1));
-        at = trp_actor_table_row(&world, at - 1)->previous;
+        at = trp_actor_table_row(&table, at - 1)->previous;
     }
     cr_assert(eq(u32, at, 0));
 }
@@ -303,17 +303,17 @@ Test(actor_table, keeps_actors_in_the_order_of_their_start)
     expect_order(rows, 5);
 }
 
-Test(actor_table, leaves_who_was_never_started_out_of_the_order)
+Test(actor_table, leaves_an_actor_that_was_never_started_out_of_the_order)
 {
     uint32_t row = 0;
     (void)add(&row);
     uint32_t index = 0;
-    struct trp_actor *failed = trp_actor_table_add(&world, &index);
-    trp_actor_table_remove(&world, failed, index);
+    struct trp_actor *failed = trp_actor_table_add(&table, &index);
+    trp_actor_table_remove(&table, failed, index);
     expect_order(&row, 1);
 }
 
-Test(actor_table, keeps_the_order_whoever_leaves)
+Test(actor_table, keeps_the_order_whichever_actor_ends)
 {
     struct chance chance = chance_open("order of start");
     uint32_t rows[64];
@@ -323,10 +323,10 @@ Test(actor_table, keeps_the_order_whoever_leaves)
             (void)add(&rows[count++]);
         } else {
             uint32_t which = chance_below(&chance, count);
-            trp_actor_table_remove(&world, trp_actor_table_row(&world, rows[which]), rows[which]);
+            trp_actor_table_remove(&table, trp_actor_table_row(&table, rows[which]), rows[which]);
             memmove(rows + which, rows + which + 1, (--count - which) * sizeof(rows[0]));
         }
         expect_order(rows, count);
-        cr_assert(eq(u32, world.live_count, count));
+        cr_assert(eq(u32, table.live_count, count));
     }
 }

@@ -1,5 +1,5 @@
 /*
- * Asks that wait: found by their numbers, taken once, and no number comes twice.
+ * The table of asks: they are found by their numbers and taken once, and no number is used twice.
  */
 #include "actor/asks.h"
 #include "chance.h"
@@ -32,7 +32,7 @@ Test(asks, are_found_by_their_numbers)
     cr_expect(eq(u64, trp_asks_find(&asks, other)->tag, 22));
 }
 
-Test(asks, are_taken_with_all_that_was_noted)
+Test(asks, are_taken_with_all_fields)
 {
     const struct trp_ask noted = {
         .awaits_name = true, .actor_index = 3, .actor_generation = 4, .timer = 5, .tag = 6};
@@ -57,7 +57,7 @@ Test(asks, are_taken_once)
     cr_expect(eq(ptr, trp_asks_find(&asks, number), NULL));
 }
 
-Test(asks, that_never_were_are_not_found)
+Test(asks, that_were_never_added_are_not_found)
 {
     add(1);
     static const uint64_t never[] = {0, 1, 2, UINT32_MAX, 1ull << 32, UINT64_MAX, 2ull << 32 | 1};

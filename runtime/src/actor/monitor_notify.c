@@ -17,8 +17,8 @@ static void monitor_notify_one(
     bool sent = true;
     if (entry->side == TRP_MONITORS) {
         const struct trp_monitor_body body = {.number = number};
-        if (!troupe_ref_is_none(
-                peer)) { // if it cannot be sent, the peer will send an EXIT for which there is no actor
+        // If this cannot be sent, the peer will send an EXIT, which finds no actor here.
+        if (!troupe_ref_is_none(peer)) {
             (void)trp_monitor_send(executor, ended, peer, TRP_MONITOR_UNDO, &body);
         }
     } else {

@@ -42,8 +42,8 @@ static inline bool trp_open_frame_put(
     if (!channel->is_loop) {
         trp_open_frame_mark(executor, channel);
     } else if (!executor->in_turn) {
-        trp_runtime_wake_foreign_loop(
-            executor->runtime); // sent by the main program: a foreign loop is to take a turn
+        // Sent by the main program: a foreign loop is to take a turn.
+        trp_runtime_wake_foreign_loop(executor->runtime);
     }
     return true;
 }

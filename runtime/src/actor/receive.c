@@ -400,8 +400,8 @@ static void receive_notify(
         .kind = TRP_KIND_NOTICE,
     };
     if (actor->life == TRP_LIFE_WAITING) {
-        receive_defer(
-            executor, executor->channels.loop, actor, &item, 1); // behind the messages before it
+        // Behind the messages before it.
+        receive_defer(executor, executor->channels.loop, actor, &item, 1);
     } else {
         receive_one(executor, NULL, actor, &item);
     }

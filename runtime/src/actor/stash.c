@@ -24,8 +24,8 @@ static struct trp_stash_entry *stash_new(const struct trp_item *item)
         if (trp_kind_is_counted(item->kind)) {
             return NULL;
         }
-        trp_memory_wait(
-            &since_ns); // a STOP, an EXIT, a notice: if it were lost, no counter would show it
+        // A STOP, an EXIT, a notice: if it were lost, no counter would show it.
+        trp_memory_wait(&since_ns);
     }
     *stash = (struct trp_stash_entry){.item = *item, .envelope = *item->envelope};
     stash->item.envelope = &stash->envelope;

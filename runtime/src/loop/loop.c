@@ -76,8 +76,8 @@ void trp_executor_listen(struct troupe_executor *executor)
         trp_slot_print_endpoint(executor->runtime->shared, executor->slot, endpoint);
         int64_t bound_bytes = executor->slot->pool.bound_bytes;
         if (trp_mailbox_listen(&executor->mailbox, endpoint, fd, bound_bytes) != TROUPE_OK) {
-            (void)close(
-                fd); // peers of other processes cannot connect: shutdown reports the channel
+            // Peers of other processes cannot connect: shutdown reports the channel.
+            (void)close(fd);
         }
     }
 }
@@ -194,8 +194,8 @@ bool trp_executor_turn(struct troupe_executor *executor)
 {
     bool worked = false;
     executor->in_turn = true;
-    trp_channel_flush(
-        &executor->channels, executor->channels.loop); // sent by the main program between turns
+    // Sent by the main program between turns.
+    trp_channel_flush(&executor->channels, executor->channels.loop);
     worked = executor->mailbox.loop_count != 0;
     uint64_t bell = atomic_load_explicit(&executor->slot->doorbell.bell, memory_order_relaxed);
     while (((int64_t)(bell - executor->mailbox.received_count) > 0 ||

@@ -229,8 +229,8 @@ static void receive_frame_handle(
                     : TRP_FAULT_COOKIE;
     }
     if (fault != TRP_FAULT_NONE) {
-        trp_mailbox_uncount(
-            &executor->mailbox, bytes, size); // a stranger does not ring the doorbell
+        // A stranger does not ring the doorbell.
+        trp_mailbox_uncount(&executor->mailbox, bytes, size);
         receive_frame_reject(executor, NULL, 0);
         return;
     }
