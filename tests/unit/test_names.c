@@ -129,7 +129,7 @@ Test(names, need_no_wait_where_an_actor_is_registered)
 Test(names, that_were_freed_make_room_for_new_ones)
 {
     open_table();
-    char name[16];
+    char name[24];
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < TRP_SHARED_NAMES; i++) {
             (void)snprintf(name, sizeof(name), "%d-%d", round, i);

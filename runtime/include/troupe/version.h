@@ -27,14 +27,14 @@
     TROUPE_MAKE_VERSION(TROUPE_VERSION_MAJOR, TROUPE_VERSION_MINOR, TROUPE_VERSION_PATCH)
 
 /** @cond */
-#define TROUPE_VERSION_QUOTE_(number) #number
-#define TROUPE_VERSION_JOIN_(major, minor, patch) \
-    TROUPE_VERSION_QUOTE_(major) "." TROUPE_VERSION_QUOTE_(minor) "." TROUPE_VERSION_QUOTE_(patch)
+#define TROUPE_VERSION_QUOTE(number) #number
+#define TROUPE_VERSION_JOIN(major, minor, patch) \
+    TROUPE_VERSION_QUOTE(major) "." TROUPE_VERSION_QUOTE(minor) "." TROUPE_VERSION_QUOTE(patch)
 /** @endcond */
 
 /** The version of the headers as text: "MAJOR.MINOR.PATCH". */
 #define TROUPE_VERSION_STRING \
-    TROUPE_VERSION_JOIN_(TROUPE_VERSION_MAJOR, TROUPE_VERSION_MINOR, TROUPE_VERSION_PATCH)
+    TROUPE_VERSION_JOIN(TROUPE_VERSION_MAJOR, TROUPE_VERSION_MINOR, TROUPE_VERSION_PATCH)
 
 /**
  * Get the version of the library that the program runs with.

@@ -1,5 +1,6 @@
 #include "main/main_line.h"
 
+#include "base/check.h"
 #include "base/shell_words.h"
 #include "config/watchdog_option.h"
 #include "troupe/backend.h"
@@ -57,6 +58,7 @@ static const char *main_line_flag_value(
 {
     const char *word = argv[*at];
     size_t bytes = strlen(name);
+    TRP_CHECK(word != NULL); // *at is below argc
     if (strncmp(word, name, bytes) != 0 || (word[bytes] != '\0' && word[bytes] != '=')) {
         return NULL;
     }
