@@ -2,9 +2,15 @@
 # circles.sh FOLDER: the object files of the library, in a build that has one for each source, call each other in no
 # circle. Prints each circle, with a function that ties each step.
 set -u
+[ $# = 1 ] || { sed -n 2,3p "$0"; exit 2; }
 cd "$1" || exit 1
+mapfile -d '' objects < <(find . -name '*.c.o' -print0)
+if [ ${#objects[@]} = 0 ] || [[ ${objects[*]} == *unity_* ]]; then
+    echo "$1: not the folder of a build with one object file for each source, such as that of the preset dev" >&2
+    exit 2
+fi
 
-find . -name '*.c.o' -print0 | xargs -0 nm -A | awk '
+printf '%s\0' "${objects[@]}" | xargs -0 nm -A | awk '
 function short(path) {
     sub(/^\.\//, "", path)
     sub(/:.*$/, "", path)

@@ -2,6 +2,7 @@
 # layers.sh ROOT: the layers of runtime/src, and what each may include. Prints each include that goes upwards, and each
 # circle of headers that include each other. That no files call each other in a circle is for scripts/circles.sh.
 set -u
+[ $# = 1 ] || { sed -n 2,3p "$0"; exit 2; }
 cd "$1" || exit 1
 
 find runtime/src backends/ecs -name '*.[ch]' -print0 | sort -z | xargs -0 awk '
@@ -69,4 +70,4 @@ match($0, /^#[ ]*include "[^"]+"/) {
 END {
     for (module in modules) visit(module, " ")
     exit failed
-}'
+}' || exit 1 # xargs has a status of its own

@@ -3,6 +3,7 @@
 # sources of the library, the manual, README and ARCHITECTURE, and not in the names of any source file. Each place is
 # printed with the word to use instead.
 set -u
+[ $# = 1 ] || { sed -n 2,4p "$0"; exit 2; }
 cd "$1" || exit 1
 
 failed=0

@@ -14,6 +14,8 @@ enum {
 
 /** What to try. */
 enum what {
+    ASK_WITHOUT_OPTIONS,
+    AWAIT_WITHOUT_OPTIONS,
     ASK_WITHOUT_HANDLER,
     AWAIT_WITHOUT_HANDLER,
     ASK_EXCLUSIVE_TWICE,
@@ -59,6 +61,10 @@ static enum troupe_err subject_try(
     struct troupe_outgoing delegated = own;
     delegated.on_behalf_of = reply_to;
     switch ((enum what)attempt->what) {
+    case ASK_WITHOUT_OPTIONS:
+        return troupe_ask(ctx, &own, NULL);
+    case AWAIT_WITHOUT_OPTIONS:
+        return troupe_await_name(ctx, "a name", NULL);
     case ASK_WITHOUT_HANDLER:
         return troupe_ask(ctx, &own, &without_handler);
     case AWAIT_WITHOUT_HANDLER:
@@ -114,6 +120,16 @@ static void expect_refused(
     }
     struct troupe_stats stats = fixture_close(&fixture);
     cr_expect(eq(u64, stats.dead, 0));
+}
+
+BACKEND_TEST(ask_failure, an_ask_without_options_is_refused)
+{
+    expect_refused(placement, ASK_WITHOUT_OPTIONS, TROUPE_ERR_INVAL, "on_reply");
+}
+
+BACKEND_TEST(ask_failure, awaiting_a_name_without_options_is_refused)
+{
+    expect_refused(placement, AWAIT_WITHOUT_OPTIONS, TROUPE_ERR_INVAL, "on_reply");
 }
 
 BACKEND_TEST(ask_failure, an_ask_without_a_reply_handler_is_refused)

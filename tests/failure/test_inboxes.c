@@ -81,6 +81,40 @@ Test(inboxes, an_ask_without_a_reply_ends_in_time)
     stage_close(&stage);
 }
 
+static void expect_inval(enum troupe_err err, const char *text)
+{
+    cr_expect(eq(int, err, TROUPE_ERR_INVAL));
+    cr_expect(strstr(troupe_error_detail(), text) != NULL, "%s", troupe_error_detail());
+}
+
+Test(inboxes, what_is_null_is_refused_with_a_text)
+{
+    struct stage stage = stage_open();
+    troupe_context_t *ctx = stage.ctx;
+    troupe_message_t *reply = NULL;
+    const struct troupe_spawn_options empty = {0};
+
+    expect_inval(troupe_send_message(ctx, NULL), "`outgoing` is NULL");
+    expect_inval(troupe_ask(ctx, NULL, NULL), "`outgoing` is NULL");
+    expect_inval(troupe_inbox_ask(stage.inbox, NULL, 0, &reply), "`outgoing` is NULL");
+    expect_inval(troupe_send_after(ctx, 0, NULL, NULL), "`outgoing` is NULL");
+    expect_inval(troupe_send_every(ctx, 1, NULL, NULL), "`outgoing` is NULL");
+    expect_inval(troupe_send_body(ctx, stage.echo, 1, NULL), "`body` is NULL");
+    expect_inval(troupe_spawn(ctx, NULL, NULL), "set `behaviour`");
+    expect_inval(troupe_spawn(ctx, &empty, NULL), "set `behaviour`");
+    stage_close(&stage);
+}
+
+Test(inboxes, a_message_on_behalf_of_an_ask_without_its_sender_is_refused)
+{
+    struct stage stage = stage_open();
+    const struct troupe_outgoing outgoing = {
+        .to = stage.echo, .type = 1, .on_behalf_of = {.ask = 7}};
+
+    expect_inval(troupe_send_message(stage.ctx, &outgoing), "troupe_message_reply_to()");
+    stage_close(&stage);
+}
+
 Test(inboxes, a_receive_without_messages_ends_in_time)
 {
     struct stage stage = stage_open();

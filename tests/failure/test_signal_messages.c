@@ -122,6 +122,20 @@ Test(signal_messages, a_signal_that_was_not_blocked_is_refused_with_the_remedy)
     cr_expect(strstr(end.out, "was not blocked when the system was made") != NULL, "%s", end.out);
 }
 
+Test(signal_messages, a_signal_that_cannot_be_a_message_is_refused_to_an_actor)
+{
+    static const int numbers[] = {0, -3, 999, SIGSEGV, SIGKILL};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        scenario.number = numbers[i];
+        scenario.place = "ecs";
+        scenario.signals = hangup;
+        struct child_end end = child_run(run_listener, NULL);
+
+        cr_expect(eq(int, end.status, 0), "%s", end.err);
+        cr_expect(strstr(end.out, "cannot be a message") != NULL, "%s", end.out);
+    }
+}
+
 Test(signal_messages, a_signal_that_cannot_be_a_message_is_refused_when_the_system_is_made)
 {
     static const int lists[][2] = {{SIGKILL, 0}, {SIGSTOP, 0}, {SIGSEGV, 0}, {-1, 0}, {999, 0}};

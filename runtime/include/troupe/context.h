@@ -84,7 +84,8 @@ struct troupe_spawn_options {
  *
  * @retval TROUPE_OK               The actor will start; if its `init` fails, that is its exit reason.
  * @retval TROUPE_ERR_NOENT        the behaviour is not one of the system's; add it to TROUPE_BEHAVIOURS().
- * @retval TROUPE_ERR_INVAL        `place` cannot be parsed, or the arguments are too large.
+ * @retval TROUPE_ERR_INVAL        `place` cannot be parsed (it is read only where the launch names no place for the
+ *                                 actor), the arguments are too large, or no behaviour is set.
  * @retval TROUPE_ERR_UNSUPPORTED  the backend or transport of its placement cannot carry it.
  * @retval TROUPE_ERR_LIMIT        descriptors or threads would run out; nothing was started.
  * @retval TROUPE_ERR_NOMEM        no memory; nothing was started.
@@ -167,7 +168,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send(
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_send_body(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, struct troupe_body *body);
 
-/** A message to be sent. Zero-initialise, then set what you care about. */
+/** A message to be sent. Zero-initialise, then set what you care about. Where it is NULL: ::TROUPE_ERR_INVAL. */
 struct troupe_outgoing {
     troupe_ref_t to;   /**< The receiver. */
     uint32_t type;     /**< What the body means. */
@@ -185,7 +186,9 @@ struct troupe_outgoing {
 
     /**
      * The sender on whose behalf the message is sent, as troupe_message_reply_to() gives it: that sender gets the
-     * reply, and the running actor replies to it no more. Zero: the running actor. For troupe_send_message() only.
+     * reply, and the running actor replies to it no more. Zero: the running actor, which so gets the replies to
+     * what it sends on behalf of a message without a sender; troupe_forward() keeps it without one. For
+     * troupe_send_message() only.
      */
     struct troupe_reply_to on_behalf_of;
 };

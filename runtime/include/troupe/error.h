@@ -72,7 +72,7 @@ enum troupe_err {
     TROUPE_ERR_EXISTS = 12,
 
     /**
-     * Actors wait for each other in a cycle, which the detail lists. The ask failed to break it: reply
+     * Actors wait for each other in a circle, which the detail lists. The ask failed to break it: reply
      * first, or ask without waiting.
      */
     TROUPE_ERR_DEADLOCK = 13,

@@ -59,7 +59,7 @@
  *
  * `args` are split at blanks; quotes and backslashes keep blanks, as in a shell.
  *
- * The other words of the command line are the first actor's `args`, each with a NUL at its end; see
+ * The other arguments of the command line are the first actor's `args`, each with a NUL at its end; see
  * troupe_args_next(). A behaviour without `usage` takes no arguments: then they are an error.
  *
  * SIGINT and SIGTERM shut the system down; a second one ends the process at once. If shutdown takes
@@ -106,19 +106,19 @@ TROUPE_API int troupe_main(int argc, char **argv, const struct troupe_behaviour 
 TROUPE_API void troupe_run_if_child(const struct troupe_behaviour *const *behaviours);
 
 /**
- * Iterate over words that each end with a NUL, as troupe_main() passes them to the first actor.
+ * Iterate over arguments that each end with a NUL, as troupe_main() passes them to the first actor.
  *
- *     const char *word = NULL;
- *     while ((word = troupe_args_next(args, args_bytes, word)) != NULL) { ... }
+ *     const char *arg = NULL;
+ *     while ((arg = troupe_args_next(args, args_bytes, arg)) != NULL) { ... }
  *
- * @param word  The previous word; NULL for the first.
- * @return      the next word; NULL after the last.
+ * @param previous  The previous argument; NULL for the first.
+ * @return          the next argument; NULL after the last.
  *
  * @owns    A view into @p args.
  * @threads any
  * @blocks  never
  * @source  argz_next() of the GNU C library.
  */
-TROUPE_API const char *troupe_args_next(const void *args, size_t args_bytes, const char *word);
+TROUPE_API const char *troupe_args_next(const void *args, size_t args_bytes, const char *previous);
 
 #endif

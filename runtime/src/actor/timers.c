@@ -29,8 +29,11 @@ static void timers_handle_timeout(
     if (actor == NULL) {
         return;
     }
-    (void)TRP_EXPLAIN(
-        TROUPE_ERR_TIMEDOUT, "the ask with tag %" PRIu64 " had no reply in time", ask.tag);
+    trp_error_set_detail(
+        ask.awaits_name ? "the name that the ask with tag %" PRIu64
+                          " awaits was not registered in time"
+                        : "the ask with tag %" PRIu64 " had no reply in time",
+        ask.tag);
     trp_actor_fail_ask(executor, actor, timer->actor_index, &ask, TROUPE_ERR_TIMEDOUT);
 }
 

@@ -18,7 +18,7 @@ static enum troupe_err asking_check(
     const troupe_context_t *ctx, const struct troupe_ask_options *options)
 {
     const struct trp_actor *actor = ctx->actor;
-    if (options->on_reply == NULL) {
+    if (options == NULL || options->on_reply == NULL) {
         return TRP_EXPLAIN(TROUPE_ERR_INVAL, "an ask needs an `on_reply` in its options");
     }
     if (options->exclusive && !trp_actor_runs(actor) && actor->life != TRP_LIFE_STARTING) {
@@ -111,12 +111,11 @@ enum troupe_err troupe_ask(
     const struct troupe_outgoing *outgoing,
     const struct troupe_ask_options *options)
 {
-    enum troupe_err err =
-        trp_sending_check(ctx, outgoing->to, outgoing->type, outgoing->body, outgoing->body_bytes);
+    enum troupe_err err = trp_sending_check_outgoing(ctx, outgoing);
     if (err == TROUPE_OK) {
         err = trp_sending_check_own(outgoing, "an ask");
     }
-    if (err == TROUPE_OK && options->exclusive &&
+    if (err == TROUPE_OK && options != NULL && options->exclusive &&
         troupe_ref_equal(outgoing->to, troupe_self(ctx))) {
         err = TRP_EXPLAIN(
             TROUPE_ERR_DEADLOCK,
@@ -141,8 +140,7 @@ enum troupe_err troupe_ask(
 enum troupe_err trp_inbox_send_ask(
     troupe_context_t *ctx, const struct troupe_outgoing *wanted, uint64_t ask)
 {
-    enum troupe_err err =
-        trp_sending_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    enum troupe_err err = trp_sending_check_outgoing(ctx, wanted);
     if (err == TROUPE_OK) {
         err = trp_sending_check_own(wanted, "an ask");
     }

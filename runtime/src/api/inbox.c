@@ -139,7 +139,10 @@ enum troupe_err troupe_inbox_ask(
         uint64_t now_ns = trp_clock_monotonic(NULL);
         if (now_ns >= deadline_ns) {
             inbox->ask = 0;
-            return TRP_EXPLAIN(TROUPE_ERR_TIMEDOUT, "no reply came to the inbox in time");
+            return TRP_EXPLAIN(
+                TROUPE_ERR_TIMEDOUT,
+                "no reply to the ask of type %u came to the inbox in time",
+                outgoing->type);
         }
         trp_inbox_step(inbox, deadline_ns - now_ns);
     }

@@ -47,6 +47,15 @@ enum troupe_err trp_sending_explain(uint32_t type, size_t body_bytes, bool has_n
         body_bytes);
 }
 
+enum troupe_err trp_sending_check_outgoing(
+    const troupe_context_t *ctx, const struct troupe_outgoing *wanted)
+{
+    if (wanted == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "there is no message to send: `outgoing` is NULL");
+    }
+    return trp_sending_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+}
+
 struct trp_outgoing trp_sending_outgoing(
     troupe_context_t *ctx, const struct troupe_outgoing *wanted)
 {
@@ -96,15 +105,20 @@ enum troupe_err troupe_send(
 
 enum troupe_err troupe_send_message(troupe_context_t *ctx, const struct troupe_outgoing *wanted)
 {
-    const struct troupe_reply_to *client = &wanted->on_behalf_of;
-    bool is_own = troupe_ref_is_none(client->ref) && client->ask == 0;
-    if (wanted->ttl_ns == 0 && is_own) {
-        return troupe_send(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
-    }
-    enum troupe_err err =
-        trp_sending_check(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
+    enum troupe_err err = trp_sending_check_outgoing(ctx, wanted);
     if (err != TROUPE_OK) {
         return err;
+    }
+    const struct troupe_reply_to *client = &wanted->on_behalf_of;
+    bool is_own = troupe_ref_is_none(client->ref);
+    if (is_own && client->ask != 0) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL,
+            "`on_behalf_of` has an ask, but its `ref` is TROUPE_REF_NONE: set it to what "
+            "troupe_message_reply_to() gave");
+    }
+    if (is_own && wanted->ttl_ns == 0) {
+        return troupe_send(ctx, wanted->to, wanted->type, wanted->body, wanted->body_bytes);
     }
     struct trp_outgoing outgoing = trp_sending_outgoing(ctx, wanted);
     if (!is_own) {
@@ -117,6 +131,9 @@ enum troupe_err troupe_send_message(troupe_context_t *ctx, const struct troupe_o
 enum troupe_err troupe_send_body(
     troupe_context_t *ctx, troupe_ref_t to, uint32_t type, struct troupe_body *body)
 {
+    if (body == NULL) {
+        return TRP_EXPLAIN(TROUPE_ERR_INVAL, "there is no body to give away: `body` is NULL");
+    }
     enum troupe_err err = trp_sending_check(ctx, to, type, body->data, body->bytes);
     if (err != TROUPE_OK) {
         return err;
@@ -188,8 +205,7 @@ enum troupe_err troupe_forward(
         .body = troupe_message_body(message),
         .body_bytes = troupe_message_body_bytes(message),
     };
-    enum troupe_err err =
-        trp_sending_check(ctx, wanted.to, wanted.type, wanted.body, wanted.body_bytes);
+    enum troupe_err err = trp_sending_check_outgoing(ctx, &wanted);
     if (err != TROUPE_OK) {
         return err;
     }

@@ -28,6 +28,10 @@ static inline enum troupe_err trp_sending_check(
     return err;
 }
 
+/** Check a message that the program described. */
+enum troupe_err trp_sending_check_outgoing(
+    const troupe_context_t *ctx, const struct troupe_outgoing *wanted);
+
 /** Set the sender of a message: the running actor, the inbox, or none. */
 void trp_sending_sign(const troupe_context_t *ctx, struct trp_outgoing *outgoing);
 

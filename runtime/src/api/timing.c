@@ -28,8 +28,7 @@ static enum troupe_err timing_check(
     const troupe_context_t *ctx, const struct troupe_outgoing *outgoing)
 {
     const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
-    enum troupe_err err =
-        trp_sending_check(ctx, outgoing->to, outgoing->type, outgoing->body, outgoing->body_bytes);
+    enum troupe_err err = trp_sending_check_outgoing(ctx, outgoing);
     if (err == TROUPE_OK) {
         err = trp_sending_check_own(outgoing, "a timer");
     }

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-const char *troupe_args_next(const void *args, size_t args_bytes, const char *word)
+const char *troupe_args_next(const void *args, size_t args_bytes, const char *previous)
 {
     const char *first = args;
-    const char *next = word == NULL ? first : word + strlen(word) + 1;
+    const char *next = previous == NULL ? first : previous + strlen(previous) + 1;
     return first != NULL && next < first + args_bytes ? next : NULL;
 }

@@ -39,7 +39,7 @@ const char *troupe_strerror(enum troupe_err err)
     case TROUPE_ERR_EXISTS:
         return "the name is registered already";
     case TROUPE_ERR_DEADLOCK:
-        return "actors wait for each other in a cycle";
+        return "actors wait for each other in a circle";
     }
     return "unknown error";
 }

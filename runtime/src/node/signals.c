@@ -50,14 +50,19 @@ static uint64_t signals_of_set(const sigset_t *set)
     return mask;
 }
 
+static bool signals_can_be_message(int number)
+{
+    sigset_t one;
+    (void)sigemptyset(&one);
+    return sigaddset(&one, number) == 0 && signals_of_set(&one) != 0;
+}
+
 enum troupe_err trp_signals_begin(troupe_system_t *system, const int *list)
 {
     sigset_t set;
     (void)sigemptyset(&set);
     for (size_t i = 0; list != NULL && list[i] != 0; i++) {
-        sigset_t one;
-        (void)sigemptyset(&one);
-        if (sigaddset(&one, list[i]) != 0 || signals_of_set(&one) == 0) {
+        if (!signals_can_be_message(list[i])) {
             return TRP_EXPLAIN(
                 TROUPE_ERR_INVAL, "signal %d of the option `signals` cannot be a message", list[i]);
         }
@@ -205,9 +210,15 @@ static enum troupe_err signals_check(const troupe_context_t *ctx, int number, bo
     if (!on && number == 0) {
         return TROUPE_OK;
     }
+    if (!signals_can_be_message(number)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL,
+            "signal %d cannot be a message: it reports a fault, or is none",
+            number);
+    }
     const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
     uint64_t blocked = executor->runtime->shared->signals_blocked;
-    if (number < 1 || number > SIGNAL_MAX || (blocked & signals_bit(number)) == 0) {
+    if ((blocked & signals_bit(number)) == 0) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "signal %d was not blocked when the system was made; name it in the option `signals`, "

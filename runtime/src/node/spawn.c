@@ -67,7 +67,11 @@ static enum troupe_err spawn_check(
     uint32_t *out_behaviour_index)
 {
     const troupe_system_t *system = trp_system_of(spawner);
-    const struct troupe_behaviour *behaviour = options->behaviour;
+    const struct troupe_behaviour *behaviour = options == NULL ? NULL : options->behaviour;
+    if (behaviour == NULL) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_INVAL, "no behaviour to spawn: set `behaviour` in the options");
+    }
     if (spawner->channels.ending ||
         atomic_load_explicit(&system->runtime.stop_asked, memory_order_relaxed)) {
         return TRP_EXPLAIN(TROUPE_ERR_CLOSED, "the system is stopping and starts no more actors");
@@ -77,7 +81,7 @@ static enum troupe_err spawn_check(
         return TRP_EXPLAIN(
             TROUPE_ERR_NOENT,
             "behaviour '%s' is not one of the system's; add it to TROUPE_BEHAVIOURS",
-            behaviour == NULL || behaviour->name == NULL ? "" : behaviour->name);
+            behaviour->name == NULL ? "" : behaviour->name);
     }
     if (options->args_bytes > ARGS_BYTES_MAX) {
         return TRP_EXPLAIN(

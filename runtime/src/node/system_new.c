@@ -94,7 +94,7 @@ enum troupe_err troupe_system_destroy(troupe_system_t **system_p)
     if (inbox_count != 0) {
         return TRP_EXPLAIN(
             TROUPE_ERR_TIMEDOUT,
-            "%u inboxes are still open; destroy them before the system",
+            "inboxes still open: %u; destroy them before the system",
             inbox_count);
     }
     if (!trp_shutdown_run(system)) {
