@@ -29,6 +29,8 @@ word() { # word STEM: the stem as a word of its own or as a part of an identifie
 refuse "$(word 'boards?')" 'shared memory'
 refuse "$(word 'seats?')" 'slot'
 refuse "$(word 'wardens?')" 'process manager'
+refuse "$(word 'carriers?')" 'handle, or what runs an executor'
+refuse "$(word 'confin(e|es|ed|ing)')" 'set limits'
 refuse "$(word 'leash(es)?')" 'control socket'
 refuse "$(word 'tickets?')" 'child environment'
 refuse "$(word 'verdicts?')" 'exit note'

@@ -8,9 +8,10 @@
 #ifndef TRP_OPEN_FRAME_H
 #define TRP_OPEN_FRAME_H
 
-#include "actor/send.h"
+#include "actor/executor.h"
 #include "channel/channel.h"
 #include "channel/channel_send.h"
+#include "wire/frame_write.h"
 
 /** A message was appended to the open frame of a channel to a peer: make sure that it leaves. */
 void trp_open_frame_mark(struct troupe_executor *executor, struct trp_channel *channel);
@@ -37,7 +38,7 @@ static inline bool trp_open_frame_put(
         }
     }
     if (trp_kind_is_counted(outgoing->kind)) {
-        trp_send_account(channel);
+        trp_channel_count_accepted(channel);
     }
     if (!channel->is_loop) {
         trp_open_frame_mark(executor, channel);

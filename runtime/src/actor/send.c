@@ -221,7 +221,7 @@ bool trp_send_plain(
     }
     channel->credit_messages--;
     channel->credit_bytes -= (int64_t)body_bytes;
-    trp_send_account(channel);
+    trp_channel_count_accepted(channel);
     if (!channel->is_loop) {
         trp_open_frame_mark(executor, channel);
     }

@@ -34,13 +34,6 @@ bool trp_send_notice(
     const void *body,
     size_t body_bytes);
 
-/** Count a message that was appended as accepted. */
-static inline void trp_send_account(struct trp_channel *channel)
-{
-    trp_count(&channel->ledger->accepted, 1);
-    channel->was_used = true;
-}
-
 /**
  * Append a small message of the running actor to the open frame of the most recently used channel.
  *
@@ -74,7 +67,7 @@ TRP_INLINE bool trp_send_word(
         &channel->frame, trp_actor_key(to.index, to.generation), from, type, body);
     channel->credit_messages--;
     channel->credit_bytes -= 8;
-    trp_send_account(channel);
+    trp_channel_count_accepted(channel);
     return true;
 }
 

@@ -145,4 +145,11 @@ void trp_channel_drop_frame(struct trp_channels *channels, struct trp_outframe *
 /** Free a channel if both of its directions are closed; do nothing otherwise. */
 void trp_channel_release(struct trp_channels *channels, struct trp_channel *channel);
 
+/** Count a message that was appended as accepted. */
+static inline void trp_channel_count_accepted(struct trp_channel *channel)
+{
+    trp_count(&channel->ledger->accepted, 1);
+    channel->was_used = true;
+}
+
 #endif

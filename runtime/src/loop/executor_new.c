@@ -2,7 +2,7 @@
 
 #include "actor/actor_table.h"
 #include "actor/asks.h"
-#include "actor/events.h"
+#include "actor/channel_events.h"
 #include "actor/executor.h"
 #include "actor/monitor_table.h"
 #include "base/timer_heap.h"

@@ -6,7 +6,7 @@
 #include "node/process_manager.h"
 #include "node/refresh.h"
 #include "node/rlimits.h"
-#include "node/system.h"
+#include "node/system_make.h"
 #include "observe/crash.h"
 #include "shared/shared.h"
 #include "troupe/main.h"

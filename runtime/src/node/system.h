@@ -33,8 +33,6 @@ struct trp_backend_state {
     void *self; // what its `init` gave
 };
 
-struct trp_child_env;
-
 struct troupe_system {
     struct trp_runtime runtime; // what its executors see of it
     uint64_t stop_timeout_ns;
@@ -91,37 +89,5 @@ static inline bool trp_system_is_first(const troupe_system_t *system)
 {
     return system->runtime.node == TRP_NODE_FIRST;
 }
-
-/**
- * Make a system of nothing but what @p options say: executor 0 and the backends of its rules are ready.
- *
- * @retval other  what troupe_system_new() returns; nothing is left.
- */
-enum troupe_err trp_system_make(
-    const struct troupe_system_options *options, troupe_system_t **out_system);
-
-/**
- * Make the system of a child, with the executor that it was started for.
- *
- * @param fds  The descriptors that the child inherited.
- * @return     an error after which the process can only exit.
- */
-enum troupe_err trp_system_make_child(
-    const struct troupe_behaviour *const *behaviours,
-    struct trp_shared *shared,
-    const struct trp_process *process,
-    const struct trp_child_env *env,
-    troupe_system_t **out_system);
-
-/** Free a system, made as far as it was; its executors have ended or never ran. */
-void trp_system_free(troupe_system_t *system);
-
-/* Counts (observe/stats.c). --------------------------------------------------------------------- */
-
-/** Add what other processes have closed to the sums. @threads any, of the first process */
-void trp_system_sweep(troupe_system_t *system);
-
-/** Sum up the counters of the living executors and the retired. */
-void trp_system_sum(troupe_system_t *system, struct troupe_stats *out_stats);
 
 #endif

@@ -4,7 +4,7 @@
 #include "node/process_manager.h"
 #include "node/shutdown.h"
 #include "node/spawn.h"
-#include "node/system.h"
+#include "node/system_make.h"
 #include "troupe/main.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "node/system.h"
+#include "node/system_make.h"
 
 #include "actor/dead_letter_log.h"
 #include "base/clock.h"

@@ -6,7 +6,7 @@
  *     peer_ended    a peer's process died              --> exits of its actors to those that monitor them here
  *     wake          a peer is to check its flags       --> its eventfd, or a message to its process
  */
-#include "actor/events.h"
+#include "actor/channel_events.h"
 
 #include "actor/actor_table.h"
 #include "actor/dead_letter.h"
