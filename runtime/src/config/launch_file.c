@@ -18,6 +18,7 @@
 #include "config/placement.h"
 
 #include <czmq.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

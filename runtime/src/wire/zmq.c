@@ -2,10 +2,11 @@
 
 #include "base/check.h"
 
+#include <zmq.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <zmq.h>
 
 _Static_assert(sizeof(struct trp_zmsg) == sizeof(zmq_msg_t), "struct trp_zmsg holds a zmq_msg_t");
 
