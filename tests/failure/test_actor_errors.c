@@ -77,7 +77,7 @@ static void spawn_all_wrong(troupe_context_t *ctx, void *data)
         const char *detail_text;
     } cases[] = {
         {{.behaviour = &stranger}, TROUPE_ERR_NOENT, "'stranger'"},
-        {{.behaviour = NULL}, TROUPE_ERR_NOENT, "TROUPE_BEHAVIOURS"},
+        {{.behaviour = NULL}, TROUPE_ERR_INVAL, "set `behaviour`"},
         {{.behaviour = &echo_behaviour, .args = bytes, .args_bytes = sizeof(bytes)},
          TROUPE_ERR_INVAL,
          "32768"},
