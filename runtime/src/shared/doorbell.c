@@ -1,5 +1,8 @@
 #include "shared/doorbell.h"
 
+#include "base/clock.h"
+
+#include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -12,6 +15,28 @@ void trp_doorbell_init(struct trp_doorbell *doorbell)
     atomic_init(&doorbell->sleeper, TRP_SLEEPER_NONE);
 }
 
+/** Sleep while the executor is asleep, until @p end_ns of the monotonic clock. */
+static void doorbell_wait(struct trp_doorbell *doorbell, uint64_t end_ns)
+{
+    const struct timespec end = {
+        .tv_sec = (time_t)(end_ns / UINT64_C(1000000000)),
+        .tv_nsec = (long)(end_ns % UINT64_C(1000000000)),
+    };
+    long result = 0;
+    do {
+        // Relative timeouts would begin anew after a signal, and after a wake-up that was meant for the sleep before.
+        result = syscall(
+            SYS_futex,
+            &doorbell->sleeper,
+            FUTEX_WAIT_BITSET_PRIVATE,
+            TRP_SLEEPER_ASLEEP,
+            &end,
+            NULL,
+            FUTEX_BITSET_MATCH_ANY);
+    } while ((result == 0 || errno == EINTR) &&
+             atomic_load(&doorbell->sleeper) == TRP_SLEEPER_ASLEEP);
+}
+
 bool trp_doorbell_sleep(struct trp_doorbell *doorbell, uint64_t seen, uint64_t timeout_ns)
 {
     // Here `sleeper` is stored, then `bell` loaded; trp_doorbell_ring() stores `bell`, then loads `sleeper`.
@@ -20,18 +45,7 @@ bool trp_doorbell_sleep(struct trp_doorbell *doorbell, uint64_t seen, uint64_t t
     bool woken = !atomic_compare_exchange_strong(&doorbell->sleeper, &none, TRP_SLEEPER_ASLEEP) ||
                  (int64_t)(atomic_load(&doorbell->bell) - seen) > 0;
     if (!woken) {
-        const struct timespec timeout = {
-            .tv_sec = (time_t)(timeout_ns / UINT64_C(1000000000)),
-            .tv_nsec = (long)(timeout_ns % UINT64_C(1000000000)),
-        };
-        (void)syscall(
-            SYS_futex,
-            &doorbell->sleeper,
-            FUTEX_WAIT_PRIVATE,
-            TRP_SLEEPER_ASLEEP,
-            &timeout,
-            NULL,
-            0);
+        doorbell_wait(doorbell, trp_clock_monotonic(NULL) + timeout_ns);
     }
     return atomic_exchange(&doorbell->sleeper, TRP_SLEEPER_NONE) != TRP_SLEEPER_ASLEEP || woken;
 }
