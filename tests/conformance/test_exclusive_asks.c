@@ -321,7 +321,7 @@ BACKEND_TEST(exclusive_asks, stashed_messages_of_a_stopped_actor_become_dead_let
         &(struct fixture_options){
             .behaviours = TROUPE_BEHAVIOURS(&client, &server, &delegator),
             .stop_timeout_ns =
-                measure_is_sanitized() ? 0 : UINT64_C(2000000000), // half of it to drain
+                measure_is_sanitized() ? 0 : UINT64_C(1000000000), // half of it to drain
         });
     troupe_ref_t target = fixture_spawn(fixture, &client);
     struct order order = order_of(fixture, fixture_spawn(fixture, &server));

@@ -58,7 +58,7 @@ BACKEND_TEST(stop, a_system_stops_while_its_actors_exchange_messages)
     // Players never run out of messages, so half of the time to stop has before they are stopped.
     struct fixture_options options = {
         .behaviours = TROUPE_BEHAVIOURS(&player),
-        .stop_timeout_ns = measure_is_sanitized() ? 0 : UINT64_C(4000000000),
+        .stop_timeout_ns = measure_is_sanitized() ? 0 : UINT64_C(2000000000),
     };
     struct fixture *fixture = fixture_open(placement, &options);
     for (int pair = 0; pair < 4; pair++) {

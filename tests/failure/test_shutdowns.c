@@ -7,7 +7,7 @@
  *     stage --order--> idle, busy, stuck, dying ... at random places
  *     test  --SIGINT--> the program; each actor that printed that it is stuck is named
  *
- * 50 random shutdowns, or as many as TROUPE_SHUTDOWNS says.
+ * 25 random shutdowns, or as many as TROUPE_SHUTDOWNS says.
  */
 #include "support/child.h"
 #include "support/echo_system.h"
@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CREW_MAX = 6, SHUTDOWNS = 50 };
+enum { CREW_MAX = 6, SHUTDOWNS = 25 };
 
 /** What an actor is to do: the types of the orders. */
 enum order { IDLE = 1, BUSY, STICK, STICK_AT_END, FAIL, DIE, ORDER_COUNT, READY, SPIN };
