@@ -27,6 +27,7 @@ static _Atomic uint64_t refusals; // senders that were refused, and wait for a R
 static _Atomic uint64_t rooms;
 static _Atomic uint64_t unexpected; // ROOMs for which no sender waited
 static _Atomic uint64_t received;
+static _Atomic uint64_t senders; // that may send one more message, before they see that it is over
 static _Atomic bool is_over;
 
 /* The slow receiver. --------------------------------------------------------------------------- */
@@ -54,15 +55,17 @@ struct flooder {
 static void flooder_send(troupe_context_t *ctx, struct flooder *self)
 {
     static const char body[BODY_BYTES_MAX];
-    while (!atomic_load(&is_over)) {
+    atomic_fetch_add(&senders, 1);
+    while (!self->waits && !atomic_load(&is_over)) {
         enum troupe_err err = troupe_send(ctx, self->to, MESSAGE, body, self->body_bytes);
         if (err == TROUPE_ERR_FULL) {
             self->waits = true;
             atomic_fetch_add(&refusals, 1);
-            return;
+        } else {
+            MUST(err);
         }
-        MUST(err);
     }
+    atomic_fetch_sub(&senders, 1);
 }
 
 static enum troupe_err flooder_init(
@@ -129,7 +132,9 @@ static void gauge_receive(troupe_context_t *ctx, void *state, const troupe_messa
         atomic_store(&is_over, true);
     }
     bool is_late = passed_ns > (self->seconds + 10) * MEASURE_SECOND_NS;
-    if (is_late || (atomic_load(&is_over) && atomic_load(&rooms) == atomic_load(&refusals))) {
+    bool is_done = atomic_load(&is_over) && atomic_load(&senders) == 0 &&
+                   atomic_load(&rooms) == atomic_load(&refusals);
+    if (is_late || is_done) {
         troupe_shutdown(ctx);
     }
 }

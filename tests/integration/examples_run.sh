@@ -82,6 +82,16 @@ everywhere 'the sum is 12502500' 'counter=process' batch
 everywhere '4 clients stored 400 records' 'client=process' pinned_gateway
 prints '4 clients stored 400 records' pinned_gateway
 
+printf 'One two, TWO\n' >"$scratch/first"
+printf 'two%sthree' "$(printf 'three %.0s' 1 2 3)" >"$scratch/second" # "twothree three three three"
+everywhere 'three 3
+two 2
+one 1' 'counter=process:2' wordcount 3 "$scratch/first" "$scratch/second"
+refuses 1 'nowhere: No such file or directory' wordcount 3 "$scratch/first" nowhere
+refuses 1 'Is a directory' wordcount 3 "$scratch" --place '*=process'
+refuses 2 'usage: wordcount' wordcount 3
+refuses 2 'usage: wordcount' wordcount README.md 3
+
 for TROUPE_PLACE in '*=ecs' '*=thread' '*=process'; do
     export TROUPE_PLACE
     prints 'plus 1 is 1

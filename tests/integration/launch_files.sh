@@ -74,7 +74,7 @@ says 'limit rule (TROUPE_LIMIT), character 8'
 printf 'once upon a time\n' >story
 cat >app.zpl <<'END'
 options
-    args = --top 2 story          # of the first actor
+    args = 2 story                # of the first actor
 place
     rule = counter=thread
     default = *=ecs
@@ -82,7 +82,7 @@ END
 runs 0 wordcount --launch app.zpl --stats
 says '(counter)'
 mv out from-file
-runs 0 wordcount --top 2 story
+runs 0 wordcount 2 story
 cmp -s out from-file || fails "$said: counts otherwise than by a launch file"
 TROUPE_PLACE='counter=ecs' runs 0 wordcount --launch app.zpl --stats
 if grep -q '(counter)' err; then

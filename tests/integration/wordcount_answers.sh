@@ -2,7 +2,7 @@
 # The word count gives the answer of the classic pipeline, on every placement and for any bytes.
 set -eu
 export LC_ALL=C
-wordcount=${TROUPE_BIN_DIR:?is to name the directory of the examples}/wordcount
+wordcount=${TROUPE_BIN_DIR:?is to name the directory of the examples}/../programs/wordcount
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"

@@ -7,7 +7,7 @@
 # ctest: serial
 set -eu
 export LC_ALL=C
-wordcount=${TROUPE_BIN_DIR:?is to name the directory of the examples}/wordcount
+wordcount=${TROUPE_BIN_DIR:?is to name the directory of the examples}/../programs/wordcount
 peak_kib_max=153600
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
