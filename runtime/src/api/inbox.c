@@ -47,9 +47,13 @@ void trp_inbox_step(troupe_inbox_t *inbox, uint64_t timeout_ns)
 {
     struct troupe_executor *executor = inbox->executor;
     trp_inbox_lock(inbox);
+    const struct trp_inbox_mail *last = inbox->last;
+    uint64_t ask = inbox->ask;
     trp_executor_listen(executor);
     trp_executor_handle_flags(executor);
     bool worked = trp_executor_turn(executor);
+    // To settle with a process that died is to receive what it has sent, which the turn does not find again.
+    worked = worked || inbox->last != last || inbox->ask != ask;
     trp_channels_settle(&executor->channels, true); // no later turn is certain
     bool retries = executor->channels.rooms_delayed || executor->channels.dirty != NULL;
     timeout_ns = retries && timeout_ns > RETRY_NS ? RETRY_NS : timeout_ns;
