@@ -81,16 +81,22 @@ static const struct troupe_behaviour taker = {.name = "taker", .receive = taker_
 static const struct fixture_placement in_a_process = {.name = "process", .place = "process"};
 
 /** Ask a taker with @p limits what it could take. */
-static struct measured measure(const struct troupe_limits *limits)
+static struct measured measure_at(
+    const struct fixture_placement *placement, const struct troupe_limits *limits)
 {
     struct fixture_options options = {.behaviours = TROUPE_BEHAVIOURS(&taker)};
-    struct fixture *fixture = fixture_open(&in_a_process, &options);
+    struct fixture *fixture = fixture_open(placement, &options);
     const struct troupe_spawn_options spawn = {.behaviour = &taker, .limits = *limits};
     troupe_ref_t ref = fixture_spawn_with(fixture, &spawn);
     fixture_ask(fixture, ref, MEASURE, NULL, 0);
     struct measured measured = *FIXTURE_RECEIVE(fixture, MEASURED, struct measured);
     fixture_close(&fixture);
     return measured;
+}
+
+static struct measured measure(const struct troupe_limits *limits)
+{
+    return measure_at(&in_a_process, limits);
 }
 
 Test(limits, without_limits_a_process_has_those_of_its_parent)
@@ -125,6 +131,17 @@ Test(limits, cpus_niceness_and_core_files_are_set)
     cr_expect(eq(u32, measured.cpu_count, 1));
     cr_expect(eq(i32, measured.nice, getpriority(PRIO_PROCESS, 0) + 3));
     cr_expect(eq(u64, measured.core_bytes, 0));
+}
+
+Test(limits, cpus_are_set_on_threads_and_pools_of_them_too)
+{
+    static const struct fixture_placement placements[] = {
+        {.name = "thread", .place = "thread"}, {.name = "thread_2", .place = "thread:2"}};
+    for (size_t i = 0; i < 2; i++) {
+        struct measured measured =
+            measure_at(&placements[i], &(struct troupe_limits){.cpu_mask = 1});
+        cr_expect(eq(u32, measured.cpu_count, 1), "%s", placements[i].name);
+    }
 }
 
 Test(limits, a_process_that_uses_up_its_cpu_time_is_killed_and_its_exit_names_the_signal)

@@ -83,6 +83,26 @@ BACKEND_TEST(send_failure, a_body_over_the_bound_is_refused_in_every_way_of_send
     cr_expect(eq(u64, stats.dead, 0));
 }
 
+static void send_a_negative_size(troupe_context_t *ctx, void *data)
+{
+    const troupe_ref_t *echo = data;
+    struct troupe_outgoing outgoing = {
+        .to = *echo, .type = ECHO_REQUEST, .body_bytes = (size_t)-1};
+    send_in_every_way(ctx, &outgoing, TROUPE_ERR_TOOBIG);
+    expect_text("was a size negative?");
+}
+
+BACKEND_TEST(send_failure, a_size_that_was_negative_is_refused_in_every_way_of_sending)
+{
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    struct fixture *fixture = open_small(placement, &echo);
+
+    fixture_call(fixture, send_a_negative_size, &echo);
+
+    expect_unharmed(fixture, echo);
+    (void)fixture_close(&fixture);
+}
+
 static void send_reserved(troupe_context_t *ctx, void *data)
 {
     const troupe_ref_t *echo = data;

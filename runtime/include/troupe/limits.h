@@ -4,8 +4,8 @@
  *
  * Limits apply to an executor that is a process of its own, and are set before its first actor
  * starts. A process of a pool (`process:N`) has the limits of the actor for which it was started.
- * On other backends only `cpu_mask` has an effect, as a thread cannot be limited apart from its
- * process; the other limits are ignored.
+ * On threads, pools of them included, only `cpu_mask` has an effect, as a thread cannot be limited apart from its
+ * process; on `ecs` no limit has.
  *
  * In rules, on the command line or in a launch file, limits are written
  *

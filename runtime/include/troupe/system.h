@@ -5,8 +5,8 @@
  *     troupe_system_new --> troupe_spawn ... --> troupe_system_run --> troupe_system_destroy
  *
  * troupe_main() does all of this for a program that is nothing but actors. A program with a loop of
- * its own calls troupe_system_progress() instead of troupe_system_run(), when troupe_system_fd() is readable or
- * troupe_system_timeout_ns() has passed.
+ * its own calls troupe_system_progress() instead of troupe_system_run(), when troupe_system_fd() is readable. One that
+ * cannot watch a descriptor waits for troupe_system_timeout_ns() at most.
  *
  * The thread that made a system owns it: unless a function says otherwise, only that thread may call
  * it. Executor 0 belongs to it: the `ecs` actors run there, inside troupe_system_run() and
@@ -47,7 +47,10 @@ typedef struct troupe_system troupe_system_t;
 /** @return the time in nanoseconds, which never goes back. Called by any thread; must not block. */
 typedef uint64_t troupe_clock_fn(void *clock_data);
 
-/** Options of a system. Zero is the default of every field but @ref behaviours. */
+/**
+ * Options of a system. Zero is the default of every field but @ref behaviours. The largest value of a type is no bound:
+ * sums with it do not wrap.
+ */
 struct troupe_system_options {
     /** All behaviours that its actors may have: see TROUPE_BEHAVIOURS(). Required; the list is copied. */
     const struct troupe_behaviour *const *behaviours;
@@ -170,7 +173,8 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_new(
 
 /**
  * @return the context of the owner's thread outside of callbacks: for spawning, sending and looking
- *         up names before and between runs. Its messages have no sender.
+ *         up names before and between runs. Its messages have no sender. Once the system has ended, functions that
+ *         get it refuse with ::TROUPE_ERR_CLOSED.
  *
  * @owns    The system keeps it.
  * @threads the owner's
@@ -186,14 +190,15 @@ TROUPE_API troupe_context_t *troupe_system_context(troupe_system_t *system);
  * @retval TROUPE_ERR_TIMEDOUT  an executor did not stop within `stop_timeout_ns`. The detail names those that are
  *                              left, and standard error has a line for each, as troupe_system_print_active()
  *                              prints it. Processes were killed; threads go on.
- * @retval TROUPE_ERR_THREAD    called from another thread than the owner's; checked in debug builds.
+ * @retval TROUPE_ERR_THREAD    called from another thread than the owner's.
+ * @retval TROUPE_ERR_INVAL     called within a callback that runs on the owner's thread; use troupe_shutdown() there.
  *
  * @threads the owner's
  * @blocks  until the system has ended
  */
 TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_system_run(troupe_system_t *system);
 
-/** How much one troupe_system_progress() may do; 0 is no bound. */
+/** How much one troupe_system_progress() may do; 0 is no bound, and so is the largest value. */
 struct troupe_budget {
     uint64_t messages; /**< How many messages to handle, about: it is checked between frames. */
 
@@ -210,10 +215,10 @@ struct troupe_budget {
  *
  * @param budget  How much to do; NULL: one turn, which is all messages that have arrived.
  *
- * @retval TROUPE_OK          Done; call again when troupe_system_fd() is readable or
- *                            troupe_system_timeout_ns() has passed.
- * @retval TROUPE_ERR_CLOSED  the system was asked to stop; call troupe_system_destroy().
- * @retval TROUPE_ERR_THREAD  called from another thread than the owner's; checked in debug builds.
+ * @retval TROUPE_OK          Done; call again when troupe_system_fd() is readable, which it is for timers as well.
+ * @retval TROUPE_ERR_CLOSED  the system was asked to stop, or has ended; call troupe_system_destroy().
+ * @retval TROUPE_ERR_THREAD  called from another thread than the owner's.
+ * @retval TROUPE_ERR_INVAL   called within a callback that runs on the owner's thread.
  *
  * @threads the owner's
  * @blocks  never, apart from callbacks
@@ -323,7 +328,8 @@ TROUPE_API void troupe_system_print_active(troupe_system_t *system, FILE *file);
  * @retval TROUPE_OK            Freed.
  * @retval TROUPE_ERR_TIMEDOUT  an executor did not stop in time, or an inbox is still open; the detail says which.
  *                              *system_p is as before: the call may be repeated.
- * @retval TROUPE_ERR_THREAD    called from another thread than the owner's; checked in debug builds.
+ * @retval TROUPE_ERR_THREAD    called from another thread than the owner's.
+ * @retval TROUPE_ERR_INVAL     called within a callback that runs on the owner's thread; use troupe_shutdown() there.
  *
  * @owns    Takes *system_p on ::TROUPE_OK only.
  * @threads the owner's

@@ -247,7 +247,7 @@ static bool batch_was_skipped(const struct trp_batch *batch, uint64_t actor_key)
 bool troupe_batch_select(troupe_context_t *ctx, size_t index)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
-    struct trp_batch *batch = trp_check_thread(ctx) == TROUPE_OK ? executor->batch : NULL;
+    struct trp_batch *batch = trp_check_context(ctx) == TROUPE_OK ? executor->batch : NULL;
     if (batch == NULL || index >= batch->count) {
         return false;
     }

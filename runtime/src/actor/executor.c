@@ -28,6 +28,13 @@ enum troupe_err trp_explain_thread(const struct troupe_executor *executor)
         executor->name);
 }
 
+enum troupe_err trp_explain_ended(void)
+{
+    return TRP_EXPLAIN(
+        TROUPE_ERR_CLOSED,
+        "the system has ended: nothing can be sent or started any more; make another one");
+}
+
 troupe_ref_t troupe_self(const troupe_context_t *ctx)
 {
     const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;

@@ -54,6 +54,7 @@ enum trp_executor_mode {
     TRP_MODE_LOOP,   // a backend runs its loop
     TRP_MODE_CALLER, // executor 0: troupe_system_run() or _progress(), on the owner's thread
     TRP_MODE_INBOX,  // it has no actors: a foreign thread sends and receives
+    TRP_MODE_ENDED,  // executor 0 once the system has ended
 };
 
 struct troupe_executor {
@@ -157,6 +158,16 @@ static inline enum troupe_err trp_check_thread(const troupe_context_t *ctx)
     (void)ctx;
 #endif
     return TROUPE_OK;
+}
+
+/** Set the error detail: the system has ended. @return TROUPE_ERR_CLOSED */
+enum troupe_err trp_explain_ended(void);
+
+/** @return TROUPE_OK on the context's own thread, as long as the system has not ended. */
+static inline enum troupe_err trp_check_context(const troupe_context_t *ctx)
+{
+    const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
+    return executor->mode == TRP_MODE_ENDED ? trp_explain_ended() : trp_check_thread(ctx);
 }
 
 /** @return the reference of the actor in a row. */

@@ -14,6 +14,7 @@
 #include "base/counter.h"
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "channel/channel.h"
 #include "channel/channels.h"
 #include "channel/credit.h"
@@ -133,7 +134,7 @@ static enum troupe_err send_take_more_credit(
     struct troupe_executor *executor, struct trp_channel *channel, struct trp_outgoing *outgoing)
 {
     size_t bytes = outgoing->body_bytes;
-    if ((int64_t)bytes > channel->slot->pool.bound_bytes) {
+    if (bytes > (uint64_t)channel->slot->pool.bound_bytes) {
         return TRP_EXPLAIN(
             TROUPE_ERR_TOOBIG,
             "a body of %zu bytes is over the mailbox's bound of %lld bytes; split it, or send the "
@@ -295,9 +296,8 @@ void trp_outgoing_set_ttl(
     const struct troupe_executor *executor, uint64_t ttl_ns, struct trp_outgoing *outgoing)
 {
     if (ttl_ns != 0) {
-        uint64_t now_ns = trp_executor_now(executor);
-        uint64_t expires_ns = ttl_ns < UINT64_MAX - now_ns ? now_ns + ttl_ns : UINT64_MAX;
-        trp_outgoing_set_expiry(executor, expires_ns, outgoing);
+        trp_outgoing_set_expiry(
+            executor, trp_add_saturated(trp_executor_now(executor), ttl_ns), outgoing);
     }
 }
 

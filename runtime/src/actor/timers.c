@@ -5,6 +5,7 @@
 #include "actor/executor.h"
 #include "actor/receive.h"
 #include "actor/send.h"
+#include "base/saturate.h"
 #include "base/timer_heap.h"
 
 #include <inttypes.h>
@@ -57,7 +58,7 @@ static bool timers_send(struct troupe_executor *executor, const struct trp_actor
 /** @return when a periodic timer is due next: later than now, so that periods that were missed are skipped. */
 static uint64_t timers_next_due(uint64_t due_ns, uint64_t period_ns, uint64_t now_ns)
 {
-    uint64_t next_ns = due_ns + period_ns;
+    uint64_t next_ns = trp_add_saturated(due_ns, period_ns);
     return next_ns > now_ns ? next_ns : now_ns + period_ns - (now_ns - due_ns) % period_ns;
 }
 

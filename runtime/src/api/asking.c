@@ -204,7 +204,7 @@ enum troupe_err troupe_reply(
 
 enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
 {
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err != TROUPE_OK) {
         return err;
     }

@@ -13,6 +13,7 @@
 #include "actor/inbox_mail.h"
 #include "api/asking.h"
 #include "base/clock.h"
+#include "base/saturate.h"
 #include "channel/grant.h"
 #include "channel/mailbox.h"
 #include "channel/mailbox_wait.h"
@@ -67,8 +68,7 @@ void trp_inbox_step(troupe_inbox_t *inbox, uint64_t timeout_ns)
 
 static uint64_t inbox_deadline_ns(uint64_t timeout_ns)
 {
-    uint64_t now_ns = trp_clock_monotonic(NULL);
-    return timeout_ns < UINT64_MAX - now_ns ? now_ns + timeout_ns : UINT64_MAX;
+    return trp_add_saturated(trp_clock_monotonic(NULL), timeout_ns);
 }
 
 /** @return whether mail has exceeded its time to live. */

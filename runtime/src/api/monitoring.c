@@ -6,7 +6,7 @@
 
 static enum troupe_err monitoring_check(const troupe_context_t *ctx, troupe_ref_t actor)
 {
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -65,7 +65,7 @@ enum troupe_err troupe_monitor_executor(
 
 enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monitor_t monitor)
 {
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -113,7 +113,7 @@ enum troupe_err troupe_unlink(troupe_context_t *ctx, troupe_ref_t actor)
 
 void troupe_trap_exit(troupe_context_t *ctx, bool on)
 {
-    if (trp_check_thread(ctx) == TROUPE_OK && ctx->actor != NULL) {
+    if (trp_check_context(ctx) == TROUPE_OK && ctx->actor != NULL) {
         ctx->actor->flags &= (uint8_t)~TRP_ACTOR_TRAPS;
         ctx->actor->flags |= on ? TRP_ACTOR_TRAPS : 0;
     }

@@ -56,7 +56,7 @@ static void naming_reply_all(
 enum troupe_err troupe_register(troupe_context_t *ctx, const char *name)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err == TROUPE_OK) {
         err = naming_check(name);
     }
@@ -81,7 +81,7 @@ enum troupe_err troupe_register(troupe_context_t *ctx, const char *name)
 
 enum troupe_err troupe_unregister(troupe_context_t *ctx, const char *name)
 {
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err == TROUPE_OK) {
         err = naming_check(name);
     }
@@ -94,7 +94,7 @@ enum troupe_err troupe_unregister(troupe_context_t *ctx, const char *name)
 enum troupe_err troupe_lookup(troupe_context_t *ctx, const char *name, troupe_ref_t *out_ref)
 {
     struct trp_shared *shared = trp_executor_of(ctx)->runtime->shared;
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err == TROUPE_OK) {
         err = naming_check(name);
     }
@@ -113,7 +113,7 @@ enum troupe_err troupe_await_name(
     troupe_context_t *ctx, const char *name, const struct troupe_ask_options *options)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err == TROUPE_OK) {
         err = naming_check(name);
     }

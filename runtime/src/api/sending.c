@@ -40,6 +40,13 @@ enum troupe_err trp_sending_explain(uint32_t type, size_t body_bytes, bool has_n
             "a message of type %u has no receiver: its reference is TROUPE_REF_NONE",
             type);
     }
+    if (body_bytes > PTRDIFF_MAX) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_TOOBIG,
+            "a message of type %u has %zu bytes, more than there can be; was a size negative?",
+            type,
+            body_bytes);
+    }
     return TRP_EXPLAIN(
         TROUPE_ERR_INVAL,
         "a message of type %u has %zu bytes, but its body is NULL",
@@ -158,7 +165,7 @@ enum troupe_err troupe_send_body(
 void troupe_flush(troupe_context_t *ctx)
 {
     // What an inbox sends leaves at once.
-    if (trp_check_thread(ctx) == TROUPE_OK && trp_executor_of(ctx)->inbox == NULL) {
+    if (trp_check_context(ctx) == TROUPE_OK && trp_executor_of(ctx)->inbox == NULL) {
         struct trp_channels *channels = &trp_executor_of(ctx)->channels;
         trp_channel_flush(channels, channels->loop);
         trp_channels_flush(channels);

@@ -19,10 +19,10 @@ static inline enum troupe_err trp_sending_check(
     const void *body,
     size_t body_bytes)
 {
-    enum troupe_err err = trp_check_thread(ctx);
-    if (err == TROUPE_OK &&
-        TRP_UNLIKELY(
-            type >= TROUPE_MESSAGE_RESERVED || to.node == 0 || (body == NULL && body_bytes != 0))) {
+    enum troupe_err err = trp_check_context(ctx);
+    if (err == TROUPE_OK && TRP_UNLIKELY(
+                                type >= TROUPE_MESSAGE_RESERVED || to.node == 0 ||
+                                body_bytes > PTRDIFF_MAX || (body == NULL && body_bytes != 0))) {
         err = trp_sending_explain(type, body_bytes, to.node == 0);
     }
     return err;

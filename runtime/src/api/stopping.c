@@ -26,7 +26,7 @@ static bool stopping_knows(
 enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behaviour *behaviour)
 {
     const struct trp_runtime *runtime = trp_executor_of(ctx)->runtime;
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -59,7 +59,7 @@ enum troupe_err troupe_become(troupe_context_t *ctx, const struct troupe_behavio
 static void stopping_stop(
     troupe_context_t *ctx, enum troupe_exit_reason reason, int code, const char *text)
 {
-    if (trp_check_thread(ctx) != TROUPE_OK || ctx->actor == NULL ||
+    if (trp_check_context(ctx) != TROUPE_OK || ctx->actor == NULL ||
         ctx->actor->life == TRP_LIFE_STOPPING) {
         return;
     }

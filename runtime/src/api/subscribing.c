@@ -15,7 +15,7 @@ enum troupe_err troupe_dead_letters_subscribe(troupe_context_t *ctx, bool on)
 {
     struct troupe_executor *executor = trp_executor_of(ctx);
     struct trp_actor *actor = ctx->actor;
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err != TROUPE_OK) {
         return err;
     }

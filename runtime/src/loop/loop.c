@@ -62,6 +62,14 @@ uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor)
     return due_ns > now_ns ? due_ns - now_ns : 0;
 }
 
+uint64_t trp_executor_sleep_ns(const struct troupe_executor *executor)
+{
+    const uint64_t step_ns = 1000000;
+    uint64_t timeout_ns = trp_executor_timeout_ns(executor);
+    bool is_certain = executor->runtime->clock_is_real || timeout_ns == UINT64_MAX;
+    return is_certain || timeout_ns < step_ns ? timeout_ns : step_ns;
+}
+
 void trp_executor_listen(struct troupe_executor *executor)
 {
     if (TRP_LIKELY(executor->mailbox.listens)) {
@@ -258,6 +266,9 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)
     // A flag that was handled just now may have ended the executor; its wake-up will not come again.
     bool has_ended = executor->channels.ending && executor->is_looping;
     timeout_ns = timeout_ns < idle_ns ? timeout_ns : idle_ns;
+    // So may have been a timer that is due before the sleep would end.
+    uint64_t timer_ns = trp_executor_sleep_ns(executor);
+    timeout_ns = timeout_ns < timer_ns ? timeout_ns : timer_ns;
     if (has_ended || trp_executor_has_work(executor) ||
         trp_mailbox_wait_doorbell(&executor->mailbox, timeout_ns) ||
         trp_mailbox_poll(&executor->mailbox)) {

@@ -19,6 +19,9 @@ void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns);
 /** @return nanoseconds until the next timer is due; UINT64_MAX: there is none. */
 uint64_t trp_executor_timeout_ns(const struct troupe_executor *executor);
 
+/** @return how long to sleep until the next timer is due: in small steps under a clock of the user's, which may jump. */
+uint64_t trp_executor_sleep_ns(const struct troupe_executor *executor);
+
 /**
  * Prepare for being idle: grant credit to the peers that wait for it, and return credit that lay unspent for 10 ms.
  *

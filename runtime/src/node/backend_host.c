@@ -23,7 +23,7 @@ void trp_backend_host_run(struct troupe_executor *executor)
         if (!trp_executor_turn(executor) && !executor->channels.ending) {
             // Another executor or inbox may have been the last that kept this process.
             trp_executor_end_if_done(executor);
-            trp_executor_wait(executor, trp_executor_timeout_ns(executor));
+            trp_executor_wait(executor, trp_executor_sleep_ns(executor));
         }
     }
     trp_executor_stop_actors(executor);

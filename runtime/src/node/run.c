@@ -2,9 +2,11 @@
 #include "actor/executor.h"
 #include "actor/runtime.h"
 #include "base/clock.h"
+#include "base/saturate.h"
 #include "channel/grant.h"
 #include "channel/mailbox.h"
 #include "loop/loop.h"
+#include "node/owner.h"
 #include "node/shutdown.h"
 #include "node/stop.h"
 
@@ -21,16 +23,15 @@
  *                              the mailbox
  */
 
-/** @return how long executor 0 may sleep, at most @p tick_ns; under a clock of the user's, in small steps. */
+/** @return how long executor 0 may sleep, at most @p tick_ns. */
 static uint64_t run_wait_ns(const troupe_system_t *system, uint64_t tick_ns)
 {
-    const uint64_t step_ns = 1000000;
-    uint64_t timeout_ns = trp_executor_timeout_ns(system->executor);
-    timeout_ns = tick_ns < timeout_ns ? tick_ns : timeout_ns;
-    if (timeout_ns == UINT64_MAX || system->runtime.clock_is_real) {
-        return timeout_ns;
+    const uint64_t step_ns = 1000000; // ticks follow the clock of the system too
+    uint64_t timeout_ns = trp_executor_sleep_ns(system->executor);
+    if (!system->runtime.clock_is_real && tick_ns != UINT64_MAX && tick_ns > step_ns) {
+        tick_ns = step_ns;
     }
-    return timeout_ns < step_ns ? timeout_ns : step_ns;
+    return tick_ns < timeout_ns ? tick_ns : timeout_ns;
 }
 
 static void run_once(troupe_system_t *system)
@@ -58,7 +59,7 @@ static uint64_t run_tick(troupe_system_t *system, bool now)
 enum troupe_err troupe_system_run(troupe_system_t *system)
 {
     struct troupe_executor *executor = system->executor;
-    enum troupe_err err = trp_check_thread(&executor->context);
+    enum troupe_err err = trp_owner_check(system, "troupe_system_run()");
     if (err != TROUPE_OK) {
         return err;
     }
@@ -135,9 +136,12 @@ static struct troupe_budget run_tick_within(
 enum troupe_err troupe_system_progress(troupe_system_t *system, const struct troupe_budget *budget)
 {
     struct troupe_executor *executor = system->executor;
-    enum troupe_err err = trp_check_thread(&executor->context);
+    enum troupe_err err = trp_owner_check(system, "troupe_system_progress()");
     if (err != TROUPE_OK) {
         return err;
+    }
+    if (system->stopped) {
+        return trp_explain_ended();
     }
     uint64_t drained = 0;
     (void)!read(system->runtime.wake_fd, &drained, sizeof(drained));
@@ -147,8 +151,9 @@ enum troupe_err troupe_system_progress(troupe_system_t *system, const struct tro
     const struct troupe_budget left = run_tick_within(system, budget);
     uint64_t start_ns = trp_clock_monotonic(NULL);
     uint64_t start_count = executor->handled_count;
-    executor->handled_limit = left.messages != 0 ? start_count + left.messages : UINT64_MAX;
-    executor->turn_deadline_ns = left.ns != 0 ? start_ns + left.ns : 0;
+    executor->handled_limit =
+        left.messages != 0 ? trp_add_saturated(start_count, left.messages) : UINT64_MAX;
+    executor->turn_deadline_ns = left.ns != 0 ? trp_add_saturated(start_ns, left.ns) : 0;
     do {
         run_once(system);
     } while (budget != NULL && trp_executor_has_work(executor) && !trp_stop_is_noted(system) &&

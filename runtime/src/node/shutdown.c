@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/idmap.h"
+#include "base/saturate.h"
 #include "channel/channel.h"
 #include "channel/channel_command.h"
 #include "config/config.h"
@@ -52,7 +53,7 @@ static struct shutdown_times shutdown_times_new(uint64_t now_ns, uint64_t timeou
 {
     uint64_t reserve_ns = timeout_ns / SHUTDOWN_RESERVE_SHARE;
     reserve_ns = reserve_ns < SHUTDOWN_RESERVE_NS_MAX ? reserve_ns : SHUTDOWN_RESERVE_NS_MAX;
-    uint64_t deadline_ns = now_ns + timeout_ns;
+    uint64_t deadline_ns = trp_add_saturated(now_ns, timeout_ns);
     return (struct shutdown_times){
         .start_ns = now_ns,
         .force_ns = deadline_ns - reserve_ns,
@@ -64,7 +65,8 @@ static struct shutdown_times shutdown_times_new(uint64_t now_ns, uint64_t timeou
 /** @return when nothing is waited for any more. */
 static uint64_t shutdown_limit_ns(const troupe_system_t *system, const struct shutdown_times *times)
 {
-    return times->deadline_ns + (trp_process_manager_runs(system) ? SHUTDOWN_SETTLE_NS : 0);
+    return trp_add_saturated(
+        times->deadline_ns, trp_process_manager_runs(system) ? SHUTDOWN_SETTLE_NS : 0);
 }
 
 /** Sample the callbacks now and then, so that a report can say how long they have run. */
@@ -85,7 +87,7 @@ static void shutdown_step(troupe_system_t *system, uint64_t deadline_ns)
     if (trp_executor_turn(executor) || now_ns >= deadline_ns) {
         return;
     }
-    uint64_t timeout_ns = trp_executor_timeout_ns(executor);
+    uint64_t timeout_ns = trp_executor_sleep_ns(executor);
     uint64_t left_ns = deadline_ns - now_ns;
     if (left_ns > SHUTDOWN_SAMPLE_NS) {
         left_ns = SHUTDOWN_SAMPLE_NS;
@@ -267,6 +269,7 @@ static bool shutdown_stop_caller(troupe_system_t *system, const struct shutdown_
         return false;
     }
     trp_executors_remove(system, executor);
+    executor->mode = TRP_MODE_ENDED;
     return true;
 }
 
@@ -279,7 +282,7 @@ bool trp_shutdown_run(troupe_system_t *system)
         shutdown_times_new(trp_clock_monotonic(NULL), system->stop_timeout_ns);
     atomic_store_explicit(&system->runtime.stop_asked, true, memory_order_release);
     system->reported = false;
-    shutdown_drain(system, times.start_ns + system->stop_timeout_ns / 2);
+    shutdown_drain(system, trp_add_saturated(times.start_ns, system->stop_timeout_ns / 2));
     atomic_store_explicit(&system->drained, true, memory_order_release);
     if (!shutdown_stop_others(system, &times) || !shutdown_stop_caller(system, &times)) {
         return false;

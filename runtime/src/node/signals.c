@@ -200,7 +200,7 @@ void trp_signals_deliver(struct troupe_executor *executor)
 /** Check that an actor may subscribe to a signal, or unsubscribe from it. */
 static enum troupe_err signals_check(const troupe_context_t *ctx, int number, bool on)
 {
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err != TROUPE_OK) {
         return err;
     }

@@ -304,7 +304,8 @@ static enum troupe_err spawn_reserve(
     }
     enum troupe_err err = TROUPE_OK;
     if (target->fresh != NULL) {
-        err = trp_spawn_executor_start(spawner, target->fresh, options->cpu_mask);
+        uint64_t cpu_mask = trp_spawn_cpu_mask(trp_system_of(spawner), options);
+        err = trp_spawn_executor_start(spawner, target->fresh, cpu_mask);
         target->is_started = err == TROUPE_OK;
     }
     if (err == TROUPE_OK) {
@@ -324,7 +325,7 @@ enum troupe_err trp_spawn(
 {
     struct troupe_executor *spawner = trp_executor_of(ctx);
     uint32_t behaviour_index = 0;
-    enum troupe_err err = trp_check_thread(ctx);
+    enum troupe_err err = trp_check_context(ctx);
     if (err == TROUPE_OK) {
         err = spawn_check(spawner, options, &behaviour_index);
     }

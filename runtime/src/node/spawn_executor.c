@@ -3,9 +3,32 @@
 #include "actor/inbox_mail.h"
 #include "base/descriptors.h"
 #include "channel/channel.h"
+#include "config/limits.h"
 #include "node/backend_host.h"
 #include "node/executors.h"
 #include "node/system.h"
+
+void trp_spawn_limits(
+    const troupe_system_t *system,
+    const struct troupe_spawn_options *options,
+    struct troupe_limits *out_limits)
+{
+    trp_limit_rules_match(
+        system->config.limits,
+        options->name,
+        options->behaviour->name,
+        &options->limits,
+        out_limits);
+    out_limits->cpu_mask = out_limits->cpu_mask != 0 ? out_limits->cpu_mask : options->cpu_mask;
+}
+
+uint64_t trp_spawn_cpu_mask(
+    const troupe_system_t *system, const struct troupe_spawn_options *options)
+{
+    struct troupe_limits limits;
+    trp_spawn_limits(system, options, &limits);
+    return limits.cpu_mask;
+}
 
 enum troupe_err trp_spawn_executor_new(
     troupe_system_t *system,

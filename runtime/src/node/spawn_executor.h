@@ -7,6 +7,17 @@
 
 #include "config/placement.h"
 #include "node/system.h"
+#include "troupe/limits.h"
+
+/** Find the limits of an actor: those of the first rule that matches, and the CPUs of its spawn where it has none. */
+void trp_spawn_limits(
+    const troupe_system_t *system,
+    const struct troupe_spawn_options *options,
+    struct troupe_limits *out_limits);
+
+/** @return of these limits the CPUs, which threads have too; 0: any. */
+uint64_t trp_spawn_cpu_mask(
+    const troupe_system_t *system, const struct troupe_spawn_options *options);
 
 /** Make an executor where a rule says, not started yet. @retval TROUPE_ERR_LIMIT  no descriptors, or no slot. */
 enum troupe_err trp_spawn_executor_new(

@@ -32,7 +32,7 @@ static enum troupe_err spawn_pool_add(
         return err;
     }
     *out_executor_id = executor->id; // before the start: it may end at once
-    err = trp_executors_start(system, executor, options->cpu_mask);
+    err = trp_executors_start(system, executor, trp_spawn_cpu_mask(system, options));
     if (err != TROUPE_OK) {
         trp_executors_discard(system, executor);
     }

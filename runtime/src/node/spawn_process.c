@@ -4,6 +4,7 @@
 #include "node/children.h"
 #include "node/executors.h"
 #include "node/process_manager.h"
+#include "node/spawn_executor.h"
 #include "shared/process.h"
 #include "shared/shared.h"
 #include "shared/slot.h"
@@ -21,9 +22,7 @@ static void spawn_process_describe(
 {
     const char *behaviour_name = options->behaviour->name;
     struct troupe_limits limits;
-    trp_limit_rules_match(
-        system->config.limits, options->name, behaviour_name, &options->limits, &limits);
-    limits.cpu_mask = limits.cpu_mask != 0 ? limits.cpu_mask : options->cpu_mask;
+    trp_spawn_limits(system, options, &limits);
     trp_limits_print(&limits, process->limits);
     (void)snprintf(
         process->name,

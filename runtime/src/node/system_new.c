@@ -1,6 +1,7 @@
 #include "actor/executor.h"
 #include "base/error.h"
 #include "config/launch.h"
+#include "node/owner.h"
 #include "node/process_manager.h"
 #include "node/shutdown.h"
 #include "node/spawn.h"
@@ -84,7 +85,7 @@ enum troupe_err troupe_system_destroy(troupe_system_t **system_p)
     if (system == NULL) {
         return TROUPE_OK;
     }
-    enum troupe_err err = trp_check_thread(&system->executor->context);
+    enum troupe_err err = trp_owner_check(system, "troupe_system_destroy()");
     if (err != TROUPE_OK) {
         return err;
     }

@@ -1,6 +1,7 @@
 #include "shared/doorbell.h"
 
 #include "base/clock.h"
+#include "base/saturate.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -45,7 +46,7 @@ bool trp_doorbell_sleep(struct trp_doorbell *doorbell, uint64_t seen, uint64_t t
     bool woken = !atomic_compare_exchange_strong(&doorbell->sleeper, &none, TRP_SLEEPER_ASLEEP) ||
                  (int64_t)(atomic_load(&doorbell->bell) - seen) > 0;
     if (!woken) {
-        doorbell_wait(doorbell, trp_clock_monotonic(NULL) + timeout_ns);
+        doorbell_wait(doorbell, trp_add_saturated(trp_clock_monotonic(NULL), timeout_ns));
     }
     return atomic_exchange(&doorbell->sleeper, TRP_SLEEPER_NONE) != TRP_SLEEPER_ASLEEP || woken;
 }

@@ -1,5 +1,6 @@
 #include "shared/slot.h"
 
+#include "base/saturate.h"
 #include "shared/shared.h"
 
 #include <string.h>
@@ -35,7 +36,9 @@ struct trp_slot *trp_slot_take(
         memset(slot, 0, sizeof(*slot));
         trp_doorbell_init(&slot->doorbell);
         trp_credit_pool_init(
-            &slot->pool, (int64_t)shared->mailbox_messages, (int64_t)shared->mailbox_bytes);
+            &slot->pool,
+            trp_signed_saturated(shared->mailbox_messages),
+            trp_signed_saturated(shared->mailbox_bytes));
         slot_raise_high(shared, slot);
         slot->id = id;
         slot->node = node;
