@@ -86,8 +86,7 @@ BACKEND_TEST(send_failure, a_body_over_the_bound_is_refused_in_every_way_of_send
 static void send_a_negative_size(troupe_context_t *ctx, void *data)
 {
     const troupe_ref_t *echo = data;
-    struct troupe_outgoing outgoing = {
-        .to = *echo, .type = ECHO_REQUEST, .body_bytes = (size_t)-1};
+    struct troupe_outgoing outgoing = {.to = *echo, .type = ECHO_REQUEST, .body_bytes = (size_t)-1};
     send_in_every_way(ctx, &outgoing, TROUPE_ERR_TOOBIG);
     expect_text("was a size negative?");
 }
