@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -17,8 +18,10 @@
  * it was started for.
  *
  *     parent   posix_spawn --> pidfd, readable after the exit --> waitid
- *     child    child_setup: is killed when the thread that started it ends, ignores SIGPIPE, is named after its actor;
- *              SIGINT is blocked, because the terminal sends it to the parent as well
+ *     child    leads a process group, which is killed with it, so that what its actors started does not outlive it;
+ *              child_setup: is killed when the thread that started it ends, ignores SIGPIPE, is named after its actor,
+ *              and holds SIGINT and SIGTERM: who sends these to all processes of the program sends them to the parent
+ *              as well, which ends all in order. They are held by a handler, so that what its actors start has none.
  *
  * It never forks without exec: the copy of a process with ZeroMQ's threads could not use them.
  */
@@ -84,7 +87,15 @@ static char **process_environment(const char *env)
     return all;
 }
 
-/** Set what a child starts with: its descriptors, SIGINT blocked and no other signal, no signal ignored. */
+/** Put the signals that a child holds into a set. */
+static void process_fill_held(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGTERM);
+}
+
+/** Set what a child starts with: its descriptors, its group; held signals blocked, no signal ignored. */
 static int process_prepare(
     const struct troupe_executor_spec *spec,
     posix_spawn_file_actions_t *actions,
@@ -101,15 +112,27 @@ static int process_prepare(
     if (error == 0 && spec->error_fd >= 0) {
         error = posix_spawn_file_actions_adddup2(actions, spec->error_fd, STDERR_FILENO);
     }
-    sigset_t interrupt;
+    sigset_t held;
     sigset_t all;
-    (void)sigemptyset(&interrupt);
-    (void)sigaddset(&interrupt, SIGINT);
+    process_fill_held(&held); // until child_setup has their handler
     (void)sigfillset(&all);
-    (void)posix_spawnattr_setsigmask(attributes, &interrupt);
+    (void)posix_spawnattr_setsigmask(attributes, &held);
     (void)posix_spawnattr_setsigdefault(attributes, &all);
-    (void)posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    (void)posix_spawnattr_setpgroup(attributes, 0);
+    (void)posix_spawnattr_setflags(
+        attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     return error;
+}
+
+/** Find the file of this program: stack traces name it, and tools read its symbols there. */
+static void process_find_self(char out_path[PATH_MAX])
+{
+    ssize_t length = readlink("/proc/self/exe", out_path, PATH_MAX - 1);
+    if (length < 0) {
+        (void)snprintf(out_path, PATH_MAX, "/proc/self/exe");
+    } else {
+        out_path[length] = '\0';
+    }
 }
 
 /** @return an errno, or 0 with *out_pid set. */
@@ -125,11 +148,14 @@ static int process_spawn(const struct troupe_executor_spec *spec, pid_t *out_pid
     (void)posix_spawnattr_init(&attributes);
     int error = process_prepare(spec, &actions, &attributes);
     if (error == 0) {
+        char self[PATH_MAX];
+        process_find_self(self);
+        // Started by the link: the file itself may have been replaced meanwhile.
         const char *path = spec->program != NULL ? spec->program : "/proc/self/exe";
         union {
             const char *read_only[2];
             char *argv[2];
-        } arguments = {.read_only = {spec->program != NULL ? spec->program : spec->name, NULL}};
+        } arguments = {.read_only = {spec->program != NULL ? spec->program : self, NULL}};
         error = posix_spawn(out_pid, path, &actions, &attributes, arguments.argv, environment);
     }
     (void)posix_spawn_file_actions_destroy(&actions);
@@ -181,6 +207,17 @@ static void process_kill(void *self, void *data)
     (void)syscall(SYS_pidfd_send_signal, handle->pid_fd, SIGKILL, NULL, 0);
 }
 
+/** Kill what the actors of a process have started, as far as that left its group alone. */
+static void process_kill_group(const struct process_child *handle)
+{
+    // Not waited for yet, it has its number for itself, and so has its group.
+    siginfo_t info = {0};
+    if (waitid(P_PIDFD, (id_t)handle->pid_fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == handle->pid && (info.si_code != CLD_EXITED || info.si_status != 0)) {
+        (void)kill(-handle->pid, SIGKILL);
+    }
+}
+
 /** Convert how a process ended. */
 static void process_convert_exit(const siginfo_t *info, struct troupe_exit *out_exit)
 {
@@ -210,11 +247,37 @@ static void process_reap(void *self, void *data, struct troupe_exit *out_exit)
     (void)self;
     struct process_child *handle = data;
     siginfo_t info = {0};
-    while (waitid(P_PIDFD, (id_t)handle->pid_fd, &info, WEXITED) != 0 && errno == EINTR) {
+    int result = 0;
+    process_kill_group(handle);
+    do {
+        result = waitid(P_PIDFD, (id_t)handle->pid_fd, &info, WEXITED);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) {
+        process_convert_exit(&info, out_exit);
+    } else {
+        *out_exit = (struct troupe_exit){
+            .reason = TROUPE_EXIT_UNKNOWN,
+            .text = "SIGCHLD is ignored, or another part of the program waits for all children",
+        };
     }
-    process_convert_exit(&info, out_exit);
     (void)close(handle->pid_fd);
     free(handle);
+}
+
+static void process_on_held(int number)
+{
+    (void)number;
+}
+
+static void process_hold_signals(void)
+{
+    struct sigaction action = {.sa_handler = process_on_held, .sa_flags = SA_RESTART};
+    sigset_t held;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    process_fill_held(&held);
+    (void)pthread_sigmask(SIG_UNBLOCK, &held, NULL);
 }
 
 static enum troupe_err process_child_setup(const char *name, int32_t parent_pid)
@@ -226,6 +289,7 @@ static enum troupe_err process_child_setup(const char *name, int32_t parent_pid)
     }
     (void)prctl(PR_SET_NAME, name);
     (void)signal(SIGPIPE, SIG_IGN);
+    process_hold_signals();
     return TROUPE_OK;
 }
 

@@ -316,7 +316,7 @@ static enum troupe_err stick(
 {
     (void)ctx, (void)state, (void)args, (void)args_bytes;
     child_say("ready\n");
-    while (pause() != 0) { // always: all signals are blocked here
+    while (pause() != 0) { // always: it returns an error once a signal was handled
     }
     return TROUPE_OK;
 }

@@ -24,7 +24,9 @@ enum troupe_exit_reason {
     TROUPE_EXIT_OUT_OF_MEMORY = 5, /**< No memory to start it, or for its process to go on. */
     TROUPE_EXIT_INIT_FAILED = 6,   /**< Its `init` returned an error; the code is that error. */
     TROUPE_EXIT_NODE_LOST = 7,     /**< Its host cannot be reached. Not used yet. */
-    TROUPE_EXIT_UNKNOWN = 8,       /**< It ended before it was monitored, and how is not known. */
+    TROUPE_EXIT_UNKNOWN =
+        8, /**< It ended, and how is not known: before it was monitored, or of a process for which
+                                        another part of the program waited. */
 };
 
 /** @return a static name such as "normal"; "unknown" for a number that is no reason. @threads any */

@@ -21,6 +21,7 @@
 #include "wire/frame_pool.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +36,7 @@ struct trp_runtime {
     troupe_clock_fn *clock;
     void *clock_data;
     bool clock_is_real;
+    sigset_t signal_mask; // of threads that run actors: that of the thread that made the system
 
     struct trp_shared *shared;
     struct trp_records *records; // of the first process; NULL: this is another

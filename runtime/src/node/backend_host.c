@@ -9,6 +9,7 @@
 #include "node/system.h"
 #include "observe/crash.h"
 
+#include <signal.h>
 #include <string.h>
 
 /* What backends may ask (struct troupe_host). ---------------------------------------------------- */
@@ -18,6 +19,8 @@ void trp_backend_host_run(struct troupe_executor *executor)
     executor->owner = pthread_self();
     executor->is_looping = true;
     executor->mailbox.has_thread = true;
+    // As on the owner's thread, for programs that actors start inherit it.
+    (void)pthread_sigmask(SIG_SETMASK, &executor->runtime->signal_mask, NULL);
     trp_crash_enter(executor);
     while (!executor->channels.ending) {
         if (!trp_executor_turn(executor) && !executor->channels.ending) {

@@ -144,6 +144,19 @@ static void child_run(troupe_system_t *system)
     }
 }
 
+/** This process in shared memory, as long as that is mapped. */
+static struct trp_process *child_process;
+
+/** Note how this process exits, for a parent that cannot learn it by waiting. */
+static void child_note_exit(int status, void *data)
+{
+    (void)data;
+    if (child_process != NULL) {
+        atomic_store_explicit(
+            &child_process->last_words, trp_process_exited(status), memory_order_release);
+    }
+}
+
 static _Noreturn void child_main(
     const struct trp_child_env *env, const struct troupe_behaviour *const *behaviours)
 {
@@ -159,9 +172,15 @@ static _Noreturn void child_main(
     }
     atomic_store_explicit(&process->pid, getpid(), memory_order_relaxed);
     atomic_store_explicit(&process->state, TRP_PROCESS_RUNNING, memory_order_release);
+    trp_crash_note_in(&process->last_words);
     trp_crash_install(shared, NULL);
+    child_process = process;
+    (void)on_exit(child_note_exit, NULL);
     child_run(system);
     trp_process_manager_stop(system);
+    child_note_exit(EXIT_SUCCESS, NULL);
+    child_process = NULL;
+    trp_crash_note_in(NULL);
     trp_system_free(system);
     exit(EXIT_SUCCESS); // NOLINT(concurrency-mt-unsafe): no other thread of ours runs any more
 }

@@ -74,12 +74,26 @@ void trp_child_list_refresh(troupe_system_t *system, uint32_t node)
     (void)pthread_mutex_unlock(&manager->lock);
 }
 
+void trp_child_list_refresh_set(troupe_system_t *system, const struct trp_process_set *set)
+{
+    struct trp_process_manager *manager = system->process_manager;
+    (void)pthread_mutex_lock(&manager->lock);
+    for (struct trp_child *child = manager->children; child != NULL; child = child->next) {
+        uint32_t index = trp_process_index(system->runtime.shared, child->process);
+        if (trp_process_set_has(set, index) && child->control_fd >= 0) {
+            trp_control_send(child->control_fd, TRP_CONTROL_REFRESH, child->process->id, -1);
+        }
+    }
+    (void)pthread_mutex_unlock(&manager->lock);
+}
+
 /** Kill the children of that process, or all with @p node 0. @threads holding the manager's `lock` */
 static void child_list_kill(struct trp_process_manager *manager, uint32_t node)
 {
     for (struct trp_child *child = manager->children; child != NULL; child = child->next) {
         bool is_meant = node == 0 || child->process->id == node;
         if (is_meant && child->handle != NULL && child->ops->kill != NULL) {
+            atomic_store_explicit(&child->process->kill_requested, true, memory_order_relaxed);
             child->ops->kill(child->self, child->handle);
         }
     }
@@ -100,12 +114,16 @@ void trp_child_list_kill_all(troupe_system_t *system)
     }
 }
 
-/** @return whether a process was started for that executor, and ends with it. */
-static bool child_list_is_dedicated(struct trp_shared *shared, uint32_t node, uint32_t executor)
+/** Have a process that was started for that executor, and ends with it, killed at its start. @return whether it was */
+static bool child_list_request_kill(struct trp_shared *shared, uint32_t node, uint32_t executor)
 {
     trp_shared_lock(shared);
-    const struct trp_process *process = trp_process_find(shared, node);
+    struct trp_process *process = trp_process_find(shared, node);
     bool is_dedicated = process != NULL && process->executor == executor && process->dedicated;
+    if (is_dedicated) {
+        // The manager stores the handle of a new child, then loads this; the killer the other way round.
+        atomic_store(&process->kill_requested, true);
+    }
     trp_shared_unlock(shared);
     return is_dedicated;
 }
@@ -113,7 +131,7 @@ static bool child_list_is_dedicated(struct trp_shared *shared, uint32_t node, ui
 void trp_child_list_kill_dedicated(troupe_system_t *system, uint32_t node, uint32_t executor)
 {
     if (!trp_process_manager_runs(system) ||
-        !child_list_is_dedicated(system->runtime.shared, node, executor)) {
+        !child_list_request_kill(system->runtime.shared, node, executor)) {
         return;
     }
     if (trp_system_is_first(system)) {

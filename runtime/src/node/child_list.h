@@ -9,6 +9,7 @@
 
 #include "node/child_output.h"
 #include "node/process_manager.h"
+#include "shared/process.h"
 
 struct trp_child {
     struct trp_child *next; // guarded by the manager's `lock`
@@ -41,6 +42,9 @@ void trp_child_list_close_control(struct trp_child *child);
 /** Have process @p node, if it is a child, look at shared memory. @threads any, of the first process */
 void trp_child_list_refresh(troupe_system_t *system, uint32_t node);
 
+/** Have the children that are in a set look at shared memory. @threads any, of the first process */
+void trp_child_list_refresh_set(troupe_system_t *system, const struct trp_process_set *set);
+
 /** Kill process @p node, if it is a child. @threads any, of the first process */
 void trp_child_list_kill(troupe_system_t *system, uint32_t node);
 
@@ -48,7 +52,8 @@ void trp_child_list_kill(troupe_system_t *system, uint32_t node);
 void trp_child_list_kill_all(troupe_system_t *system);
 
 /**
- * Kill process @p node, from whichever process, if it carries the actor of @p executor and no other.
+ * Kill process @p node, from whichever process, if it carries the actor of @p executor and no other; one that does not
+ * run yet, as soon as it does.
  *
  * @threads any
  */

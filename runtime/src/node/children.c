@@ -15,6 +15,7 @@
 #include "shared/shared.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -43,9 +44,7 @@ static void children_settle(
 {
     struct trp_process_exit settled;
     trp_process_exit_settle(system, process, exit, &settled);
-    for (uint32_t i = 0; i < settled.neighbour_count; i++) {
-        trp_refresh_process(system, settled.neighbours[i]);
-    }
+    trp_child_list_refresh_set(system, &settled.neighbours);
     trp_refresh_own(system);
     trp_process_free(system->runtime.shared, process);
 }
@@ -89,9 +88,33 @@ static void children_explain_early_exit(const struct trp_process *process, struc
         status);
 }
 
+/** Find out how a process ended that another part of the program has waited for. */
+static void children_explain_unknown_exit(
+    const struct trp_process *process, struct troupe_exit *exit)
+{
+    uint32_t words = atomic_load_explicit(&process->last_words, memory_order_acquire);
+    int code = (int)(words & 0xFF);
+    if (words == trp_process_exited(code)) {
+        exit->reason = code == 0 ? TROUPE_EXIT_NORMAL : TROUPE_EXIT_ERROR;
+        exit->code = code;
+        (void)snprintf(exit->text, sizeof(exit->text), "its process ended with status %d", code);
+    } else if (words == trp_process_signalled(code)) {
+        exit->reason = TROUPE_EXIT_CRASHED;
+        exit->code = code;
+        (void)snprintf(exit->text, sizeof(exit->text), "SIG%s", sigabbrev_np(code));
+    } else if (atomic_load_explicit(&process->kill_requested, memory_order_relaxed)) {
+        exit->reason = TROUPE_EXIT_KILLED;
+        exit->code = SIGKILL;
+        (void)snprintf(exit->text, sizeof(exit->text), "SIGKILL");
+    }
+}
+
 /** Replace what the operating system says of an exit by what the process itself noted, if it did. */
 static void children_explain_exit(const struct trp_process *process, struct troupe_exit *exit)
 {
+    if (exit->reason == TROUPE_EXIT_UNKNOWN) {
+        children_explain_unknown_exit(process, exit);
+    }
     children_explain_early_exit(process, exit);
     if (exit->reason == TROUPE_EXIT_KILLED && process->exit_note[0] != '\0') {
         (void)snprintf(exit->text, sizeof(exit->text), "%s", process->exit_note);
@@ -178,6 +201,9 @@ static void children_start(troupe_system_t *system, uint32_t process_index, int 
     (void)close(listener_fd);
     if (err == TROUPE_OK) {
         children_watch(child);
+        if (atomic_load(&process->kill_requested)) {
+            trp_child_list_kill(system, process->id);
+        }
     } else {
         struct troupe_exit exit = {.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
         (void)snprintf(exit.text, sizeof(exit.text), "%.95s", troupe_error_detail());

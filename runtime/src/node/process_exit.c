@@ -88,19 +88,19 @@ static bool process_exit_mark(
     return died;
 }
 
+/** Add the process of an executor, unless it is @p node itself, or the first, which always looks. */
 static void process_exit_add_neighbour(
-    struct trp_process_exit *out_settled, const struct trp_slot *slot, uint32_t node)
+    struct trp_shared *shared,
+    struct trp_process_exit *out_settled,
+    const struct trp_slot *slot,
+    uint32_t node)
 {
-    if (slot == NULL || slot->node == node) {
+    if (slot == NULL || slot->node == node || slot->node == TRP_NODE_FIRST) {
         return;
     }
-    for (uint32_t i = 0; i < out_settled->neighbour_count; i++) {
-        if (out_settled->neighbours[i] == slot->node) {
-            return;
-        }
-    }
-    if (out_settled->neighbour_count < TRP_NEIGHBOURS_MAX) {
-        out_settled->neighbours[out_settled->neighbour_count++] = slot->node;
+    const struct trp_process *process = trp_process_find(shared, slot->node);
+    if (process != NULL) {
+        trp_process_set_add(&out_settled->neighbours, trp_process_index(shared, process));
     }
 }
 
@@ -166,8 +166,8 @@ static void process_exit_settle_ledgers(
         if (process_exit_is_over(from) && process_exit_is_over(to)) {
             process_exit_settle_ledger(shared, ledger, from, to);
         } else {
-            process_exit_add_neighbour(out_settled, from, node);
-            process_exit_add_neighbour(out_settled, to, node);
+            process_exit_add_neighbour(shared, out_settled, from, node);
+            process_exit_add_neighbour(shared, out_settled, to, node);
         }
     }
 }

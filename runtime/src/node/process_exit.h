@@ -6,17 +6,15 @@
 #define TRP_PROCESS_EXIT_H
 
 #include "node/system.h"
+#include "shared/process.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TRP_NEIGHBOURS_MAX = 256 };
-
 /** Which processes are to look at shared memory afterwards. */
 struct trp_process_exit {
-    bool died; // some executor of it had not ended in order
-    uint32_t neighbour_count;
-    uint32_t neighbours[TRP_NEIGHBOURS_MAX]; // living processes with mail on the way from or to it
+    bool died;                         // some executor of it had not ended in order
+    struct trp_process_set neighbours; // living processes with mail on the way from or to it
 };
 
 /**

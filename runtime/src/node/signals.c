@@ -71,6 +71,7 @@ enum troupe_err trp_signals_begin(troupe_system_t *system, const int *list)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     (void)pthread_sigmask(SIG_BLOCK, NULL, &set);
     system->runtime.shared->signals_blocked = signals_of_set(&set);
+    system->runtime.signal_mask = set;
     return TROUPE_OK;
 }
 

@@ -369,6 +369,7 @@ static enum troupe_err system_open_child(
 static void system_configure_child(troupe_system_t *system, struct trp_shared *shared)
 {
     system->runtime.shared = shared;
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &system->runtime.signal_mask);
     system->runtime.mailbox_messages = shared->mailbox_messages;
     system->runtime.mailbox_bytes = shared->mailbox_bytes;
     system->runtime.seed = shared->seed;

@@ -6,6 +6,7 @@
 #include "base/sigsafe.h"
 #include "shared/activity.h"
 #include "shared/ledger.h"
+#include "shared/process.h"
 #include "shared/shared.h"
 #include "shared/slot.h"
 
@@ -46,6 +47,9 @@ enum { CRASH_SIGNALS = sizeof(crash_signals) / sizeof(crash_signals[0]) };
 
 static _Atomic bool crash_installed;
 static _Atomic int32_t crash_thread; // that received a fatal signal first; 0: none
+
+/** Where a process notes what ends it; NULL: nowhere. */
+static _Atomic uint32_t *crash_words;
 
 /** What the handlers know of the system and its owner's thread; const once it is set. */
 static const struct trp_shared *crash_shared;
@@ -143,6 +147,9 @@ static void crash_on_fatal(int number, siginfo_t *info, void *context)
     int32_t first = 0;
     int32_t self = crash_gettid();
     if (atomic_compare_exchange_strong(&crash_thread, &first, self)) {
+        if (crash_words != NULL) {
+            atomic_store_explicit(crash_words, trp_process_signalled(number), memory_order_release);
+        }
         struct trp_sigsafe sigsafe = {.used = 0};
         crash_add_cause(&sigsafe, number, info);
         crash_write(&sigsafe);
@@ -286,6 +293,11 @@ void trp_crash_install(const struct trp_shared *shared, const struct troupe_exec
     };
     event._sigev_un._tid = crash_gettid();
     crash_owner = timer_create(CLOCK_MONOTONIC, &event, &crash_timer) == 0 ? owner : NULL;
+}
+
+void trp_crash_note_in(_Atomic uint32_t *out_words)
+{
+    crash_words = out_words;
 }
 
 /** Give this thread a stack for its handlers, unless it has one. */

@@ -12,6 +12,7 @@
 #ifndef TRP_CRASH_H
 #define TRP_CRASH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ struct trp_slot;
  * @param owner   The executor of the calling thread, for trp_crash_set_overdue(); NULL: that has no effect.
  */
 void trp_crash_install(const struct trp_shared *shared, const struct troupe_executor *owner);
+
+/** Have the handlers note in @p out_words, a trp_process_signalled(), what ends this process. */
+void trp_crash_note_in(_Atomic uint32_t *out_words);
 
 /** Note that this thread runs @p executor from here on. Does nothing where no handlers are installed. */
 void trp_crash_enter(struct troupe_executor *executor);

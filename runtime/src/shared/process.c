@@ -41,6 +41,11 @@ struct trp_process *trp_process_find(struct trp_shared *shared, uint32_t id)
     return NULL;
 }
 
+uint32_t trp_process_index(const struct trp_shared *shared, const struct trp_process *process)
+{
+    return (uint32_t)(process - shared->processes);
+}
+
 void trp_process_free(struct trp_shared *shared, struct trp_process *process)
 {
     trp_shared_lock(shared);
