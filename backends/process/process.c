@@ -20,10 +20,8 @@
  *     parent   posix_spawn --> pidfd, readable after the exit --> waitid
  *     child    leads a process group, which is killed with it, so that what its actors started does not outlive it;
  *              child_setup: is killed when the thread that started it ends, ignores SIGPIPE, is named after its actor,
- *              and holds SIGINT and SIGTERM: who sends these to all processes of the program sends them to the parent
- *              as well, which ends all in order. They are held by a handler, so that what its actors start has none.
- *
- * It never forks without exec: the copy of a process with ZeroMQ's threads could not use them.
+ *              and holds SIGINT and SIGTERM: these are sent to the parent as well, which ends the whole program in
+ *              order. They are held by a handler, so that programs which its actors start do not inherit that.
  */
 
 struct process_self {

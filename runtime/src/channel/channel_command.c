@@ -122,7 +122,16 @@ enum troupe_err trp_channel_stop_actor(
         .type = reason,
         .kind = TRP_KIND_STOP,
     };
-    return command_send(channels, channel, &outgoing);
+    enum troupe_err err = command_send(channels, channel, &outgoing);
+    if (err == TROUPE_OK && channel->is_remote && channel->command_push != NULL) {
+        // Again, between the messages before and after it: the receiver does not wait for the first for ever. The second
+        // that comes finds no actor. Without memory the first has to do.
+        trp_channel_flush(channels, channel);
+        if (command_send_envelope(channels, channel, TRP_LANE_USER, 0, &outgoing)) {
+            trp_count(&channels->slot->counters.frames_sent, 1);
+        }
+    }
+    return err;
 }
 
 void trp_channel_send_fin(

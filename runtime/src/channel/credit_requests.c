@@ -39,3 +39,11 @@ void trp_channel_forget_credit_request(struct trp_channels *channels, struct trp
     atomic_store_explicit(&channel->in_ledger->is_waiting, false, memory_order_relaxed);
     atomic_fetch_sub_explicit(&channels->slot->pool.waiting_count, 1, memory_order_relaxed);
 }
+
+void trp_channel_renew_credit_request(struct trp_channels *channels, struct trp_channel *channel)
+{
+    const struct trp_credit_request request = channel->request;
+    atomic_fetch_add_explicit(&channels->slot->pool.waiting_count, 1, memory_order_relaxed);
+    atomic_store_explicit(&channel->in_ledger->is_waiting, true, memory_order_relaxed);
+    trp_channel_handle_credit_request(channels, channel, &request);
+}

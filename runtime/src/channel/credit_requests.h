@@ -18,4 +18,7 @@ void trp_channel_handle_credit_request(
 /** Remove a channel from the queue: it is granted credit, or closes. It is in the queue. */
 void trp_channel_forget_credit_request(struct trp_channels *channels, struct trp_channel *channel);
 
+/** Undo trp_channel_forget_credit_request(), but for the place in the queue: the grant could not be sent. */
+void trp_channel_renew_credit_request(struct trp_channels *channels, struct trp_channel *channel);
+
 #endif

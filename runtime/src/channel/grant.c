@@ -153,13 +153,18 @@ static bool grant_to(struct trp_channels *channels, struct trp_channel *channel,
         return true;
     }
     struct trp_channel *back = NULL;
-    if (trp_channel_open(channels, channel->peer_id, &back) != TROUPE_OK ||
-        trp_channel_command(channels, back, TRP_KIND_CREDIT_GRANT, &credit, sizeof(credit)) !=
-            TROUPE_OK) {
+    if (trp_channel_open(channels, channel->peer_id, &back) != TROUPE_OK) {
         grant_undo(channels, channel, &credit);
         return false;
     }
+    // First: a peer that has the credit may spend it and wait again before this returns.
     trp_channel_forget_credit_request(channels, channel);
+    if (trp_channel_command(channels, back, TRP_KIND_CREDIT_GRANT, &credit, sizeof(credit)) !=
+        TROUPE_OK) {
+        grant_undo(channels, channel, &credit);
+        trp_channel_renew_credit_request(channels, channel);
+        return false;
+    }
     return true;
 }
 

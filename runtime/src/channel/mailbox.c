@@ -23,6 +23,9 @@ enum {
     POLL_TURNS = 64, // or after so many turns
 };
 
+/** How long a counted command is waited for: 250 ms. */
+#define COMMAND_WAIT_NS UINT64_C(250000000)
+
 /** A reply may be larger than the bound of the mailbox, but no part may be larger than this. */
 #define PART_BYTES_MAX (INT64_C(1) << 30)
 
@@ -183,12 +186,45 @@ bool trp_mailbox_is_due(struct trp_mailbox *mailbox)
     return false;
 }
 
-/** @return whether the doorbell counts a command that was not received yet. */
-static bool mailbox_has_command(const struct trp_mailbox *mailbox)
+/** @return how many commands the doorbell counts that were not received yet. */
+static int64_t mailbox_missing_commands(const struct trp_mailbox *mailbox)
 {
     // Acquire: pairs with the release in trp_doorbell_ring(): the command is in its pipe.
     uint64_t bell = atomic_load_explicit(&mailbox->doorbell->command_bell, memory_order_acquire);
-    return (int64_t)(bell - mailbox->command_count) > 0;
+    return (int64_t)(bell - mailbox->command_count);
+}
+
+/** @return whether a command is to be waited for. */
+static bool mailbox_has_command(struct trp_mailbox *mailbox)
+{
+    int64_t missing = mailbox_missing_commands(mailbox);
+    if (TRP_UNLIKELY(missing < mailbox->unawaited_count)) {
+        mailbox->unawaited_count =
+            missing > 0 ? missing : 0; // some have come, or their senders died
+    }
+    return missing > mailbox->unawaited_count;
+}
+
+/**
+ * @return whether a command that comes by ipc or tcp is still to be waited for. Its sender counts it, then writes it, and
+ *         may be stopped in between: nobody else's messages wait for that longer than ::COMMAND_WAIT_NS.
+ */
+static bool mailbox_awaits_command(struct trp_mailbox *mailbox)
+{
+    if (!mailbox_has_command(mailbox)) {
+        mailbox->awaited_since_ns = 0;
+        return false;
+    }
+    uint64_t now_ns = trp_clock_monotonic(NULL);
+    if (mailbox->awaited_since_ns == 0) {
+        mailbox->awaited_since_ns = now_ns;
+    }
+    if (now_ns - mailbox->awaited_since_ns < COMMAND_WAIT_NS) {
+        return true;
+    }
+    mailbox->unawaited_count = mailbox_missing_commands(mailbox);
+    mailbox->awaited_since_ns = 0;
+    return false;
 }
 
 /** Queue the frame received last behind a command. @return false: it cannot be queued, so handle it now. */
@@ -262,8 +298,8 @@ bool trp_mailbox_receive(struct trp_mailbox *mailbox, const uint8_t **out_bytes,
         received = mailbox_has_command(mailbox) &&
                    mailbox_receive_next(mailbox, out_bytes, out_size, &lane);
     }
-    if (!received && mailbox->listens && mailbox_has_command(mailbox)) {
-        return false; // the command comes by ipc or tcp, and frames that were sent after it were faster
+    if (!received && mailbox->listens && mailbox_awaits_command(mailbox)) {
+        return false; // frames that were sent after the command were faster
     }
     return received || mailbox_pop_overtaken(mailbox, out_bytes, out_size);
 }

@@ -36,6 +36,9 @@ struct trp_mailbox {
 
     uint64_t received_count; // frames received for which the doorbell was rung
     uint64_t command_count;  // of them, commands
+    int64_t
+        unawaited_count; // commands that were rung for, did not come in time, and are waited for no more
+    uint64_t awaited_since_ns; // when a command was first waited for; 0: none is
     struct trp_overtaken overtaken;
 
     void *loop_in; // NULL until the first frame to itself
