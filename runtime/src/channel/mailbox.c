@@ -207,7 +207,7 @@ static bool mailbox_has_command(struct trp_mailbox *mailbox)
 
 /**
  * @return whether a command that comes by ipc or tcp is still to be waited for. Its sender counts it, then writes it, and
- *         may be stopped in between: nobody else's messages wait for that longer than ::COMMAND_WAIT_NS.
+ *         may be stopped in between: all others wait no longer than ::COMMAND_WAIT_NS for that.
  */
 static bool mailbox_awaits_command(struct trp_mailbox *mailbox)
 {
