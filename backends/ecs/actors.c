@@ -37,17 +37,20 @@ static enum troupe_err actors_add(
     if (err != TROUPE_OK) {
         return err;
     }
+    // Before observers run: one that asks for the actor's entity is to get this one.
+    ecs->actors[actor.index] = entity;
     // While something is iterated, queries find it as an actor only when that is over.
     if (trp_ecs_defers(ecs)) {
+        trp_ecs_record_find(&ecs->records, entity)->row = actor.index + 1;
         err = trp_ecs_defer(ecs, ECS_COMMAND_SET, entity, TROUPE_ECS_ACTOR, &actor);
     } else {
         err = trp_ecs_set_now(ecs, entity, TROUPE_ECS_ACTOR, &actor);
     }
     if (err != TROUPE_OK) {
+        ecs->actors[actor.index] = 0;
         trp_ecs_delete_now(ecs, entity);
         return err;
     }
-    ecs->actors[actor.index] = entity;
     (void)trp_ecs_apply(ecs); // changes that observers made; without memory they stay deferred
     *out_entity = entity;
     return TROUPE_OK;

@@ -5,10 +5,15 @@
 
 #include <string.h>
 
-/** Make room in the table that an entity is to move to. @p to NULL: there is no memory for that table. */
-static enum troupe_err change_reserve(struct ecs_table *to, troupe_ecs_entity_t entity)
+/**
+ * Make room in the table that an entity is to move to. @p to NULL: there is no memory for that table.
+ *
+ * @param value_p  A value that may lie in that table; it may point to NULL.
+ */
+static enum troupe_err change_reserve(
+    struct ecs_table *to, troupe_ecs_entity_t entity, const void **value_p)
 {
-    if (TRP_UNLIKELY(to == NULL || !trp_ecs_table_reserve(to))) {
+    if (TRP_UNLIKELY(to == NULL || !trp_ecs_table_reserve(to, value_p))) {
         return TRP_EXPLAIN(
             TROUPE_ERR_NOMEM, "no memory to change the components of entity %u", (uint32_t)entity);
     }
@@ -21,7 +26,8 @@ static void change_write(
     const struct ecs_column *column =
         &record->table->columns[trp_ecs_column(record->table, component)];
     if (column->bytes != 0) {
-        memcpy(column->data + (size_t)record->row * column->bytes, value, column->bytes);
+        // Both may be the same.
+        memmove(column->data + (size_t)record->row * column->bytes, value, column->bytes);
     }
 }
 
@@ -39,17 +45,14 @@ enum troupe_err trp_ecs_set_now(
     if (is_new) {
         struct ecs_table *to =
             trp_ecs_graph_with(&ecs->graph, &ecs->registry, record->table, component);
-        enum troupe_err err = change_reserve(to, entity);
+        enum troupe_err err = change_reserve(to, entity, &value);
         if (TRP_UNLIKELY(err != TROUPE_OK)) {
             return err;
         }
-        trp_ecs_table_move(&ecs->records, entity, to);
-    }
-    if (value != NULL) {
-        change_write(record, component, value);
-    }
-    if (is_new) {
+        trp_ecs_table_move(&ecs->records, entity, to, component, value);
         trp_ecs_notify(ecs, entity, component, TROUPE_ECS_ON_ADD);
+    } else if (value != NULL) {
+        change_write(record, component, value);
     }
     return TROUPE_OK;
 }
@@ -64,12 +67,13 @@ enum troupe_err trp_ecs_remove_now(
     // Room first: observers are notified only of what then happens.
     struct ecs_table *to =
         trp_ecs_graph_without(&ecs->graph, &ecs->registry, record->table, component);
-    enum troupe_err err = change_reserve(to, entity);
+    const void *no_value = NULL;
+    enum troupe_err err = change_reserve(to, entity, &no_value);
     if (TRP_UNLIKELY(err != TROUPE_OK)) {
         return err;
     }
     trp_ecs_notify(ecs, entity, component, TROUPE_ECS_ON_REMOVE);
-    trp_ecs_table_move(&ecs->records, entity, to);
+    trp_ecs_table_move(&ecs->records, entity, to, component, NULL);
     return TROUPE_OK;
 }
 

@@ -9,7 +9,7 @@
 
 #include "world.h"
 
-/** Add or set a component. @p value NULL: add. @return TROUPE_OK, or TROUPE_ERR_NOMEM: nothing changed. */
+/** Add or set a component. @p value NULL: add; it may be another entity's. @return TROUPE_OK, or TROUPE_ERR_NOMEM: nothing changed. */
 enum troupe_err trp_ecs_set_now(
     troupe_ecs_t *ecs,
     troupe_ecs_entity_t entity,

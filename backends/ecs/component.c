@@ -3,6 +3,9 @@
 #include "deferred.h"
 #include "world.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* Registering. ---------------------------------------------------------------------------------- */
 
 /** Set the error detail for a size that is not the component's. */
@@ -99,6 +102,32 @@ static enum troupe_err component_check(
                : trp_ecs_record_explain(entity);
 }
 
+/** Set a component after changes that a lack of memory has left deferred, which may move what @p value points to. */
+static enum troupe_err component_set_behind(
+    troupe_ecs_t *ecs,
+    troupe_ecs_entity_t entity,
+    troupe_ecs_component_t component,
+    const void *value)
+{
+    size_t bytes = value != NULL ? trp_ecs_component(&ecs->registry, component)->bytes : 0;
+    void *copy = NULL;
+    if (bytes != 0) {
+        copy = malloc(bytes);
+        if (copy == NULL) {
+            return TRP_EXPLAIN(
+                TROUPE_ERR_NOMEM, "no memory to set a component of entity %u", (uint32_t)entity);
+        }
+        memcpy(copy, value, bytes);
+        value = copy;
+    }
+    enum troupe_err err = trp_ecs_apply(ecs);
+    if (err == TROUPE_OK) {
+        err = trp_ecs_set_now(ecs, entity, component, value);
+    }
+    free(copy);
+    return err;
+}
+
 /** Add or set a component that was checked, at once or deferred. @p value NULL: add. */
 static enum troupe_err component_set(
     troupe_ecs_t *ecs,
@@ -110,12 +139,10 @@ static enum troupe_err component_set(
         return trp_ecs_defer(
             ecs, value != NULL ? ECS_COMMAND_SET : ECS_COMMAND_ADD, entity, component, value);
     }
-    enum troupe_err err = trp_ecs_catch_up(ecs);
-    if (TRP_LIKELY(err == TROUPE_OK)) {
-        err = trp_ecs_set_now(ecs, entity, component, value);
-        (void)trp_ecs_catch_up(
-            ecs); // changes that observers made; without memory they stay deferred
-    }
+    enum troupe_err err = TRP_LIKELY(!trp_ecs_is_behind(ecs))
+                              ? trp_ecs_set_now(ecs, entity, component, value)
+                              : component_set_behind(ecs, entity, component, value);
+    (void)trp_ecs_catch_up(ecs); // changes that observers made; without memory they stay deferred
     return err;
 }
 

@@ -32,10 +32,16 @@ enum troupe_err trp_ecs_defer(
  */
 enum troupe_err trp_ecs_apply(troupe_ecs_t *ecs);
 
+/** @return whether a lack of memory has left changes deferred. */
+static inline bool trp_ecs_is_behind(const troupe_ecs_t *ecs)
+{
+    return ecs->defer.queue.used_bytes != 0;
+}
+
 /** Apply what a lack of memory has left deferred: it goes before a change that is made at once. */
 static inline enum troupe_err trp_ecs_catch_up(troupe_ecs_t *ecs)
 {
-    return TRP_LIKELY(ecs->defer.queue.used_bytes == 0) ? TROUPE_OK : trp_ecs_apply(ecs);
+    return TRP_LIKELY(!trp_ecs_is_behind(ecs)) ? TROUPE_OK : trp_ecs_apply(ecs);
 }
 
 #endif

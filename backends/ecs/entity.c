@@ -14,6 +14,13 @@ bool troupe_ecs_is_alive(const troupe_ecs_t *ecs, troupe_ecs_entity_t entity)
     return trp_ecs_check(ecs) == TROUPE_OK && trp_ecs_record_find(&ecs->records, entity) != NULL;
 }
 
+/** @return whether an entity is an actor's, or will be when deferred changes are applied. */
+static bool entity_is_actor(const troupe_ecs_t *ecs, const struct ecs_record *record)
+{
+    return trp_ecs_column(record->table, TROUPE_ECS_ACTOR) >= 0 ||
+           (record->table == ecs->graph.empty && record->row != 0);
+}
+
 enum troupe_err troupe_ecs_delete(troupe_ecs_t *ecs, troupe_ecs_entity_t entity)
 {
     enum troupe_err err = trp_ecs_check(ecs);
@@ -24,7 +31,7 @@ enum troupe_err troupe_ecs_delete(troupe_ecs_t *ecs, troupe_ecs_entity_t entity)
     if (record == NULL) {
         return trp_ecs_record_explain(entity);
     }
-    if (trp_ecs_column(record->table, TROUPE_ECS_ACTOR) >= 0) {
+    if (entity_is_actor(ecs, record)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_INVAL,
             "entity %u is an actor, and is deleted when that exits: use troupe_stop_actor()",

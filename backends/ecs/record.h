@@ -19,7 +19,9 @@ struct ecs_table;
 /** Where an entity is stored. */
 struct ecs_record {
     struct ecs_table *table; // NULL: the record is free
-    uint32_t row;            // of a free record: the next free one, index + 1; 0: none
+    // Of a free record: the next free one, index + 1; 0: none. Of an entity without components: the row of the
+    // actor that it will be when deferred changes are applied, + 1; 0: of none.
+    uint32_t row;
     uint32_t generation;
 };
 

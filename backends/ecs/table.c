@@ -40,7 +40,19 @@ struct ecs_table *trp_ecs_table_new(
     return table;
 }
 
-bool trp_ecs_table_reserve(struct ecs_table *table)
+/** Grow an array of a table, and have a value that lies in it point to where it is then. @return NULL: no memory. */
+static void *table_grow(void *array, size_t old_bytes, size_t bytes, const void **value_p)
+{
+    // Compared as numbers: once it has grown, the old array must not even be compared with.
+    uintptr_t offset = (uintptr_t)*value_p - (uintptr_t)array;
+    uint8_t *grown = realloc(array, bytes);
+    if (grown != NULL && *value_p != NULL && offset < old_bytes) {
+        *value_p = grown + offset;
+    }
+    return grown;
+}
+
+bool trp_ecs_table_reserve(struct ecs_table *table, const void **value_p)
 {
     if (TRP_LIKELY(table->count < table->capacity || table->column_count == 0)) {
         return true;
@@ -49,14 +61,22 @@ bool trp_ecs_table_reserve(struct ecs_table *table)
     for (uint32_t i = 0; i < table->column_count; i++) {
         struct ecs_column *column = &table->columns[i];
         if (column->bytes != 0) {
-            uint8_t *data = realloc(column->data, (size_t)capacity * column->bytes);
+            uint8_t *data = table_grow(
+                column->data,
+                (size_t)table->capacity * column->bytes,
+                (size_t)capacity * column->bytes,
+                value_p);
             if (data == NULL) {
                 return false; // the columns that have grown stay larger than their table needs
             }
             column->data = data;
         }
     }
-    troupe_ecs_entity_t *entities = realloc(table->entities, capacity * sizeof(*entities));
+    troupe_ecs_entity_t *entities = table_grow(
+        table->entities,
+        table->capacity * sizeof(*entities),
+        capacity * sizeof(*entities),
+        value_p);
     if (entities == NULL) {
         return false;
     }
@@ -129,8 +149,22 @@ static void table_copy_row(const struct ecs_table *from, uint32_t row, const str
     }
 }
 
+/** Write a value of the next free row. */
+static void table_write(
+    const struct ecs_table *table, troupe_ecs_component_t component, const void *value)
+{
+    const struct ecs_column *column = &table->columns[trp_ecs_column(table, component)];
+    if (column->bytes != 0) {
+        memcpy(column->data + (size_t)table->count * column->bytes, value, column->bytes);
+    }
+}
+
 void trp_ecs_table_move(
-    struct ecs_records *records, troupe_ecs_entity_t entity, struct ecs_table *to)
+    struct ecs_records *records,
+    troupe_ecs_entity_t entity,
+    struct ecs_table *to,
+    troupe_ecs_component_t component,
+    const void *value)
 {
     struct ecs_record *record = &records->array[(uint32_t)entity];
     struct ecs_table *from = record->table;
@@ -139,6 +173,9 @@ void trp_ecs_table_move(
     if (to->column_count != 0) {
         TRP_DCHECK(to->count < to->capacity);
         table_copy_row(from, row, to);
+        if (value != NULL) {
+            table_write(to, component, value);
+        }
         to_row = to->count++;
         to->entities[to_row] = entity;
     }

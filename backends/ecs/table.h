@@ -59,12 +59,26 @@ struct ecs_table *trp_ecs_table_new(
 /** Free a table. */
 void trp_ecs_table_destroy(struct ecs_table *table);
 
-/** Make room for one more row. @return false: no memory. */
-bool trp_ecs_table_reserve(struct ecs_table *table);
+/**
+ * Make room for one more row.
+ *
+ * @param value_p  A value that may lie in the table, and moves with it; it may point to NULL.
+ * @return         false: no memory.
+ */
+bool trp_ecs_table_reserve(struct ecs_table *table, const void **value_p);
 
-/** Move an entity to a table that has room. A component that its old table did not have becomes zero. */
+/**
+ * Move an entity to a table that has room. A component that its old table did not have becomes zero, or @p value.
+ *
+ * @param component  The component that gets @p value.
+ * @param value      It may lie in either table, and is read before a row moves. NULL: zero.
+ */
 void trp_ecs_table_move(
-    struct ecs_records *records, troupe_ecs_entity_t entity, struct ecs_table *to);
+    struct ecs_records *records,
+    troupe_ecs_entity_t entity,
+    struct ecs_table *to,
+    troupe_ecs_component_t component,
+    const void *value);
 
 /** Remove a row. */
 void trp_ecs_table_drop(struct ecs_records *records, struct ecs_table *table, uint32_t row);

@@ -197,3 +197,28 @@ Test(ecs_allocations, a_change_that_cannot_be_applied_is_retained_until_there_is
     cr_expect(troupe_ecs_has(stage.ecs, entity, stage.position));
     stage_close(&stage);
 }
+
+Test(ecs_allocations, a_value_that_lies_in_the_world_is_read_before_changes_that_were_retained)
+{
+    struct stage stage;
+    stage_open(&stage);
+    troupe_ecs_entity_t first = entities_at(&stage, 1);
+    troupe_ecs_entity_t second = entities_at(&stage, 2);
+    troupe_ecs_entity_t third = entities_new(stage.ecs);
+    EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
+    EXPECT_OK(
+        troupe_ecs_add(stage.ecs, first, stage.velocity)); // the row of `second` fills its place
+    ration_open(1, UINT64_MAX);
+    cr_expect(eq(int, troupe_ecs_defer_end(stage.ecs), TROUPE_ERR_NOMEM));
+    (void)ration_close();
+
+    EXPECT_OK(TROUPE_ECS_SET(
+        stage.ecs,
+        third,
+        stage.position,
+        TROUPE_ECS_GET(stage.ecs, first, stage.position, struct position)));
+
+    cr_expect(entities_x(&stage, third) == 1.0F);
+    cr_expect(entities_x(&stage, second) == 2.0F);
+    stage_close(&stage);
+}

@@ -86,6 +86,51 @@ Test(ecs_entities, have_the_value_that_was_set_or_zeros_if_it_was_only_added)
     cr_expect(velocity->x == 0.0F && velocity->y == 0.0F);
 }
 
+Test(ecs_entities, can_be_set_to_the_value_of_another_component_while_rows_move)
+{
+    troupe_ecs_component_t before = entities_component(stage.ecs, "before", 8);
+    enum { ENTITIES = 40 }; // more than a table has room for at first
+    troupe_ecs_entity_t entities[ENTITIES];
+    for (uint32_t i = 0; i < ENTITIES; i++) {
+        entities[i] = entities_at(&stage, (float)i);
+    }
+    for (uint32_t i = 0; i < ENTITIES; i++) { // its own value; the last row fills its place
+        EXPECT_OK(TROUPE_ECS_SET(
+            stage.ecs,
+            entities[i],
+            before,
+            TROUPE_ECS_GET(stage.ecs, entities[i], stage.position, struct position)));
+    }
+
+    for (uint32_t i = 0; i < ENTITIES; i++) {
+        const struct position *value =
+            TROUPE_ECS_GET(stage.ecs, entities[i], before, struct position);
+        cr_expect(value->x == (float)i && entities_x(&stage, entities[i]) == (float)i);
+    }
+}
+
+Test(ecs_entities, can_be_set_to_the_value_of_an_entity_of_a_table_that_grows)
+{
+    enum { ENTITIES = 300 };
+    troupe_ecs_entity_t last = entities_at(&stage, 7);
+    for (uint32_t i = 0; i < ENTITIES; i++) {
+        troupe_ecs_entity_t next = entities_new(stage.ecs);
+        EXPECT_OK(TROUPE_ECS_SET(
+            stage.ecs,
+            next,
+            stage.position,
+            TROUPE_ECS_GET(stage.ecs, last, stage.position, struct position)));
+        cr_assert(entities_x(&stage, next) == 7.0F, "entity %u", i);
+        EXPECT_OK(TROUPE_ECS_SET( // to itself
+            stage.ecs,
+            next,
+            stage.position,
+            TROUPE_ECS_GET(stage.ecs, next, stage.position, struct position)));
+        last = next;
+    }
+    cr_expect(entities_x(&stage, last) == 7.0F);
+}
+
 Test(ecs_entities, lose_what_is_removed_and_keep_the_rest)
 {
     troupe_ecs_entity_t entity = entities_at(&stage, 3);

@@ -399,6 +399,66 @@ Test(ecs_walk, the_component_of_actors_can_be_observed)
     cr_expect(events.added_count == 1 && events.removed_count == 1);
 }
 
+/** What an observer found when it asked for the entity of the actor that it was called for. */
+struct asked {
+    uint32_t call_count;
+    uint32_t same_count;
+};
+
+static void ask_for_the_entity(struct troupe_ecs_iter *it)
+{
+    struct asked *asked = it->data;
+    troupe_ecs_entity_t entity = 0;
+    EXPECT_OK(troupe_ecs_entity_of(it->ecs, *TROUPE_ECS_FIELD(it, troupe_ref_t, 0), &entity));
+    asked->call_count++;
+    asked->same_count += entity == it->entities[0] ? 1 : 0;
+}
+
+static void observe_actors(struct asked *asked)
+{
+    const struct troupe_ecs_observer_options options = {
+        .component = TROUPE_ECS_ACTOR,
+        .events = TROUPE_ECS_ON_ADD,
+        .callback = ask_for_the_entity,
+        .data = asked,
+    };
+    EXPECT_OK(troupe_ecs_observer_new(stage.ecs, &options, NULL));
+}
+
+Test(ecs_walk, an_observer_of_actors_that_asks_for_the_entity_gets_the_one_there_is)
+{
+    static struct asked asked;
+    observe_actors(&asked);
+    troupe_ref_t ref = spawn_walker(&(const struct walker){.steps = &steps});
+    troupe_ecs_entity_t entity = 0;
+    EXPECT_OK(troupe_ecs_entity_of(stage.ecs, ref, &entity));
+
+    cr_expect(asked.call_count == 1 && asked.same_count == 1);
+    cr_expect(eq(u32, entities_count(stage.ecs, TROUPE_ECS_ACTOR), 1));
+}
+
+Test(ecs_walk, an_actor_has_one_entity_when_it_is_asked_for_while_changes_are_deferred)
+{
+    static struct asked asked;
+    observe_actors(&asked);
+    troupe_ref_t ref = spawn_walker(&(const struct walker){.steps = &steps});
+    troupe_ecs_entity_t entities[2] = {0};
+    EXPECT_OK(troupe_ecs_defer_begin(stage.ecs));
+    EXPECT_OK(troupe_ecs_entity_of(stage.ecs, ref, &entities[0]));
+    EXPECT_OK(troupe_ecs_entity_of(stage.ecs, ref, &entities[1]));
+    EXPECT_REFUSED(
+        troupe_ecs_delete(stage.ecs, entities[0]), TROUPE_ERR_INVAL, "troupe_stop_actor");
+    EXPECT_OK(troupe_ecs_defer_end(stage.ecs));
+
+    cr_expect(eq(u64, entities[0], entities[1]));
+    cr_expect(troupe_ref_equal(troupe_ecs_actor_of(stage.ecs, entities[0]), ref));
+    cr_expect(asked.call_count == 1 && asked.same_count == 1);
+    EXPECT_REFUSED(
+        troupe_ecs_delete(stage.ecs, entities[0]), TROUPE_ERR_INVAL, "troupe_stop_actor");
+    tick(); // it starts, and becomes something
+    cr_expect(eq(u32, entities_count(stage.ecs, TROUPE_ECS_ACTOR), 1));
+}
+
 Test(ecs_walk, an_actor_may_be_killed_in_a_loop_over_a_query)
 {
     for (int i = 0; i < 5; i++) {

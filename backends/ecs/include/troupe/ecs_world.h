@@ -71,7 +71,7 @@ TROUPE_API TROUPE_MUST_USE enum troupe_err troupe_ecs_new(
  *
  * @retval TROUPE_OK         The entity is deleted, or will be.
  * @retval TROUPE_ERR_NOENT  it is deleted already.
- * @retval TROUPE_ERR_INVAL  it is an actor: stop that, and its entity is deleted when it exits.
+ * @retval TROUPE_ERR_INVAL  it is an actor, or becomes one when changes are applied: stop that, and its entity is deleted when it exits.
  * @retval TROUPE_ERR_NOMEM  no memory to defer it.
  *
  * @source flecs, ecs_delete().
@@ -204,7 +204,8 @@ TROUPE_API bool troupe_ecs_has(
  *
  * Observers of ::TROUPE_ECS_ON_ADD run when the component is added, and see the value.
  *
- * @param value  The value, copied; NULL only for a tag.
+ * @param value  The value, copied before anything moves, so it may be what troupe_ecs_get() returned; NULL only for
+ *               a tag.
  * @param bytes  Size of @p value: the component's.
  *
  * @retval TROUPE_OK         The entity has the value, or will have it.
