@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -12,6 +13,8 @@ enum {
     SOCKET_COUNT_MIN = 1023,  // libzmq's default
     SOCKET_COUNT_MAX = 65535, // libzmq's maximum
 };
+
+static _Atomic uint32_t descriptors_promised;
 
 static rlim_t descriptors_limit(void)
 {
@@ -36,7 +39,8 @@ static rlim_t descriptors_count_open(void)
 
 bool trp_descriptors_are_free(uint32_t more)
 {
-    const rlim_t wanted = TRP_DESCRIPTORS_FREE_MIN + more;
+    const rlim_t wanted = TRP_DESCRIPTORS_FREE_MIN + more +
+                          atomic_load_explicit(&descriptors_promised, memory_order_relaxed);
     rlim_t limit = descriptors_limit();
     if (limit == RLIM_INFINITY) {
         return true;
@@ -56,6 +60,35 @@ bool trp_descriptors_are_free(uint32_t more)
     (void)close(lowest);
     (void)close(high);
     return high >= 0 || descriptors_count_open() + wanted < limit;
+}
+
+bool trp_descriptors_promise(uint32_t more, uint32_t count)
+{
+    (void)atomic_fetch_add_explicit(&descriptors_promised, count, memory_order_relaxed);
+    if (trp_descriptors_are_free(more)) {
+        return true;
+    }
+    trp_descriptors_keep_promise(count);
+    return false;
+}
+
+void trp_descriptors_keep_promise(uint32_t count)
+{
+    (void)atomic_fetch_sub_explicit(&descriptors_promised, count, memory_order_relaxed);
+}
+
+void trp_descriptors_fill_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            int opened =
+                open("/dev/null", O_RDWR); // NOLINT(android-cloexec-open): for children as well
+            if (opened != fd && opened >= 0) {
+                (void)dup2(opened, fd);
+                (void)close(opened);
+            }
+        }
+    }
 }
 
 void trp_descriptors_raise_limit(void)

@@ -24,6 +24,23 @@
 /** @return whether ::TRP_DESCRIPTORS_FREE_MIN descriptors and @p more are free. @threads any */
 bool trp_descriptors_are_free(uint32_t more);
 
+/**
+ * Open /dev/null as each of the descriptors 0 to 2 that is closed: what is opened later would be taken for standard input,
+ * output or error.
+ */
+void trp_descriptors_fill_standard(void);
+
+/**
+ * Promise descriptors that are opened later: from now on trp_descriptors_are_free() leaves them out.
+ *
+ * @return false: they are not free, and nothing was promised.
+ * @threads any
+ */
+bool trp_descriptors_promise(uint32_t more, uint32_t count);
+
+/** End a promise: the descriptors are open, or will not be. @threads any */
+void trp_descriptors_keep_promise(uint32_t count);
+
 /** Raise the limit of open files (RLIMIT_NOFILE) as far as this process may. */
 void trp_descriptors_raise_limit(void);
 

@@ -66,12 +66,20 @@ void trp_channel_drop_frame(struct trp_channels *channels, struct trp_outframe *
     frame->capacity = 0;
 }
 
+/** The peer has opened what it needs, or will not. */
+static void channel_keep_promise(struct trp_channel *channel)
+{
+    trp_descriptors_keep_promise(channel->promised_count);
+    channel->promised_count = 0;
+}
+
 void trp_channel_release(struct trp_channels *channels, struct trp_channel *channel)
 {
     if (channel->out_open || channel->in_open || channel->finished) {
         return;
     }
     TRP_DCHECK(!channel->dirty && !channel->owes && !channel->has_request);
+    channel_keep_promise(channel);
     trp_idmap_remove(&channels->by_peer, channel->peer_id);
     trp_channels_clear_last(channels, channel);
     channels->last_in = channels->last_in == channel ? NULL : channels->last_in;
@@ -231,6 +239,7 @@ struct trp_channel *trp_channel_accept(struct trp_channels *channels, uint32_t p
         channel->in_cookie = ledger->cookie;
         channel->in_is_remote = ledger->is_remote;
         channel->in_open = true;
+        channel_keep_promise(channel);
         channel->in_fins = 0;
         channel->command_count = 0;
         channel->received_count = 0;

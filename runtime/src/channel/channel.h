@@ -93,6 +93,8 @@ struct trp_channel {
     uint64_t in_cookie;
     bool in_is_remote;
     uint64_t received_count;
+    uint32_t
+        promised_count; // descriptors promised to the peer's process until its first frame comes
     uint64_t command_count; // of commands that the doorbell counts
     int64_t owed_messages;  // handled, and their credit is not returned yet
     int64_t owed_bytes;

@@ -286,6 +286,7 @@ static enum troupe_err spawn_launch(
         trp_spawn_process_discard(system, &target->prepared);
         return err;
     }
+    channel->promised_count = TRP_SPAWN_PROCESS_DESCRIPTORS; // its own from here on
     trp_spawn_process_launch(system, &target->prepared);
     target->is_started = true;
     return TROUPE_OK;

@@ -1,5 +1,6 @@
 #include "node/spawn_pool.h"
 
+#include "base/descriptors.h"
 #include "node/executors.h"
 #include "node/spawn_executor.h"
 #include "node/spawn_process.h"
@@ -106,7 +107,8 @@ enum troupe_err trp_spawn_pool_process(
     *out_executor_id = spawn_pool_claim(shared, pool, index, prepared.executor_id);
     if (*out_executor_id == prepared.executor_id) {
         trp_spawn_process_launch(system, &prepared);
-    } else { // another spawner was faster
+        trp_descriptors_keep_promise(TRP_SPAWN_PROCESS_DESCRIPTORS); // no pool is a burst
+    } else {                                                         // another spawner was faster
         trp_spawn_process_discard(system, &prepared);
     }
     return TROUPE_OK;

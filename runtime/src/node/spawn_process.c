@@ -1,5 +1,6 @@
 #include "node/spawn_process.h"
 
+#include "base/descriptors.h"
 #include "config/limits.h"
 #include "node/children.h"
 #include "node/executors.h"
@@ -60,6 +61,16 @@ enum troupe_err trp_spawn_process_prepare(
         return err;
     }
     const char *name = options->name != NULL ? options->name : options->behaviour->name;
+    if (!trp_descriptors_promise(TRP_DESCRIPTORS_FOR_CHANNELS, TRP_SPAWN_PROCESS_DESCRIPTORS)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_LIMIT,
+            "fewer than %d descriptors are free, those promised to processes that start left out: "
+            "no "
+            "process for '%s'; end some actors, pool them by process:N, or raise the limit of open "
+            "files",
+            TRP_DESCRIPTORS_FREE_MIN + TRP_DESCRIPTORS_FOR_CHANNELS,
+            name);
+    }
     uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
     uint32_t node = atomic_fetch_add_explicit(&shared->next_node, 1, memory_order_relaxed);
     struct trp_slot *slot = trp_slot_take(shared, id, node, system->runtime.node, name);
@@ -73,6 +84,7 @@ enum troupe_err trp_spawn_process_prepare(
             TROUPE_ERR_LIMIT, "a system has at most %d processes at a time", TRP_SHARED_PROCESSES);
     }
     if (err != TROUPE_OK) {
+        trp_descriptors_keep_promise(TRP_SPAWN_PROCESS_DESCRIPTORS);
         spawn_process_free(shared, process, slot);
         return err;
     }
@@ -92,6 +104,7 @@ void trp_spawn_process_discard(troupe_system_t *system, struct trp_spawn_process
 {
     struct trp_shared *shared = system->runtime.shared;
     (void)close(prepared->listener_fd);
+    trp_descriptors_keep_promise(TRP_SPAWN_PROCESS_DESCRIPTORS);
     trp_shared_lock(shared);
     struct trp_slot *slot = trp_shared_find_slot(shared, prepared->executor_id);
     trp_shared_unlock(shared);

@@ -16,6 +16,12 @@
 
 #include <stdint.h>
 
+/**
+ * Descriptors that a process takes of the one that spawns it, some of them once it runs: its control socket, its pidfd and its
+ * outputs, two lanes to it and two back.
+ */
+#define TRP_SPAWN_PROCESS_DESCRIPTORS 8
+
 /** A process that was prepared. */
 struct trp_spawn_process {
     struct trp_process *process; // NULL: none

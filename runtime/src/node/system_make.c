@@ -184,6 +184,7 @@ static enum trp_transport system_callers_transport(const troupe_system_t *system
 /** Get what a system needs of the operating system, after checking that ZeroMQ will get it, too. */
 static enum troupe_err system_open(troupe_system_t *system)
 {
+    trp_descriptors_fill_standard();
     if (!trp_descriptors_are_free(0)) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,

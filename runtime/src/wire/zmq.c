@@ -1,6 +1,8 @@
 #include "wire/zmq.h"
 
 #include "base/check.h"
+#include "base/retry.h"
+#include "wire/accept.h"
 
 #include <zmq.h>
 
@@ -23,6 +25,7 @@ enum {
 };
 
 #define INPROC "inproc://"
+#define IPC    "ipc://"
 
 static zmq_msg_t *wire_msg(struct trp_zmsg *zmsg)
 {
@@ -31,6 +34,7 @@ static zmq_msg_t *wire_msg(struct trp_zmsg *zmsg)
 
 enum troupe_err trp_zmq_context_new(int socket_count_max, void **out_context)
 {
+    trp_accept_reserve();
     void *context = zmq_ctx_new();
     if (context == NULL) {
         return TRP_EXPLAIN(
@@ -50,8 +54,7 @@ void trp_zmq_context_free(void *context)
     if (context == NULL) {
         return;
     }
-    while (zmq_ctx_term(context) != 0 && errno == EINTR) {
-    }
+    (void)TRP_RETRY(zmq_ctx_term(context));
 }
 
 /**
@@ -111,7 +114,7 @@ static enum troupe_err wire_open(
     if (strncmp(endpoint, INPROC, sizeof(INPROC) - 1) != 0) {
         wire_prepare_remote(socket);
     }
-    if (attach(socket, endpoint) != 0) {
+    if (TRP_RETRY(attach(socket, endpoint)) != 0) {
         enum troupe_err err = TRP_EXPLAIN(
             TROUPE_ERR_SYSTEM,
             "ZeroMQ cannot bind or connect to %s: %s",
@@ -140,10 +143,13 @@ enum troupe_err trp_zmq_listen(
     void *pull, const char *endpoint, int listener_fd, int64_t part_bytes_max)
 {
     const int none = -1;
+    if (strncmp(endpoint, IPC, sizeof(IPC) - 1) == 0) {
+        trp_accept_note_listener(endpoint + sizeof(IPC) - 1);
+    }
     wire_prepare_remote(pull);
     (void)zmq_setsockopt(pull, ZMQ_MAXMSGSIZE, &part_bytes_max, sizeof(part_bytes_max));
     (void)zmq_setsockopt(pull, ZMQ_USE_FD, &listener_fd, sizeof(listener_fd));
-    int bound = zmq_bind(pull, endpoint);
+    int bound = TRP_RETRY(zmq_bind(pull, endpoint));
     (void)zmq_setsockopt(pull, ZMQ_USE_FD, &none, sizeof(none));
     if (bound != 0) {
         return TRP_EXPLAIN(
@@ -192,7 +198,7 @@ int trp_zmq_fd(void *socket)
 {
     int fd = -1;
     size_t size = sizeof(fd);
-    return zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0 ? fd : -1;
+    return TRP_RETRY(zmq_getsockopt(socket, ZMQ_FD, &fd, &size)) == 0 ? fd : -1;
 }
 
 void trp_zmsg_init(struct trp_zmsg *zmsg)
@@ -208,10 +214,7 @@ void trp_zmsg_clear(struct trp_zmsg *zmsg)
 
 bool trp_zmq_send(void *socket, const void *bytes, size_t size)
 {
-    int sent = -1;
-    do {
-        sent = zmq_send(socket, bytes, size, ZMQ_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
+    int sent = TRP_RETRY(zmq_send(socket, bytes, size, ZMQ_DONTWAIT));
     TRP_CHECK(sent >= 0 || errno == ENOMEM); // no pipe is bounded, and the peer is connected
     return sent >= 0;
 }
@@ -221,10 +224,7 @@ bool trp_zmq_send_inline(void *socket, size_t inside, const void *bytes, size_t 
     struct trp_zmsg zmsg;
     (void)zmq_msg_init_size(wire_msg(&zmsg), size); // allocates nothing
     memcpy(zmsg.opaque + inside, bytes, size);
-    int sent = -1;
-    do {
-        sent = zmq_msg_send(wire_msg(&zmsg), socket, ZMQ_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
+    int sent = TRP_RETRY(zmq_msg_send(wire_msg(&zmsg), socket, ZMQ_DONTWAIT));
     TRP_CHECK(sent >= 0 || errno == ENOMEM);
     return sent >= 0;
 }
@@ -237,10 +237,7 @@ bool trp_zmq_give(
     if (zmq_msg_init_data(&msg, bytes, size, free_fn, data) != 0) {
         return false;
     }
-    int sent = -1;
-    do {
-        sent = zmq_msg_send(&msg, socket, ZMQ_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
+    int sent = TRP_RETRY(zmq_msg_send(&msg, socket, ZMQ_DONTWAIT));
     TRP_CHECK(sent >= 0);
     return true;
 }
@@ -279,10 +276,8 @@ uint8_t *trp_zmsg_bytes(struct trp_zmsg *zmsg, size_t *out_size)
 
 void trp_zmq_send_zmsg(void *socket, struct trp_zmsg *zmsg, bool more)
 {
-    int sent = -1;
-    do {
-        sent = zmq_msg_send(wire_msg(zmsg), socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
-    } while (sent < 0 && errno == EINTR);
+    int sent =
+        TRP_RETRY(zmq_msg_send(wire_msg(zmsg), socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)));
     TRP_CHECK(sent >= 0); // no pipe is bounded
 }
 
@@ -314,11 +309,8 @@ void trp_zmq_notice(void *socket)
 {
     int events = 0;
     size_t size = sizeof(events);
-    (void)zmq_getsockopt(
-        socket,
-        ZMQ_EVENTS,
-        &events,
-        &size); // as a side effect, processes commands of ZeroMQ's threads
+    // As a side effect, processes commands of ZeroMQ's threads.
+    (void)TRP_RETRY(zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size));
 }
 
 size_t trp_zmsg_inline(void)
@@ -334,10 +326,7 @@ size_t trp_zmsg_inline(void)
 
 bool trp_zmq_take(void *socket, struct trp_zmsg *zmsg, size_t *out_size)
 {
-    int received = -1;
-    do {
-        received = zmq_msg_recv(wire_msg(zmsg), socket, ZMQ_DONTWAIT);
-    } while (TRP_UNLIKELY(received < 0) && errno == EINTR);
+    int received = TRP_RETRY(zmq_msg_recv(wire_msg(zmsg), socket, ZMQ_DONTWAIT));
     *out_size = (size_t)received;
     return TRP_LIKELY(received >= 0);
 }
