@@ -32,6 +32,11 @@ void trp_inbox_lock(troupe_inbox_t *inbox)
     (void)pthread_mutex_lock(&inbox->lock);
 }
 
+bool trp_inbox_try_lock(troupe_inbox_t *inbox)
+{
+    return pthread_mutex_trylock(&inbox->lock) == 0;
+}
+
 void trp_inbox_unlock(troupe_inbox_t *inbox)
 {
     (void)pthread_mutex_unlock(&inbox->lock);

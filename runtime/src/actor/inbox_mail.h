@@ -3,8 +3,9 @@
  * @brief An inbox, and the messages in it that wait to be received.
  *
  * A thread that receives runs the turns of the inbox's executor itself. Between those calls nothing would handle a
- * CLOSE_REQUEST, so an executor that ends closes the inbox's channel to it from its own thread. `lock` exists for
- * that case: it is held while the channels or the messages of the inbox are used, and never while waiting.
+ * CLOSE_REQUEST, so an executor that ends closes the inbox's channel to it from its own thread. Nor would anything
+ * receive its FIN, which it waits for by ipc and tcp: it takes the turn of an idle inbox as well. `lock` exists for
+ * these cases: it is held while the channels or the messages of the inbox are used, and never while waiting.
  */
 #ifndef TRP_INBOX_MAIL_H
 #define TRP_INBOX_MAIL_H
@@ -37,11 +38,16 @@ struct troupe_inbox {
     troupe_message_t *reply;
     enum troupe_err failure;       // of the latest ask; TROUPE_OK: it has `reply`
     struct trp_ask_failure failed; // why it failed
-    _Atomic uint32_t pins; // threads that close a channel of this inbox: it may not be freed
+    _Atomic uint32_t pins; // threads that use this inbox and are not its owner: it may not be freed
+    _Atomic bool
+        is_attended; // its owner takes turns, and waits between them without the lock. The owner's
 };
 
 /** Take the lock of an inbox. */
 void trp_inbox_lock(struct troupe_inbox *inbox);
+
+/** Take the lock of an inbox, if no thread has it. @return whether it was taken */
+bool trp_inbox_try_lock(struct troupe_inbox *inbox);
 
 /** Undo trp_inbox_lock(). */
 void trp_inbox_unlock(struct troupe_inbox *inbox);

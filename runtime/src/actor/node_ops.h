@@ -45,6 +45,9 @@ struct trp_node_ops {
 
     /** Close an inbox's channel to an executor that ends. @return false: it is no inbox of here. @threads any */
     bool (*detach_inbox)(struct trp_runtime *runtime, uint32_t inbox_id, uint32_t peer_id);
+
+    /** Have an inbox that is idle receive what has arrived, if it is one of here. @threads any */
+    void (*attend_inbox)(struct trp_runtime *runtime, uint32_t inbox_id);
 };
 
 #endif

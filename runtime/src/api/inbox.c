@@ -3,6 +3,7 @@
  *
  *     receive    first message of the list --> return it;  else take turns until one comes, or the deadline
  *     ask        send --> take turns until the reply comes; other messages stay in the list
+ *     attend     by any thread, while the owner does neither: receive what has arrived
  *
  * See inbox_mail.h for the lock. Opening and closing an inbox is node/inboxes.c.
  */
@@ -23,7 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_NS = 1000000 }; // until what failed for want of memory is tried again
+enum {
+    RETRY_NS = 1000000,  // until what failed for want of memory is tried again
+    ATTEND_TURNS = 4096, // most turns that another thread takes at once
+};
 
 static bool inbox_is_mine(const troupe_inbox_t *inbox)
 {
@@ -66,6 +70,37 @@ void trp_inbox_step(troupe_inbox_t *inbox, uint64_t timeout_ns)
     trp_mailbox_sleep(&executor->mailbox, timeout_ns);
 }
 
+void trp_inbox_begin(troupe_inbox_t *inbox)
+{
+    // A thread that attends has the lock, and has read `is_attended` under it: the first step waits for its end.
+    atomic_store_explicit(&inbox->is_attended, true, memory_order_relaxed);
+}
+
+void trp_inbox_end(troupe_inbox_t *inbox)
+{
+    // Release: pairs with the acquire in trp_inbox_attend(). The mailbox was used without the lock.
+    atomic_store_explicit(&inbox->is_attended, false, memory_order_release);
+}
+
+void trp_inbox_attend(troupe_inbox_t *inbox)
+{
+    struct troupe_executor *executor = inbox->executor;
+    // A thread that attends may have another inbox's lock, so it does not wait for this one.
+    if (!trp_inbox_try_lock(inbox)) {
+        return;
+    }
+    if (!atomic_load_explicit(&inbox->is_attended, memory_order_acquire) && !executor->in_turn) {
+        uint32_t count = 0;
+        trp_executor_listen(executor);
+        trp_executor_handle_flags(executor);
+        while (count++ < ATTEND_TURNS &&
+               (trp_executor_turn(executor) || trp_mailbox_poll(&executor->mailbox))) {
+        }
+        trp_channels_settle(&executor->channels, true);
+    }
+    trp_inbox_unlock(inbox);
+}
+
 static uint64_t inbox_deadline_ns(uint64_t timeout_ns)
 {
     return trp_add_saturated(trp_clock_monotonic(NULL), timeout_ns);
@@ -97,13 +132,9 @@ static struct trp_inbox_mail *inbox_take_first(troupe_inbox_t *inbox)
     return mail;
 }
 
-enum troupe_err troupe_inbox_receive(
+static enum troupe_err inbox_await_message(
     troupe_inbox_t *inbox, uint64_t timeout_ns, troupe_message_t **out_message)
 {
-    enum troupe_err err = trp_inbox_check(inbox);
-    if (err != TROUPE_OK) {
-        return err;
-    }
     uint64_t deadline_ns = inbox_deadline_ns(timeout_ns);
     bool took_turn = false;
     for (;;) {
@@ -121,16 +152,28 @@ enum troupe_err troupe_inbox_receive(
     }
 }
 
-enum troupe_err troupe_inbox_ask(
+enum troupe_err troupe_inbox_receive(
+    troupe_inbox_t *inbox, uint64_t timeout_ns, troupe_message_t **out_message)
+{
+    enum troupe_err err = trp_inbox_check(inbox);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    trp_inbox_begin(inbox);
+    err = inbox_await_message(inbox, timeout_ns, out_message);
+    trp_inbox_end(inbox);
+    return err;
+}
+
+/** As troupe_inbox_ask(), once the caller is known to be the owner. */
+static enum troupe_err inbox_ask(
     troupe_inbox_t *inbox,
     const struct troupe_outgoing *outgoing,
     uint64_t timeout_ns,
     troupe_message_t **out_reply)
 {
-    enum troupe_err err = trp_inbox_check(inbox);
-    if (err == TROUPE_OK) {
-        err = trp_inbox_send_ask(&inbox->executor->context, outgoing, ++inbox->ask_count);
-    }
+    enum troupe_err err =
+        trp_inbox_send_ask(&inbox->executor->context, outgoing, ++inbox->ask_count);
     if (err != TROUPE_OK) {
         return err;
     }
@@ -155,4 +198,20 @@ enum troupe_err troupe_inbox_ask(
     }
     *out_reply = inbox->reply;
     return TROUPE_OK;
+}
+
+enum troupe_err troupe_inbox_ask(
+    troupe_inbox_t *inbox,
+    const struct troupe_outgoing *outgoing,
+    uint64_t timeout_ns,
+    troupe_message_t **out_reply)
+{
+    enum troupe_err err = trp_inbox_check(inbox);
+    if (err != TROUPE_OK) {
+        return err;
+    }
+    trp_inbox_begin(inbox);
+    err = inbox_ask(inbox, outgoing, timeout_ns, out_reply);
+    trp_inbox_end(inbox);
+    return err;
 }

@@ -6,13 +6,15 @@
  *
  * A peer sends its FIN when it handles the CLOSE_REQUEST, so closing takes as long as its callbacks. A peer of another
  * process that closes at the same moment may leave only its flags in shared memory, so those are checked as well,
- * after 1 ms and then ever less often.
+ * after 1 ms and then ever less often. So is whether an idle inbox has received its FIN: an inbox has no loop, and
+ * whoever waits for it has its turn taken.
  */
 #include "loop/close.h"
 
 #include "actor/actor_table.h"
 #include "actor/end.h"
 #include "actor/executor.h"
+#include "actor/inbox_mail.h"
 #include "actor/monitor_notify.h"
 #include "actor/start.h"
 #include "base/clock.h"
@@ -55,6 +57,7 @@ void trp_executor_stop_actors(struct troupe_executor *executor)
 struct close_sender {
     uint32_t id;
     bool is_remote;
+    bool is_inbox;
 };
 
 /** Accept no new channels. @return how many peers that were not asked before are in @p senders. */
@@ -76,11 +79,49 @@ static uint32_t close_find_senders(
             senders[count++] = (struct close_sender){
                 .id = ledger->from,
                 .is_remote = from != NULL && from->node != executor->node,
+                .is_inbox = from != NULL && from->is_inbox,
             };
         }
     }
     trp_shared_unlock(shared);
     return count;
+}
+
+/** Have a peer receive what was sent to it, if it is an inbox: its thread may never receive. */
+static void close_attend(struct troupe_executor *executor, uint32_t peer_id)
+{
+    struct trp_runtime *runtime = executor->runtime;
+    uint32_t node = 0;
+    trp_shared_lock(runtime->shared);
+    const struct trp_slot *slot = trp_shared_find_slot(runtime->shared, peer_id);
+    if (slot != NULL && slot->is_inbox) {
+        node = slot->node;
+    }
+    trp_shared_unlock(runtime->shared);
+    if (node == runtime->node) {
+        runtime->ops->attend_inbox(runtime, peer_id);
+    } else if (node != 0) {
+        runtime->ops->refresh_process(runtime, node);
+    }
+}
+
+/** Request one peer to close its channel to here. */
+static void close_request(struct troupe_executor *executor, const struct close_sender *sender)
+{
+    struct troupe_inbox *inbox = executor->inbox;
+    // An inbox's lock is not held while another's is taken: two that close at once would wait for each other.
+    if (!executor->runtime->ops->detach_inbox(executor->runtime, sender->id, executor->id)) {
+        if (inbox != NULL) {
+            trp_inbox_lock(inbox);
+        }
+        trp_channel_request_close(&executor->channels, sender->id, sender->is_remote);
+        if (inbox != NULL) {
+            trp_inbox_unlock(inbox);
+        }
+    }
+    if (sender->is_inbox) {
+        close_attend(executor, sender->id); // its thread may never receive the request
+    }
 }
 
 void trp_executor_request_close(struct troupe_executor *executor)
@@ -90,10 +131,7 @@ void trp_executor_request_close(struct troupe_executor *executor)
     do {
         count = close_find_senders(executor, senders);
         for (uint32_t i = 0; i < count; i++) {
-            if (!executor->runtime->ops->detach_inbox(
-                    executor->runtime, senders[i].id, executor->id)) {
-                trp_channel_request_close(&executor->channels, senders[i].id, senders[i].is_remote);
-            }
+            close_request(executor, &senders[i]);
         }
     } while (count == SENDERS);
 }
@@ -101,6 +139,27 @@ void trp_executor_request_close(struct troupe_executor *executor)
 bool trp_executor_has_peers(struct troupe_executor *executor)
 {
     return atomic_load_explicit(&executor->slot->in_open_count, memory_order_acquire) > 0;
+}
+
+/** As close_attend(), for each channel whose FIN was sent and not received yet. */
+static void close_attend_finished(struct troupe_executor *executor)
+{
+    for (uint32_t i = 0; i < executor->channels.by_peer.slot_count; i++) {
+        const struct trp_channel *channel = executor->channels.by_peer.slots[i].value;
+        if (channel != NULL && channel->finished && channel->slot->is_inbox) {
+            close_attend(executor, channel->peer_id);
+        }
+    }
+}
+
+/** Finish a channel, and have an inbox receive its end. */
+static void close_finish_channel(struct troupe_executor *executor, struct trp_channel *channel)
+{
+    uint32_t inbox_id = channel->slot->is_inbox ? channel->peer_id : 0;
+    trp_channel_finish(&executor->channels, channel); // this may free it
+    if (inbox_id != 0) {                              // executor 0 is none
+        close_attend(executor, inbox_id);
+    }
 }
 
 static void close_finish_channels(struct troupe_executor *executor)
@@ -111,9 +170,9 @@ static void close_finish_channels(struct troupe_executor *executor)
         found = false;
         for (uint32_t i = 0; i < executor->channels.by_peer.slot_count && !found; i++) {
             struct trp_channel *channel = executor->channels.by_peer.slots[i].value;
-            if (channel != NULL && channel->out_open && !channel->is_loop) {
-                trp_channel_finish(&executor->channels, channel);
-                found = true;
+            found = channel != NULL && channel->out_open && !channel->is_loop;
+            if (found) {
+                close_finish_channel(executor, channel);
             }
         }
     }
@@ -144,6 +203,7 @@ static void close_step(struct troupe_executor *executor, uint64_t left_ns, uint6
     if (trp_executor_has_peers(executor)) {
         trp_mailbox_sleep(&executor->mailbox, wait_ns);
     } else {
+        close_attend_finished(executor);
         trp_channels_await_finished(&executor->channels, wait_ns);
     }
     if (listens) {

@@ -79,10 +79,11 @@ static void inbox_close(troupe_inbox_t *inbox)
 {
     const uint64_t step_ns = 1000000;
     struct troupe_executor *executor = inbox->executor;
+    trp_inbox_begin(inbox); // for good
     trp_inbox_lock(inbox);
     executor->channels.ending = true;
-    trp_executor_request_close(executor);
     trp_inbox_unlock(inbox);
+    trp_executor_request_close(executor);
     while (trp_executor_has_peers(executor)) {
         inbox_run_caller(inbox);
         trp_inbox_lock(inbox);
@@ -114,7 +115,7 @@ enum troupe_err troupe_inbox_destroy(troupe_inbox_t **inbox_p)
     inbox_close(inbox);
     trp_executors_remove_inbox(trp_system_of(inbox->executor), inbox->executor);
     while (atomic_load_explicit(&inbox->pins, memory_order_acquire) != 0) {
-        (void)sched_yield(); // another thread is in trp_inboxes_detach() for this inbox
+        (void)sched_yield(); // another thread is in a function below, for this inbox
     }
     trp_executor_free(&inbox->executor);
     (void)pthread_mutex_destroy(&inbox->lock);
@@ -123,7 +124,8 @@ enum troupe_err troupe_inbox_destroy(troupe_inbox_t **inbox_p)
     return TROUPE_OK;
 }
 
-bool trp_inboxes_detach(troupe_system_t *system, uint32_t inbox_id, uint32_t peer_id)
+/** @return the inbox of an executor, which is not freed until inboxes_unpin(); NULL: it is none of here. */
+static troupe_inbox_t *inboxes_pin(troupe_system_t *system, uint32_t inbox_id)
 {
     troupe_inbox_t *inbox = NULL;
     (void)pthread_mutex_lock(&system->runtime.lock);
@@ -133,6 +135,18 @@ bool trp_inboxes_detach(troupe_system_t *system, uint32_t inbox_id, uint32_t pee
         atomic_fetch_add_explicit(&inbox->pins, 1, memory_order_acquire);
     }
     (void)pthread_mutex_unlock(&system->runtime.lock);
+    return inbox;
+}
+
+static void inboxes_unpin(troupe_inbox_t *inbox)
+{
+    // Release: pairs with the acquire in troupe_inbox_destroy(), which frees what was used here.
+    atomic_fetch_sub_explicit(&inbox->pins, 1, memory_order_release);
+}
+
+bool trp_inboxes_detach(troupe_system_t *system, uint32_t inbox_id, uint32_t peer_id)
+{
+    troupe_inbox_t *inbox = inboxes_pin(system, inbox_id);
     if (inbox == NULL) {
         return false;
     }
@@ -142,7 +156,15 @@ bool trp_inboxes_detach(troupe_system_t *system, uint32_t inbox_id, uint32_t pee
         trp_channel_finish(&inbox->executor->channels, channel);
     }
     trp_inbox_unlock(inbox);
-    // Release: pairs with the acquire in troupe_inbox_destroy(), which frees what was used here.
-    atomic_fetch_sub_explicit(&inbox->pins, 1, memory_order_release);
+    inboxes_unpin(inbox);
     return true;
+}
+
+void trp_inboxes_attend(troupe_system_t *system, uint32_t inbox_id)
+{
+    troupe_inbox_t *inbox = inboxes_pin(system, inbox_id);
+    if (inbox != NULL) {
+        trp_inbox_attend(inbox);
+        inboxes_unpin(inbox);
+    }
 }

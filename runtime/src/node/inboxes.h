@@ -1,6 +1,6 @@
 /**
  * @file inboxes.h
- * @brief Closing channels of the inboxes of a process, which have no loop that would do it.
+ * @brief What other threads do for the inboxes of a process, which have no loop that would do it.
  */
 #ifndef TRP_INBOXES_H
 #define TRP_INBOXES_H
@@ -18,5 +18,13 @@
  * @threads any
  */
 bool trp_inboxes_detach(troupe_system_t *system, uint32_t inbox_id, uint32_t peer_id);
+
+/**
+ * Have inbox @p inbox_id receive what has arrived, if it is one of this process and its thread neither receives nor
+ * asks: an executor that ends waits until its last frames were received.
+ *
+ * @threads any
+ */
+void trp_inboxes_attend(troupe_system_t *system, uint32_t inbox_id);
 
 #endif

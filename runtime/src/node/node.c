@@ -51,6 +51,11 @@ static bool node_detach_inbox(struct trp_runtime *runtime, uint32_t inbox_id, ui
     return trp_inboxes_detach(trp_system_from(runtime), inbox_id, peer_id);
 }
 
+static void node_attend_inbox(struct trp_runtime *runtime, uint32_t inbox_id)
+{
+    trp_inboxes_attend(trp_system_from(runtime), inbox_id);
+}
+
 const struct trp_node_ops trp_node_ops = {
     .actor_ended = node_actor_ended,
     .forget_signals = node_forget_signals,
@@ -61,4 +66,5 @@ const struct trp_node_ops trp_node_ops = {
     .stop = node_stop,
     .refresh_process = node_refresh_process,
     .detach_inbox = node_detach_inbox,
+    .attend_inbox = node_attend_inbox,
 };

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { REFRESH_CHANNELS = 64 }; // closed in one go; the next refresh closes more
+enum { REFRESH_AT_ONCE = 64 }; // channels that are found under one lock
 
 /** Have an executor of this process look at its flags. @threads holding the runtime's `lock` */
 static void refresh_wake(struct troupe_executor *executor)
@@ -47,25 +47,89 @@ static bool refresh_is_to_close(const troupe_system_t *system, const struct trp_
     return from != NULL && from->is_inbox && from->node == system->runtime.node;
 }
 
-/** Close the channels of inboxes to receivers that take no more mail: an inbox runs no loop that would do it. */
-static void refresh_detach_inboxes(troupe_system_t *system)
+/**
+ * Find channels of inboxes to receivers that take no more mail.
+ *
+ * @param at  Index of the ledger to begin with; then of the one behind the last one that was looked at.
+ * @return    how many there are in @p pairs: from, to.
+ */
+static uint32_t refresh_find_to_close(
+    const troupe_system_t *system, uint32_t *at, uint32_t pairs[static REFRESH_AT_ONCE][2])
 {
     struct trp_shared *shared = system->runtime.shared;
-    uint32_t pairs[REFRESH_CHANNELS][2];
     uint32_t count = 0;
     trp_shared_lock(shared);
     uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
-    for (uint32_t i = 0; i < high && count < REFRESH_CHANNELS; i++) {
-        const struct trp_ledger *ledger = &shared->ledgers[i];
+    for (; *at < high && count < REFRESH_AT_ONCE; ++*at) {
+        const struct trp_ledger *ledger = &shared->ledgers[*at];
         if (refresh_is_to_close(system, ledger)) {
             pairs[count][0] = ledger->from;
             pairs[count++][1] = ledger->to;
         }
     }
     trp_shared_unlock(shared);
-    for (uint32_t i = 0; i < count; i++) {
-        (void)trp_inboxes_detach(system, pairs[i][0], pairs[i][1]);
+    return count;
+}
+
+/** Close the channels of inboxes to receivers that take no more mail: an inbox runs no loop that would do it. */
+static void refresh_detach_inboxes(troupe_system_t *system)
+{
+    uint32_t pairs[REFRESH_AT_ONCE][2];
+    uint32_t count = 0;
+    uint32_t at = 0;
+    do {
+        count = refresh_find_to_close(system, &at, pairs);
+        for (uint32_t i = 0; i < count; i++) {
+            (void)trp_inboxes_detach(system, pairs[i][0], pairs[i][1]);
+        }
+    } while (count == REFRESH_AT_ONCE);
+}
+
+/** @return whether a ledger is into an inbox of this process, from an executor that ends or has ended. */
+static bool refresh_is_to_receive(const troupe_system_t *system, const struct trp_ledger *ledger)
+{
+    if (atomic_load_explicit(&ledger->state, memory_order_relaxed) != TRP_LEDGER_OPEN ||
+        ledger->is_loop) {
+        return false;
     }
+    const struct trp_slot *to = trp_shared_find_slot(system->runtime.shared, ledger->to);
+    if (to == NULL || !to->is_inbox || to->node != system->runtime.node) {
+        return false;
+    }
+    const struct trp_slot *from = trp_shared_find_slot(system->runtime.shared, ledger->from);
+    return from == NULL || trp_slot_state(from) != TRP_SLOT_OPEN;
+}
+
+/** As refresh_find_to_close(): find inboxes that have something to receive. One may be found more than once. */
+static uint32_t refresh_find_to_receive(
+    const troupe_system_t *system, uint32_t *at, uint32_t ids[static REFRESH_AT_ONCE])
+{
+    struct trp_shared *shared = system->runtime.shared;
+    uint32_t count = 0;
+    trp_shared_lock(shared);
+    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
+    for (; *at < high && count < REFRESH_AT_ONCE; ++*at) {
+        const struct trp_ledger *ledger = &shared->ledgers[*at];
+        if (refresh_is_to_receive(system, ledger)) {
+            ids[count++] = ledger->to;
+        }
+    }
+    trp_shared_unlock(shared);
+    return count;
+}
+
+/** Have idle inboxes receive the last frames of executors that end, and settle with those that died. */
+static void refresh_attend_inboxes(troupe_system_t *system)
+{
+    uint32_t ids[REFRESH_AT_ONCE];
+    uint32_t count = 0;
+    uint32_t at = 0;
+    do {
+        count = refresh_find_to_receive(system, &at, ids);
+        for (uint32_t i = 0; i < count; i++) {
+            trp_inboxes_attend(system, ids[i]);
+        }
+    } while (count == REFRESH_AT_ONCE);
 }
 
 void trp_refresh_own(troupe_system_t *system)
@@ -78,6 +142,7 @@ void trp_refresh_own(troupe_system_t *system)
     }
     refresh_wake_executors(system);
     refresh_detach_inboxes(system);
+    refresh_attend_inboxes(system);
     trp_runtime_wake(&system->runtime);
 }
 
