@@ -18,6 +18,7 @@
 #include "channel/grant.h"
 #include "channel/mailbox.h"
 #include "channel/mailbox_wait.h"
+#include "channel/retained.h"
 #include "loop/loop.h"
 
 #include <sched.h>
@@ -62,6 +63,8 @@ void trp_inbox_step(troupe_inbox_t *inbox, uint64_t timeout_ns)
     trp_channels_settle(&executor->channels, true); // no later turn is certain
     bool retries = executor->channels.rooms_delayed || executor->channels.dirty != NULL;
     timeout_ns = retries && timeout_ns > RETRY_NS ? RETRY_NS : timeout_ns;
+    uint64_t retained_ns = trp_channels_release_retained(&executor->channels);
+    timeout_ns = timeout_ns < retained_ns ? timeout_ns : retained_ns;
     trp_inbox_unlock(inbox);
     if (worked || timeout_ns == 0 || trp_mailbox_spin(&executor->mailbox, timeout_ns) ||
         trp_mailbox_poll(&executor->mailbox)) {

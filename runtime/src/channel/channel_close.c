@@ -45,7 +45,7 @@ void trp_channel_remove_dirty(struct trp_channels *channels, struct trp_channel 
 
 void trp_channel_close_out(struct trp_channels *channels, struct trp_channel *channel)
 {
-    trp_channel_drop_retained(channel);
+    trp_channel_drop_retained(channels, channel);
     trp_zmq_close(&channel->command_push);
     trp_zmq_close(&channel->push);
     channels->finished_count -= channel->finished ? 1 : 0;

@@ -40,6 +40,8 @@ struct trp_channels {
     struct trp_channel *dirty;    // list of channels with an open frame, except the loop
     uint32_t finished_count;      // channels that sent FIN and wait for the receiver to handle it
     uint32_t process_exits_seen;  // of the count in shared memory
+    uint64_t retained_count;      // frames of all channels: see retained.h
+    uint64_t retained_look_ns;    // how long the executor slept before it last looked at them
 
     struct trp_channel *owed;          // list of channels whose credit is to be returned
     int64_t owed_messages;             // of all of them

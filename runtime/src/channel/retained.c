@@ -16,6 +16,12 @@
 
 #include <stdlib.h>
 
+enum {
+    RETAINED_LOOK_NS =
+        2000000, // how soon an idle executor looks whether retained frames were handled
+    RETAINED_LOOK_NS_MAX = 500000000,
+};
+
 /** Copy the open frame into a zmsg, or move it if it is large. @return false: no memory. */
 static bool retained_pack(
     struct trp_channels *channels, struct trp_outframe *frame, struct trp_zmsg *zmsg)
@@ -32,8 +38,11 @@ static bool retained_pack(
     return true;
 }
 
-static void retained_append(struct trp_channel *channel, struct trp_retained *retained)
+static void retained_append(
+    struct trp_channels *channels, struct trp_channel *channel, struct trp_retained *retained)
 {
+    channels->retained_count++;
+    channels->retained_look_ns = 0;
     retained->next = NULL;
     if (channel->retained_last != NULL) {
         channel->retained_last->next = retained;
@@ -52,16 +61,47 @@ static void retained_free(struct trp_retained *retained)
     free(retained);
 }
 
-void trp_channel_release_retained(struct trp_channel *channel)
+/** Take the first retained frame off the list, and free it. */
+static void retained_pop(struct trp_channels *channels, struct trp_channel *channel)
+{
+    struct trp_retained *first = channel->retained_first;
+    channel->retained_first = first->next;
+    channel->retained_last = first->next == NULL ? NULL : channel->retained_last;
+    channels->retained_count--;
+    retained_free(first);
+}
+
+/** Free the retained frames of a channel whose messages all have an outcome. */
+static void retained_release(struct trp_channels *channels, struct trp_channel *channel)
 {
     uint64_t done = channel->retained_first == NULL ? 0 : trp_ledger_done(channel->ledger);
     while (channel->retained_first != NULL &&
            channel->retained_first->first_sequence + channel->retained_first->count <= done) {
-        struct trp_retained *next = channel->retained_first->next;
-        retained_free(channel->retained_first);
-        channel->retained_first = next;
+        retained_pop(channels, channel);
     }
-    channel->retained_last = channel->retained_first == NULL ? NULL : channel->retained_last;
+}
+
+uint64_t trp_channels_release_retained(struct trp_channels *channels)
+{
+    uint64_t before = channels->retained_count;
+    for (uint32_t i = 0; i < channels->by_peer.slot_count && channels->retained_count > 0; i++) {
+        struct trp_channel *channel = channels->by_peer.slots[i].value;
+        if (channel != NULL && channel->retained_first != NULL) {
+            retained_release(channels, channel);
+        }
+    }
+    if (channels->retained_count == 0) {
+        return UINT64_MAX;
+    }
+    // Look again soon after some were freed, and rarely while a peer does not get on.
+    uint64_t doubled_ns = channels->retained_look_ns * 2;
+    channels->retained_look_ns = channels->retained_count != before || doubled_ns < RETAINED_LOOK_NS
+                                     ? RETAINED_LOOK_NS
+                                     : doubled_ns;
+    if (channels->retained_look_ns > RETAINED_LOOK_NS_MAX) {
+        channels->retained_look_ns = RETAINED_LOOK_NS_MAX;
+    }
+    return channels->retained_look_ns;
 }
 
 static void retained_free_body(void *data, void *body)
@@ -130,7 +170,7 @@ static struct trp_retained *retained_pack_all(
 
 bool trp_channel_send_retained(struct trp_channels *channels, struct trp_channel *channel)
 {
-    trp_channel_release_retained(channel);
+    retained_release(channels, channel);
     struct trp_retained *retained = retained_pack_all(channels, channel);
     if (retained == NULL) {
         return false;
@@ -143,19 +183,16 @@ bool trp_channel_send_retained(struct trp_channels *channels, struct trp_channel
         trp_zmq_send_zmsg(channel->push, &zmsg, i + 1 < retained->part_count);
     }
     if (retained->count > 0) {
-        retained_append(channel, retained);
+        retained_append(channels, channel, retained);
     } else {
         retained_free(retained);
     }
     return true;
 }
 
-void trp_channel_drop_retained(struct trp_channel *channel)
+void trp_channel_drop_retained(struct trp_channels *channels, struct trp_channel *channel)
 {
     while (channel->retained_first != NULL) {
-        struct trp_retained *next = channel->retained_first->next;
-        retained_free(channel->retained_first);
-        channel->retained_first = next;
+        retained_pop(channels, channel);
     }
-    channel->retained_last = NULL;
 }

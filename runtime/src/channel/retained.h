@@ -32,10 +32,14 @@ struct trp_retained {
 /** Send the open frame and the bodies that follow it by ipc or tcp, and retain it. @return false: no memory. */
 bool trp_channel_send_retained(struct trp_channels *channels, struct trp_channel *channel);
 
-/** Free the retained frames whose messages all have an outcome. */
-void trp_channel_release_retained(struct trp_channel *channel);
+/**
+ * Free the retained frames whose messages all have an outcome, and with them the bodies that were given away.
+ *
+ * @return in how many nanoseconds an idle executor is to do that again; UINT64_MAX: none are left.
+ */
+uint64_t trp_channels_release_retained(struct trp_channels *channels);
 
-/** Free all retained frames. */
-void trp_channel_drop_retained(struct trp_channel *channel);
+/** Free all retained frames of a channel. */
+void trp_channel_drop_retained(struct trp_channels *channels, struct trp_channel *channel);
 
 #endif

@@ -27,6 +27,7 @@
 #include "channel/mailbox.h"
 #include "channel/mailbox_wait.h"
 #include "channel/overtaken.h"
+#include "channel/retained.h"
 #include "loop/receive_frame.h"
 #include "shared/shared.h"
 #include "shared/slot.h"
@@ -166,6 +167,7 @@ static void loop_settle(struct troupe_executor *executor)
         if (now_ns - executor->swept_ns > SWEEP_NS) {
             executor->swept_ns = now_ns;
             trp_channels_return_credit(&executor->channels);
+            (void)trp_channels_release_retained(&executor->channels);
             trp_executor_handle_flags(executor);
             trp_executor_listen(executor);
             // A FIN does not ring the doorbell, and ZeroMQ does work of its own when polled.
@@ -247,7 +249,8 @@ uint64_t trp_executor_prepare_idle(struct troupe_executor *executor)
     bool again = trp_channels_have_unspent(&executor->channels) ||
                  executor->channels.waiting_first != NULL || executor->channels.rooms_delayed ||
                  executor->monitors.unsent_first != 0 || executor->channels.finished_count > 0;
-    return again ? SWEEP_NS : UINT64_MAX;
+    uint64_t retained_ns = trp_channels_release_retained(&executor->channels);
+    return again && retained_ns > SWEEP_NS ? SWEEP_NS : retained_ns;
 }
 
 void trp_executor_wait(struct troupe_executor *executor, uint64_t timeout_ns)

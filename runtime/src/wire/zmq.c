@@ -14,12 +14,11 @@ _Static_assert(sizeof(struct trp_zmsg) == sizeof(zmq_msg_t), "struct trp_zmsg ho
 
 enum {
     BACKLOG = 4096, // with one of 100, 2,000 peers that connect at the same time wait for 8 s
-    // A process that was stopped for a while (SIGSTOP, a debugger) must not be taken for dead, also
-    // not during a handshake: the sender regards that as complete before the listener has read its
-    // last part, and sends frames, which would be lost.
-    HANDSHAKE_MS = 60000,
-    HEARTBEAT_MS = 10000,
-    HEARTBEAT_TIMEOUT_MS = 60000,
+    // A process that was stopped for a while (SIGSTOP, a debugger) must not be taken for dead: a connection that is closed
+    // loses the frames in it. So there are no heartbeats: the kernel says which processes have ended. A handshake that is
+    // never completed is a stranger's, and may take long: the sender regards it as complete before the listener has read
+    // its last part, and sends frames.
+    HANDSHAKE_MS = 600000,
     RECONNECT_MS_MAX = 5000,
     LINGER_MS = 50,
 };
@@ -69,8 +68,6 @@ static void wire_prepare_remote(void *socket)
     } remote[] = {
         {ZMQ_BACKLOG, BACKLOG},
         {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
-        {ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS},
-        {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
         {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX},
     };
     for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
