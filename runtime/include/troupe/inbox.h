@@ -30,7 +30,8 @@ typedef struct troupe_inbox troupe_inbox_t;
  *
  * @retval TROUPE_OK          *out_inbox is set.
  * @retval TROUPE_ERR_CLOSED  the system is stopping.
- * @retval TROUPE_ERR_LIMIT   too few descriptors are free, or the system has as many executors as it can have.
+ * @retval TROUPE_ERR_LIMIT   too few descriptors are free, or the system has 65,536 executors and inboxes, as many as there
+ *                            may be at a time.
  * @retval TROUPE_ERR_NOMEM   no memory.
  *
  * @owns    The caller owns *out_inbox until troupe_inbox_destroy().

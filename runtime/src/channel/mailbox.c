@@ -324,9 +324,10 @@ void trp_mailbox_fini(struct trp_mailbox *mailbox)
     free(mailbox->parts);
     trp_overtaken_fini(&mailbox->overtaken);
     trp_zmsg_clear(&mailbox->zmsg);
-    trp_zmq_close(&mailbox->pull);
     trp_zmq_close(&mailbox->loop_in);
     trp_zmq_close(&mailbox->loop_out);
+    // The last of an executor's sockets: executors that come and go leave nothing behind that piles up.
+    trp_zmq_close_and_wait(&mailbox->pull);
 }
 
 enum troupe_err trp_mailbox_make_loop(struct trp_mailbox *mailbox)

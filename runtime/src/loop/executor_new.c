@@ -9,7 +9,6 @@
 #include "channel/channel.h"
 #include "channel/channel_close.h"
 #include "channel/mailbox.h"
-#include "shared/slot_endpoint.h"
 #include "wire/frame_pool.h"
 
 #include <errno.h>
@@ -129,7 +128,6 @@ void trp_executor_free(struct troupe_executor **executor_p)
     if (executor->listener_fd >= 0) {
         (void)close(executor->listener_fd);
     }
-    trp_slot_remove_endpoint(executor->runtime->shared, executor->slot);
     free(executor->stops);
     free(executor->name);
     free(executor);

@@ -18,7 +18,7 @@ void trp_executors_discard_slot(struct trp_shared *shared, struct trp_slot *slot
 {
     trp_shared_lock(shared);
     shared->sums.executors_started--;
-    trp_slot_free(slot);
+    trp_slot_free(shared, slot);
     trp_shared_unlock(shared);
 }
 
@@ -105,6 +105,7 @@ enum troupe_err trp_executors_add_slot(
         trp_executor_listen(executor);
     } else {
         executors_close_loop(system, executor);
+        trp_slot_remove_endpoint(system->runtime.shared, slot);
         trp_executor_free(&executor);
     }
     *out_executor = executor;
@@ -130,9 +131,8 @@ enum troupe_err trp_executors_add(
     struct troupe_executor **out_executor)
 {
     struct trp_shared *shared = system->runtime.shared;
-    uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
     struct trp_slot *slot =
-        trp_slot_take(shared, id, system->runtime.node, system->runtime.node, name);
+        trp_slot_take_next(shared, system->runtime.node, system->runtime.node, name);
     if (slot == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_LIMIT,
@@ -180,9 +180,8 @@ void trp_executors_remove(troupe_system_t *system, struct troupe_executor *execu
     trp_idmap_remove(&system->runtime.executors, executor->id);
     (void)pthread_mutex_unlock(&system->runtime.lock);
     executors_close_loop(system, executor);
-    trp_shared_lock(system->runtime.shared);
-    atomic_store_explicit(&executor->slot->state, TRP_SLOT_ENDED, memory_order_release);
-    trp_shared_unlock(system->runtime.shared);
+    trp_slot_remove_endpoint(system->runtime.shared, executor->slot);
+    trp_records_end_slot(system->runtime.shared, system->runtime.records, executor->slot);
     trp_runtime_wake(&system->runtime);
 }
 
@@ -224,6 +223,7 @@ void trp_executors_discard(troupe_system_t *system, struct troupe_executor *exec
     trp_idmap_remove(&system->runtime.executors, executor->id);
     (void)pthread_mutex_unlock(&system->runtime.lock);
     executors_close_loop(system, executor);
+    trp_slot_remove_endpoint(system->runtime.shared, executor->slot);
     trp_executors_discard_slot(system->runtime.shared, executor->slot);
     trp_executor_free(&executor);
 }

@@ -48,6 +48,7 @@ static void process_exit_mark_slot(
     trp_count(&slot->counters.actors_ended, living);
     slot->exit = *exit;
     slot->has_exit = true;
+    slot->died = true;
     atomic_store_explicit(&slot->state, TRP_SLOT_DEAD, memory_order_release);
     trp_names_remove_all(shared, slot);
     trp_slot_remove_endpoint(shared, slot);

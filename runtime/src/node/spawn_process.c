@@ -71,9 +71,8 @@ enum troupe_err trp_spawn_process_prepare(
             TRP_DESCRIPTORS_FREE_MIN + TRP_DESCRIPTORS_FOR_CHANNELS,
             name);
     }
-    uint32_t id = atomic_fetch_add_explicit(&shared->next_executor, 1, memory_order_relaxed);
     uint32_t node = atomic_fetch_add_explicit(&shared->next_node, 1, memory_order_relaxed);
-    struct trp_slot *slot = trp_slot_take(shared, id, node, system->runtime.node, name);
+    struct trp_slot *slot = trp_slot_take_next(shared, node, system->runtime.node, name);
     struct trp_process *process = slot == NULL ? NULL : trp_process_take(shared, slot);
     if (process != NULL) {
         slot->transport = (uint8_t)rule->place.transport;
@@ -88,7 +87,7 @@ enum troupe_err trp_spawn_process_prepare(
         spawn_process_free(shared, process, slot);
         return err;
     }
-    out_prepared->executor_id = id;
+    out_prepared->executor_id = slot->id;
     out_prepared->process = process;
     return TROUPE_OK;
 }

@@ -81,7 +81,24 @@ static void records_sweep_slot(
     records_add(&records->executors, &record);
     trp_sums_add_slot(&shared->sums, slot);
     shared->sums.executors_ended++;
-    trp_slot_free(slot);
+    trp_slot_free(shared, slot);
+}
+
+/** @return whether an executor has ended, and no ledger refers to its slot. @threads holding shared memory's lock */
+static bool records_is_over(const struct trp_slot *slot)
+{
+    enum trp_slot_state state = trp_slot_state(slot);
+    return (state == TRP_SLOT_ENDED || state == TRP_SLOT_DEAD) && slot->first_in == 0 &&
+           atomic_load_explicit(&slot->out_open_count, memory_order_relaxed) == 0;
+}
+
+/** Sweep an executor if it is over. @threads as above */
+static void records_try_slot(
+    struct trp_shared *shared, struct trp_records *records, struct trp_slot *slot)
+{
+    if (slot != NULL && records_is_over(slot)) {
+        records_sweep_slot(shared, records, slot);
+    }
 }
 
 void trp_records_close_ledger(
@@ -94,17 +111,25 @@ void trp_records_close_ledger(
     trp_shared_lock(shared);
     // Unless another thread has swept it meanwhile.
     if (atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_CLOSED) {
+        uint32_t from = ledger->from;
+        uint32_t to = ledger->to;
         records_sweep_ledger(shared, records, ledger);
+        // It may have been what kept the slot of one of them, which has ended already.
+        records_try_slot(shared, records, trp_shared_find_slot(shared, from));
+        records_try_slot(shared, records, trp_shared_find_slot(shared, to));
     }
     trp_shared_unlock(shared);
 }
 
-/** @return whether an executor has ended, and no ledger refers to its slot. @threads holding shared memory's lock */
-static bool records_is_over(const struct trp_slot *slot)
+void trp_records_end_slot(
+    struct trp_shared *shared, struct trp_records *records, struct trp_slot *slot)
 {
-    enum trp_slot_state state = trp_slot_state(slot);
-    return (state == TRP_SLOT_ENDED || state == TRP_SLOT_DEAD) && slot->first_in == 0 &&
-           atomic_load_explicit(&slot->out_open_count, memory_order_relaxed) == 0;
+    trp_shared_lock(shared);
+    atomic_store_explicit(&slot->state, TRP_SLOT_ENDED, memory_order_release);
+    if (records != NULL) {
+        records_try_slot(shared, records, slot);
+    }
+    trp_shared_unlock(shared);
 }
 
 void trp_records_sweep(struct trp_shared *shared, struct trp_records *records)
@@ -122,9 +147,7 @@ void trp_records_sweep(struct trp_shared *shared, struct trp_records *records)
     }
     high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        if (records_is_over(&shared->slots[i])) {
-            records_sweep_slot(shared, records, &shared->slots[i]);
-        }
+        records_try_slot(shared, records, &shared->slots[i]);
     }
     trp_shared_unlock(shared);
 }

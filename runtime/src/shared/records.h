@@ -4,8 +4,9 @@
  *
  *     a ledger is CLOSED, a slot is ENDED or DEAD --sweep--> a record each; added to the sums; freed
  *
- * Only the first process keeps records, and only it frees ledgers and slots: functions take NULL for the records
- * of any other process. The first 256 records of a sort are kept one by one, the rest as their sum.
+ * Only the first process keeps records, and only it frees ledgers and slots, at once what it closes and ends itself:
+ * functions take NULL for the records of any other process. The first 256 records of a sort are kept one by one, the
+ * rest as their sum.
  */
 #ifndef TRP_RECORDS_H
 #define TRP_RECORDS_H
@@ -53,6 +54,15 @@ struct trp_record trp_record_of_slot(const struct trp_slot *slot);
 /** Close a ledger whose messages all have an outcome, and sweep it if this is the first process. @threads any */
 void trp_records_close_ledger(
     struct trp_shared *shared, struct trp_records *records, struct trp_ledger *ledger);
+
+/**
+ * Note that an executor has ended, and sweep it if this is the first process. What refers to it yet, a channel that is
+ * not closed at its other end, sweeps it when it closes. After this call its slot may be another's.
+ *
+ * @threads the executor's
+ */
+void trp_records_end_slot(
+    struct trp_shared *shared, struct trp_records *records, struct trp_slot *slot);
 
 /** Sweep whatever any process has closed or ended. Does nothing where @p records is NULL. @threads any */
 void trp_records_sweep(struct trp_shared *shared, struct trp_records *records);

@@ -7,6 +7,7 @@
 #include "shared/shared.h"
 
 #include "base/check.h"
+#include "shared/slot_queue.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -39,13 +40,8 @@ uint64_t trp_shared_cookie(void)
 
 struct trp_slot *trp_shared_find_slot(struct trp_shared *shared, uint32_t id)
 {
-    for (uint32_t i = 0; i < TRP_SHARED_SLOT_PROBES; i++) {
-        struct trp_slot *slot = &shared->slots[(id + i) % TRP_SHARED_SLOTS];
-        if (slot->id == id && slot->node != 0) {
-            return slot;
-        }
-    }
-    return NULL;
+    struct trp_slot *slot = &shared->slots[id % TRP_SHARED_SLOTS];
+    return slot->id == id && slot->node != 0 ? slot : NULL;
 }
 
 /* The mapping. ---------------------------------------------------------------------------------- */
@@ -133,9 +129,10 @@ void trp_shared_close(struct trp_shared **shared_p)
 
 /* The lock. ------------------------------------------------------------------------------------- */
 
-/** Recount and relist the ledgers: a process that died while it opened or closed one had done half of it. */
+/** Recount and relist what a process that died with the lock may have done half of: ledgers, and free slots. */
 static void shared_repair(struct trp_shared *shared)
 {
+    trp_slot_repair_queue(shared);
     uint32_t slots = atomic_load_explicit(&shared->slot_high, memory_order_relaxed);
     for (uint32_t i = 0; i < slots; i++) {
         struct trp_slot *slot = &shared->slots[i];

@@ -39,8 +39,6 @@
 
 enum {
     TRP_SHARED_SLOTS = 1 << 16,
-    TRP_SHARED_SLOT_PROBES =
-        256, // an executor's slot is one of so many, from the place of its id on
     TRP_SHARED_LEDGERS = 1 << 18,
     TRP_SHARED_NAMES = 1 << 17,
     TRP_SHARED_WAITERS = 1 << 17,
@@ -73,8 +71,7 @@ struct trp_shared {
     int32_t first_pid;                  // process id of the first process
 
     // Any thread's.
-    _Atomic uint32_t next_executor;      // id of the executor that is made next
-    _Atomic uint32_t next_node;          // likewise, of processes
+    _Atomic uint32_t next_node;          // id of the process that is made next
     _Atomic uint32_t process_exit_count; // processes that died
     _Atomic bool stop_asked;
 
@@ -87,6 +84,7 @@ struct trp_shared {
     // How much of each array below was ever used, and the first free entry, index + 1.
     _Atomic uint32_t slot_high;   // written under the lock
     _Atomic uint32_t ledger_high; // written under the lock
+    struct trp_slot_queue slot_queue;
     uint32_t ledger_free;
     uint32_t name_high;
     uint32_t name_free;

@@ -7,7 +7,9 @@
  *                       `--its process died`--> DEAD ---------------------------------------'
  *
  * A slot keeps its place in shared memory as long as the system lives, so a pointer to one never dangles; whose
- * it is may change. An executor counts in its own slot, without a lock. Fields say which thread writes them;
+ * it is may change. The id of an executor says where its slot is, and which of the executors that had it one
+ * after the other it is; so no id is used twice. Slots are used again in the order in which they were freed, and
+ * not while few are free: what they say of an exit stays readable for a while, and little memory is touched. An executor counts in its own slot, without a lock. Fields say which thread writes them;
  * what says nothing is guarded by shared memory's lock.
  */
 #ifndef TRP_SLOT_H
@@ -50,6 +52,13 @@ enum trp_slot_state {
 
 enum { TRP_SLOT_NAME_BYTES = 32, TRP_SLOT_BACKEND_BYTES = 16 };
 
+/** The free slots, except those that were never used. */
+struct trp_slot_queue {
+    uint32_t first; // index + 1; 0: none
+    uint32_t last;  // likewise
+    uint32_t count;
+};
+
 struct trp_slot {
     struct trp_doorbell doorbell;
     struct trp_credit_pool pool;
@@ -73,6 +82,7 @@ struct trp_slot {
         reply_to; // the process that is about to request the start of `node`; 0: it has done so
     bool is_inbox;
     bool failed;       // its only actor could not start
+    bool died;         // its process died
     bool listens;      // other processes reach it, by ipc or tcp
     uint8_t transport; // an enum trp_transport: how it is reached
     uint16_t tcp_port;
@@ -83,6 +93,7 @@ struct trp_slot {
     uint64_t seen_callback;          // value of `callback` at the latest sample
     uint64_t seen_ns;                // when a sample first had that value
     uint64_t named_callback;         // the callback that the watchdog has reported
+    uint32_t next_free;              // of the queue of free slots, index + 1
     uint32_t first_in;               // ledgers into it, index + 1
     _Atomic uint32_t in_open_count;  // of them, those that are OPEN; written under the lock
     _Atomic uint32_t out_open_count; // ledgers out of it that are OPEN; written under the lock
@@ -107,17 +118,21 @@ static inline bool trp_slot_is_there(const struct trp_slot *slot)
 }
 
 /**
- * Give out the slot of executor @p id of process @p node; it is OPEN.
+ * Give out a slot to a new executor of process @p node; it is OPEN.
  *
  * @param reply_to  The process that takes the slot. If it dies before it has requested the start of @p node,
  *                  the executor ends with it.
  * @return          NULL: all slots are taken.
  */
+struct trp_slot *trp_slot_take_next(
+    struct trp_shared *shared, uint32_t node, uint32_t reply_to, const char *name);
+
+/** As trp_slot_take_next(), for the executor that is to have @p id. @return NULL: its slot is taken. */
 struct trp_slot *trp_slot_take(
     struct trp_shared *shared, uint32_t id, uint32_t node, uint32_t reply_to, const char *name);
 
 /** Return a slot that no ledger refers to. @threads holding shared memory's lock */
-void trp_slot_free(struct trp_slot *slot);
+void trp_slot_free(struct trp_shared *shared, struct trp_slot *slot);
 
 /** Take back a slot whose executor was never started: it does not count as one. */
 void trp_slot_discard(struct trp_shared *shared, struct trp_slot *slot);

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/retry.h"
 #include "wire/accept.h"
+#include "wire/reaped.h"
 
 #include <zmq.h>
 
@@ -188,6 +189,15 @@ void trp_zmq_close(void **socket_p)
     if (*socket_p != NULL) {
         (void)zmq_close(*socket_p);
         *socket_p = NULL;
+    }
+}
+
+void trp_zmq_close_and_wait(void **socket_p)
+{
+    if (*socket_p != NULL) {
+        const struct trp_reaped reaped = trp_reaped_of(trp_zmq_fd(*socket_p));
+        trp_zmq_close(socket_p);
+        trp_reaped_wait(&reaped);
     }
 }
 

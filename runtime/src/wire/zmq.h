@@ -63,6 +63,9 @@ enum troupe_err trp_zmq_pair_new(void *context, uint32_t id, void **out_in, void
  */
 void trp_zmq_close(void **socket_p);
 
+/** As trp_zmq_close(), and wait until its descriptors are free again, but not for long. */
+void trp_zmq_close_and_wait(void **socket_p);
+
 /**
  * @return the descriptor that becomes readable when the socket may have a message; see
  *         trp_zmq_receive().
