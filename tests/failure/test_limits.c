@@ -107,6 +107,18 @@ Test(limits, without_limits_a_process_has_those_of_its_parent)
     cr_expect(eq(i32, measured.nice, getpriority(PRIO_PROCESS, 0)));
 }
 
+Test(limits, the_largest_ones_are_none)
+{
+    struct measured measured = measure(&(struct troupe_limits){
+        .memory_bytes = UINT64_MAX,
+        .core_bytes = UINT64_MAX - 1,
+        .cpu_seconds = UINT32_MAX,
+        .file_count = UINT32_MAX,
+    });
+    cr_expect(eq(u64, measured.mapped_bytes, (uint64_t)1 << 30));
+    cr_expect(eq(u32, measured.opened, 2000));
+}
+
 #ifndef __SANITIZE_ADDRESS__ // whose shadow takes more than any limit
 Test(limits, address_space_is_counted_beyond_what_the_runtime_holds)
 {

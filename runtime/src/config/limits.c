@@ -254,6 +254,12 @@ static size_t limits_print_cpus(uint64_t mask, char *text, size_t bytes)
     return at;
 }
 
+/** @return a number that can be read again: what is more than any text may say is as good as no limit. */
+static uint64_t limits_clamp(uint64_t value, uint64_t most)
+{
+    return value < most ? value : most;
+}
+
 /** Print the limit of @p key. @return its length; 0: that limit is not set. */
 static size_t limits_print_one(
     const struct troupe_limits *limits, size_t key, char *text, size_t bytes)
@@ -261,17 +267,23 @@ static size_t limits_print_one(
     char quantity[TRP_UNITS_BYTES];
     switch (key) {
     case 0:
-        trp_size_print(limits->memory_bytes, quantity);
+        trp_size_print(limits_clamp(limits->memory_bytes, SIZE_MOST), quantity);
         return limits->memory_bytes == 0 ? 0 : (size_t)snprintf(text, bytes, "mem:%s", quantity);
     case 1:
         trp_time_print(limits->cpu_seconds * SECOND_NS, quantity);
         return limits->cpu_seconds == 0 ? 0 : (size_t)snprintf(text, bytes, "cpu:%s", quantity);
     case 2:
-        return limits->file_count == 0
-                   ? 0
-                   : (size_t)snprintf(text, bytes, "files:%" PRIu32, limits->file_count);
+        return limits->file_count == 0 ? 0
+                                       : (size_t)snprintf(
+                                             text,
+                                             bytes,
+                                             "files:%" PRIu64,
+                                             limits_clamp(limits->file_count, INT32_MAX));
     case 3:
-        trp_size_print(limits->core_bytes == TROUPE_CORE_NONE ? 0 : limits->core_bytes, quantity);
+        trp_size_print(
+            limits->core_bytes == TROUPE_CORE_NONE ? 0
+                                                   : limits_clamp(limits->core_bytes, SIZE_MOST),
+            quantity);
         return limits->core_bytes == 0 ? 0 : (size_t)snprintf(text, bytes, "core:%s", quantity);
     case 4:
         return limits->nice == 0 ? 0 : (size_t)snprintf(text, bytes, "nice:%" PRId32, limits->nice);

@@ -1,6 +1,7 @@
 #include "node/rlimits.h"
 
 #include "base/descriptors.h"
+#include "base/saturate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,7 +95,7 @@ enum troupe_err trp_rlimits_set_process(const struct troupe_limits *limits)
         }
     }
     if (limits->memory_bytes != 0) {
-        uint64_t bytes = rlimits_held_bytes() + limits->memory_bytes;
+        uint64_t bytes = trp_add_saturated(rlimits_held_bytes(), limits->memory_bytes);
         if (!rlimits_set(RLIMIT_AS, bytes, bytes)) {
             return rlimits_explain("mem");
         }
