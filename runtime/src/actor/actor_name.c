@@ -37,7 +37,7 @@ void trp_actor_name_print(
     const struct trp_slot *slot = trp_shared_find_slot(shared, ref.executor);
     if (slot != NULL && slot->node == ref.node) {
         (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " on '%s'", slot->name);
-        const char *known = ref.generation == 0 ? NULL : trp_names_of(shared, slot, ref);
+        const char *known = ref.generation == 0 ? NULL : trp_names_of(shared, ref);
         if (known != NULL) {
             (void)snprintf(name, TRP_DEAD_COUNTS_NAME_BYTES, " '%.48s'", known);
         }

@@ -18,6 +18,9 @@ struct trp_ask {
     uint32_t next_free; // index + 1
     bool is_pending;    // its reply is still to come
     bool awaits_name;   // for troupe_await_name(): no message was sent
+    uint32_t name_wait; // likewise: its place in shared memory, for trp_names_forget()
+    uint32_t next_like; // pending asks of actors and tags with the same hash, index + 1
+    uint32_t previous_like;
     uint32_t actor_index;
     uint32_t actor_generation;
     uint64_t timer; // that ends it at its deadline
@@ -34,6 +37,7 @@ struct trp_asks {
     uint32_t count; // entries that were ever used
     uint32_t capacity;
     uint32_t free_head; // index + 1
+    uint32_t *buckets;  // `capacity` lists of pending asks, by the hash of actor and tag, index + 1
 };
 
 /** Free the table. */

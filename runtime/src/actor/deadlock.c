@@ -7,7 +7,7 @@
 #include "actor/monitor_command.h"
 #include "actor/send.h"
 #include "actor/stash.h"
-#include "base/timer_heap.h"
+#include "actor/timer_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,7 +143,7 @@ static bool deadlock_break(
     if (!trp_asks_take(&executor->asks, probe->first_ask, out_ask)) {
         return false;
     }
-    free(trp_timer_heap_cancel(&executor->timers, out_ask->timer));
+    (void)trp_actor_timer_cancel(executor, out_ask->timer);
     deadlock_explain(probe);
     return true;
 }

@@ -11,6 +11,7 @@
 #include "actor/monitor_notify.h"
 #include "actor/send.h"
 #include "actor/stash.h"
+#include "actor/timer_list.h"
 #include "base/counter.h"
 #include "shared/activity.h"
 #include "shared/ledger.h"
@@ -57,6 +58,7 @@ void trp_actor_free(
     if ((actor->flags & TRP_ACTOR_SIGNALS) != 0) {
         executor->runtime->ops->forget_signals(executor->runtime, ref);
     }
+    trp_actor_timers_drop(executor, index);
     trp_monitor_notify(executor, actor, index, exit);
     end_notify_backend(executor, index);
     trp_actor_table_remove(&executor->actors, actor, index);

@@ -74,6 +74,8 @@ struct troupe_executor {
     struct trp_mailbox mailbox;
     struct trp_actor_table actors; // any thread reserves rows in it
     struct trp_timer_heap timers;
+    struct trp_actor_timer **timer_lists; // of each row's actor: see trp_actor_timers_drop()
+    uint32_t timer_list_count;
     struct trp_asks asks;
     struct trp_monitor_table monitors;
 

@@ -155,15 +155,33 @@ static struct trp_monitor_decision monitor_handle_exit(
     if (list == NULL || generation == 0 || item->body_bytes != sizeof(*body)) {
         return (struct trp_monitor_decision){0};
     }
+    const struct trp_monitor_entry link = {
+        .side = TRP_MONITOR_LINK,
+        .actor_index = index,
+        .actor_generation = generation,
+        .peer = body->actor,
+    };
     struct trp_monitor_entry *entry =
         body->number != 0 ? trp_monitor_table_find(&executor->monitors, body->number)
-                          : trp_monitor_table_find_peer(
-                                &executor->monitors, *list, TRP_MONITOR_LINK, body->actor, 0);
+                          : trp_monitor_table_find_like(&executor->monitors, &link);
     if (entry == NULL || entry->actor_index != index || entry->actor_generation != generation) {
         return (struct trp_monitor_decision){0}; // it was undone while the EXIT was on its way
     }
     trp_monitor_table_remove(&executor->monitors, list, entry);
     return monitor_decide(trp_actor_table_find(&executor->actors, index, generation), body);
+}
+
+/** @return what is kept of a peer that monitors the receiver of a command, or links to it. */
+static struct trp_monitor_entry monitor_of_peer(
+    const struct trp_item *item, enum trp_monitor_side side, uint64_t number)
+{
+    return (struct trp_monitor_entry){
+        .side = (uint8_t)side,
+        .actor_index = item->envelope->to_index,
+        .actor_generation = item->envelope->to_generation,
+        .peer = trp_item_sender(item),
+        .number = number,
+    };
 }
 
 /** Add an entry for a peer that monitors an actor here, or links to it. @return false: that has ended. */
@@ -179,17 +197,10 @@ static bool monitor_add_peer(
     if (list == NULL || is_over) {
         return false;
     }
-    troupe_ref_t peer = trp_item_sender(item);
-    if (trp_monitor_table_find_peer(&executor->monitors, *list, side, peer, number) != NULL) {
+    const struct trp_monitor_entry like = monitor_of_peer(item, side, number);
+    if (trp_monitor_table_find_like(&executor->monitors, &like) != NULL) {
         return true;
     }
-    const struct trp_monitor_entry like = {
-        .side = (uint8_t)side,
-        .actor_index = item->envelope->to_index,
-        .actor_generation = generation,
-        .peer = peer,
-        .number = number,
-    };
     uint64_t since_ns = 0;
     while (trp_monitor_table_add(&executor->monitors, list, &like) == NULL) {
         trp_memory_wait(&since_ns); // the peer relies on it
@@ -233,10 +244,9 @@ static void monitor_remove_peer(
 {
     uint32_t *list =
         trp_monitor_list(executor, item->envelope->to_index, item->envelope->to_generation);
+    const struct trp_monitor_entry like = monitor_of_peer(item, side, number);
     struct trp_monitor_entry *entry =
-        list == NULL ? NULL
-                     : trp_monitor_table_find_peer(
-                           &executor->monitors, *list, side, trp_item_sender(item), number);
+        list == NULL ? NULL : trp_monitor_table_find_like(&executor->monitors, &like);
     if (entry != NULL) {
         trp_monitor_table_remove(&executor->monitors, list, entry);
     }

@@ -34,7 +34,9 @@ struct trp_monitor_entry {
     uint32_t actor_index;
     uint32_t actor_generation; // 0: the executor itself is monitored
     troupe_ref_t peer;
-    uint64_t number; // in the table of the executor with the MONITORS; 0: a link
+    uint64_t number;        // in the table of the executor with the MONITORS; 0: a link
+    uint32_t next_like;     // entries with the same hash of actor, peer and number, index + 1
+    uint32_t previous_like; // likewise
 };
 
 struct trp_monitor_table {
@@ -44,6 +46,7 @@ struct trp_monitor_table {
     uint32_t free_head;    // index + 1
     uint32_t of_executor;  // its list of MONITORED_BY for the executor itself, index + 1
     uint32_t unsent_first; // the list of UNSENT, index + 1
+    uint32_t *buckets;     // `capacity` lists of entries by that hash, index + 1
 };
 
 /** Free the table. */
@@ -61,13 +64,9 @@ struct trp_monitor_entry *trp_monitor_table_add(
 struct trp_monitor_entry *trp_monitor_table_find(
     struct trp_monitor_table *monitors, uint64_t number);
 
-/** @return the entry of a list with that side, peer and number, or NULL. */
-struct trp_monitor_entry *trp_monitor_table_find_peer(
-    struct trp_monitor_table *monitors,
-    uint32_t head,
-    enum trp_monitor_side side,
-    troupe_ref_t peer,
-    uint64_t number);
+/** @return the entry that is like @p wanted in its actor, side, peer and number, or NULL. */
+struct trp_monitor_entry *trp_monitor_table_find_like(
+    struct trp_monitor_table *monitors, const struct trp_monitor_entry *wanted);
 
 /** Remove an entry from its list, and free it. */
 void trp_monitor_table_remove(

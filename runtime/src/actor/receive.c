@@ -23,8 +23,8 @@
 #include "actor/monitor_command.h"
 #include "actor/send.h"
 #include "actor/stash.h"
+#include "actor/timer_list.h"
 #include "base/counter.h"
-#include "base/timer_heap.h"
 #include "channel/channel.h"
 #include "channel/grant.h"
 #include "channel/writable.h"
@@ -263,7 +263,7 @@ static bool receive_deliver_reply(
     if (!trp_asks_take(&executor->asks, item->ask, &ask)) {
         return false;
     }
-    free(trp_timer_heap_cancel(&executor->timers, ask.timer));
+    (void)trp_actor_timer_cancel(executor, ask.timer);
     struct troupe_body body = trp_item_body(item, 0);
     struct troupe_message message = {
         .type = item->envelope->type,

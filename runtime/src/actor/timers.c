@@ -5,6 +5,7 @@
 #include "actor/executor.h"
 #include "actor/receive.h"
 #include "actor/send.h"
+#include "actor/timer_list.h"
 #include "base/saturate.h"
 #include "base/timer_heap.h"
 
@@ -18,16 +19,7 @@ static void timers_handle_timeout(
     struct troupe_executor *executor, struct trp_actor *actor, const struct trp_actor_timer *timer)
 {
     struct trp_ask ask;
-    if (!trp_asks_take(&executor->asks, timer->ask, &ask)) {
-        return;
-    }
-    if (ask.awaits_name) {
-        trp_names_forget(
-            executor->runtime->shared,
-            trp_actor_ref(executor, timer->actor_index, timer->actor_generation),
-            timer->ask);
-    }
-    if (actor == NULL) {
+    if (!trp_actor_timer_take_ask(executor, timer, &ask) || actor == NULL) {
         return;
     }
     trp_error_set_detail(
@@ -98,9 +90,11 @@ bool trp_actor_timers_run(struct troupe_executor *executor, uint64_t now_ns)
         if (timer == NULL) {
             break;
         }
+        trp_actor_timer_unlink(executor, timer); // its actor may end meanwhile
         uint64_t next_ns = timers_run(executor, timer, due_ns, now_ns);
         if (next_ns != UINT64_MAX) {
             trp_timer_heap_restart(&executor->timers, id, next_ns, timer);
+            trp_actor_timer_link(executor, timer);
         } else {
             free(timer);
         }

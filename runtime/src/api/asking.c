@@ -5,7 +5,7 @@
 #include "actor/deadlock.h"
 #include "actor/executor.h"
 #include "actor/send.h"
-#include "actor/timers.h"
+#include "actor/timer_list.h"
 #include "api/sending.h"
 #include "base/timer_heap.h"
 #include "troupe/context.h"
@@ -31,7 +31,7 @@ static enum troupe_err asking_check(
     return TROUPE_OK;
 }
 
-/** Add the timer of an ask's deadline, then the ask. @return its number; 0: no memory. */
+/** Start the timer of an ask's deadline, which is taken, and add the ask. @return its number; 0: no memory. */
 static uint64_t asking_add(
     struct troupe_executor *executor,
     struct trp_ask *ask,
@@ -41,15 +41,17 @@ static uint64_t asking_add(
     uint64_t wait_ns = timeout_ns == 0 ? TROUPE_ASK_TIMEOUT_DEFAULT_NS : timeout_ns;
     uint64_t now_ns = trp_executor_now(executor);
     uint64_t due_ns = wait_ns < UINT64_MAX - 1 - now_ns ? now_ns + wait_ns : UINT64_MAX - 1;
-    ask->timer = trp_timer_heap_add(&executor->timers, due_ns, timer);
+    ask->timer = trp_actor_timer_start(executor, timer, due_ns);
     if (ask->timer == 0) {
+        free(timer);
         return 0;
     }
-    timer->ask = trp_asks_add(&executor->asks, ask);
-    if (timer->ask == 0) {
-        (void)trp_timer_heap_cancel(&executor->timers, ask->timer);
+    uint64_t number = trp_asks_add(&executor->asks, ask);
+    timer->ask = number;
+    if (number == 0) {
+        (void)trp_actor_timer_cancel(executor, ask->timer);
     }
-    return timer->ask;
+    return number;
 }
 
 enum troupe_err trp_ask_begin(
@@ -81,7 +83,6 @@ enum troupe_err trp_ask_begin(
         *out_ask = asking_add(trp_executor_of(ctx), &ask, options->timeout_ns, timer);
     }
     if (timer == NULL || *out_ask == 0) {
-        free(timer);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for an ask");
     }
     return TROUPE_OK;
@@ -92,7 +93,7 @@ void trp_ask_undo(troupe_context_t *ctx, uint64_t number)
     struct troupe_executor *executor = trp_executor_of(ctx);
     struct trp_ask ask;
     if (trp_asks_take(&executor->asks, number, &ask)) {
-        free(trp_timer_heap_cancel(&executor->timers, ask.timer));
+        (void)trp_actor_timer_cancel(executor, ask.timer);
     }
 }
 
@@ -217,9 +218,7 @@ enum troupe_err troupe_ask_cancel(troupe_context_t *ctx, uint64_t tag)
         found = true;
         const struct trp_ask *ask = trp_asks_find(&executor->asks, number);
         TRP_CHECK(ask != NULL);
-        if (ask->awaits_name) {
-            trp_names_forget(executor->runtime->shared, troupe_self(ctx), number);
-        }
+        trp_names_forget(executor->runtime->shared, ask->name_wait, troupe_self(ctx), number);
         trp_deadlock_end_wait(executor, ctx->actor, ask);
         trp_ask_undo(ctx, number);
     }

@@ -81,6 +81,19 @@ enum troupe_err troupe_demonitor(troupe_context_t *ctx, troupe_monitor_t monitor
     return TROUPE_OK;
 }
 
+/** @return the running actor's link to another, or NULL. */
+static struct trp_monitor_entry *monitoring_find_link(
+    const troupe_context_t *ctx, struct troupe_executor *executor, troupe_ref_t actor)
+{
+    const struct trp_monitor_entry link = {
+        .side = TRP_MONITOR_LINK,
+        .actor_index = trp_context_index(ctx),
+        .actor_generation = ctx->actor->generation,
+        .peer = actor,
+    };
+    return trp_monitor_table_find_like(&executor->monitors, &link);
+}
+
 enum troupe_err troupe_link(troupe_context_t *ctx, troupe_ref_t actor)
 {
     enum troupe_err err = monitoring_check(ctx, actor);
@@ -88,10 +101,8 @@ enum troupe_err troupe_link(troupe_context_t *ctx, troupe_ref_t actor)
         return err;
     }
     struct troupe_executor *executor = trp_executor_of(ctx);
-    bool is_linked =
-        troupe_ref_equal(actor, troupe_self(ctx)) ||
-        trp_monitor_table_find_peer(
-            &executor->monitors, ctx->actor->monitors, TRP_MONITOR_LINK, actor, 0) != NULL;
+    bool is_linked = troupe_ref_equal(actor, troupe_self(ctx)) ||
+                     monitoring_find_link(ctx, executor, actor) != NULL;
     return is_linked ? TROUPE_OK : trp_monitor_request(ctx, actor, true, NULL);
 }
 
@@ -102,8 +113,7 @@ enum troupe_err troupe_unlink(troupe_context_t *ctx, troupe_ref_t actor)
         return err;
     }
     struct troupe_executor *executor = trp_executor_of(ctx);
-    struct trp_monitor_entry *entry = trp_monitor_table_find_peer(
-        &executor->monitors, ctx->actor->monitors, TRP_MONITOR_LINK, actor, 0);
+    struct trp_monitor_entry *entry = monitoring_find_link(ctx, executor, actor);
     if (entry == NULL) {
         return TRP_EXPLAIN(
             TROUPE_ERR_NOENT, "no link to that actor: it has ended, or was never linked");

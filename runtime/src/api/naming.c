@@ -126,11 +126,15 @@ enum troupe_err troupe_await_name(
         return err;
     }
     troupe_ref_t owner = TROUPE_REF_NONE;
-    err = trp_names_wait(executor->runtime->shared, name, troupe_self(ctx), ask, &owner);
+    uint32_t wait = 0;
+    err = trp_names_wait(executor->runtime->shared, name, troupe_self(ctx), ask, &owner, &wait);
     if (err != TROUPE_OK) {
         trp_ask_undo(ctx, ask);
         return err;
     }
+    struct trp_ask *pending = trp_asks_find(&executor->asks, ask);
+    TRP_CHECK(pending != NULL);
+    pending->name_wait = wait;
     if (options->exclusive) {
         trp_deadlock_begin_wait(ctx, ask, TROUPE_REF_NONE);
     }

@@ -1,6 +1,6 @@
 #include "actor/executor.h"
 #include "actor/runtime.h"
-#include "actor/timers.h"
+#include "actor/timer_list.h"
 #include "api/sending.h"
 #include "base/timer_heap.h"
 #include "troupe/context.h"
@@ -83,7 +83,7 @@ static enum troupe_err timing_start(
     struct trp_actor_timer *timer = timing_new(ctx, period_ns, outgoing);
     uint64_t now_ns = trp_executor_now(executor);
     uint64_t due_ns = delay_ns < UINT64_MAX - 1 - now_ns ? now_ns + delay_ns : UINT64_MAX - 1;
-    troupe_timer_t id = timer == NULL ? 0 : trp_timer_heap_add(&executor->timers, due_ns, timer);
+    troupe_timer_t id = timer == NULL ? 0 : trp_actor_timer_start(executor, timer, due_ns);
     if (id == 0) {
         free(timer);
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a timer");
@@ -124,10 +124,8 @@ enum troupe_err troupe_timer_cancel(troupe_context_t *ctx, troupe_timer_t timer)
     if (err != TROUPE_OK) {
         return err;
     }
-    void *found = trp_timer_heap_cancel(&trp_executor_of(ctx)->timers, timer);
-    if (found == NULL) {
+    if (!trp_actor_timer_cancel(trp_executor_of(ctx), timer)) {
         return TRP_EXPLAIN(TROUPE_ERR_NOENT, "no such timer: it has fired, or was cancelled");
     }
-    free(found);
     return TROUPE_OK;
 }

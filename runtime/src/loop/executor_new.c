@@ -107,6 +107,7 @@ static void executor_free_timers(struct troupe_executor *executor)
         free(timer);
     }
     trp_timer_heap_fini(&executor->timers);
+    free(executor->timer_lists);
 }
 
 void trp_executor_free(struct troupe_executor **executor_p)

@@ -50,7 +50,6 @@ static void process_exit_mark_slot(
     slot->has_exit = true;
     slot->died = true;
     atomic_store_explicit(&slot->state, TRP_SLOT_DEAD, memory_order_release);
-    trp_names_remove_all(shared, slot);
     trp_slot_remove_endpoint(shared, slot);
 }
 
@@ -187,6 +186,7 @@ void trp_process_exit_settle(
         atomic_load_explicit(&process->state, memory_order_acquire) == TRP_PROCESS_REQUESTED;
     out_settled->died = process_exit_mark(shared, process->id, never_ran, exit);
     trp_subscribers_remove_process(shared, process->id);
+    trp_names_remove_process(shared, process->id);
     trp_process_pools_remove(shared, process->executor);
     if (out_settled->died) {
         process_exit_settle_ledgers(shared, process->id, out_settled);

@@ -1,12 +1,13 @@
 /*
  * The mapping, and its lock: a robust mutex between processes.
  *
- *     lock --EOWNERDEAD: its holder died--> recount the open ledgers --> consistent
+ *     lock --EOWNERDEAD: its holder died--> recount the ledgers, relist the names --> consistent
  *          --100 ms--> is the holder a stopped child of ours? 30 times in a row --> kill it
  */
 #include "shared/shared.h"
 
 #include "base/check.h"
+#include "shared/name_lists.h"
 #include "shared/slot_queue.h"
 
 #include <errno.h>
@@ -224,6 +225,7 @@ void trp_shared_lock(struct trp_shared *shared)
     }
     if (status == EOWNERDEAD) {
         shared_repair(shared); // all else changes by one store, done or not done
+        trp_names_repair(shared);
         (void)pthread_mutex_consistent(&shared->lock);
     }
     atomic_store_explicit(&shared->lock_holder, (int32_t)getpid(), memory_order_relaxed);

@@ -96,6 +96,7 @@ struct trp_shared {
     struct trp_process_pool pools[TRP_SHARED_POOLS];
     uint32_t pool_slots[TRP_SHARED_POOL_SLOTS]; // the places of all pools: see process_pool.h
     uint32_t buckets[TRP_SHARED_BUCKETS];       // names by hash, index + 1
+    uint32_t owner_buckets[TRP_SHARED_BUCKETS]; // names by the hash of their owner, index + 1
     struct trp_process processes[TRP_SHARED_PROCESSES];
     struct trp_name names[TRP_SHARED_NAMES];
     struct trp_name_wait waiters[TRP_SHARED_WAITERS];

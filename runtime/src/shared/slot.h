@@ -97,7 +97,6 @@ struct trp_slot {
     uint32_t first_in;               // ledgers into it, index + 1
     _Atomic uint32_t in_open_count;  // of them, those that are OPEN; written under the lock
     _Atomic uint32_t out_open_count; // ledgers out of it that are OPEN; written under the lock
-    uint32_t first_name;             // names that its actors are registered as, index + 1
     uint64_t mail_accepted;          // sums of the ledgers into it that were freed
     uint64_t mail_handled;
     uint64_t mail_dead;
