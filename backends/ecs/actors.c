@@ -4,6 +4,7 @@
 #include "actors.h"
 
 #include "array.h"
+#include "base/check.h"
 #include "base/error.h"
 #include "change.h"
 #include "deferred.h"
@@ -41,7 +42,9 @@ static enum troupe_err actors_add(
     ecs->actors[actor.index] = entity;
     // While something is iterated, queries find it as an actor only when that is over.
     if (trp_ecs_defers(ecs)) {
-        trp_ecs_record_find(&ecs->records, entity)->row = actor.index + 1;
+        struct ecs_record *record = trp_ecs_record_find(&ecs->records, entity);
+        TRP_CHECK(record != NULL); // it was made above
+        record->row = actor.index + 1;
         err = trp_ecs_defer(ecs, ECS_COMMAND_SET, entity, TROUPE_ECS_ACTOR, &actor);
     } else {
         err = trp_ecs_set_now(ecs, entity, TROUPE_ECS_ACTOR, &actor);
