@@ -7,7 +7,6 @@
 #ifndef TRP_CHILD_LIST_H
 #define TRP_CHILD_LIST_H
 
-#include "node/child_output.h"
 #include "node/process_manager.h"
 #include "shared/process.h"
 
@@ -17,11 +16,10 @@ struct trp_child {
     struct trp_process *process; // in shared memory
     const struct troupe_backend_ops *ops;
     void *self;
-    void *handle;                       // guarded by `lock`; NULL: it was not started, or has ended
-    int control_fd;                     // guarded by `lock`; -1: none
-    struct trp_event_source control;    // the control socket
-    struct trp_event_source exit;       // the backend's exit_fd
-    struct trp_child_output outputs[2]; // standard output, standard error
+    void *handle;                    // guarded by `lock`; NULL: it was not started, or has ended
+    int control_fd;                  // guarded by `lock`; -1: none
+    struct trp_event_source control; // the control socket
+    struct trp_event_source exit;    // the backend's exit_fd
 };
 
 /** Add a child. @threads the manager's */

@@ -3,7 +3,7 @@
 #include "base/descriptors.h"
 #include "node/child_env.h"
 #include "node/child_list.h"
-#include "node/child_output.h"
+#include "node/output_relay.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -28,13 +28,15 @@ static void child_start_close(int *fd)
 }
 
 /** Open the descriptors of a child. @return false: there are not enough. */
-static bool child_start_open(const troupe_system_t *system, struct child_start *start)
+static bool child_start_open(troupe_system_t *system, struct child_start *start)
 {
     bool made = trp_descriptors_are_free(0) &&
                 socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, start->control_fds) == 0;
     for (int i = 0; i < 2 && made && system->output == TROUPE_OUTPUT_PREFIX; i++) {
         made = pipe2(start->output_fds[i], O_CLOEXEC) == 0 &&
-               fcntl(start->output_fds[i][CHILD_OURS], F_SETFL, O_NONBLOCK) == 0;
+               (system->relays[i] != NULL ||
+                trp_output_relay_new(i == 0 ? STDOUT_FILENO : STDERR_FILENO, &system->relays[i]) ==
+                    TROUPE_OK);
     }
     return made;
 }
@@ -63,12 +65,10 @@ static void child_start_keep(struct trp_child *child, void *handle, struct child
     trp_child_list_set_started(child, handle, start->control_fds[CHILD_OURS]);
     for (int i = 0; i < 2; i++) {
         child_start_close(&start->output_fds[i][CHILD_ITS]);
-        trp_child_output_open(
-            &child->outputs[i],
-            child->system,
-            start->output_fds[i][CHILD_OURS],
-            i == 0 ? STDOUT_FILENO : STDERR_FILENO,
-            child->process->name);
+        if (start->output_fds[i][CHILD_OURS] >= 0) {
+            trp_output_relay_add(
+                child->system->relays[i], start->output_fds[i][CHILD_OURS], child->process->name);
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "node/backend_host.h"
 #include "node/child_list.h"
-#include "node/child_output.h"
 #include "node/child_start.h"
 #include "node/control_socket.h"
 #include "node/process_exit.h"
@@ -22,7 +21,7 @@
 
 /*
  *     spawn request --> child on the list --> its process --> messages, output --> exit --> settled, off the list
- *     of any process    (child_list.c)    (child_start.c)    (child_output.c)     (process_exit.c, refresh.c)
+ *     of any process    (child_list.c)    (child_start.c)    (output_relay.c)     (process_exit.c, refresh.c)
  *
  * All of it runs on the first process's manager, because a child is killed with the thread that started it.
  */
@@ -53,9 +52,6 @@ static void children_settle(
 static void children_remove(struct trp_child *child, const struct troupe_exit *exit)
 {
     troupe_system_t *system = child->system;
-    for (int i = 0; i < 2; i++) {
-        trp_child_output_close(&child->outputs[i]);
-    }
     trp_process_manager_unwatch(system, &child->control);
     trp_child_list_close_control(child);
     children_settle(system, child->process, exit);
@@ -148,8 +144,6 @@ static enum troupe_err children_add(struct trp_child *child)
 {
     troupe_system_t *system = child->system;
     child->control_fd = -1;
-    child->outputs[0].source.fd = -1;
-    child->outputs[1].source.fd = -1;
     (void)pthread_mutex_lock(&system->runtime.lock);
     system->carried_count++;
     enum troupe_err err =

@@ -3,6 +3,7 @@
 #include "actor/runtime.h"
 #include "base/wake.h"
 #include "node/child_env.h"
+#include "node/output_relay.h"
 #include "node/system.h"
 #include "observe/watchdog.h"
 #include "shared/records.h"
@@ -266,4 +267,6 @@ void trp_process_manager_stop(troupe_system_t *system)
     (void)pthread_join(manager->thread, NULL);
     system->process_manager = NULL;
     manager_free(manager);
+    trp_output_relay_free(&system->relays[0]);
+    trp_output_relay_free(&system->relays[1]);
 }

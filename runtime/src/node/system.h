@@ -39,6 +39,8 @@ struct troupe_system {
     uint64_t callback_timeout_ns; // 0: none
     char *child_program;          // NULL: the program that runs
     enum troupe_output output;
+    struct trp_output_relay
+        *relays[2];           // of standard output and standard error; the process manager's
     struct trp_config config; // the pools of its placement: guarded by `runtime.lock`
 
     int shared_fd;
