@@ -192,6 +192,8 @@ TROUPE_API troupe_context_t *troupe_system_context(troupe_system_t *system);
  *                              prints it. Processes were killed; threads go on.
  * @retval TROUPE_ERR_THREAD    called from another thread than the owner's.
  * @retval TROUPE_ERR_INVAL     called within a callback that runs on the owner's thread; use troupe_shutdown() there.
+ * @retval TROUPE_ERR_SYSTEM    it has ended, because the memory that its processes share was damaged; the detail says
+ *                              what to look for, and standard error what was found.
  *
  * @threads the owner's
  * @blocks  until the system has ended

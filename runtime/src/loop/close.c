@@ -25,6 +25,7 @@
 #include "channel/mailbox_wait.h"
 #include "loop/loop.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -69,9 +70,11 @@ static uint32_t close_find_senders(
     uint32_t count = 0;
     trp_shared_lock(shared);
     atomic_store_explicit(&slot->state, TRP_SLOT_CLOSING, memory_order_release);
-    for (uint32_t at = slot->first_in; at != 0 && count < SENDERS;) {
+    uint32_t steps = 0;
+    uint32_t at = trp_shared_ledger_index(shared, slot->first_in);
+    while (at != 0 && count < SENDERS) {
         struct trp_ledger *ledger = &shared->ledgers[at - 1];
-        at = ledger->next_in;
+        at = trp_shared_ledger_step(shared, ledger->next_in, &steps);
         if (!ledger->is_loop && !atomic_load_explicit(&ledger->gone, memory_order_relaxed) &&
             atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
             const struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);

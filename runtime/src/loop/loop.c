@@ -30,6 +30,7 @@
 #include "channel/retained.h"
 #include "loop/receive_frame.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 #include "shared/slot.h"
 #include "shared/slot_endpoint.h"
 
@@ -97,14 +98,16 @@ static uint32_t loop_find_unclaimed(struct troupe_executor *executor)
     struct trp_shared *shared = executor->runtime->shared;
     uint32_t found = 0;
     trp_shared_lock(shared);
-    for (uint32_t at = executor->slot->first_in; at != 0 && found == 0;) {
+    uint32_t steps = 0;
+    uint32_t at = trp_shared_ledger_index(shared, executor->slot->first_in);
+    while (at != 0 && found == 0) {
         const struct trp_ledger *ledger = &shared->ledgers[at - 1];
         const struct trp_slot *from = trp_shared_find_slot(shared, ledger->from);
         if (!ledger->claimed && from != NULL && trp_slot_state(from) == TRP_SLOT_DEAD &&
             atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
             found = ledger->from;
         }
-        at = ledger->next_in;
+        at = trp_shared_ledger_step(shared, ledger->next_in, &steps);
     }
     trp_shared_unlock(shared);
     return found;

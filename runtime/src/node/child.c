@@ -53,7 +53,7 @@ static void child_end_of_memory(void *data)
 /** Use up the token of a child's environment. @return its process in shared memory; NULL: it is not valid. */
 static struct trp_process *child_claim(const struct trp_child_env *env, struct trp_shared *shared)
 {
-    struct trp_process *process = &shared->processes[env->process_index];
+    struct trp_process *process = &shared->processes[env->process_index % TRP_SHARED_PROCESSES];
     trp_shared_lock(shared);
     bool good =
         process->token == env->token && process->token != 0 &&

@@ -8,6 +8,7 @@
 #include "shared/process_pool.h"
 #include "shared/root.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 #include "shared/slot.h"
 #include "shared/slot_endpoint.h"
 #include "shared/subscribers.h"
@@ -63,7 +64,7 @@ static bool process_exit_mark(
     struct trp_shared *shared, uint32_t node, bool never_ran, const struct troupe_exit *exit)
 {
     bool died = false;
-    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
+    uint32_t high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         struct trp_slot *slot = &shared->slots[i];
         enum trp_slot_state state = trp_slot_state(slot);
@@ -152,7 +153,7 @@ static void process_exit_settle_ledger(
 static void process_exit_settle_ledgers(
     struct trp_shared *shared, uint32_t node, struct trp_process_exit *out_settled)
 {
-    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
+    uint32_t high = trp_shared_ledger_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         struct trp_ledger *ledger = &shared->ledgers[i];
         if (atomic_load_explicit(&ledger->state, memory_order_acquire) != TRP_LEDGER_OPEN) {

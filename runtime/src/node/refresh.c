@@ -11,6 +11,7 @@
 #include "node/stop.h"
 #include "node/system.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -59,7 +60,7 @@ static uint32_t refresh_find_to_close(
     struct trp_shared *shared = system->runtime.shared;
     uint32_t count = 0;
     trp_shared_lock(shared);
-    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
+    uint32_t high = trp_shared_ledger_count(shared);
     for (; *at < high && count < REFRESH_AT_ONCE; ++*at) {
         const struct trp_ledger *ledger = &shared->ledgers[*at];
         if (refresh_is_to_close(system, ledger)) {
@@ -107,7 +108,7 @@ static uint32_t refresh_find_to_receive(
     struct trp_shared *shared = system->runtime.shared;
     uint32_t count = 0;
     trp_shared_lock(shared);
-    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
+    uint32_t high = trp_shared_ledger_count(shared);
     for (; *at < high && count < REFRESH_AT_ONCE; ++*at) {
         const struct trp_ledger *ledger = &shared->ledgers[*at];
         if (refresh_is_to_receive(system, ledger)) {

@@ -73,6 +73,12 @@ enum troupe_err troupe_system_run(troupe_system_t *system)
     if (!trp_shutdown_run(system)) {
         return TROUPE_ERR_TIMEDOUT;
     }
+    if (atomic_load_explicit(&system->runtime.shared->is_damaged, memory_order_acquire)) {
+        return TRP_EXPLAIN(
+            TROUPE_ERR_SYSTEM,
+            "the memory that the processes of the system share was damaged, as a line on standard "
+            "error says; look for a process actor that writes where it must not");
+    }
     return TROUPE_OK;
 }
 

@@ -15,6 +15,7 @@
 #include "observe/report.h"
 #include "shared/activity.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 #include "shared/slot.h"
 #include "shared/sums.h"
 
@@ -135,7 +136,7 @@ static uint32_t shutdown_latest(troupe_system_t *system, uint32_t below)
     struct trp_shared *shared = system->runtime.shared;
     uint32_t latest = 0;
     trp_shared_lock(shared);
-    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
+    uint32_t high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_slot *slot = &shared->slots[i];
         if (shutdown_is_running(slot) && slot->id > latest && slot->id < below) {
@@ -153,7 +154,7 @@ static void shutdown_explain(troupe_system_t *system)
     char names[512] = "";
     size_t at = 0;
     trp_shared_lock(shared);
-    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
+    uint32_t high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_slot *slot = &shared->slots[i];
         if (trp_slot_is_there(slot) && slot->id != 0 && at < sizeof(names) - 64) {

@@ -71,6 +71,8 @@ struct troupe_system {
     struct trp_signals *signals; // guarded by `runtime.lock`; NULL until an actor subscribes
     uint64_t signals_read;       // guarded by `runtime.lock`: those that it reads, a bit each
 
+    troupe_system_t *next_system; // of this process; see damage_stop.c
+
     struct trp_records records; // of the first process; guarded by the lock of shared memory
 };
 

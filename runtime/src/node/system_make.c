@@ -9,6 +9,7 @@
 #include "loop/loop.h"
 #include "node/backend_host.h"
 #include "node/child_env.h"
+#include "node/damage_stop.h"
 #include "node/executors.h"
 #include "node/node.h"
 #include "node/signals.h"
@@ -196,6 +197,7 @@ static enum troupe_err system_open(troupe_system_t *system)
             TROUPE_ERR_LIMIT,
             "no more threads can be made; end some, or raise the limit of processes");
     }
+    trp_damage_stop_add(system);
     system->runtime.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (system->runtime.wake_fd < 0) {
         return TRP_EXPLAIN(TROUPE_ERR_SYSTEM, "no eventfd: errno %d", errno);
@@ -237,6 +239,7 @@ static enum troupe_err system_open_backends(troupe_system_t *system)
 
 void trp_system_free(troupe_system_t *system)
 {
+    trp_damage_stop_remove(system);
     trp_executor_free(&system->executor);
     trp_dead_log_close(&system->runtime.dead_log);
     trp_backend_host_close_all(system);

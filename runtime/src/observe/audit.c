@@ -13,6 +13,7 @@
 #include "shared/dead_counts.h"
 #include "shared/records.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 #include "shared/slot.h"
 
 #include <inttypes.h>
@@ -81,7 +82,9 @@ static void audit_print_running(struct audit *audit, const struct trp_slot *slot
 {
     const struct trp_shared *shared = audit->shared;
     struct trp_record sum = trp_record_of_slot(slot);
-    for (uint32_t at = slot->first_in; at != 0; at = shared->ledgers[at - 1].next_in) {
+    uint32_t steps = 0;
+    for (uint32_t at = trp_shared_ledger_index(shared, slot->first_in); at != 0;
+         at = trp_shared_ledger_step(shared, shared->ledgers[at - 1].next_in, &steps)) {
         struct trp_record record = trp_record_of_ledger(&shared->ledgers[at - 1]);
         sum.handled += record.handled;
         sum.dead += record.dead;
@@ -98,7 +101,7 @@ static void audit_print_executors(struct audit *audit)
 {
     const struct trp_shared *shared = audit->shared;
     audit_print_records(audit, &audit->records->executors, "other executors");
-    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
+    uint32_t high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_slot *slot = &shared->slots[i];
         if (trp_slot_is_there(slot)) {
@@ -193,7 +196,7 @@ static void audit_blame(struct audit *audit, const struct trp_record *record, co
 static void audit_check_ledgers(struct audit *audit)
 {
     const struct trp_shared *shared = audit->shared;
-    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
+    uint32_t high = trp_shared_ledger_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_ledger *ledger = &shared->ledgers[i];
         if (atomic_load_explicit(&ledger->state, memory_order_acquire) == TRP_LEDGER_FREE) {

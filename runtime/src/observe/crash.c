@@ -190,7 +190,7 @@ static void crash_print_others(void)
     const struct trp_shared *shared = crash_shared;
     uint64_t deadline_ns = trp_clock_monotonic(NULL) + OTHERS_NS;
     uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
-    for (uint32_t i = 0; i < high; i++) {
+    for (uint32_t i = 0; i < high && i < TRP_SHARED_SLOTS; i++) {
         const struct trp_slot *slot = &shared->slots[i];
         if (!trp_slot_is_there(slot) || slot == crash_owner->slot ||
             trp_counted(&slot->callback) == 0) {

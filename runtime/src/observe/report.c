@@ -15,6 +15,7 @@
 #include "shared/ledger.h"
 #include "shared/process.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 #include "shared/slot.h"
 
 #include <inttypes.h>
@@ -73,7 +74,9 @@ static void report_take_channels_in(
 {
     uint64_t accepted = 0;
     uint64_t done = 0;
-    for (uint32_t at = slot->first_in; at != 0; at = shared->ledgers[at - 1].next_in) {
+    uint32_t steps = 0;
+    for (uint32_t at = trp_shared_ledger_index(shared, slot->first_in); at != 0;
+         at = trp_shared_ledger_step(shared, shared->ledgers[at - 1].next_in, &steps)) {
         const struct trp_ledger *ledger = &shared->ledgers[at - 1];
         done += trp_ledger_done(ledger);
         accepted += trp_counted(&ledger->accepted);
@@ -91,7 +94,7 @@ static void report_take_channels_out(
     if (atomic_load_explicit(&slot->out_open_count, memory_order_relaxed) == 0) {
         return;
     }
-    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
+    uint32_t high = trp_shared_ledger_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_ledger *ledger = &shared->ledgers[i];
         if (ledger->from == slot->id && report_is_open(ledger)) {
@@ -146,7 +149,7 @@ static bool report_take(struct trp_runtime *runtime, struct report *out_report)
     struct report report = {0};
     uint64_t now_ns = trp_clock_monotonic(NULL);
     trp_shared_lock(shared);
-    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
+    uint32_t high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         report.count += trp_slot_is_there(&shared->slots[i]) ? 1 : 0;
     }

@@ -5,6 +5,7 @@
 #include "shared/activity.h"
 #include "shared/process.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 #include "shared/slot.h"
 
 #include <signal.h>
@@ -67,7 +68,7 @@ static uint32_t watchdog_find(
     struct trp_shared *shared = runtime->shared;
     uint32_t count = 0;
     trp_shared_lock(shared);
-    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
+    uint32_t high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high && count < OVERDUE_MAX; i++) {
         struct trp_slot *slot = &shared->slots[i];
         if (slot->node != runtime->node || !trp_slot_is_there(slot)) {

@@ -2,6 +2,7 @@
 
 #include "base/sigsafe.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 #include "troupe/message.h"
 
 struct trp_callback_sample trp_activity_sample(struct trp_slot *slot, uint64_t now_ns)
@@ -26,7 +27,7 @@ void trp_activity_forget(struct trp_slot *slot, uint64_t now_ns)
 void trp_activity_sample_all(struct trp_shared *shared, uint64_t now_ns)
 {
     trp_shared_lock(shared);
-    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
+    uint32_t high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         struct trp_slot *slot = &shared->slots[i];
         if (trp_slot_is_there(slot)) {

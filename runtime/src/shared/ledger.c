@@ -2,6 +2,7 @@
 
 #include "base/transport.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -18,13 +19,17 @@ static uint32_t ledger_index(const struct trp_shared *shared, const struct trp_l
 /** @return a free ledger, or NULL. @threads holding shared memory's lock */
 static struct trp_ledger *ledger_take(struct trp_shared *shared)
 {
-    if (shared->ledger_free != 0) {
-        struct trp_ledger *ledger = &shared->ledgers[shared->ledger_free - 1];
+    uint32_t free_index = trp_shared_ledger_index(shared, shared->ledger_free);
+    uint32_t high = trp_shared_ledger_count(shared);
+    if (trp_damage_was_found()) {
+        return NULL;
+    }
+    if (free_index != 0) {
+        struct trp_ledger *ledger = &shared->ledgers[free_index - 1];
         shared->ledger_free = ledger->next_in;
         memset(ledger, 0, sizeof(*ledger));
         return ledger;
     }
-    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_relaxed);
     if (high == TRP_SHARED_LEDGERS) {
         return NULL;
     }
@@ -107,14 +112,16 @@ struct trp_ledger *trp_ledger_claim(
 {
     struct trp_ledger *found = NULL;
     trp_shared_lock(shared);
-    for (uint32_t at = to->first_in; at != 0 && found == NULL;) {
+    uint32_t steps = 0;
+    uint32_t at = trp_shared_ledger_index(shared, to->first_in);
+    while (at != 0 && found == NULL) {
         struct trp_ledger *ledger = &shared->ledgers[at - 1];
         if (ledger->from == from && !ledger->claimed &&
             atomic_load_explicit(&ledger->state, memory_order_relaxed) == TRP_LEDGER_OPEN) {
             ledger->claimed = true;
             found = ledger;
         }
-        at = ledger->next_in;
+        at = trp_shared_ledger_step(shared, ledger->next_in, &steps);
     }
     *out_from = trp_shared_find_slot(shared, from);
     trp_shared_unlock(shared);
@@ -161,10 +168,13 @@ void trp_ledger_free(struct trp_shared *shared, struct trp_ledger *ledger)
     struct trp_slot *to = trp_shared_find_slot(shared, ledger->to);
     if (to != NULL) {
         uint32_t *at = &to->first_in;
-        while (*at != 0 && *at != index + 1) {
-            at = &shared->ledgers[*at - 1].next_in;
+        uint32_t steps = 0;
+        uint32_t next = trp_shared_ledger_index(shared, *at);
+        while (next != 0 && next != index + 1) {
+            at = &shared->ledgers[next - 1].next_in;
+            next = trp_shared_ledger_step(shared, *at, &steps);
         }
-        if (*at != 0) {
+        if (next != 0) {
             *at = ledger->next_in;
         }
     }

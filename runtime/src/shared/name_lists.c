@@ -1,6 +1,7 @@
 #include "shared/name_lists.h"
 
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,7 +26,8 @@ uint32_t trp_name_index(const struct trp_shared *shared, const struct trp_name *
 
 struct trp_name *trp_name_find(struct trp_shared *shared, const char *name)
 {
-    for (uint32_t at = *name_bucket(shared, name); at != 0; at = shared->names[at - 1].next) {
+    uint32_t at = trp_shared_name_index(shared, *name_bucket(shared, name));
+    for (; at != 0; at = trp_shared_name_index(shared, shared->names[at - 1].next)) {
         if (strcmp(shared->names[at - 1].text, name) == 0) {
             return &shared->names[at - 1];
         }
@@ -54,7 +56,7 @@ struct trp_name *trp_name_make(struct trp_shared *shared, const char *name)
     if (entry != NULL) {
         return entry;
     }
-    uint32_t index = shared->name_free;
+    uint32_t index = trp_shared_name_index(shared, shared->name_free);
     if (index != 0) {
         shared->name_free = shared->names[index - 1].next;
     } else if (shared->name_high < TRP_SHARED_NAMES) {
@@ -79,7 +81,11 @@ void trp_name_tidy(struct trp_shared *shared, struct trp_name *entry)
     uint32_t index = trp_name_index(shared, entry);
     uint32_t *at = name_bucket(shared, entry->text);
     while (*at != index) {
-        at = &shared->names[*at - 1].next;
+        uint32_t next = trp_shared_name_index(shared, *at);
+        if (next == 0) {
+            return; // the list is damaged
+        }
+        at = &shared->names[next - 1].next;
     }
     *at = entry->next;
     name_free(shared, entry);
@@ -99,21 +105,24 @@ void trp_name_enlist(struct trp_shared *shared, struct trp_name *entry)
     uint32_t *list = &shared->owner_buckets[trp_name_owner_hash(entry->owner)];
     entry->previous_owned = 0;
     entry->next_owned = *list;
-    if (*list != 0) {
-        shared->names[*list - 1].previous_owned = trp_name_index(shared, entry);
+    uint32_t next = trp_shared_name_index(shared, *list);
+    if (next != 0) {
+        shared->names[next - 1].previous_owned = trp_name_index(shared, entry);
     }
     *list = trp_name_index(shared, entry);
 }
 
 void trp_name_disown(struct trp_shared *shared, struct trp_name *entry)
 {
-    if (entry->previous_owned != 0) {
-        shared->names[entry->previous_owned - 1].next_owned = entry->next_owned;
+    uint32_t previous = trp_shared_name_index(shared, entry->previous_owned);
+    uint32_t next = trp_shared_name_index(shared, entry->next_owned);
+    if (previous != 0) {
+        shared->names[previous - 1].next_owned = entry->next_owned;
     } else {
         shared->owner_buckets[trp_name_owner_hash(entry->owner)] = entry->next_owned;
     }
-    if (entry->next_owned != 0) {
-        shared->names[entry->next_owned - 1].previous_owned = entry->previous_owned;
+    if (next != 0) {
+        shared->names[next - 1].previous_owned = entry->previous_owned;
     }
     entry->owner = TROUPE_REF_NONE;
     trp_name_tidy(shared, entry);
@@ -123,7 +132,7 @@ void trp_name_disown(struct trp_shared *shared, struct trp_name *entry)
 
 uint32_t trp_name_take_wait(struct trp_shared *shared)
 {
-    uint32_t index = shared->waiter_free;
+    uint32_t index = trp_shared_waiter_index(shared, shared->waiter_free);
     if (index != 0) {
         shared->waiter_free = shared->waiters[index - 1].next;
     } else if (shared->waiter_high < TRP_SHARED_WAITERS) {
@@ -138,8 +147,9 @@ void trp_name_link_wait(struct trp_shared *shared, uint32_t index)
     struct trp_name *entry = &shared->names[wait->name];
     wait->previous = 0;
     wait->next = entry->waits;
-    if (entry->waits != 0) {
-        shared->waiters[entry->waits - 1].previous = index;
+    uint32_t next = trp_shared_waiter_index(shared, entry->waits);
+    if (next != 0) {
+        shared->waiters[next - 1].previous = index;
     }
     entry->waits = index;
 }
@@ -147,14 +157,16 @@ void trp_name_link_wait(struct trp_shared *shared, uint32_t index)
 void trp_name_free_wait(struct trp_shared *shared, uint32_t index)
 {
     struct trp_name_wait *wait = &shared->waiters[index - 1];
+    uint32_t previous = trp_shared_waiter_index(shared, wait->previous);
+    uint32_t next = trp_shared_waiter_index(shared, wait->next);
     wait->ask = 0;
-    if (wait->previous != 0) {
-        shared->waiters[wait->previous - 1].next = wait->next;
+    if (previous != 0) {
+        shared->waiters[previous - 1].next = wait->next;
     } else {
-        shared->names[wait->name].waits = wait->next;
+        shared->names[wait->name % TRP_SHARED_NAMES].waits = wait->next;
     }
-    if (wait->next != 0) {
-        shared->waiters[wait->next - 1].previous = wait->previous;
+    if (next != 0) {
+        shared->waiters[next - 1].previous = wait->previous;
     }
     wait->next = shared->waiter_free;
     shared->waiter_free = index;
@@ -168,7 +180,8 @@ static void names_clear_lists(struct trp_shared *shared)
     memset(shared->owner_buckets, 0, sizeof(shared->owner_buckets));
     shared->name_free = 0;
     shared->waiter_free = 0;
-    for (uint32_t i = 0; i < shared->name_high; i++) {
+    uint32_t names = trp_shared_name_index(shared, shared->name_high);
+    for (uint32_t i = 0; i < names; i++) {
         shared->names[i].waits = 0;
     }
 }
@@ -176,10 +189,11 @@ static void names_clear_lists(struct trp_shared *shared)
 void trp_names_repair(struct trp_shared *shared)
 {
     names_clear_lists(shared);
-    for (uint32_t i = shared->waiter_high; i > 0; i--) {
+    uint32_t names = trp_shared_name_index(shared, shared->name_high);
+    for (uint32_t i = trp_shared_waiter_index(shared, shared->waiter_high); i > 0; i--) {
         struct trp_name_wait *wait = &shared->waiters[i - 1];
-        bool is_taken = wait->ask != 0 && wait->name < shared->name_high &&
-                        shared->names[wait->name].text[0] != '\0';
+        bool is_taken =
+            wait->ask != 0 && wait->name < names && shared->names[wait->name].text[0] != '\0';
         if (is_taken) {
             trp_name_link_wait(shared, i);
         } else {
@@ -188,7 +202,7 @@ void trp_names_repair(struct trp_shared *shared)
             shared->waiter_free = i;
         }
     }
-    for (uint32_t i = shared->name_high; i > 0; i--) {
+    for (uint32_t i = names; i > 0; i--) {
         struct trp_name *entry = &shared->names[i - 1];
         bool has_owner = !troupe_ref_is_none(entry->owner);
         if (entry->text[0] == '\0' || (!has_owner && entry->waits == 0)) {

@@ -2,6 +2,7 @@
 
 #include "shared/name_lists.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,14 +13,15 @@
 static struct trp_name_waiter *name_take_waiters(struct trp_shared *shared, struct trp_name *entry)
 {
     struct trp_name_waiter *waiters = NULL;
-    while (entry->waits != 0) {
-        const struct trp_name_wait *wait = &shared->waiters[entry->waits - 1];
+    uint32_t index = 0;
+    while ((index = trp_shared_waiter_index(shared, entry->waits)) != 0) {
+        const struct trp_name_wait *wait = &shared->waiters[index - 1];
         struct trp_name_waiter *waiter = malloc(sizeof(*waiter));
         if (waiter != NULL) {
             *waiter = (struct trp_name_waiter){.next = waiters, .ref = wait->ref, .ask = wait->ask};
             waiters = waiter;
         }
-        trp_name_free_wait(shared, entry->waits);
+        trp_name_free_wait(shared, index);
     }
     return waiters;
 }
@@ -63,8 +65,8 @@ troupe_ref_t trp_names_find(struct trp_shared *shared, const char *name)
 const char *trp_names_of(const struct trp_shared *shared, troupe_ref_t actor)
 {
     const char *first = NULL;
-    for (uint32_t at = shared->owner_buckets[trp_name_owner_hash(actor)]; at != 0;
-         at = shared->names[at - 1].next_owned) {
+    uint32_t at = trp_shared_name_index(shared, shared->owner_buckets[trp_name_owner_hash(actor)]);
+    for (; at != 0; at = trp_shared_name_index(shared, shared->names[at - 1].next_owned)) {
         const struct trp_name *entry = &shared->names[at - 1];
         first = troupe_ref_equal(entry->owner, actor) ? entry->text : first;
     }
@@ -119,7 +121,7 @@ void trp_names_forget(struct trp_shared *shared, uint32_t wait, troupe_ref_t wai
     trp_shared_lock(shared);
     const struct trp_name_wait *at = &shared->waiters[wait - 1];
     if (at->ask == ask && troupe_ref_equal(at->ref, waiter)) { // not yet another's
-        struct trp_name *entry = &shared->names[at->name];
+        struct trp_name *entry = &shared->names[at->name % TRP_SHARED_NAMES];
         trp_name_free_wait(shared, wait);
         trp_name_tidy(shared, entry);
     }
@@ -142,9 +144,10 @@ enum troupe_err trp_names_remove(struct trp_shared *shared, const char *name, tr
 void trp_names_remove_actor(struct trp_shared *shared, troupe_ref_t owner)
 {
     trp_shared_lock(shared);
-    for (uint32_t at = shared->owner_buckets[trp_name_owner_hash(owner)]; at != 0;) {
+    uint32_t at = trp_shared_name_index(shared, shared->owner_buckets[trp_name_owner_hash(owner)]);
+    while (at != 0) {
         struct trp_name *entry = &shared->names[at - 1];
-        at = entry->next_owned;
+        at = trp_shared_name_index(shared, entry->next_owned);
         if (troupe_ref_equal(entry->owner, owner)) {
             trp_name_disown(shared, entry);
         }
@@ -154,15 +157,17 @@ void trp_names_remove_actor(struct trp_shared *shared, troupe_ref_t owner)
 
 void trp_names_remove_process(struct trp_shared *shared, uint32_t node)
 {
-    for (uint32_t i = 0; i < shared->waiter_high; i++) {
+    uint32_t waits = trp_shared_waiter_index(shared, shared->waiter_high);
+    uint32_t names = trp_shared_name_index(shared, shared->name_high);
+    for (uint32_t i = 0; i < waits; i++) {
         const struct trp_name_wait *wait = &shared->waiters[i];
         if (wait->ask != 0 && wait->ref.node == node) {
-            struct trp_name *entry = &shared->names[wait->name];
+            struct trp_name *entry = &shared->names[wait->name % TRP_SHARED_NAMES];
             trp_name_free_wait(shared, i + 1);
             trp_name_tidy(shared, entry);
         }
     }
-    for (uint32_t i = 0; i < shared->name_high; i++) {
+    for (uint32_t i = 0; i < names; i++) {
         struct trp_name *entry = &shared->names[i];
         if (entry->text[0] != '\0' && entry->owner.node == node) {
             trp_name_disown(shared, entry);

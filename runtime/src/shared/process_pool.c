@@ -1,6 +1,7 @@
 #include "shared/process_pool.h"
 
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 
 #include <string.h>
 
@@ -8,8 +9,8 @@
 static struct trp_process_pool *process_pool_add(
     struct trp_shared *shared, const char *text, uint32_t count)
 {
-    struct trp_process_pool *pool = &shared->pools[shared->pool_count];
-    if (shared->pool_count == TRP_SHARED_POOLS ||
+    struct trp_process_pool *pool = &shared->pools[shared->pool_count % TRP_SHARED_POOLS];
+    if (shared->pool_count >= TRP_SHARED_POOLS ||
         shared->pool_slot_count + count > TRP_SHARED_POOL_SLOTS ||
         strlen(text) >= sizeof(pool->text)) {
         return NULL;
@@ -27,7 +28,9 @@ struct trp_process_pool *trp_process_pool_find(
 {
     struct trp_process_pool *pool = NULL;
     trp_shared_lock(shared);
-    for (uint32_t i = 0; i < shared->pool_count && pool == NULL; i++) {
+    uint32_t pool_count =
+        trp_damage_check(shared, "the number of pools", shared->pool_count, TRP_SHARED_POOLS);
+    for (uint32_t i = 0; i < pool_count && pool == NULL; i++) {
         pool = strcmp(shared->pools[i].text, text) == 0 ? &shared->pools[i] : NULL;
     }
     if (pool == NULL) {
@@ -52,7 +55,9 @@ uint32_t trp_process_pool_claim(
 
 void trp_process_pools_remove(struct trp_shared *shared, uint32_t executor)
 {
-    for (uint32_t i = 0; i < shared->pool_slot_count; i++) {
+    uint32_t count = trp_damage_check(
+        shared, "the number of places of pools", shared->pool_slot_count, TRP_SHARED_POOL_SLOTS);
+    for (uint32_t i = 0; i < count; i++) {
         if (shared->pool_slots[i] == executor) {
             shared->pool_slots[i] = 0;
         }

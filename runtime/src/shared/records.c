@@ -1,6 +1,7 @@
 #include "shared/records.h"
 
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,14 +139,14 @@ void trp_records_sweep(struct trp_shared *shared, struct trp_records *records)
         return;
     }
     trp_shared_lock(shared);
-    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
+    uint32_t high = trp_shared_ledger_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         struct trp_ledger *ledger = &shared->ledgers[i];
         if (atomic_load_explicit(&ledger->state, memory_order_acquire) == TRP_LEDGER_CLOSED) {
             records_sweep_ledger(shared, records, ledger);
         }
     }
-    high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
+    high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         records_try_slot(shared, records, &shared->slots[i]);
     }

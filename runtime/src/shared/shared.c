@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "shared/name_lists.h"
+#include "shared/shared_table.h"
 #include "shared/slot_queue.h"
 
 #include <errno.h>
@@ -134,14 +135,14 @@ void trp_shared_close(struct trp_shared **shared_p)
 static void shared_repair(struct trp_shared *shared)
 {
     trp_slot_repair_queue(shared);
-    uint32_t slots = atomic_load_explicit(&shared->slot_high, memory_order_relaxed);
+    uint32_t slots = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < slots; i++) {
         struct trp_slot *slot = &shared->slots[i];
         slot->first_in = 0;
         atomic_store_explicit(&slot->in_open_count, 0, memory_order_relaxed);
         atomic_store_explicit(&slot->out_open_count, 0, memory_order_relaxed);
     }
-    uint32_t ledgers = atomic_load_explicit(&shared->ledger_high, memory_order_relaxed);
+    uint32_t ledgers = trp_shared_ledger_count(shared);
     for (uint32_t i = 0; i < ledgers; i++) {
         struct trp_ledger *ledger = &shared->ledgers[i];
         uint32_t state = atomic_load_explicit(&ledger->state, memory_order_relaxed);

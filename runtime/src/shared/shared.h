@@ -74,6 +74,7 @@ struct trp_shared {
     _Atomic uint32_t next_node;          // id of the process that is made next
     _Atomic uint32_t process_exit_count; // processes that died
     _Atomic bool stop_asked;
+    _Atomic bool is_damaged; // a process found it to be; see damage.h
 
     struct trp_root root;
     struct trp_subscribers subscribers;

@@ -2,6 +2,7 @@
 
 #include "base/saturate.h"
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 #include "shared/slot_queue.h"
 
 #include <stddef.h>
@@ -11,7 +12,7 @@
 static void slot_raise_high(struct trp_shared *shared, const struct trp_slot *slot)
 {
     uint32_t index = (uint32_t)(slot - shared->slots);
-    if (index >= atomic_load_explicit(&shared->slot_high, memory_order_relaxed)) {
+    if (index >= trp_shared_slot_count(shared)) {
         atomic_store_explicit(&shared->slot_high, index + 1, memory_order_release);
     }
 }
@@ -91,8 +92,7 @@ enum troupe_dead_reason trp_slot_why_dead(struct trp_shared *shared, uint32_t id
     trp_shared_lock(shared);
     uint32_t index = id % TRP_SHARED_SLOTS;
     const struct trp_slot *slot = &shared->slots[index];
-    bool was_there = index < atomic_load_explicit(&shared->slot_high, memory_order_relaxed) &&
-                     id <= slot->id && slot->node != 0;
+    bool was_there = index < trp_shared_slot_count(shared) && id <= slot->id && slot->node != 0;
     if (was_there && slot->id == id && slot->failed) {
         reason = TROUPE_DEAD_UNDELIVERABLE;
     } else if (was_there && slot->id == id && slot->died) {

@@ -1,6 +1,7 @@
 #include "shared/slot_queue.h"
 
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 
 enum {
     SLOTS_RESTING = 512, // so many stay free before one is used again
@@ -22,15 +23,19 @@ static uint32_t slot_queue_tenant(const struct trp_slot *slot)
 struct trp_slot *trp_slot_dequeue(struct trp_shared *shared, uint32_t *out_id)
 {
     struct trp_slot_queue *queue = &shared->slot_queue;
-    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_relaxed);
+    uint32_t high = trp_shared_slot_count(shared);
+    uint32_t first = trp_shared_slot_index(shared, queue->first);
+    if (trp_damage_was_found()) {
+        return NULL;
+    }
     if (high < TRP_SHARED_SLOTS && queue->count <= SLOTS_RESTING) {
         *out_id = high;
         return &shared->slots[high];
     }
-    if (queue->first == 0) {
+    if (first == 0) {
         return NULL;
     }
-    struct trp_slot *slot = &shared->slots[queue->first - 1];
+    struct trp_slot *slot = &shared->slots[first - 1];
     queue->first = slot->next_free;
     queue->last = queue->first == 0 ? 0 : queue->last;
     queue->count--;
@@ -46,10 +51,11 @@ void trp_slot_enqueue(struct trp_shared *shared, struct trp_slot *slot)
         return;
     }
     slot->next_free = 0;
-    if (queue->last == 0) {
+    uint32_t last = trp_shared_slot_index(shared, queue->last);
+    if (last == 0) {
         queue->first = place;
     } else {
-        shared->slots[queue->last - 1].next_free = place;
+        shared->slots[last - 1].next_free = place;
     }
     queue->last = place;
     queue->count++;
@@ -58,7 +64,7 @@ void trp_slot_enqueue(struct trp_shared *shared, struct trp_slot *slot)
 void trp_slot_repair_queue(struct trp_shared *shared)
 {
     shared->slot_queue = (struct trp_slot_queue){0};
-    uint32_t high = atomic_load_explicit(&shared->slot_high, memory_order_relaxed);
+    uint32_t high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         if (trp_slot_state(&shared->slots[i]) == TRP_SLOT_FREE) {
             shared->slots[i].id |= i; // of one that was passed over it is 0 yet

@@ -1,6 +1,7 @@
 #include "shared/sums.h"
 
 #include "shared/shared.h"
+#include "shared/shared_table.h"
 
 void trp_sums_add_ledger(struct trp_sums *sums, const struct trp_ledger *ledger)
 {
@@ -43,14 +44,14 @@ void trp_sums_total(struct trp_shared *shared, struct trp_sums *out_sums)
 {
     trp_shared_lock(shared);
     *out_sums = shared->sums;
-    uint32_t high = atomic_load_explicit(&shared->ledger_high, memory_order_acquire);
+    uint32_t high = trp_shared_ledger_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_ledger *ledger = &shared->ledgers[i];
         if (atomic_load_explicit(&ledger->state, memory_order_acquire) != TRP_LEDGER_FREE) {
             trp_sums_add_ledger(out_sums, ledger);
         }
     }
-    high = atomic_load_explicit(&shared->slot_high, memory_order_acquire);
+    high = trp_shared_slot_count(shared);
     for (uint32_t i = 0; i < high; i++) {
         const struct trp_slot *slot = &shared->slots[i];
         enum trp_slot_state state = trp_slot_state(slot);
