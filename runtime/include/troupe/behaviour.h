@@ -33,7 +33,7 @@ enum troupe_exit_reason {
 TROUPE_API const char *troupe_exit_reason_text(enum troupe_exit_reason reason);
 
 /** Size of the text of an exit, with its NUL, in bytes. A longer text is cut. */
-#define TROUPE_EXIT_TEXT_BYTES 96
+#define TROUPE_EXIT_TEXT_BYTES 256
 
 /** How an actor ended. */
 struct troupe_exit {
@@ -84,7 +84,8 @@ struct troupe_behaviour {
      * @param args        A copy of the spawn's arguments, aligned to 8 and valid during this call only; NULL: none.
      * @param args_bytes  Size of @p args in bytes.
      * @return            ::TROUPE_OK; or an error, and the actor exits with reason `init_failed` and that code, without
-     *                    a call of `fini`.
+     *                    a call of `fini`. The text of that exit is troupe_error_detail(), where a function of Troupe
+     *                    failed with that same error.
      */
     enum troupe_err (*init)(
         troupe_context_t *ctx, void *state, const void *args, size_t args_bytes);

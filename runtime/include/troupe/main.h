@@ -62,7 +62,8 @@
  * The other arguments of the command line are the first actor's `args`, each with a NUL at its end; see
  * troupe_args_next(). A behaviour without `usage` takes no arguments: then they are an error.
  *
- * SIGINT and SIGTERM shut the system down; a second one ends the process at once. If shutdown takes
+ * SIGINT and SIGTERM shut the system down, unless they were ignored when the program started; a second one ends the
+ * process at once. If shutdown takes
  * too long, the actors that delay it are printed to standard error, with a stack trace of their
  * callback, and the program exits with 1.
  *

@@ -225,7 +225,8 @@ static void batch_leave(struct troupe_executor *executor, struct trp_batch *batc
 /** @return whether another actor of the batch asked this one to stop. */
 static bool batch_is_stopped(const struct troupe_executor *executor, uint64_t actor_key)
 {
-    for (uint32_t i = 0; i < executor->stop_count; i++) {
+    bool is_copy = executor->stop_count == UINT32_MAX; // see forked.h
+    for (uint32_t i = 0; !is_copy && i < executor->stop_count; i++) {
         if (trp_actor_key(executor->stops[i].index, executor->stops[i].generation) == actor_key) {
             return true;
         }

@@ -144,6 +144,7 @@ void trp_actor_handle_check_alive(struct troupe_executor *executor, const struct
 
 void trp_actor_run_stops(struct troupe_executor *executor)
 {
+    trp_forked_end_copy(executor);
     // A fini may append to the list.
     for (uint32_t i = 0; i < executor->stop_count; i++) {
         const struct trp_envelope envelope = {

@@ -10,6 +10,7 @@
 
 #include "actor/actor_table.h"
 #include "actor/asks.h"
+#include "actor/forked.h"
 #include "actor/monitor_table.h"
 #include "actor/runtime.h"
 #include "base/idmap.h"
@@ -165,11 +166,15 @@ static inline enum troupe_err trp_check_thread(const troupe_context_t *ctx)
 /** Set the error detail: the system has ended. @return TROUPE_ERR_CLOSED */
 enum troupe_err trp_explain_ended(void);
 
-/** @return TROUPE_OK on the context's own thread, as long as the system has not ended. */
+/** @return TROUPE_OK on the context's own thread, as long as the system has not ended, and in no copy of its process. */
 static inline enum troupe_err trp_check_context(const troupe_context_t *ctx)
 {
     const struct troupe_executor *executor = (const struct troupe_executor *)(const void *)ctx;
-    return executor->mode == TRP_MODE_ENDED ? trp_explain_ended() : trp_check_thread(ctx);
+    if (TRP_UNLIKELY(executor->mode == TRP_MODE_ENDED)) {
+        return trp_explain_ended();
+    }
+    return TRP_UNLIKELY(executor->runtime->pid != trp_forked_pid) ? trp_forked_explain()
+                                                                  : trp_check_thread(ctx);
 }
 
 /** @return the reference of the actor in a row. */

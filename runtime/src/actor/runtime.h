@@ -36,6 +36,7 @@ struct trp_runtime {
     troupe_clock_fn *clock;
     void *clock_data;
     bool clock_is_real;
+    int32_t pid;          // of the process that it is in: see forked.h
     sigset_t signal_mask; // of threads that run actors: that of the thread that made the system
 
     struct trp_shared *shared;

@@ -202,11 +202,12 @@ static bool start_begin(
         *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_OUT_OF_MEMORY};
         return false;
     }
+    trp_error_clear();
     enum troupe_err err = start_call_init(
         executor, actor, index, start->args_bytes != 0 ? args : NULL, start->args_bytes);
     if (err != TROUPE_OK) {
         *out_exit = (struct troupe_exit){.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
-        (void)snprintf(out_exit->text, sizeof(out_exit->text), "%s", troupe_strerror(err));
+        (void)snprintf(out_exit->text, sizeof(out_exit->text), "%.255s", trp_error_text(err));
     }
     return err == TROUPE_OK;
 }

@@ -7,6 +7,9 @@
 
 #include "actor/executor.h"
 
+/** Longest name of a behaviour, in bytes without the NUL. */
+#define TRP_BEHAVIOUR_NAME_BYTES_MAX 256
+
 /** Handle a START: start its actor. */
 void trp_actor_start(struct troupe_executor *executor, const struct trp_item *item);
 

@@ -37,6 +37,9 @@ static bool inbox_is_mine(const troupe_inbox_t *inbox)
 
 enum troupe_err trp_inbox_check(const troupe_inbox_t *inbox)
 {
+    if (inbox->executor->runtime->pid != trp_forked_pid) {
+        return trp_forked_explain();
+    }
     if (inbox_is_mine(inbox)) {
         return TROUPE_OK;
     }

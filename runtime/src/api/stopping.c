@@ -131,6 +131,9 @@ static enum troupe_err stopping_end_actor(
     if (err != TROUPE_OK) {
         return err;
     }
+    if (actor.executor == executor->id && actor.node != executor->node) {
+        return TROUPE_OK; // of a process that is gone: there is nothing to stop
+    }
     if (actor.executor == executor->id && !trp_channels_use_remote_loop(&executor->channels)) {
         err = stopping_add(executor, actor, reason);
         if (err == TROUPE_OK && ctx->actor == NULL && !executor->in_turn) {

@@ -6,6 +6,7 @@
 enum { DETAIL_BYTES = 1024 };
 
 static _Thread_local char error_detail[DETAIL_BYTES];
+static _Thread_local enum troupe_err error_noted; // that the detail is of
 static _Thread_local uint32_t
     error_full; // executor + 1 whose full mailbox is to be explained; 0: none
 
@@ -62,8 +63,27 @@ void trp_error_set_detail(const char *format, ...)
     error_full = 0;
 }
 
+void trp_error_note(enum troupe_err err)
+{
+    error_noted = err;
+}
+
+void trp_error_clear(void)
+{
+    error_detail[0] = '\0';
+    error_noted = TROUPE_OK;
+    error_full = 0;
+}
+
+const char *trp_error_text(enum troupe_err err)
+{
+    const char *detail = troupe_error_detail();
+    return error_noted == err && detail[0] != '\0' ? detail : troupe_strerror(err);
+}
+
 enum troupe_err trp_error_full(uint32_t executor_id)
 {
     error_full = executor_id + 1;
+    error_noted = TROUPE_ERR_FULL;
     return TROUPE_ERR_FULL;
 }

@@ -12,6 +12,15 @@
 /** Set what troupe_error_detail() returns on this thread; @p format as of printf(). */
 __attribute__((format(printf, 1, 2))) void trp_error_set_detail(const char *format, ...);
 
+/** Note which error the detail is of. */
+void trp_error_note(enum troupe_err err);
+
+/** Forget the detail: what failed before is not what fails next. */
+void trp_error_clear(void);
+
+/** @return the detail, if it is of @p err; else what that means in general. */
+const char *trp_error_text(enum troupe_err err);
+
 /**
  * Set the detail and yield @p err, so that a failing branch is one statement:
  *
@@ -19,7 +28,7 @@ __attribute__((format(printf, 1, 2))) void trp_error_set_detail(const char *form
  *
  * It is a macro so that static analysis sees that the result is not ::TROUPE_OK.
  */
-#define TRP_EXPLAIN(err, ...) (trp_error_set_detail(__VA_ARGS__), (err))
+#define TRP_EXPLAIN(err, ...) (trp_error_set_detail(__VA_ARGS__), trp_error_note(err), (err))
 
 /**
  * Set the detail to "the mailbox of that executor is full" and return ::TROUPE_ERR_FULL. The text

@@ -26,19 +26,34 @@ static volatile sig_atomic_t main_signal; // the first one received; 0: none
 
 static void main_on_signal(int number)
 {
+    // A second signal, of either kind, ends the program at once; the first process of a container by itself, for there
+    // the default action does not.
+    if (main_signal != 0) {
+        _exit(STATUS_SIGNAL + number);
+    }
     main_signal = number;
-    // A second signal, of either kind, ends the program at once.
-    (void)signal(SIGINT, SIG_DFL);
-    (void)signal(SIGTERM, SIG_DFL);
+    if (getpid() != 1) {
+        (void)signal(SIGINT, SIG_DFL);
+        (void)signal(SIGTERM, SIG_DFL);
+    }
     troupe_system_stop(main_system);
+}
+
+/** Handle a signal, unless the program was started with it ignored, as by nohup, or by a shell for `program &`. */
+static void main_install_handler(int number)
+{
+    struct sigaction action = {.sa_handler = main_on_signal};
+    struct sigaction before;
+    (void)sigemptyset(&action.sa_mask);
+    if (sigaction(number, NULL, &before) != 0 || before.sa_handler != SIG_IGN) {
+        (void)sigaction(number, &action, NULL);
+    }
 }
 
 static void main_install_handlers(void)
 {
-    struct sigaction action = {.sa_handler = main_on_signal};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    main_install_handler(SIGINT);
+    main_install_handler(SIGTERM);
     (void)signal(SIGPIPE, SIG_IGN);
 }
 

@@ -22,6 +22,7 @@ void trp_backend_host_run(struct troupe_executor *executor)
     // As on the owner's thread, for programs that actors start inherit it.
     (void)pthread_sigmask(SIG_SETMASK, &executor->runtime->signal_mask, NULL);
     trp_crash_enter(executor);
+    (void)trp_forked_enter(executor);
     while (!executor->channels.ending) {
         if (!trp_executor_turn(executor) && !executor->channels.ending) {
             // Another executor or inbox may have been the last that kept this process.
@@ -33,6 +34,7 @@ void trp_backend_host_run(struct troupe_executor *executor)
     bool closed = trp_executor_close(executor, UINT64_MAX);
     TRP_CHECK(closed);
     executor->is_looping = false;
+    (void)trp_forked_enter(NULL);
     trp_crash_leave();
     executor->runtime->ops->executor_ended(executor->runtime, executor);
 }

@@ -151,7 +151,7 @@ static struct trp_process *child_process;
 static void child_note_exit(int status, void *data)
 {
     (void)data;
-    if (child_process != NULL) {
+    if (child_process != NULL && getpid() == child_process->pid) { // not in a copy of it
         atomic_store_explicit(
             &child_process->last_words, trp_process_exited(status), memory_order_release);
     }

@@ -200,7 +200,7 @@ static void children_start(troupe_system_t *system, uint32_t process_index, int 
         }
     } else {
         struct troupe_exit exit = {.reason = TROUPE_EXIT_INIT_FAILED, .code = (int)err};
-        (void)snprintf(exit.text, sizeof(exit.text), "%.95s", troupe_error_detail());
+        (void)snprintf(exit.text, sizeof(exit.text), "%.255s", troupe_error_detail());
         children_remove(child, &exit);
     }
 }

@@ -6,6 +6,9 @@
 enum troupe_err trp_owner_check(const troupe_system_t *system, const char *what)
 {
     const struct troupe_executor *executor = system->executor;
+    if (system->runtime.pid != trp_forked_pid) {
+        return trp_forked_explain();
+    }
     if (!pthread_equal(executor->owner, pthread_self())) {
         return trp_explain_thread(executor);
     }

@@ -37,7 +37,9 @@ static uint64_t run_wait_ns(const troupe_system_t *system, uint64_t tick_ns)
 static void run_once(troupe_system_t *system)
 {
     struct troupe_executor *executor = system->executor;
+    struct troupe_executor *before = trp_forked_enter(executor);
     executor->ops->run_once(executor->backend_self, executor);
+    (void)trp_forked_enter(before);
 }
 
 /** Have the backend do what it does besides turns. @return how soon that is due again. */

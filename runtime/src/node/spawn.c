@@ -4,6 +4,8 @@
 #include "actor/executor.h"
 #include "actor/inbox_mail.h"
 #include "actor/send.h"
+#include "actor/start.h"
+#include "actor/start.h"
 #include "base/idmap.h"
 #include "channel/channel.h"
 #include "config/placement.h"
@@ -29,8 +31,8 @@
 enum {
     ARGS_BYTES_MAX = 32768,
     ACTOR_NAME_BYTES_MAX = 255,
-    BEHAVIOUR_NAME_BYTES_MAX = 256,
-    START_BYTES_MAX = sizeof(struct trp_start) + 256 + BEHAVIOUR_NAME_BYTES_MAX + ARGS_BYTES_MAX,
+    START_BYTES_MAX =
+        sizeof(struct trp_start) + 256 + TRP_BEHAVIOUR_NAME_BYTES_MAX + ARGS_BYTES_MAX,
 };
 _Static_assert(START_BYTES_MAX <= TRP_BODY_BYTES_MAX, "a START fits into a frame");
 

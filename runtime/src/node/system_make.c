@@ -1,6 +1,8 @@
 #include "node/system_make.h"
 
 #include "actor/dead_letter_log.h"
+#include "actor/forked.h"
+#include "actor/start.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/idmap.h"
@@ -48,6 +50,14 @@ static enum troupe_err system_check_behaviours(
                 "behaviour %u ('%s') needs a name and a receive",
                 count + 1,
                 behaviour->name == NULL ? "" : behaviour->name);
+        }
+        if (strlen(behaviour->name) > TRP_BEHAVIOUR_NAME_BYTES_MAX) {
+            return TRP_EXPLAIN(
+                TROUPE_ERR_INVAL,
+                "behaviour %u ('%.32s...') has a name of more than %d bytes",
+                count + 1,
+                behaviour->name,
+                TRP_BEHAVIOUR_NAME_BYTES_MAX);
         }
         for (uint32_t i = 0; i < count; i++) {
             if (strcmp(behaviours[i]->name, behaviour->name) == 0) {
@@ -98,6 +108,8 @@ static enum troupe_err system_configure(
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory for a system");
     }
     system->output = options->output;
+    trp_forked_install();
+    system->runtime.pid = trp_forked_pid;
     system->runtime.clock_is_real = options->clock == NULL;
     system->runtime.clock = options->clock != NULL ? options->clock : trp_clock_monotonic;
     system->runtime.clock_data = options->clock_data;

@@ -74,14 +74,37 @@ static void shared_init_lock(struct trp_shared *shared)
     (void)pthread_mutexattr_destroy(&attributes);
 }
 
+/** @return 0; or -1 with errno, also where the limit of file sizes would end the program by a signal. */
+static int shared_set_size(int fd)
+{
+    const struct timespec now = {0};
+    sigset_t too_big;
+    sigset_t before;
+    sigset_t pending;
+    (void)sigemptyset(&too_big);
+    (void)sigaddset(&too_big, SIGXFSZ);
+    (void)sigpending(&pending);
+    (void)pthread_sigmask(SIG_BLOCK, &too_big, &before);
+    int result = ftruncate(fd, sizeof(struct trp_shared));
+    int error = errno;
+    if (result != 0 && error == EFBIG && sigismember(&pending, SIGXFSZ) == 0) {
+        (void)sigtimedwait(&too_big, NULL, &now);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return result;
+}
+
 enum troupe_err trp_shared_new(struct trp_shared **out_shared, int *out_fd)
 {
     int fd = memfd_create("troupe-shared", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, sizeof(struct trp_shared)) != 0) {
+    if (fd < 0 || shared_set_size(fd) != 0) {
         enum troupe_err err = TRP_EXPLAIN(
             TROUPE_ERR_SYSTEM,
-            "no memory that processes can share (memfd_create or ftruncate: errno %d)",
-            errno);
+            "no memory that processes can share (memfd_create or ftruncate: errno %d)%s",
+            errno,
+            errno == EFBIG ? ": its size is over the limit of file sizes; raise that (ulimit -f)"
+                           : "");
         (void)close(fd);
         return err;
     }
