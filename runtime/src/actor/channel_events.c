@@ -13,6 +13,7 @@
 #include "actor/executor.h"
 #include "actor/monitor_notify.h"
 #include "actor/send.h"
+#include "actor/start.h"
 #include "base/idmap.h"
 #include "shared/shared.h"
 
@@ -52,7 +53,11 @@ static enum trp_writable events_writable(
 static void events_peer_ended(
     struct trp_channels *channels, uint32_t peer_id, const struct troupe_exit *exit)
 {
-    trp_monitor_notify_process_exit(events_executor(channels), peer_id, exit);
+    struct troupe_executor *executor = events_executor(channels);
+    trp_monitor_notify_process_exit(executor, peer_id, exit);
+    if (!channels->is_inbox) {
+        trp_actor_fail_reserved(executor, peer_id);
+    }
 }
 
 /** Set the flag of an executor of this process, and end its sleep. */

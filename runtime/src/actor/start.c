@@ -20,6 +20,7 @@
 #include "base/counter.h"
 #include "base/memory.h"
 #include "shared/activity.h"
+#include "shared/reservations.h"
 #include "wire/format.h"
 #include "wire/frame_read.h"
 #include "wire/frame_write.h"
@@ -217,6 +218,10 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     uint32_t index = item->envelope->to_index;
     struct trp_actor *actor = NULL;
     if (start_is_valid(executor, item)) {
+        const struct trp_start *start = (const void *)item->body;
+        if (start->reservation != 0) {
+            trp_reservation_end(executor->runtime->shared, start->reservation, executor->id, index);
+        }
         actor = start_claim(executor, index, item->envelope->to_generation);
     }
     if (actor == NULL) {
@@ -239,6 +244,23 @@ void trp_actor_start(struct troupe_executor *executor, const struct trp_item *it
     if (trp_actor_leave(executor, actor, trp_actor_key(index, actor->generation)) ||
         stash != NULL) {
         start_deliver_stash(executor, stash, NULL);
+    }
+}
+
+void trp_actor_fail_reserved(struct troupe_executor *executor, uint32_t spawner_id)
+{
+    const struct troupe_exit exit = {
+        .reason = TROUPE_EXIT_INIT_FAILED,
+        .code = TROUPE_ERR_CLOSED,
+        .text = "the process of its spawner died before it was started",
+    };
+    uint32_t index = 0;
+    while (trp_reservation_end_any(executor->runtime->shared, spawner_id, executor->id, &index) !=
+           0) {
+        struct trp_actor *actor = start_claim(executor, index, 1);
+        if (actor != NULL) {
+            start_fail(executor, actor, index, &exit);
+        }
     }
 }
 

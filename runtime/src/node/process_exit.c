@@ -188,6 +188,7 @@ void trp_process_exit_settle(
     out_settled->died = process_exit_mark(shared, process->id, never_ran, exit);
     trp_subscribers_remove_process(shared, process->id);
     trp_names_remove_process(shared, process->id);
+    trp_reservations_forget(shared);
     trp_process_pools_remove(shared, process->executor);
     if (out_settled->died) {
         process_exit_settle_ledgers(shared, process->id, out_settled);

@@ -5,7 +5,6 @@
 #include "actor/inbox_mail.h"
 #include "actor/send.h"
 #include "actor/start.h"
-#include "actor/start.h"
 #include "base/idmap.h"
 #include "channel/channel.h"
 #include "config/placement.h"
@@ -15,6 +14,7 @@
 #include "node/spawn_pool.h"
 #include "node/spawn_process.h"
 #include "node/system.h"
+#include "shared/reservations.h"
 #include "shared/shared.h"
 #include "shared/slot.h"
 #include "wire/format.h"
@@ -42,6 +42,7 @@ struct spawn_target {
     struct troupe_executor *fresh;     // to be started in this process; NULL: none
     struct trp_spawn_process prepared; // to be started as a process; `process` NULL: none
     bool is_started;                   // it was started for this actor, and ends with it
+    uint32_t reservation;              // of the row, on an executor of another process: its place
 };
 
 /** @return the index of a behaviour among the system's; their count when it is not one of them. */
@@ -158,9 +159,11 @@ static enum troupe_err spawn_place(
 /**
  * Reserve a row on an executor of another process, one that no actor had before.
  *
- * @return false when the executor takes no more actors.
+ * @param out_reservation  Receives the place of the reservation; 0: there is no room for one.
+ * @return                 false when the executor takes no more actors.
  */
-static bool spawn_reserve_remote(struct trp_shared *shared, troupe_ref_t *ref)
+static bool spawn_reserve_remote(
+    struct trp_shared *shared, uint32_t spawner_id, troupe_ref_t *ref, uint32_t *out_reservation)
 {
     trp_shared_lock(shared);
     struct trp_slot *slot = trp_shared_find_slot(shared, ref->executor);
@@ -169,6 +172,7 @@ static bool spawn_reserve_remote(struct trp_shared *shared, troupe_ref_t *ref)
         ref->node = slot->node;
         ref->index = atomic_fetch_add_explicit(&slot->row_count, 1, memory_order_relaxed);
         ref->generation = 1;
+        *out_reservation = trp_reservation_take(shared, spawner_id, ref->executor, ref->index);
     }
     trp_shared_unlock(shared);
     return open;
@@ -176,8 +180,9 @@ static bool spawn_reserve_remote(struct trp_shared *shared, troupe_ref_t *ref)
 
 /** Add a row for the actor on this executor, or reserve one on another. */
 static enum troupe_err spawn_get_row(
-    struct troupe_executor *spawner, uint32_t executor_id, troupe_ref_t *out_ref)
+    struct troupe_executor *spawner, struct spawn_target *target, troupe_ref_t *out_ref)
 {
+    uint32_t executor_id = target->executor_id;
     troupe_ref_t ref = {.node = spawner->node, .executor = executor_id};
     bool got = false;
     if (executor_id == spawner->id) {
@@ -193,7 +198,9 @@ static enum troupe_err spawn_get_row(
             open = trp_slot_state(executor->slot) == TRP_SLOT_OPEN;
             got = open && trp_actor_table_reserve(&executor->actors, &ref.index, &ref.generation);
         } else {
-            got = open = spawn_reserve_remote(system->runtime.shared, &ref);
+            open = spawn_reserve_remote(
+                system->runtime.shared, spawner->id, &ref, &target->reservation);
+            got = target->reservation != 0;
         }
         (void)pthread_mutex_unlock(&system->runtime.lock);
         if (!open) {
@@ -222,6 +229,7 @@ static enum troupe_err spawn_send_start(
     struct troupe_executor *spawner,
     const struct troupe_spawn_options *options,
     uint32_t behaviour_index,
+    const struct spawn_target *target,
     troupe_ref_t ref)
 {
     _Alignas(8) uint8_t bytes[START_BYTES_MAX];
@@ -231,6 +239,7 @@ static enum troupe_err spawn_send_start(
         .name_bytes = options->name != NULL ? (uint32_t)strlen(options->name) : 0,
         .args_bytes = (uint32_t)options->args_bytes,
         .behaviour_bytes = ref.node != spawner->node ? (uint32_t)strlen(behaviour_name) : 0,
+        .reservation = target->reservation,
     };
     size_t at = spawn_append(bytes, 0, &start, sizeof(start));
     at = spawn_append(bytes, at, options->name, start.name_bytes);
@@ -249,8 +258,10 @@ static enum troupe_err spawn_send_start(
 }
 
 /** Remove the row of an actor whose START could not be sent. */
-static void spawn_undo(struct troupe_executor *spawner, troupe_ref_t ref)
+static void spawn_undo(
+    struct troupe_executor *spawner, const struct spawn_target *target, troupe_ref_t ref)
 {
+    trp_reservation_end(spawner->runtime->shared, target->reservation, ref.executor, ref.index);
     if (ref.executor == spawner->id) {
         struct trp_actor *actor = trp_actor_table_find(&spawner->actors, ref.index, ref.generation);
         trp_actor_table_remove(&spawner->actors, actor, ref.index);
@@ -274,7 +285,7 @@ static enum troupe_err spawn_launch(
     struct trp_channel *channel = NULL;
     enum troupe_err err = trp_channel_open(&spawner->channels, target->executor_id, &channel);
     if (err == TROUPE_OK) {
-        err = spawn_get_row(spawner, target->executor_id, out_ref);
+        err = spawn_get_row(spawner, target, out_ref);
         if (err != TROUPE_OK) {
             trp_channel_abandon(&spawner->channels, channel);
         } else if (is_root) {
@@ -312,7 +323,7 @@ static enum troupe_err spawn_reserve(
         target->is_started = err == TROUPE_OK;
     }
     if (err == TROUPE_OK) {
-        err = spawn_get_row(spawner, target->executor_id, out_ref);
+        err = spawn_get_row(spawner, target, out_ref);
     }
     if (err == TROUPE_OK && is_root) {
         trp_root_actor_set(trp_system_of(spawner), *out_ref);
@@ -342,9 +353,9 @@ enum troupe_err trp_spawn(
     troupe_ref_t ref = TROUPE_REF_NONE;
     err = spawn_reserve(spawner, options, &target, is_root, &ref);
     if (err == TROUPE_OK) {
-        err = spawn_send_start(spawner, options, behaviour_index, ref);
+        err = spawn_send_start(spawner, options, behaviour_index, &target, ref);
         if (err != TROUPE_OK) {
-            spawn_undo(spawner, ref);
+            spawn_undo(spawner, &target, ref);
         }
     }
     if (err != TROUPE_OK &&

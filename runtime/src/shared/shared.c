@@ -250,6 +250,7 @@ void trp_shared_lock(struct trp_shared *shared)
     if (status == EOWNERDEAD) {
         shared_repair(shared); // all else changes by one store, done or not done
         trp_names_repair(shared);
+        trp_reservations_repair(shared);
         (void)pthread_mutex_consistent(&shared->lock);
     }
     atomic_store_explicit(&shared->lock_holder, (int32_t)getpid(), memory_order_relaxed);

@@ -26,6 +26,7 @@
 #include "shared/names.h"
 #include "shared/process.h"
 #include "shared/process_pool.h"
+#include "shared/reservations.h"
 #include "shared/root.h"
 #include "shared/slot.h"
 #include "shared/subscribers.h"
@@ -91,6 +92,8 @@ struct trp_shared {
     uint32_t name_free;
     uint32_t waiter_high;
     uint32_t waiter_free;
+    uint32_t reservation_high;
+    uint32_t reservation_free;
     uint32_t pool_count;
     uint32_t pool_slot_count;
 
@@ -101,6 +104,7 @@ struct trp_shared {
     struct trp_process processes[TRP_SHARED_PROCESSES];
     struct trp_name names[TRP_SHARED_NAMES];
     struct trp_name_wait waiters[TRP_SHARED_WAITERS];
+    struct trp_reservation reservations[TRP_SHARED_RESERVATIONS];
     alignas(TRP_CACHE_LINE) struct trp_slot slots[TRP_SHARED_SLOTS];
     struct trp_ledger ledgers[TRP_SHARED_LEDGERS];
 };

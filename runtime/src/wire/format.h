@@ -139,6 +139,8 @@ struct trp_start {
     uint32_t name_bytes; // 0: the actor is named after its behaviour
     uint32_t args_bytes;
     uint32_t behaviour_bytes; // 0: the START stays in its process, where the index says which
+    uint32_t reservation;     // its place in shared memory: see reservations.h; 0: none
+    uint32_t unused;          // what follows starts at a multiple of 8
 };
 
 /** Body of a NOTICE that fails an ask. */
