@@ -25,8 +25,8 @@ places() { # places PATTERN FOLDER...: file:line of each match
 
 # libzmq is met in few files, so that there are few to suspect and few to replace. Tests may show what
 # libzmq itself does.
-allowed='^(runtime/src/wire/zmq\.c|bench/floor[^/]*):'
-complain 'include <zmq.h> in wire/zmq.c or bench/floor* only' < <(
+allowed='^(runtime/src/wire/(zmq|guard)\.c|bench/floor[^/]*):'
+complain 'include <zmq.h> in wire/zmq.c, wire/guard.c or bench/floor* only' < <(
     places '#[[:space:]]*include[[:space:]]*[<"]zmq\.h' runtime backends actors bench |
         grep -v -E "$allowed"
 )

@@ -81,7 +81,8 @@ BACKEND_TEST(process_groups, what_an_actor_starts_is_ended_by_signals)
 
         int status = ask_runner(fixture, ref, RUN, command);
 
-        cr_expect(ne(int, WTERMSIG(status), 0), "signal %d: status 0x%x", numbers[i], (unsigned)status);
+        cr_expect(
+            ne(int, WTERMSIG(status), 0), "signal %d: status 0x%x", numbers[i], (unsigned)status);
     }
     (void)fixture_close(&fixture);
 }

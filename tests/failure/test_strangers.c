@@ -1,6 +1,6 @@
 /*
- * Strangers connect to every mailbox that listens on ipc or tcp, and send bytes that are no ZMTP, ZMTP that is no
- * frame, and frames of no channel. All of it is rejected, whole frames are counted, and the actors that send to
+ * Strangers that know the secret of the system connect to every mailbox that listens on ipc or tcp, and send bytes that
+ * are no ZMTP, ZMTP that is no frame, and frames of no channel. All of it is rejected, whole frames are counted, and the actors that send to
  * each other meanwhile lose no message.
  *
  *     tellers --numbered messages--> counter <--+-- raw sockets: before, in and after a handshake
@@ -157,6 +157,7 @@ struct target {
 struct siege {
     struct chance chance;
     void *context; // ZeroMQ's, for the strangers alone
+    const char *secret;
     struct target targets[ENDPOINTS_MAX];
     uint32_t target_count;
     uint64_t frames; // whole ZeroMQ messages, each of which is to be rejected and counted
@@ -223,10 +224,12 @@ static void raw_write(int fd, const void *bytes, size_t size)
     }
 }
 
-/** The greeting and the READY of a peer: ZMTP 3.0, mechanism NULL, a PUSH socket. */
+/** The greeting and the INITIATE of a peer: ZMTP 3.0, mechanism PLAIN, a PUSH socket. */
 static const uint8_t raw_greeting[64] = {
-    0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'N', 'U', 'L', 'L'};
-static const uint8_t raw_ready[] = "\x04\x1A\x05READY\x0BSocket-Type\0\0\0\x04PUSH";
+    0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'P', 'L', 'A', 'I', 'N'};
+static const uint8_t raw_initiate[] = "\x04\x1D\x08INITIATE\x0BSocket-Type\0\0\0\x04PUSH";
+
+enum { WELCOME_BYTES = 10 };
 
 static void raw_noise(struct siege *siege, int fd, uint32_t most)
 {
@@ -236,18 +239,29 @@ static void raw_noise(struct siege *siege, int fd, uint32_t most)
     raw_write(fd, bytes, size);
 }
 
-static void raw_shake_hands(int fd)
+static void raw_shake_hands(const struct siege *siege, int fd)
 {
+    char hello[128];
+    int secret_bytes = (int)strlen(siege->secret);
+    int size = snprintf(
+        hello,
+        sizeof(hello),
+        "\x04%c\x05HELLO\x06troupe%c%s",
+        6 + 7 + 1 + secret_bytes,
+        secret_bytes,
+        siege->secret);
     raw_write(fd, raw_greeting, sizeof(raw_greeting));
-    raw_write(fd, raw_ready, sizeof(raw_ready) - 1);
+    raw_write(fd, hello, (size_t)size);
     // The mailbox answers as a peer does: without that, the bytes that follow would have no reader.
-    uint8_t answer[64];
+    uint8_t answer[sizeof(raw_greeting) + WELCOME_BYTES];
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     for (size_t got = 0; got < sizeof(answer);) {
-        ssize_t size = poll(&ready, 1, LINGER_MS) == 1 ? read(fd, answer, sizeof(answer) - got) : 0;
-        MUST_BE(size > 0);
-        got += (size_t)size;
+        ssize_t read_bytes =
+            poll(&ready, 1, LINGER_MS) == 1 ? read(fd, answer, sizeof(answer) - got) : 0;
+        MUST_BE(read_bytes > 0);
+        got += (size_t)read_bytes;
     }
+    raw_write(fd, raw_initiate, sizeof(raw_initiate) - 1);
 }
 
 /** Announce a frame of so many bytes, and send a few of them. */
@@ -279,19 +293,19 @@ static void raw_visit(struct siege *siege, const struct target *target)
         raw_noise(siege, fd, 200);
         break;
     case 4: // noise after it
-        raw_shake_hands(fd);
+        raw_shake_hands(siege, fd);
         raw_noise(siege, fd, 4096);
         break;
     case 5: // frames that never end
-        raw_shake_hands(fd);
+        raw_shake_hands(siege, fd);
         raw_announce(siege, fd, UINT64_C(1) << chance_below(&siege->chance, 63));
         break;
     case 6: // a message whose other parts never come
-        raw_shake_hands(fd);
+        raw_shake_hands(siege, fd);
         raw_write(fd, "\x01\x03one\x01\x03two", 10);
         break;
     case 7: // an unknown command
-        raw_shake_hands(fd);
+        raw_shake_hands(siege, fd);
         raw_write(fd, "\x04\x06\x05PINGS", 8);
         raw_noise(siege, fd, 100);
         break;
@@ -364,6 +378,8 @@ static void push_visit(struct siege *siege, const struct target *target)
     void *socket = zmq_socket(siege->context, ZMQ_PUSH);
     MUST_BE(socket != NULL && zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger)) == 0);
     MUST_BE(zmq_setsockopt(socket, ZMQ_SNDHWM, &unbounded, sizeof(unbounded)) == 0);
+    MUST_BE(zmq_setsockopt(socket, ZMQ_PLAIN_USERNAME, "troupe", 6) == 0);
+    MUST_BE(zmq_setsockopt(socket, ZMQ_PLAIN_PASSWORD, siege->secret, strlen(siege->secret)) == 0);
     MUST_BE(zmq_connect(socket, target->endpoint) == 0);
     for (int i = 0; i < 8; i++) {
         switch (chance_below(&siege->chance, 8)) {
@@ -502,7 +518,11 @@ static void besiege(const char *test, const char *place)
     run_until(system, has_started, NULL);
 
     static struct siege siege;
-    siege = (struct siege){.chance = chance_open(test), .context = zmq_ctx_new()};
+    siege = (struct siege){
+        .chance = chance_open(test),
+        .context = zmq_ctx_new(),
+        .secret = system->runtime.shared->secret,
+    };
     siege.target_count = find_targets(system, siege.targets);
     cr_assert(siege.target_count >= TELLERS + 1, "%u mailboxes listen", siege.target_count);
     pthread_t thread;

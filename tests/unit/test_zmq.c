@@ -4,6 +4,7 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
+#include "wire/guard.h"
 #include "wire/zmq.h"
 
 #include <arpa/inet.h>
@@ -17,14 +18,17 @@
 enum { PAUSE_MS = 2000, PART_BYTES_MAX = 1024 };
 
 /**
- * What a peer sends: a greeting of ZMTP 3.0 with mechanism NULL, a READY of a PUSH, and a frame.
+ * What a peer sends: a greeting of ZMTP 3.0 with mechanism PLAIN, a HELLO with the secret; then an INITIATE of a PUSH, and
+ * a frame.
  */
-static const uint8_t greeting[64] = {0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'N', 'U', 'L', 'L'};
-static const uint8_t ready_and_frame[] =
-    "\x04\x1A\x05READY\x0BSocket-Type\0\0\0\x04PUSH\x00\x05hello";
+static const uint8_t greeting[64] = {
+    0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0, 'P', 'L', 'A', 'I', 'N'};
+static const uint8_t hello[] = "\x04\x13\x05HELLO\x06troupe\x05openx";
+static const uint8_t initiate_and_frame[] =
+    "\x04\x1D\x08INITIATE\x0BSocket-Type\0\0\0\x04PUSH\x00\x05hello";
 
-/** Size of the reply of a PULL: its greeting and its READY. */
-enum { ANSWER_BYTES = sizeof(greeting) + 28 };
+/** Size of the reply of a PULL: its greeting and its WELCOME. */
+enum { ANSWER_BYTES = sizeof(greeting) + 10 };
 
 /** @return a socket that listens. */
 static int listener_new(struct sockaddr_in *out_address)
@@ -44,6 +48,7 @@ static int peer_new(const struct sockaddr_in *address)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     MUST_BE(connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0);
     MUST_BE(send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) == sizeof(greeting));
+    MUST_BE(send(fd, hello, sizeof(hello) - 1, MSG_NOSIGNAL) == sizeof(hello) - 1);
     uint8_t answer[ANSWER_BYTES];
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     for (size_t got = 0; got < sizeof(answer);) {
@@ -59,19 +64,21 @@ Test(zmq, a_peer_that_is_stopped_in_a_handshake_loses_nothing)
 {
     void *context = NULL;
     void *pull = NULL;
+    struct trp_guard *guard = NULL;
     struct sockaddr_in address;
     char endpoint[TRP_ENDPOINT_BYTES];
     int listener_fd = listener_new(&address);
     (void)snprintf(
         endpoint, sizeof(endpoint), "tcp://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
     MUST(trp_zmq_context_new(8, &context));
+    MUST(trp_guard_new(context, "openx", &guard));
     MUST(trp_zmq_pull_new(context, 1, &pull));
     MUST(trp_zmq_listen(pull, endpoint, listener_fd, PART_BYTES_MAX));
     int peer = peer_new(&address);
 
     struct pollfd hung_up = {.fd = peer, .events = POLLIN};
     cr_expect(poll(&hung_up, 1, PAUSE_MS) == 0, "the peer is not disconnected");
-    MUST_BE(send(peer, ready_and_frame, sizeof(ready_and_frame) - 1, MSG_NOSIGNAL) > 0);
+    MUST_BE(send(peer, initiate_and_frame, sizeof(initiate_and_frame) - 1, MSG_NOSIGNAL) > 0);
 
     struct trp_zmsg zmsg;
     const uint8_t *bytes = NULL;
@@ -89,4 +96,5 @@ Test(zmq, a_peer_that_is_stopped_in_a_handshake_loses_nothing)
     (void)close(peer);
     trp_zmq_close(&pull);
     trp_zmq_context_free(context);
+    trp_guard_free(&guard);
 }

@@ -47,6 +47,7 @@ struct trp_runtime {
     _Atomic bool stop_asked; // this process was asked to stop
     _Atomic bool draining;   // shutdown waits for mail: executors that go to sleep wake executor 0
     void *context;           // of ZeroMQ
+    struct trp_guard *guard; // of that; NULL: no mailbox listens
     struct trp_dead_log dead_log; // any thread uses it
     struct trp_frame_pool frames;
     struct trp_spinners spinners;

@@ -133,7 +133,7 @@ enum troupe_err trp_channel_connect(
     } else {
         trp_zmq_inproc(channel->peer_id, endpoint);
     }
-    return trp_zmq_push_new(channels->zmq_context, endpoint, out_push);
+    return trp_zmq_push_new(channels->zmq_context, endpoint, channels->shared->secret, out_push);
 }
 
 /** Open the outgoing direction of a channel. */

@@ -26,8 +26,8 @@ enum {
 /** How long a counted command is waited for: 250 ms. */
 #define COMMAND_WAIT_NS UINT64_C(250000000)
 
-/** A reply may be larger than the bound of the mailbox, but no part may be larger than this. */
-#define PART_BYTES_MAX (INT64_C(1) << 30)
+/** No part is larger than the bound of the mailbox, or than this: a frame fits, with all that it needs. */
+#define PART_BYTES_LEAST (INT64_C(1) << 20)
 
 enum troupe_err trp_mailbox_init(
     struct trp_mailbox *mailbox,
@@ -59,7 +59,7 @@ enum troupe_err trp_mailbox_listen(
         mailbox->pull,
         endpoint,
         listener_fd,
-        bound_bytes > PART_BYTES_MAX ? bound_bytes : PART_BYTES_MAX);
+        bound_bytes > PART_BYTES_LEAST ? bound_bytes : PART_BYTES_LEAST);
     mailbox->listens = err == TROUPE_OK;
     return err;
 }

@@ -64,6 +64,10 @@ enum troupe_err trp_executors_go_remote(troupe_system_t *system)
                 system->run_dir.path);
         }
     }
+    if (err == TROUPE_OK && system->runtime.guard == NULL) {
+        err = trp_guard_new(
+            system->runtime.context, system->runtime.shared->secret, &system->runtime.guard);
+    }
     if (err == TROUPE_OK && !system->is_remote) {
         for (uint32_t i = 0; i < system->runtime.executors.slot_count && err == TROUPE_OK; i++) {
             struct troupe_executor *executor = system->runtime.executors.slots[i].value;

@@ -137,7 +137,7 @@ static void relay_read_some(struct trp_output_relay *relay)
 {
     struct relay_stream **at = &relay->streams;
     nfds_t polled = relay->stream_count;
-    for (nfds_t i = 0; i < polled; i++) {
+    for (nfds_t i = 0; i < polled && *at != NULL; i++) {
         struct relay_stream *stream = *at;
         if (relay->polls[i + 1].revents != 0 && relay_read(relay, stream) == 0) {
             *at = stream->next;

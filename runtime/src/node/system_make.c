@@ -256,6 +256,7 @@ void trp_system_free(troupe_system_t *system)
     trp_dead_log_close(&system->runtime.dead_log);
     trp_backend_host_close_all(system);
     trp_zmq_context_free(system->runtime.context);
+    trp_guard_free(&system->runtime.guard);
     trp_frame_pool_fini(&system->runtime.frames);
     trp_config_fini(&system->config);
     trp_idmap_fini(&system->runtime.executors);
@@ -414,6 +415,9 @@ enum troupe_err trp_system_make_child(
     }
     if (err == TROUPE_OK) {
         err = system_open(system);
+    }
+    if (err == TROUPE_OK) {
+        err = trp_guard_new(system->runtime.context, shared->secret, &system->runtime.guard);
     }
     if (err == TROUPE_OK) {
         err = system_open_child(system, process, env->listener_fd);

@@ -12,6 +12,7 @@
 #include "shared/slot_queue.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,12 @@ enum troupe_err trp_shared_new(struct trp_shared **out_shared, int *out_fd)
     shared_init_lock(*out_shared);
     (*out_shared)->magic = shared_magic();
     (*out_shared)->first_pid = getpid();
+    (void)snprintf(
+        (*out_shared)->secret,
+        sizeof((*out_shared)->secret),
+        "%016" PRIx64 "%016" PRIx64,
+        trp_shared_cookie(),
+        trp_shared_cookie());
     atomic_init(&(*out_shared)->next_node, 1);
     *out_fd = fd;
     return TROUPE_OK;

@@ -31,6 +31,7 @@
 #include "shared/slot.h"
 #include "shared/subscribers.h"
 #include "shared/sums.h"
+#include "wire/guard.h"
 
 #include <pthread.h>
 #include <stdalign.h>
@@ -68,6 +69,7 @@ struct trp_shared {
     bool callback_timeout_kills;
     uint64_t signals_blocked; // those an actor may subscribe to, a bit each
     char run_dir[TRP_SHARED_RUN_DIR_BYTES];
+    char secret[TRP_SECRET_BYTES];      // of those who may connect: see guard.h
     char rules[TRP_SHARED_RULES_BYTES]; // of placement, then limits; see trp_rules_write()
     int32_t first_pid;                  // process id of the first process
 

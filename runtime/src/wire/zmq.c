@@ -26,6 +26,7 @@ enum {
 
 #define INPROC "inproc://"
 #define IPC    "ipc://"
+#define USER   "troupe"
 
 static zmq_msg_t *wire_msg(struct trp_zmsg *zmsg)
 {
@@ -96,8 +97,20 @@ static void *wire_socket(void *context, int type)
 
 typedef int wire_attach_fn(void *socket, const char *endpoint);
 
+/** Have a socket that connects by ipc or tcp show the secret of its system. */
+static void wire_set_secret(void *socket, const char *secret)
+{
+    (void)zmq_setsockopt(socket, ZMQ_PLAIN_USERNAME, USER, sizeof(USER) - 1);
+    (void)zmq_setsockopt(socket, ZMQ_PLAIN_PASSWORD, secret, strlen(secret));
+}
+
 static enum troupe_err wire_open(
-    void *context, int type, wire_attach_fn *attach, const char *endpoint, void **out_socket)
+    void *context,
+    int type,
+    wire_attach_fn *attach,
+    const char *endpoint,
+    const char *secret,
+    void **out_socket)
 {
     void *socket = wire_socket(context, type);
     if (socket == NULL) {
@@ -111,6 +124,7 @@ static enum troupe_err wire_open(
     }
     if (strncmp(endpoint, INPROC, sizeof(INPROC) - 1) != 0) {
         wire_prepare_remote(socket);
+        wire_set_secret(socket, secret);
     }
     if (TRP_RETRY(attach(socket, endpoint)) != 0) {
         enum troupe_err err = TRP_EXPLAIN(
@@ -129,7 +143,7 @@ enum troupe_err trp_zmq_pull_new(void *context, uint32_t id, void **out_socket)
 {
     char endpoint[TRP_ENDPOINT_BYTES];
     trp_zmq_inproc(id, endpoint);
-    return wire_open(context, ZMQ_PULL, zmq_bind, endpoint, out_socket);
+    return wire_open(context, ZMQ_PULL, zmq_bind, endpoint, NULL, out_socket);
 }
 
 void trp_zmq_inproc(uint32_t id, char endpoint[static TRP_ENDPOINT_BYTES])
@@ -144,7 +158,10 @@ enum troupe_err trp_zmq_listen(
     if (strncmp(endpoint, IPC, sizeof(IPC) - 1) == 0) {
         trp_accept_note_listener(endpoint + sizeof(IPC) - 1);
     }
+    const int asks = 1;
     wire_prepare_remote(pull);
+    (void)zmq_setsockopt(pull, ZMQ_PLAIN_SERVER, &asks, sizeof(asks)); // see guard.h
+    (void)zmq_setsockopt(pull, ZMQ_ZAP_DOMAIN, USER, sizeof(USER) - 1);
     (void)zmq_setsockopt(pull, ZMQ_MAXMSGSIZE, &part_bytes_max, sizeof(part_bytes_max));
     (void)zmq_setsockopt(pull, ZMQ_USE_FD, &listener_fd, sizeof(listener_fd));
     int bound = TRP_RETRY(zmq_bind(pull, endpoint));
@@ -159,9 +176,10 @@ enum troupe_err trp_zmq_listen(
     return TROUPE_OK;
 }
 
-enum troupe_err trp_zmq_push_new(void *context, const char *endpoint, void **out_socket)
+enum troupe_err trp_zmq_push_new(
+    void *context, const char *endpoint, const char *secret, void **out_socket)
 {
-    return wire_open(context, ZMQ_PUSH, zmq_connect, endpoint, out_socket);
+    return wire_open(context, ZMQ_PUSH, zmq_connect, endpoint, secret, out_socket);
 }
 
 enum troupe_err trp_zmq_pair_new(void *context, uint32_t id, void **out_in, void **out_out)
@@ -169,12 +187,12 @@ enum troupe_err trp_zmq_pair_new(void *context, uint32_t id, void **out_in, void
     char endpoint[TRP_ENDPOINT_BYTES];
     (void)snprintf(endpoint, sizeof(endpoint), INPROC "loopback-%u", id);
     void *out = NULL;
-    enum troupe_err err = wire_open(context, ZMQ_PAIR, zmq_bind, endpoint, &out);
+    enum troupe_err err = wire_open(context, ZMQ_PAIR, zmq_bind, endpoint, NULL, &out);
     if (err != TROUPE_OK) {
         return err;
     }
     void *in = NULL;
-    err = wire_open(context, ZMQ_PAIR, zmq_connect, endpoint, &in);
+    err = wire_open(context, ZMQ_PAIR, zmq_connect, endpoint, NULL, &in);
     if (err != TROUPE_OK) {
         trp_zmq_close(&out);
         return err;

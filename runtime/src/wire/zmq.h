@@ -49,7 +49,8 @@ enum troupe_err trp_zmq_listen(
     void *pull, const char *endpoint, int listener_fd, int64_t part_bytes_max);
 
 /** Make a PUSH socket connected to @p endpoint, which is bound already. */
-enum troupe_err trp_zmq_push_new(void *context, const char *endpoint, void **out_socket);
+enum troupe_err trp_zmq_push_new(
+    void *context, const char *endpoint, const char *secret, void **out_socket);
 
 /**
  * Make the loopback of executor @p id, two PAIR sockets: what is sent to one is received from the
