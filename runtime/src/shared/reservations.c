@@ -73,13 +73,3 @@ void trp_reservations_forget(struct trp_shared *shared)
         }
     }
 }
-
-void trp_reservations_repair(struct trp_shared *shared)
-{
-    shared->reservation_free = 0;
-    for (uint32_t i = shared->reservation_high; i > 0; i--) {
-        if (shared->reservations[i - 1].executor == 0) {
-            reservation_free(shared, i);
-        }
-    }
-}

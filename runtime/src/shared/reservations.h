@@ -39,7 +39,4 @@ uint32_t trp_reservation_end_any(
 /** Free those on executors that are not there any more. @threads holding the lock */
 void trp_reservations_forget(struct trp_shared *shared);
 
-/** Make the list of free ones again. @threads holding the lock */
-void trp_reservations_repair(struct trp_shared *shared);
-
 #endif

@@ -192,6 +192,19 @@ static void shared_repair(struct trp_shared *shared)
     }
 }
 
+/** Make the list of free reservations again. */
+static void shared_repair_reservations(struct trp_shared *shared)
+{
+    shared->reservation_free = 0;
+    for (uint32_t i = shared->reservation_high; i > 0; i--) {
+        struct trp_reservation *entry = &shared->reservations[i - 1];
+        if (entry->executor == 0) {
+            entry->next = shared->reservation_free;
+            shared->reservation_free = i;
+        }
+    }
+}
+
 /** @return whether a process is a child of this one that was stopped, as by SIGSTOP. */
 static bool shared_is_stopped_child(int32_t pid)
 {
@@ -257,7 +270,7 @@ void trp_shared_lock(struct trp_shared *shared)
     if (status == EOWNERDEAD) {
         shared_repair(shared); // all else changes by one store, done or not done
         trp_names_repair(shared);
-        trp_reservations_repair(shared);
+        shared_repair_reservations(shared);
         (void)pthread_mutex_consistent(&shared->lock);
     }
     atomic_store_explicit(&shared->lock_holder, (int32_t)getpid(), memory_order_relaxed);

@@ -1,6 +1,6 @@
 /**
  * @file guard.h
- * @brief Who may connect to the mailboxes of a system by ipc or tcp: who knows its secret.
+ * @brief The secret of a system: connections by ipc or tcp that do not show it are refused.
  *
  * A mailbox that listens asks for it by ZeroMQ's PLAIN mechanism, in the handshake, so that a stranger's connection is closed
  * before a frame of it is read. ZeroMQ asks a handler on the endpoint of RFC 27 (ZAP) whether the secret is right: that
