@@ -134,6 +134,9 @@ Test(process_groups, what_an_actor_started_does_not_outlive_its_killed_process)
 {
     static const int hows[] = {SIGKILL, 0, CRASH, EXIT};
     for (size_t i = 0; i < sizeof(hows) / sizeof(hows[0]); i++) {
+        if (hows[i] == CRASH && measure_is_sanitized()) {
+            continue; // which would report that crash as its finding
+        }
         struct fixture *fixture = fixture_open(
             &in_processes[i % 2],
             &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&runner)});

@@ -18,7 +18,7 @@ enum { BODY_BYTES = 1 << 20, BODIES = 8, TAKE = 0x00620001, TAKEN, PID };
 
 static atomic_uint freed_count;
 
-static void free_body(void *free_data, void *data)
+static void free_body(void *data, void *free_data)
 {
     (void)free_data;
     free(data);

@@ -124,7 +124,9 @@ static enum troupe_err wire_open(
     }
     if (strncmp(endpoint, INPROC, sizeof(INPROC) - 1) != 0) {
         wire_prepare_remote(socket);
-        wire_set_secret(socket, secret);
+        if (secret != NULL) {
+            wire_set_secret(socket, secret);
+        }
     }
     if (TRP_RETRY(attach(socket, endpoint)) != 0) {
         enum troupe_err err = TRP_EXPLAIN(
