@@ -69,3 +69,29 @@ Test(process_exit, every_process_with_a_channel_to_one_that_died_is_a_neighbour)
         int, trp_process_set_has(&settled.neighbours, trp_process_index(shared, stranger)), false));
     trp_shared_close(&system.runtime.shared);
 }
+
+Test(process_exit, what_was_in_progress_between_two_that_died_is_unknown_and_the_rest_is_dead)
+{
+    troupe_system_t system = {0};
+    struct trp_process *processes[2];
+    static struct trp_process_exit settled;
+    int fd = -1;
+    cr_assert(eq(int, trp_shared_new(&system.runtime.shared, &fd), TROUPE_OK));
+    struct trp_shared *shared = system.runtime.shared;
+    struct trp_slot *from = take_process(shared, 2, &processes[0]);
+    (void)take_process(shared, 3, &processes[1]);
+    struct trp_ledger *ledger = NULL;
+    struct trp_slot *to = NULL;
+    cr_assert(eq(int, trp_ledger_open(shared, from, 3, &ledger, &to), TROUPE_OK));
+    trp_count(&ledger->accepted, 5);
+    trp_count(&ledger->handled, 1);
+    trp_ledger_start(ledger, 2);
+    const struct troupe_exit exit = {.reason = TROUPE_EXIT_KILLED};
+
+    trp_process_exit_settle(&system, processes[0], &exit, &settled);
+    trp_process_exit_settle(&system, processes[1], &exit, &settled);
+
+    cr_expect(eq(u64, trp_counted(&ledger->unknown), 2));
+    cr_expect(eq(u64, trp_counted(&ledger->dead[TROUPE_DEAD_PEER_DOWN]), 2));
+    trp_shared_close(&system.runtime.shared);
+}
