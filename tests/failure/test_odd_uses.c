@@ -126,6 +126,70 @@ BACKEND_TEST(odd_uses, a_stop_or_a_kill_for_another_process_ends_nobody_here)
     (void)fixture_close(&fixture);
 }
 
+/* An inbox within a callback. -------------------------------------------------------------------- */
+
+static troupe_system_t *inbox_system; // the subjects of that test live in the test's own process
+
+/** Opens an inbox, sends to it, receives that, and closes it again, all in one callback. */
+static void inboxer_receive(troupe_context_t *ctx, void *state, const troupe_message_t *message)
+{
+    (void)state;
+    uint64_t number = 8;
+    troupe_inbox_t *inbox = NULL;
+    troupe_message_t *received = NULL;
+    MUST(troupe_inbox_new(inbox_system, &inbox));
+    troupe_ref_t to = troupe_self(troupe_inbox_context(inbox));
+    MUST(troupe_send(ctx, to, ECHO_REQUEST, &number, sizeof(number)));
+    troupe_flush(ctx);
+    MUST(troupe_inbox_receive(inbox, ECHO_DEADLINE_NS, &received));
+    troupe_message_destroy(&received);
+    MUST(troupe_send(ctx, to, ECHO_REQUEST, &number, sizeof(number))); // nobody receives that
+    MUST(troupe_inbox_destroy(&inbox));
+    MUST(troupe_reply(ctx, message, ECHO_REPLY, &number, sizeof(number)));
+}
+
+static const struct troupe_behaviour inboxer = {.name = "inboxer", .receive = inboxer_receive};
+
+BACKEND_TEST(odd_uses, an_inbox_closes_in_the_callback_of_an_actor_that_sent_to_it)
+{
+    fixture_register_backends();
+    if ((fixture_traits(placement) & TROUPE_TRAIT_ISOLATES_CRASHES) != 0) {
+        cr_skip("an actor in another process has no handle of the system");
+    }
+    struct fixture *fixture = fixture_open(
+        placement, &(struct fixture_options){.behaviours = TROUPE_BEHAVIOURS(&inboxer)});
+    inbox_system = fixture_system(fixture);
+    troupe_ref_t ref = fixture_spawn(fixture, &inboxer);
+    for (int i = 0; i < 3; i++) {
+        fixture_ask(fixture, ref, ECHO_REQUEST, NULL, 0);
+        (void)fixture_receive(fixture, ECHO_REPLY);
+    }
+    struct troupe_stats stats = fixture_close(&fixture);
+    cr_expect(eq(u64, stats.dead, 3));
+}
+
+/* A full mailbox. -------------------------------------------------------------------------------- */
+
+Test(odd_uses, the_main_program_is_not_told_to_wait_for_a_notice)
+{
+    const struct troupe_system_options options = {
+        .behaviours = TROUPE_BEHAVIOURS(&idle), .mailbox_messages = 10};
+    const struct troupe_spawn_options spawn = {.behaviour = &idle};
+    troupe_system_t *system = NULL;
+    troupe_ref_t ref = TROUPE_REF_NONE;
+    enum troupe_err err = TROUPE_OK;
+    MUST(troupe_system_new(&options, &system));
+    MUST(troupe_spawn(troupe_system_context(system), &spawn, &ref));
+    while (err == TROUPE_OK) {
+        err = troupe_send(troupe_system_context(system), ref, 1, NULL, 0);
+    }
+    cr_expect(eq(int, err, TROUPE_ERR_FULL));
+    cr_expect(strstr(troupe_error_detail(), "run the system") != NULL, "%s", troupe_error_detail());
+    troupe_system_stop(system);
+    MUST(troupe_system_run(system));
+    audit_and_destroy(&system);
+}
+
 /* Texts of a failing init. ---------------------------------------------------------------------- */
 
 /** Fails as a function of Troupe did; or, with arguments, in its own way after that. */
@@ -170,4 +234,4 @@ BACKEND_TEST(odd_uses, the_exit_of_a_failing_init_has_the_words_of_its_own_error
     cr_expect(strstr(exit.text, "too large") != NULL, "%s", exit.text);
 }
 
-SUBJECTS(&echo_behaviour, &idle, &failing);
+SUBJECTS(&echo_behaviour, &idle, &failing, &inboxer);

@@ -108,3 +108,13 @@ Test(asks, retire_an_entry_rather_than_number_it_again)
     cr_expect(not(trp_asks_take(&asks, (uint32_t)first, &taken))); // nor is there a number 0
     cr_expect(not(trp_asks_take(&asks, first, &taken)));
 }
+
+Test(asks, of_another_actor_in_the_same_row_do_not_have_its_tags)
+{
+    const struct trp_ask of_first = {.actor_index = 3, .actor_generation = 1, .tag = 7};
+    uint64_t number = trp_asks_add(&asks, &of_first);
+
+    cr_expect(eq(u64, trp_asks_find_tag(&asks, 3, 1, 7), number));
+    cr_expect(eq(u64, trp_asks_find_tag(&asks, 3, 2, 7), 0));
+    cr_expect(eq(u64, trp_asks_find_tag(&asks, 4, 1, 7), 0));
+}

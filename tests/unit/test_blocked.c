@@ -119,3 +119,14 @@ Test(blocked, reuses_its_memory_while_as_many_senders_come_as_go)
     cr_expect(lt(u32, list.capacity, 100));
     trp_blocked_fini(&list);
 }
+
+Test(blocked, does_not_take_another_actor_of_the_same_row_for_one_that_waits)
+{
+    struct trp_blocked list = {0};
+    add(&list, 1);
+    struct trp_blocked_sender next = sender_of(1);
+    next.generation++;
+
+    cr_expect(not(trp_blocked_contains(&list, &next)));
+    trp_blocked_fini(&list);
+}

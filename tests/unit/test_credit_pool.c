@@ -167,3 +167,15 @@ Test(credit_pool, keeps_its_sum_whatever_is_taken_and_returned)
         cr_assert(eq(i64, sum, BOUND));
     }
 }
+
+Test(credit_pool, has_all_its_credit_again_once_it_is_given_back)
+{
+    open_pool();
+    int64_t messages = trp_credit_pool_take(&pool.free_messages, 0, 1, 100);
+    int64_t bytes = trp_credit_pool_take(&pool.free_bytes, 0, 1, 4096);
+
+    trp_credit_pool_give(&pool, messages, bytes);
+
+    cr_expect(eq(i64, atomic_load(&pool.free_messages), BOUND));
+    cr_expect(eq(i64, atomic_load(&pool.free_bytes), BOUND * 100));
+}

@@ -75,7 +75,7 @@ Test(error, keeps_the_latest_detail_and_yields_the_code)
 
 Test(error, names_the_executor_of_a_full_mailbox)
 {
-    cr_expect(eq(int, trp_error_full(7), TROUPE_ERR_FULL));
+    cr_expect(eq(int, trp_error_full(7, true), TROUPE_ERR_FULL));
     cr_expect(strstr(troupe_error_detail(), "executor 7 is full; wait for the ROOM") != NULL);
     (void)TRP_EXPLAIN(TROUPE_ERR_INVAL, "later");
     cr_expect(strcmp(troupe_error_detail(), "later") == 0);

@@ -226,3 +226,20 @@ Test(names, that_were_freed_make_room_for_new_ones)
         trp_names_remove_actor(shared, alto);
     }
 }
+
+Test(names, that_were_freed_are_not_back_after_a_repair)
+{
+    open_table();
+    (void)add("choir", alto);
+    (void)add("solo", bass);
+    (void)trp_names_remove(shared, "choir", alto);
+    shared->names[0].owner =
+        alto; // as it may look where the kill came before the owner was cleared
+
+    trp_shared_lock(shared);
+    trp_names_repair(shared);
+    trp_shared_unlock(shared);
+
+    cr_expect(is_owner("choir", TROUPE_REF_NONE));
+    cr_expect(is_owner("solo", bass));
+}

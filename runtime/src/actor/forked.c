@@ -39,6 +39,11 @@ struct troupe_executor *trp_forked_enter(struct troupe_executor *executor)
     return before;
 }
 
+struct troupe_executor *trp_forked_current(void)
+{
+    return forked_executor;
+}
+
 enum troupe_err trp_forked_explain(void)
 {
     return TRP_EXPLAIN(

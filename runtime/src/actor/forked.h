@@ -23,6 +23,9 @@ void trp_forked_install(void);
 /** Note which executor's callbacks this thread runs from here on; NULL: none. @return the one before. */
 struct troupe_executor *trp_forked_enter(struct troupe_executor *executor);
 
+/** @return the executor whose callbacks this thread runs; NULL: none. */
+struct troupe_executor *trp_forked_current(void);
+
 /** Set the error detail: this process is a copy. @return TROUPE_ERR_INVAL */
 enum troupe_err trp_forked_explain(void);
 

@@ -155,7 +155,8 @@ static enum troupe_err send_take_more_credit(
     if (!send_block(executor, channel, outgoing->to, (int64_t)bytes)) {
         return TRP_EXPLAIN(TROUPE_ERR_NOMEM, "no memory to wait for room in a full mailbox");
     }
-    return trp_error_full(outgoing->to.executor);
+    bool is_notified = executor->context.actor != NULL || executor->mode == TRP_MODE_INBOX;
+    return trp_error_full(outgoing->to.executor, is_notified);
 }
 
 /**

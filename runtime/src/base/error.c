@@ -6,6 +6,7 @@
 enum { DETAIL_BYTES = 1024 };
 
 static _Thread_local char error_detail[DETAIL_BYTES];
+static _Thread_local bool error_full_notified;    // whoever sends gets a ROOM
 static _Thread_local enum troupe_err error_noted; // that the detail is of
 static _Thread_local uint32_t
     error_full; // executor + 1 whose full mailbox is to be explained; 0: none
@@ -49,7 +50,13 @@ const char *troupe_error_detail(void)
 {
     if (error_full != 0) {
         trp_error_set_detail(
-            "the mailbox of executor %u is full; wait for the ROOM notice", error_full - 1);
+            "the mailbox of executor %u is full; %s",
+            error_full - 1,
+            error_full_notified
+                ? "wait for the ROOM notice"
+                : "run the system and try again: no actor sends this that could get "
+                  "a ROOM notice");
+        error_noted = TROUPE_ERR_FULL;
     }
     return error_detail;
 }
@@ -81,8 +88,9 @@ const char *trp_error_text(enum troupe_err err)
     return error_noted == err && detail[0] != '\0' ? detail : troupe_strerror(err);
 }
 
-enum troupe_err trp_error_full(uint32_t executor_id)
+enum troupe_err trp_error_full(uint32_t executor_id, bool is_notified)
 {
+    error_full_notified = is_notified;
     error_full = executor_id + 1;
     error_noted = TROUPE_ERR_FULL;
     return TROUPE_ERR_FULL;

@@ -7,6 +7,7 @@
 
 #include "troupe/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Set what troupe_error_detail() returns on this thread; @p format as of printf(). */
@@ -34,7 +35,9 @@ const char *trp_error_text(enum troupe_err err);
  * Set the detail to "the mailbox of that executor is full" and return ::TROUPE_ERR_FULL. The text
  * is printed only when it is read: most callers just wait, and printing would cost five times what
  * the refusal does.
+ *
+ * @param is_notified  Who sends gets a ROOM: an actor or an inbox, not the main program.
  */
-enum troupe_err trp_error_full(uint32_t executor_id);
+enum troupe_err trp_error_full(uint32_t executor_id, bool is_notified);
 
 #endif

@@ -1,5 +1,7 @@
 #include "node/inboxes.h"
 
+#include "actor/executor.h"
+#include "actor/forked.h"
 #include "actor/inbox_mail.h"
 #include "api/inbox.h"
 #include "base/descriptors.h"
@@ -75,10 +77,25 @@ static void inbox_dead_letter_all(troupe_inbox_t *inbox)
     inbox->last = NULL;
 }
 
+/** Where an actor's callback closes the inbox, finish the channel of its executor: that could not while this waits. */
+static void inbox_finish_callers_channel(const troupe_inbox_t *inbox)
+{
+    struct troupe_executor *caller = trp_forked_current();
+    if (caller == NULL || caller->runtime != inbox->executor->runtime ||
+        caller->context.actor == NULL) {
+        return;
+    }
+    struct trp_channel *channel = trp_idmap_find(&caller->channels.by_peer, inbox->executor->id);
+    if (channel != NULL && channel->out_open) {
+        trp_channel_finish(&caller->channels, channel);
+    }
+}
+
 static void inbox_close(troupe_inbox_t *inbox)
 {
     const uint64_t step_ns = 1000000;
     struct troupe_executor *executor = inbox->executor;
+    inbox_finish_callers_channel(inbox);
     trp_inbox_begin(inbox); // for good
     trp_inbox_lock(inbox);
     executor->channels.ending = true;
