@@ -8,9 +8,11 @@
 #include "support/fixture.h"
 
 #include "node/spawn.h"
+#include "node/system.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 TestSuite(odd_uses, .timeout = 60);
@@ -124,6 +126,36 @@ BACKEND_TEST(odd_uses, a_stop_or_a_kill_for_another_process_ends_nobody_here)
     fixture_ask(fixture, echo, ECHO_REQUEST, &number, sizeof(number));
     cr_expect(eq(u64, *FIXTURE_RECEIVE(fixture, ECHO_REPLY, uint64_t), number));
     (void)fixture_close(&fixture);
+}
+
+/* A run directory that was removed. ---------------------------------------------------------------- */
+
+static int work_without_a_directory(void *data)
+{
+    (void)data;
+    char command[256];
+    troupe_system_t *own = echo_system_new();
+    troupe_inbox_t *inbox = echo_inbox_new(own);
+    troupe_ref_t echo = TROUPE_REF_NONE;
+    troupe_ref_t late = TROUPE_REF_NONE;
+    MUST(echo_spawn(troupe_inbox_context(inbox), "process", &echo));
+    MUST(echo_ask(inbox, echo, 1));
+    (void)snprintf(command, sizeof(command), "rm -r '%s'", own->runtime.shared->run_dir);
+    MUST_BE(system(command) == 0);
+
+    MUST(echo_ask(inbox, echo, 2)); // what is connected goes on
+    troupe_context_t *ctx = troupe_system_context(own);
+    MUST_BE(troupe_send(ctx, echo, ECHO_REQUEST, NULL, 0) == TROUPE_ERR_SYSTEM);
+    MUST_BE(strstr(troupe_error_detail(), "run directory") != NULL);
+    MUST_BE(echo_spawn(ctx, "process", &late) == TROUPE_ERR_SYSTEM);
+    MUST_BE(strstr(troupe_error_detail(), own->runtime.shared->run_dir) != NULL);
+    echo_system_end(&own, &inbox);
+    return 0;
+}
+
+Test(odd_uses, a_removed_run_directory_is_an_error_and_not_a_silence)
+{
+    child_succeeds(work_without_a_directory, NULL);
 }
 
 /* An inbox within a callback. -------------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 #include "wire/zmq.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 void trp_channels_set_last(struct trp_channels *channels, struct trp_channel *channel)
 {
@@ -129,6 +130,16 @@ enum troupe_err trp_channel_connect(
 {
     char endpoint[TRP_ENDPOINT_BYTES];
     if (channel->is_remote) {
+        // ZeroMQ would try again in silence, for ever.
+        if (channel->slot->transport != TRP_TRANSPORT_TCP &&
+            access(channels->shared->run_dir, F_OK) != 0) {
+            return TRP_EXPLAIN(
+                TROUPE_ERR_SYSTEM,
+                "executor %u cannot be reached: the run directory %s was removed, or this process "
+                "has changed its root or its user; keep it, or send a first message before",
+                channel->peer_id,
+                channels->shared->run_dir);
+        }
         trp_slot_print_endpoint(channels->shared, channel->slot, endpoint);
     } else {
         trp_zmq_inproc(channel->peer_id, endpoint);
