@@ -6,6 +6,7 @@
 #include "support/fixture.h"
 #include "support/measure.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -64,7 +65,11 @@ BACKEND_TEST(retention, given_bodies_are_freed_once_they_are_handled)
     // From here on nothing is sent.
     uint64_t deadline_ns = measure_now_ns() + ECHO_DEADLINE_NS;
     while (atomic_load(&freed_count) < BODIES && measure_now_ns() < deadline_ns) {
-        fixture_ignore(troupe_system_progress(fixture_system(fixture), NULL));
+        // As a loop of the program's own: only when there is something to do.
+        struct pollfd ready = {.fd = troupe_system_fd(fixture_system(fixture)), .events = POLLIN};
+        if (poll(&ready, 1, 1000) == 1) {
+            fixture_ignore(troupe_system_progress(fixture_system(fixture), NULL));
+        }
     }
     cr_expect(eq(u32, atomic_load(&freed_count), BODIES));
     (void)fixture_close(&fixture);

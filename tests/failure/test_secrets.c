@@ -114,6 +114,7 @@ static void visit(const char *endpoint, int how)
     while (got > 0) { // what it says, and then its end
         MUST_BE(poll(&readable, 1, 10000) == 1);
         got = read(fd, answer, sizeof(answer));
+        MUST_BE(got <= 0 || memmem(answer, (size_t)got, "WELCOME", 7) == NULL);
     }
     (void)close(fd);
 }

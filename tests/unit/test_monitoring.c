@@ -264,3 +264,17 @@ Test(monitoring, an_old_probe_breaks_no_other_ask)
     cr_expect(ne(ptr, trp_asks_find(&executor->asks, plain), NULL));
     teardown();
 }
+
+Test(monitoring, an_actor_whose_wait_is_over_still_owes_what_it_owed_before)
+{
+    struct troupe_executor *executor = setup();
+    const struct troupe_reply_to owed = {.ref = second, .ask = 9};
+    const struct trp_ask ask = {.is_exclusive = true, .unanswered = owed};
+
+    trp_deadlock_end_wait(executor, row_of(executor, first), &ask);
+
+    cr_expect(eq(u64, executor->context.unanswered.ask, owed.ask));
+    cr_expect(troupe_ref_equal(executor->context.unanswered.ref, owed.ref));
+    executor->context.unanswered = (struct troupe_reply_to){0};
+    teardown();
+}
