@@ -48,7 +48,10 @@ static const struct troupe_behaviour reserver = {.name = "reserver", .receive = 
 
 static void monitor_it(troupe_context_t *ctx, void *data)
 {
+    troupe_ref_t nobody = *(const troupe_ref_t *)data;
+    nobody.index += 1;
     MUST(troupe_monitor(ctx, *(const troupe_ref_t *)data, NULL));
+    MUST(troupe_monitor(ctx, nobody, NULL)); // its DOWN says that the monitor before it has come
     MUST(troupe_send(ctx, *(const troupe_ref_t *)data, ECHO_REQUEST, NULL, 0)); // it is stashed
 }
 
@@ -64,6 +67,9 @@ static void expect_told(const char *place)
     fixture_ask(fixture, spawner, RESERVE, &peer, sizeof(peer));
     struct reserved reserved = *FIXTURE_RECEIVE(fixture, RESERVE, struct reserved);
     fixture_call(fixture, monitor_it, &reserved.ref);
+    const struct troupe_down *nobody =
+        FIXTURE_RECEIVE(fixture, TROUPE_MESSAGE_DOWN, struct troupe_down);
+    MUST_BE(!troupe_ref_equal(nobody->actor, reserved.ref));
 
     MUST_BE(kill(reserved.pid, SIGKILL) == 0);
 
